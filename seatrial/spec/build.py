@@ -1,0 +1,68 @@
+"""What the grammar read, checked, as the frozen values of ``spec.deployment``."""
+
+from typing import Any
+
+from seatrial.spec import deployment as model
+from seatrial.spec.units import Amount
+
+Values = dict[str, Any]
+
+
+def build(values: Values) -> model.Deployment:
+    """Makes the frozen deployment; ``values`` have passed every check."""
+    made = dict(values)
+    makers = {
+        "unit": _unit,
+        "context": lambda context: {name: _context(kind) for name, kind in context.items()},
+        "release": _release,
+        "monitors": _monitors,
+        "log": _log,
+    }
+    for key, make in makers.items():
+        if key in made:
+            made[key] = make(made[key])
+    default = made.get("default", "champion")
+    made.setdefault("routing", ({"name": "everybody", "split": {default: 1.0}},))
+    return model.Deployment.model_validate(made)
+
+
+def _unit(values: Values) -> Values:
+    return {{"from": "source"}.get(key, key): value for key, value in values.items()}
+
+
+def _context(kind: str) -> Values:
+    return {"kind": kind.removeprefix("optional "), "optional": kind.startswith("optional ")}
+
+
+def _margin(values: Values) -> Values:
+    return {key: value.value if isinstance(value, Amount) else value for key, value in values.items()}
+
+
+def _stage(values: Values) -> Values:
+    ((kind, stage),) = values.items()
+    return {"kind": kind, **{{"for": "duration"}.get(key, key): value for key, value in stage.items()}}
+
+
+def _release(values: Values) -> Values:
+    primary = values["primary"]
+    return {
+        **values,
+        "stages": tuple(_stage(stage) for stage in values["stages"]),
+        "primary": {**primary, "minimum_effect": _margin(primary["minimum_effect"])},
+        "guardrails": {name: _margin(margin) for name, margin in values.get("guardrails", {}).items()},
+    }
+
+
+def _monitors(values: Values) -> Values:
+    made = dict(values)
+    if made.get("data") == "off":
+        made["data"] = None
+    if "worse_by" in made.get("performance", {}):
+        made["performance"] = {**made["performance"], "worse_by": _margin(made["performance"]["worse_by"])}
+    return made
+
+
+def _log(values: Values) -> Values:
+    if "redact" not in values:
+        return values
+    return {**values, "redact": tuple(name.removeprefix("features.") for name in values["redact"])}

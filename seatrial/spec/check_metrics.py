@@ -1,0 +1,120 @@
+"""Checks of metrics against the outcomes they count: what each kind needs, and what it cannot have."""
+
+from typing import Any
+
+from seatrial.spec.problems import Findings, did_you_mean
+from seatrial.spec.shapes import BAD
+from seatrial.spec.units import show
+
+BUILT_IN: dict[str, str] = {
+    "errors": "share of requests that failed",
+    "p50": "median latency",
+    "p99": "99th percentile of latency",
+    "throughput": "requests per second",
+}
+"""Metrics that are always there; their names are taken."""
+
+NEEDS: dict[str, tuple[str, ...]] = {
+    "mean": ("outcome", "within"),
+    "proportion": ("outcome", "within"),
+    "ratio": ("outcome", "numerator", "denominator", "within"),
+    "accuracy": ("outcome", "within"),
+}
+TAKES: dict[str, tuple[str, ...]] = {
+    "mean": ("value", "cap"),
+    "proportion": ("value",),
+    "ratio": ("cap",),
+    "accuracy": ("value",),
+}
+_EVERY = ("value", "numerator", "denominator", "cap")
+ALWAYS = ("kind", "outcome", "within", "grace", "want")
+
+Values = dict[str, Any]
+
+
+def check_metrics(values: Values, found: Findings) -> None:
+    """Notes metrics that lack what their kind needs, or name an outcome or field that is not declared."""
+    metrics = values.get("metrics")
+    for name, metric in metrics.items() if isinstance(metrics, dict) else ():
+        path = f"metrics.{name}"
+        if name in BUILT_IN:
+            message = (
+                f"the metric `{name}` is always there ({BUILT_IN[name]}) and cannot be declared; choose another name"
+            )
+            found.add(path, name, message)
+        if isinstance(metric, dict) and isinstance(metric.get("kind"), str):
+            _keys(metric, path, found)
+            _outcome(metric, path, values, found)
+
+
+def _keys(metric: Values, path: str, found: Findings) -> None:
+    kind = metric["kind"]
+    for key in NEEDS[kind]:
+        if key not in metric:
+            found.add(path, kind, f"the {kind} `{_name(path)}` needs `{key}`: {_EXAMPLES[key]}")
+    allowed = (*ALWAYS, *NEEDS[kind], *TAKES[kind])
+    for key, value in metric.items():
+        if key not in allowed and (value is not BAD or key in _EVERY):
+            found.add(f"{path}.{key}", key, f"the {kind} `{_name(path)}` has no use for `{key}`; remove it")
+    if kind == "accuracy" and metric.get("want") == "lower":
+        found.add(f"{path}.want", "lower", f"the accuracy `{_name(path)}` cannot want `lower`; remove `want`")
+
+
+_EXAMPLES = {
+    "outcome": "the name of a declared outcome, like `outcome: purchase`",
+    "within": "the window after the first exposure in which outcomes count, like `within: 7d`",
+    "numerator": "a numeric field of the outcome, like `numerator: amount`",
+    "denominator": "a numeric field of the outcome, like `denominator: items`",
+}
+
+
+def _outcome(metric: Values, path: str, values: Values, found: Findings) -> None:
+    outcomes, name = values.get("outcomes", {}), metric.get("outcome")
+    if not isinstance(name, str) or not isinstance(outcomes, dict):
+        return
+    if name not in outcomes:
+        mend = did_you_mean(name, outcomes) if outcomes else f"add `outcomes: {{{name}: {{}}}}`"
+        found.add(f"{path}.outcome", name, f"{show(name)} is not a declared outcome; {mend}")
+        return
+    outcome = outcomes[name]
+    if not isinstance(outcome, dict) or outcome.get("fields") is BAD:
+        return
+    _fields(metric, path, name, outcome.get("fields", {}), found)
+    if metric["kind"] == "accuracy":
+        _accuracy(path, name, outcome, values, found)
+
+
+def _fields(metric: Values, path: str, outcome: str, fields: Values, found: Findings) -> None:
+    kind = metric["kind"]
+    if kind in ("mean", "accuracy") and fields and "value" not in metric:
+        fit = [name for name, written in fields.items() if kind == "accuracy" or written != "string"]
+        message = f"the {kind} `{_name(path)}` needs `value`, because `{outcome}` has fields"
+        found.add(path, outcome, f"{message}; {did_you_mean('', fit)}")
+    for key in ("value", "numerator", "denominator"):
+        field = metric.get(key)
+        if isinstance(field, str) and key in (*NEEDS[kind], *TAKES[kind]):
+            _field(kind, f"{path}.{key}", field, outcome, fields, found)
+
+
+def _field(kind: str, path: str, field: str, outcome: str, fields: Values, found: Findings) -> None:
+    key = path[path.rfind(".") + 1 :]
+    if field not in fields:
+        mend = did_you_mean(field, fields) if fields else f"add `fields: {{{field}: number}}` to it"
+        found.add(path, field, f"{show(field)} is not a field of the outcome `{outcome}`; {mend}")
+    elif fields[field] == "string" and kind != "accuracy":
+        message = f"the field `{field}` of `{outcome}` is a string, but `{key}` needs a number, an integer or a boolean"
+        found.add(path, field, message)
+
+
+def _accuracy(path: str, name: str, outcome: Values, values: Values, found: Findings) -> None:
+    if outcome.get("label", False) is False:
+        message = f"accuracy compares answers with labels, but `{name}` is none; declare `{name}: {{label: true}}`"
+        found.add(f"{path}.outcome", name, message)
+    task = values.get("task")
+    if task in ("regression", "ranking", "raw"):
+        message = f"accuracy needs `task: classification`, but the task is `{task}`; use a `mean` of an outcome"
+        found.add(f"{path}.kind", "accuracy", message)
+
+
+def _name(path: str) -> str:
+    return path.removeprefix("metrics.")

@@ -1,0 +1,182 @@
+"""Checks of a release: its challenger, its entry, its stages, and margins in the unit of their metric."""
+
+from typing import Any
+
+from seatrial.spec.check_metrics import BUILT_IN
+from seatrial.spec.problems import Findings, did_you_mean
+from seatrial.spec.shapes import BAD
+from seatrial.spec.units import MARGIN_FORMS, Amount, show, show_duration, show_share
+
+LARGEST_SHARE = 0.95
+"""Of a split, for a challenger: there is always somebody to compare with at the same time."""
+
+UNIT_OF_KIND: dict[str, str] = {"mean": "number", "ratio": "number", "proportion": "share", "accuracy": "share"}
+UNIT_OF_BUILT_IN: dict[str, str] = {"errors": "share", "p50": "duration", "p99": "duration"}
+FORM_OF_UNIT = {
+    "share": "a share like `{absolute: 0.1%}`",
+    "duration": "a duration like `{absolute: 5ms}`",
+    "number": "a plain number in the metric's unit like `{absolute: 0.50}`",
+}
+
+Values = dict[str, Any]
+
+
+def check_release(values: Values, found: Findings) -> None:
+    """Notes what in a release contradicts the rest of the file."""
+    _worse_by(values, found)
+    release = values.get("release")
+    if not isinstance(release, dict):
+        return
+    _challenger(release, values, found)
+    _entry(release, values, found)
+    _stages(release, found)
+    _primary(release, values, found)
+    _guardrails(release, values, found)
+
+
+def _challenger(release: Values, values: Values, found: Findings) -> None:
+    challenger, variants = release.get("of"), values.get("variants")
+    if not isinstance(challenger, str):
+        return
+    if isinstance(variants, dict) and challenger not in variants:
+        found.add(
+            "release.of",
+            challenger,
+            f"{show(challenger)} is not a declared variant; {did_you_mean(challenger, variants)}",
+        )
+    if challenger == values.get("default", "champion"):
+        message = (
+            f"the release is of `{challenger}`, which is the default variant; release another one, or change `default`"
+        )
+        found.add("release.of", challenger, message)
+    for position, entry in enumerate(_list(values, "routing")):
+        split = entry.get("split") if isinstance(entry, dict) else None
+        if isinstance(split, dict) and challenger in split:
+            message = (
+                f"`{challenger}` has a weight here, but its release moves its weight; remove the weight or the release"
+            )
+            found.add(f"routing[{position}].split.{challenger}", challenger, message)
+        if isinstance(entry, dict) and entry.get("to") == challenger:
+            message = (
+                f"`{challenger}` is routed to here, but has a release; route to another variant or remove the release"
+            )
+            found.add(f"routing[{position}].to", challenger, message)
+
+
+def _entry(release: Values, values: Values, found: Findings) -> None:
+    into = release.get("into")
+    if not isinstance(into, str) or values.get("routing") is BAD:
+        return
+    default = values.get("default", "champion")
+    entries = _list(values, "routing") or [{"name": "everybody", "split": {default: 1.0}}]
+    if any(not isinstance(entry, dict) or entry.get("name") is BAD for entry in entries):
+        return
+    named = {entry.get("name"): entry for entry in entries if entry.get("name")}
+    if into not in named:
+        found.add("release.into", into, f"{show(into)} is not a routing entry; {did_you_mean(into, named)}")
+        return
+    split = named[into].get("split")
+    if "to" in named[into]:
+        message = f"the release goes into `{into}`, which has `to` and no weights to move; give it a `split`"
+        found.add("release.into", into, message)
+    elif isinstance(split, dict) and len([name for name in split if name != release.get("of")]) > 1:
+        message = (
+            f"a release into `{into}`, which splits between several variants, is not built yet: leave one at 100% there"
+        )
+        found.add("release.into", into, message)
+
+
+def _stages(release: Values, found: Findings) -> None:
+    kinds: list[str] = []
+    for position, stage in enumerate(_list(release, "stages")):
+        if not isinstance(stage, dict) or len(stage) != 1:
+            continue
+        kind = next(iter(stage))
+        if kind not in ("shadow", "test"):
+            continue
+        path = f"release.stages[{position}]"
+        if kind in kinds:
+            found.add(path, kind, f"the stage `{kind}` stands twice; keep one")
+        elif kind == "shadow" and "test" in kinds:
+            found.add(path, kind, "the stage `shadow` stands after `test`; put it first")
+        kinds.append(kind)
+        if kind == "test" and isinstance(stage["test"], dict):
+            _test(stage["test"], f"{path}.test", found)
+
+
+def _test(stage: Values, path: str, found: Findings) -> None:
+    share, least, most = stage.get("share"), stage.get("at_least"), stage.get("at_most")
+    if isinstance(share, float) and share > LARGEST_SHARE:
+        message = (
+            f"the test's `share` is {show_share(share)}; write at most 95%, so that the champion can be compared with"
+        )
+        found.add(f"{path}.share", show_share(share), message)
+    if isinstance(least, float) and isinstance(most, float) and least > most:
+        message = (
+            f"`at_least` ({show_duration(least)}) is longer than `at_most` ({show_duration(most)}); turn them round"
+        )
+        found.add(f"{path}.at_least", show_duration(least), message)
+
+
+def _primary(release: Values, values: Values, found: Findings) -> None:
+    primary = release.get("primary")
+    if not isinstance(primary, dict):
+        return
+    name, margin, path = primary.get("metric"), primary.get("minimum_effect"), "release.primary"
+    if isinstance(name, str) and name in BUILT_IN:
+        message = (
+            f"`{name}` as the primary metric is not built yet: make it a guardrail, and let a declared metric decide"
+        )
+        found.add(f"{path}.metric", name, message)
+    elif isinstance(name, str):
+        _known(name, f"{path}.metric", values, found, ())
+    if isinstance(margin, dict):
+        _unit_of(name, margin, f"{path}.minimum_effect", values, found)
+        for key, value in margin.items():
+            if value == 0 or (isinstance(value, Amount) and value.value == 0):
+                message = "`minimum_effect` is zero; write the smallest difference that you care about"
+                found.add(f"{path}.minimum_effect.{key}", "0", message)
+
+
+def _guardrails(release: Values, values: Values, found: Findings) -> None:
+    guardrails = release.get("guardrails")
+    for name, margin in guardrails.items() if isinstance(guardrails, dict) else ():
+        path = f"release.guardrails.{name}"
+        if name == "throughput":
+            message = "`throughput` follows the split's weights, not the variant; guard `p99` or `errors` instead"
+            found.add(path, name, message)
+            continue
+        _known(name, path, values, found, tuple(BUILT_IN))
+        if isinstance(margin, dict):
+            _unit_of(name, margin, path, values, found)
+
+
+def _worse_by(values: Values, found: Findings) -> None:
+    monitors = values.get("monitors")
+    performance = monitors.get("performance") if isinstance(monitors, dict) else None
+    margin = performance.get("worse_by") if isinstance(performance, dict) else None
+    if isinstance(performance, dict) and isinstance(margin, dict):
+        _unit_of(performance.get("metric"), margin, "monitors.performance.worse_by", values, found)
+
+
+def _known(name: str, path: str, values: Values, found: Findings, also: tuple[str, ...]) -> None:
+    metrics = values.get("metrics", {})
+    if isinstance(metrics, dict) and name not in metrics and name not in also:
+        names = (*metrics, *(word for word in also if word != "throughput"))
+        mend = did_you_mean(name, names) if names else "declare it under `metrics`"
+        found.add(path, name, f"{show(name)} is not a declared metric; {mend}")
+
+
+def _unit_of(name: Any, margin: Values, path: str, values: Values, found: Findings) -> None:
+    amount = margin.get("absolute")
+    metric = values["metrics"].get(name) if isinstance(values.get("metrics"), dict) and isinstance(name, str) else None
+    kind = metric.get("kind") if isinstance(metric, dict) else None
+    unit = UNIT_OF_KIND.get(kind) if isinstance(kind, str) else UNIT_OF_BUILT_IN.get(str(name))
+    if unit and isinstance(amount, Amount) and amount.form != unit:
+        message = f"the absolute margin of `{name}` is `{amount.text}` but must be {FORM_OF_UNIT[unit]}; {MARGIN_FORMS}"
+        found.add(f"{path}.absolute", amount.text, message)
+
+
+def _list(values: Values, key: str) -> list[Any]:
+    value = values.get(key)
+    return value if isinstance(value, list) else []

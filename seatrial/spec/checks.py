@@ -1,0 +1,154 @@
+"""Checks across the parts of a deployment file: names that must be declared, shares that must add up, secrets.
+
+They work on what the grammar read, so they pass over values that were already refused (``BAD``) and never blame a
+second thing for a first mistake.
+"""
+
+from typing import Any
+
+from seatrial.spec.check_metrics import BUILT_IN, check_metrics
+from seatrial.spec.check_release import check_release
+from seatrial.spec.problems import Findings, did_you_mean
+from seatrial.spec.secrets import literal_secret
+from seatrial.spec.shapes import BAD
+from seatrial.spec.units import show, show_share
+
+Values = dict[str, Any]
+
+
+def check(values: Values, found: Findings) -> None:
+    """Notes every contradiction between the parts of a file."""
+    _variants(values, found)
+    _unit(values, found)
+    _routing(values, found)
+    _fallback(values, found)
+    check_metrics(values, found)
+    check_release(values, found)
+    _monitors(values, found)
+    _alerts(values, found)
+
+
+def part(values: Values, key: str, kind: type) -> Any:
+    """A part that was read well, else an empty one of the kind."""
+    value = values.get(key)
+    return value if isinstance(value, kind) else kind()
+
+
+def undeclared(path: str, name: str, what: str, known: Any, found: Findings) -> None:
+    """Notes a name that nothing declares."""
+    found.add(path, name, f"{show(name)} is not a declared {what}; {did_you_mean(name, known)}")
+
+
+def _variants(values: Values, found: Findings) -> None:
+    variants = values.get("variants")
+    if not isinstance(variants, dict):
+        return
+    if "previous" in variants:
+        message = "a variant cannot be called `previous`, which is kept for the version a promotion replaced; rename it"
+        found.add("variants.previous", "previous", message)
+    default = values.get("default", "champion")
+    if default is not BAD and default not in variants:
+        if "default" in values:
+            undeclared("default", default, "variant, but `default` must be one", variants, found)
+        else:
+            message = "there is no variant `champion` to be the default; call one so, or name another with `default`"
+            found.add("variants", default, message)
+
+
+def _unit(values: Values, found: Findings) -> None:
+    source = part(values, "unit", dict).get("from")
+    if not isinstance(source, str):
+        return
+    name = source.removeprefix("context.")
+    context = part(values, "context", dict)
+    if name not in context:
+        message = (
+            f"the unit comes from `{source}`, but `context` declares no `{name}`; add `context: {{{name}: string}}`"
+        )
+        found.add("unit.from", source, message)
+    elif isinstance(context[name], str) and context[name].removeprefix("optional ") not in ("string", "integer"):
+        message = f"the unit comes from `{source}`, which is a {context[name]}; a unit is a string or an integer"
+        found.add("unit.from", source, message)
+
+
+def _routing(values: Values, found: Findings) -> None:
+    variants = values.get("variants")
+    seen: set[str] = set()
+    takes_all: str | None = None
+    for position, entry in enumerate(part(values, "routing", list)):
+        if entry is BAD:
+            continue
+        path, name = f"routing[{position}]", entry.get("name", BAD)
+        if name is not BAD and name in seen:
+            found.add(f"{path}.name", name, f"two routing entries are called {show(name)}; give each a name of its own")
+        if takes_all is not None and "when" not in entry and "cold_start" not in entry:
+            message = (
+                f"{show(name)} can never be reached, because `{takes_all}` above it takes every request; remove one"
+            )
+            found.add(path, name, message)
+        if "when" not in entry and ("to" in entry or "split" in entry):
+            takes_all = takes_all or (name if isinstance(name, str) else "the entry")
+        if isinstance(name, str):
+            seen.add(name)
+        if isinstance(variants, dict):
+            _targets(entry, path, variants, found)
+        _adds_up(entry, path, found)
+
+
+def _targets(entry: Values, path: str, variants: Values, found: Findings) -> None:
+    to = entry.get("to")
+    if isinstance(to, str) and to not in variants:
+        undeclared(f"{path}.to", to, "variant", variants, found)
+    for name in part(entry, "split", dict):
+        if name not in variants:
+            undeclared(f"{path}.split.{name}", name, "variant", variants, found)
+
+
+def _adds_up(entry: Values, path: str, found: Findings) -> None:
+    shares = list(part(entry, "split", dict).values())
+    if not shares or BAD in shares or abs(sum(shares) - 1) < 1e-9:
+        return
+    total = show_share(round(sum(shares), 12))
+    found.add(f"{path}.split", total, f"the shares of the split add up to {total}; make them add up to 100%")
+
+
+def _fallback(values: Values, found: Findings) -> None:
+    fallback, task = values.get("fallback"), values.get("task")
+    if not isinstance(fallback, dict):
+        return
+    prediction = fallback["prediction"]
+    is_number = isinstance(prediction, int | float) and not isinstance(prediction, bool)
+    if task == "regression" and not is_number:
+        message = f"`fallback.prediction` is {show(prediction)}, but a regression answers with a number"
+        found.add("fallback.prediction", prediction, message)
+    if task == "classification" and not isinstance(prediction, str | int | bool):
+        message = f"`fallback.prediction` is {show(prediction)}, but a classification answers with a label"
+        found.add("fallback.prediction", prediction, message)
+    score = fallback.get("score", 0)
+    if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
+        found.add("fallback.score", score, f"`fallback.score` is {show(score)} but must be a number from 0 to 1")
+
+
+def _monitors(values: Values, found: Findings) -> None:
+    performance = part(part(values, "monitors", dict), "performance", dict)
+    metrics, name = part(values, "metrics", dict), performance.get("metric")
+    if not isinstance(name, str):
+        return
+    path = "monitors.performance.metric"
+    if name in BUILT_IN:
+        found.add(path, name, f"a performance monitor of `{name}` is not built yet: name a declared metric")
+    elif name not in metrics:
+        undeclared(path, name, "metric", metrics, found)
+
+
+def _alerts(values: Values, found: Findings) -> None:
+    for position, alert in enumerate(part(values, "alerts", list)):
+        target = alert.get("to") if isinstance(alert, dict) else None
+        secret = literal_secret(target) if isinstance(target, str) else None
+        if secret:
+            path = f"alerts[{position}].to"
+            found.add(
+                path,
+                "(a secret)",
+                f"{secret} of this alert stands in plain letters; write it as `${{NAME}}` and export NAME",
+            )

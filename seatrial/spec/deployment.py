@@ -1,0 +1,169 @@
+"""The deployment file as frozen values: what every other room reads of a user's intent.
+
+Durations are seconds, shares fractions of 1; the spellings of the file (``5%``, ``30m``) are read by ``spec.units``.
+"""
+
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from seatrial.spec.signature import Task
+
+MetricKind = Literal["mean", "proportion", "ratio", "accuracy"]
+
+
+class Model(BaseModel):
+    """Base of every part of the file: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class UnitSpec(Model):
+    name: str = "unit"
+    source: str | None = None
+    """``context.<name>`` that carries the unit (``from`` in the file); a request's own ``unit`` wins."""
+
+
+class ContextField(Model):
+    kind: Literal["string", "number", "integer", "boolean"]
+    optional: bool = False
+
+
+class VariantSpec(Model):
+    model: str
+    """``models:/name@alias`` or ``models:/name/version``."""
+    timeout: float = 1.0
+    trust: Literal["none", "pickle"] = "none"
+    runtime: Literal["onnx", "python"] | None = None
+    """None: what the registered version says."""
+
+
+class Margin(Model):
+    """``{relative: 2%}`` or ``{absolute: x}``; exactly one is set, as a fraction or in the metric's unit: a fraction
+    of 1 for shares (``errors``, proportions, accuracy), seconds for ``p50`` and ``p99``, else the value's own."""
+
+    relative: float | None = None
+    absolute: float | None = None
+
+
+class EntrySpec(Model):
+    """One routing entry: exactly one of ``to`` and ``split`` (later: ``when``, ``bandit``, ``cold_start``)."""
+
+    name: str
+    to: str | None = None
+    split: dict[str, float] | None = None
+
+
+class OutcomeSpec(Model):
+    label: bool = False
+    fields: dict[str, Literal["number", "integer", "string", "boolean"]] = {}
+
+
+class MetricSpec(Model):
+    kind: MetricKind
+    outcome: str | None = None
+    value: str | None = None
+    numerator: str | None = None
+    denominator: str | None = None
+    within: float | None = None
+    grace: float = 3600.0
+    want: Literal["higher", "lower"] = "higher"
+    cap: float | None = None
+
+
+class ShadowStage(Model):
+    kind: Literal["shadow"] = "shadow"
+    share: float = 1.0
+    duration: float | None = None
+    """``for`` in the file: at least this long; None: until ``minimum_pairs``."""
+    minimum_pairs: int = 100
+
+
+class TestStage(Model):
+    __test__: ClassVar[bool] = False  # its name is a stage's, not a test case's
+
+    kind: Literal["test"] = "test"
+    share: float = 0.5
+    at_least: float = 0.0
+    at_most: float | None = None
+
+
+class Primary(Model):
+    metric: str
+    minimum_effect: Margin
+
+
+class Method(Model):
+    name: Literal["always-valid"] = "always-valid"
+    alpha: float = 0.05
+    plan_units: int = 5000
+
+
+class ReleaseSpec(Model):
+    of: str
+    into: str
+    stages: tuple[ShadowStage | TestStage, ...]
+    primary: Primary
+    method: Method = Method()
+    guardrails: dict[str, Margin] = {}
+    then: Literal["ask", "promote", "nothing"] = "ask"
+    if_inconclusive: Literal["keep-champion"] = "keep-champion"
+
+
+class DataMonitor(Model):
+    window: float = 3600.0
+    features: Literal["all"] | tuple[str, ...] = "all"
+    against: Literal["training"] = "training"
+    minimum_rows: int = 100
+
+
+class PerformanceMonitor(Model):
+    metric: str
+    window: float = 86400.0
+    minimum_labels: int = 100
+    worse_by: Margin | None = None
+    """Alert when the whole interval of a window is worse than the baseline by more than this;
+    None: 5 points for shares, 10 % for other values."""
+
+
+class Monitors(Model):
+    data: DataMonitor | None = DataMonitor()
+    performance: PerformanceMonitor | None = None
+
+
+class LogSpec(Model):
+    features: Literal["all", "none"] | tuple[str, ...] = "all"
+    redact: tuple[str, ...] = ()
+    """Names of features, without the ``features.`` of the file."""
+    sample: float = 1.0
+    keep: float = 90 * 86400.0
+
+
+class AlertSpec(Model):
+    to: str
+    events: tuple[str, ...] = ()
+    """Empty: every event."""
+
+
+class Deployment(Model):
+    """A whole file; everything has a default but ``deployment`` and the champion's model."""
+
+    deployment: str
+    task: Task | None = None
+    """None: the champion's version says."""
+    unit: UnitSpec = UnitSpec()
+    context: dict[str, ContextField] = {}
+    variants: dict[str, VariantSpec]
+    default: str = "champion"
+    fallback: dict[str, object] | None = None
+    strict_features: bool = False
+    routing: tuple[EntrySpec, ...]
+    """Default: one entry ``everybody`` that splits 100% to the champion."""
+    outcomes: dict[str, OutcomeSpec] = {}
+    metrics: dict[str, MetricSpec] = {}
+    release: ReleaseSpec | None = None
+    monitors: Monitors = Monitors()
+    log: LogSpec = LogSpec()
+    alerts: tuple[AlertSpec, ...] = ()
+    rollback_window: float = 86400.0
+    alias_moved: Literal["propose", "follow"] = "propose"

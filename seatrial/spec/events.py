@@ -1,0 +1,27 @@
+"""The events that alerts can ask for by name; ``data`` asks for ``data.moderate`` and ``data.major``."""
+
+from collections.abc import Sequence
+
+EVENTS: dict[str, str] = {
+    "promotion": "a challenger took command",
+    "rollback": "a challenger was taken out, by itself or by hand",
+    "guardrail": "a guardrail is shown worse than its margin",
+    "verdict": "a release's recommendation changed, or waits for a person",
+    "data.moderate": "a feature drifted moderately",
+    "data.major": "a feature drifted strongly",
+    "prediction.moderate": "the predictions drifted moderately",
+    "prediction.major": "the predictions drifted strongly",
+    "performance.moderate": "the model became somewhat worse on matured labels",
+    "performance.major": "the model became clearly worse on matured labels",
+    "quality": "a column broke (gone missing, or another kind)",
+    "outcomes.stalled": "outcomes stopped coming in",
+    "alias.moved": "somebody else moved the alias of a model in use",
+    "failure": "a version could not be loaded, or a check could not be made",
+}
+
+GROUPS: tuple[str, ...] = tuple(sorted({name.split(".")[0] for name in EVENTS if "." in name}))
+
+
+def covers(asked: Sequence[str], event: str) -> bool:
+    """Whether an alert's ``events`` ask for an event; no events at all ask for every one."""
+    return not asked or event in asked or event.split(".")[0] in asked

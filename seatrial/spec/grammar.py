@@ -1,0 +1,360 @@
+"""The grammar of the deployment file: every key that is built, with its shape, default and meaning, and every key of
+the design that is not built yet, with what to do instead. Reader, JSON Schema and reference tables come from it.
+"""
+
+import math
+from typing import Any
+
+from seatrial.spec import units
+from seatrial.spec.events import EVENTS, GROUPS
+from seatrial.spec.problems import Findings
+from seatrial.spec.shapes import (
+    BAD,
+    Boolean,
+    Choice,
+    Either,
+    Key,
+    Listed,
+    Named,
+    Number,
+    Parsed,
+    Record,
+    Schema,
+    Shape,
+    Text,
+    Unit,
+    shown,
+)
+from seatrial.spec.tree import Node
+
+NAME = Text("[A-Za-z][A-Za-z0-9_-]{0,63}", "a name starts with a letter, then letters, digits, `-` and `_`, at most 64")
+FIELD = Text("[A-Za-z_][A-Za-z0-9_]{0,63}", "it starts with a letter or `_`, then letters, digits and `_`, at most 64")
+FEATURE = Text(r"[^\n]{1,200}", "the name of a feature, at most 200 characters")
+MODEL = Text(
+    r"models:/[A-Za-z0-9][A-Za-z0-9._-]{0,199}(@[A-Za-z][A-Za-z0-9_-]{0,63}|/[1-9][0-9]{0,8})",
+    "write `models:/name@alias` or `models:/name/7`",
+)
+TARGET = Text(
+    r"jsons?://[^\s/]+(/[^\s]*)?",
+    "only webhooks `json://host:port/path` and `jsons://host/path` are built; other targets are not built yet",
+)
+
+SHARE = Unit(units.parse_share, units.SHARE_PATTERN)
+SOME_SHARE = Unit(units.parse_share, units.SHARE_PATTERN, zero=False)
+DURATION = Unit(units.parse_duration, units.DURATION_PATTERN)
+SOME_TIME = Unit(units.parse_duration, units.DURATION_PATTERN, zero=False)
+PERCENT = Unit(units.parse_percent, units.PERCENT_PATTERN)
+COUNT = Number(minimum=1, maximum=1e9, whole=True)
+AMOUNT = Parsed(
+    units.parse_amount,
+    {
+        "anyOf": [
+            {"type": "number", "minimum": 0, "maximum": 1e15},
+            {"type": "string", "pattern": rf"^(?:{units.PERCENT_PATTERN}|{units.DURATION_PATTERN})$(?!\n)"},
+        ]
+    },
+)
+
+MARGIN = Record(
+    "a margin",
+    {
+        "relative": Key(PERCENT, "A share of the champion's mean, like `2%`."),
+        "absolute": Key(AMOUNT, "An amount in the metric's unit: `0.1%`, `5ms` or `0.50`."),
+    },
+    one_of=("relative", "absolute"),
+    forms=units.MARGIN_FORMS,
+)
+
+UNIT = Record(
+    "the unit",
+    {
+        "name": Key(NAME, "What is randomised; outcomes are joined on the same name.", default="unit"),
+        "from": Key(
+            Text(r"context\.[A-Za-z_][A-Za-z0-9_]{0,63}", "write `context.<name>` with a declared context key"),
+            "The context key that carries the unit. A request's own `unit` wins; with neither, the unit is random "
+            "and never evidence.",
+        ),
+    },
+    forms="write `{name: customer}` (`unit: request`, each request its own unit, is not built yet)",
+)
+
+CONTEXT_KINDS = ("string", "number", "integer", "boolean")
+CONTEXT = Named(FIELD, Choice((*CONTEXT_KINDS, *(f"optional {kind}" for kind in CONTEXT_KINDS))))
+
+VARIANT = Record(
+    "a variant",
+    {
+        "model": Key(
+            MODEL, "`models:/name@alias` (pinned when the file is applied) or `models:/name/7`.", required=True
+        ),
+        "timeout": Key(SOME_TIME, "How long a request waits for it before the default variant answers.", default="1s"),
+        "trust": Key(
+            Choice(("none", "pickle")),
+            "`pickle` lets a version that was registered with `--trust pickle` be unpickled.",
+            default="none",
+        ),
+        "runtime": Key(Choice(("onnx", "python")), "Which runtime serves it; without it, what the version says."),
+    },
+    later={"remote": "register the model and name it with `model`"},
+    forms='write `{model: "models:/name@alias"}`',
+)
+
+ENTRY = Record(
+    "a routing entry",
+    {
+        "name": Key(NAME, "Its name; rows of the ledger say which entry decided.", required=True),
+        "to": Key(NAME, "Every request goes to this variant; such rows are no evidence."),
+        "split": Key(Named(NAME, SHARE, least=1), "Shares of units per variant, adding up to 100%; a unit stays put."),
+    },
+    one_of=("to", "split"),
+    later={
+        "when": "remove it; entries without a condition take every request",
+        "bandit": "use `split`",
+        "cold_start": "use `split` or `to`",
+    },
+    forms="write `{name: everybody, split: {champion: 100%}}`",
+)
+
+FIELD_KINDS = ("number", "integer", "string", "boolean")
+OUTCOME = Record(
+    "an outcome",
+    {
+        "label": Key(Boolean(), "Its value is the truth that the model predicts.", default="false"),
+        "fields": Key(
+            Named(FIELD, Choice(FIELD_KINDS), least=1), "Named values it carries; without it, one plain value."
+        ),
+    },
+    later={"source": "send outcomes to `POST /v1/outcomes` or with `seatrial outcome import`"},
+    forms="write `{}` for an outcome with a plain value, `{label: true}`, or `{fields: {amount: number}}`",
+)
+
+METRIC_KINDS = ("mean", "proportion", "ratio", "accuracy")
+LATER_KINDS = (
+    "auc quantile median count calibration brier log_loss f1 precision recall mae rmse ndcg mrr average_precision"
+)
+METRIC = Record(
+    "a metric",
+    {
+        "kind": Key(
+            Choice(METRIC_KINDS, dict.fromkeys(LATER_KINDS.split(), "use mean, proportion, ratio or accuracy")),
+            "`mean` of the totals by unit, `proportion` of units with the outcome, `ratio` of two sums, or `accuracy`.",
+            required=True,
+        ),
+        "outcome": Key(NAME, "The declared outcome that it counts; every kind needs one."),
+        "value": Key(FIELD, "The field to read, where the outcome has fields; without it, the plain value."),
+        "numerator": Key(FIELD, "For `ratio`: the numeric field above the line."),
+        "denominator": Key(FIELD, "For `ratio`: the numeric field below the line."),
+        "within": Key(SOME_TIME, "The window after a unit's first exposure in which its outcomes count; needed."),
+        "grace": Key(DURATION, "How much longer outcomes may take to arrive before a unit is matured.", default="1h"),
+        "want": Key(Choice(("higher", "lower")), "Which direction is good.", default="higher"),
+        "cap": Key(Number(above=0), "For `mean` and `ratio`: the largest total that one unit counts with."),
+    },
+    later={
+        "covariate": "remove it; the estimate is unadjusted",
+        "cluster": "remove it; units are the clusters",
+        "trigger": "remove it; every exposed unit counts",
+    },
+)
+
+SHADOW = Record(
+    "a shadow stage",
+    {
+        "share": Key(
+            SOME_SHARE, "Share of requests that are copied to the challenger after the answer.", default="100%"
+        ),
+        "for": Key(SOME_TIME, "At least this long; without it, until `minimum_pairs`."),
+        "minimum_pairs": Key(COUNT, "Pairs of answers before the stage may end.", default="100"),
+    },
+)
+TEST = Record(
+    "a test stage",
+    {
+        "share": Key(SOME_SHARE, "The challenger's share of the entry, at most 95%.", default="50%"),
+        "at_least": Key(DURATION, "No promotion earlier than this.", default="0s"),
+        "at_most": Key(SOME_TIME, "After this the stage ends as inconclusive; without it, it waits."),
+    },
+)
+STAGE = Record(
+    "a stage",
+    {
+        "shadow": Key(SHADOW, "The challenger answers copies of requests; nobody sees its answers."),
+        "test": Key(TEST, "A sticky share of units gets the challenger's answers."),
+    },
+    one_of=("shadow", "test"),
+    later={"canary": "use `test` with a small `share`"},
+    forms="write `- shadow: {}` or `- test: {share: 50%}`",
+)
+PRIMARY = Record(
+    "the primary metric",
+    {
+        "metric": Key(NAME, "The declared metric that decides.", required=True),
+        "minimum_effect": Key(MARGIN, "The smallest difference that you care about.", required=True),
+    },
+    forms="write `{metric: conversion, minimum_effect: {relative: 2%}}`",
+)
+METHOD = Record(
+    "the method",
+    {
+        "name": Key(
+            Choice(
+                ("always-valid",),
+                dict.fromkeys(
+                    ("fixed", "group-sequential", "bayesian"), "use `always-valid`, which may be looked at any time"
+                ),
+            ),
+            "How the verdict is reached.",
+            default="always-valid",
+        ),
+        "alpha": Key(Number(above=0, maximum=0.5), "Chance of a false verdict, a plain number.", default="0.05"),
+        "plan_units": Key(COUNT, "Number of units at which the sequence is tightest.", default="5000"),
+    },
+    forms="write `{name: always-valid, alpha: 0.05}`",
+)
+RELEASE = Record(
+    "the release",
+    {
+        "of": Key(NAME, "The challenger: a declared variant without a weight of its own.", required=True),
+        "into": Key(NAME, "The routing entry, a `split`, whose weights the release moves.", required=True),
+        "stages": Key(Listed(STAGE, least=1), "`shadow`, `test`, or both in this order.", required=True),
+        "primary": Key(PRIMARY, "What decides.", required=True),
+        "method": Key(METHOD, "How it is judged.", default="{name: always-valid, alpha: 0.05, plan_units: 5000}"),
+        "guardrails": Key(
+            Named(NAME, MARGIN),
+            "By how much `errors`, `p50`, `p99` or a declared metric may be worse at most.",
+            default="{}",
+        ),
+        "then": Key(Choice(("ask", "promote", "nothing")), "What happens when the verdict is `ship`.", default="ask"),
+        "if_inconclusive": Key(
+            Choice(("keep-champion",)), "What happens at the end without one.", default="keep-champion"
+        ),
+    },
+    later={"holdout": "remove it; a promotion moves every unit"},
+)
+
+FEATURES_OR_ALL = Listed(FEATURE, least=1)
+DATA = Record(
+    "the data monitor",
+    {
+        "window": Key(SOME_TIME, "Length of a window.", default="1h"),
+        "features": Key(Either(Choice(("all",)), FEATURES_OR_ALL), "`all`, or a list of names.", default="all"),
+        "against": Key(Choice(("training",)), "What windows are compared with.", default="training"),
+        "minimum_rows": Key(COUNT, "Rows below which a window is `no-data`.", default="100"),
+    },
+    forms="write `{window: 1h}`, or `off`",
+)
+PERFORMANCE = Record(
+    "the performance monitor",
+    {
+        "metric": Key(NAME, "The declared metric that is watched.", required=True),
+        "window": Key(SOME_TIME, "Length of a window.", default="1d"),
+        "minimum_labels": Key(COUNT, "Matured labels below which a window is `no-data`.", default="100"),
+        "worse_by": Key(MARGIN, "Alert when a window is worse by more; without it, 5 points for shares, else 10%."),
+    },
+    later={"estimate": "remove it; performance is measured on matured labels"},
+    forms="write `{metric: accuracy, window: 1d}`",
+)
+MONITORS = Record(
+    "the monitors",
+    {
+        "data": Key(Either(Choice(("off",)), DATA), "Drift of features and predictions; `off` switches it off."),
+        "performance": Key(PERFORMANCE, "The model's quality on matured labels; without it, not watched."),
+    },
+    later={"concept": "use `performance`, which sees concept drift in matured labels"},
+)
+
+LOG = Record(
+    "the log",
+    {
+        "features": Key(
+            Either(Choice(("all", "none")), FEATURES_OR_ALL),
+            "`all` (texts as digest and length), `none`, or a list of names (texts named here are written raw).",
+            default="all",
+        ),
+        "redact": Key(
+            Listed(Text(r"features\.[^\n]{1,200}", "write `features.<name>`")),
+            "Features that are written as a keyed hash: `[features.email]`.",
+            default="[]",
+        ),
+        "sample": Key(SHARE, "Share of rows whose features are written; the rest of a row always is.", default="100%"),
+        "keep": Key(SOME_TIME, "How long rows are kept.", default="90d"),
+    },
+)
+ALERT = Record(
+    "an alert",
+    {
+        "to": Key(
+            TARGET, "`json://host:port/path`, or `jsons://` for HTTPS; a secret in it as `${NAME}`.", required=True
+        ),
+        "events": Key(Listed(Choice((*EVENTS, *GROUPS)), least=1), "Which events; without it, every one."),
+    },
+    later={"digest": "remove it; alerts are sent at once"},
+    forms='write `{to: "json://127.0.0.1:9000/hook", events: [rollback]}`',
+)
+
+
+class FallbackAnswer:
+    """Any JSON mapping with a ``prediction``."""
+
+    def read(self, node: Node, path: str, found: Findings) -> Any:
+        plain = node.plain
+        if node.kind != "mapping" or "prediction" not in plain:
+            found.add(
+                path, plain, f"{shown(node)} is not a fallback answer: write `{{prediction: 0}}`, as the model would"
+            )
+        elif not _finite(plain):
+            found.add(
+                path,
+                plain,
+                "`fallback` holds a number that JSON cannot write (infinite, or not a number); use a finite one",
+            )
+        else:
+            return plain
+        return BAD
+
+    def schema(self) -> Schema:
+        return {"type": "object", "required": ["prediction"]}
+
+
+def _finite(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(_finite(item) for item in value.values())
+    if isinstance(value, list):
+        return all(_finite(item) for item in value)
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+TASK: Shape = Choice(("classification", "regression", "ranking", "raw"))
+
+DEPLOYMENT = Record(
+    "a deployment file",
+    {
+        "deployment": Key(NAME, "The endpoint's name.", required=True),
+        "task": Key(TASK, "The shape of answers; without it, what the champion's version says."),
+        "unit": Key(UNIT, "Who is randomised.", default="{name: unit}"),
+        "context": Key(CONTEXT, "Typed values beside the features; `optional string` may be missing.", default="{}"),
+        "variants": Key(
+            Named(NAME, VARIANT, least=1), "The model versions of this deployment, by name.", required=True
+        ),
+        "default": Key(NAME, "The variant that answers when another fails.", default="champion"),
+        "fallback": Key(FallbackAnswer(), "The answer when the default fails too; without it, 503."),
+        "strict_features": Key(Boolean(), "Refuse features that the model does not know.", default="false"),
+        "routing": Key(
+            Listed(ENTRY, least=1),
+            "Entries in order; the first match decides.",
+            default="[{name: everybody, split: {champion: 100%}}]",
+        ),
+        "outcomes": Key(Named(NAME, OUTCOME), "What happens to units afterwards.", default="{}"),
+        "metrics": Key(Named(NAME, METRIC), "What is measured from outcomes.", default="{}"),
+        "release": Key(RELEASE, "A challenger's way to command."),
+        "monitors": Key(MONITORS, "What is watched.", default="{data: {window: 1h}}"),
+        "log": Key(LOG, "What of a row is written, and for how long.", default="{features: all}"),
+        "alerts": Key(Listed(ALERT), "Who is told.", default="[]"),
+        "rollback_window": Key(DURATION, "How long a replaced champion stays loaded.", default="24h"),
+        "alias_moved": Key(
+            Choice(("propose", "follow")),
+            "An alias moved by somebody else is shown (`propose`) or served (`follow`).",
+            default="propose",
+        ),
+    },
+    forms="write at least `deployment: name` and `variants: {champion: {model: ...}}`",
+)

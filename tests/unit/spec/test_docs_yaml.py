@@ -1,0 +1,101 @@
+"""The docs are true: every deployment file in them loads, every default is the default, every setting is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from seatrial.spec import reference
+from seatrial.spec.features import load_features
+from seatrial.spec.grammar import DEPLOYMENT
+from seatrial.spec.read import load_deployment
+from seatrial.spec.settings import SETTINGS
+from seatrial.spec.tree import parse
+
+ROOT = Path(__file__).parents[3]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+REFERENCE = [ROOT / "docs" / "deployment-file.md", ROOT / "docs" / "settings.md"]
+
+
+def blocks(page: Path) -> list[tuple[int, str]]:
+    """Every YAML block of a page with its line; a block inside a list is taken out of its indentation."""
+    text = page.read_text(encoding="utf-8")
+    found = []
+    for match in re.finditer(r"^( *)```ya?ml\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE):
+        body = re.sub(rf"^{match.group(1)}", "", match.group(2), flags=re.MULTILINE)
+        found.append((text.count("\n", 0, match.start()) + 1, body))
+    return found
+
+
+BLOCKS = [(page.relative_to(ROOT), line, body) for page in PAGES for line, body in blocks(page)]
+
+
+@pytest.mark.parametrize(("page", "line", "body"), BLOCKS, ids=[f"{page}:{line}" for page, line, _ in BLOCKS])
+def test_every_yaml_block_reads(page: Path, line: int, body: str) -> None:
+    tree = parse(body, f"{page}:{line}").plain
+    if "deployment" in tree:
+        load_deployment(body, f"{page}:{line}")
+    if "features" in tree:
+        load_features(body, f"{page}:{line}")
+
+
+def test_there_are_examples() -> None:
+    assert sum("deployment:" in body for _, _, body in BLOCKS) >= 2
+
+
+@pytest.mark.parametrize("page", REFERENCE, ids=lambda page: page.name)
+def test_tables_are_what_the_grammar_says(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert text == reference.fill(text), f"run: python -m seatrial.spec.reference {page.relative_to(ROOT)}"
+
+
+def test_the_reference_page_holds_every_table() -> None:
+    told = {name for page in REFERENCE for name in re.findall(r"<!-- table: ([a-z-]+) -->", page.read_text("utf-8"))}
+    assert told == set(reference.blocks())
+
+
+def test_every_record_of_the_grammar_has_a_section() -> None:
+    known = [id(record) for record in reference.SECTIONS.values()]
+    assert all(id(record) in known for record in reference.records(DEPLOYMENT))
+
+
+def test_every_setting_is_documented() -> None:
+    text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    for name in SETTINGS:
+        assert f"| `{name}` | `SEATRIAL_{name.upper()}` |" in text
+
+
+DEFAULTS = {
+    # a file without the key, and where it goes
+    "deployment": "deployment: a\nvariants: {champion: {model: models:/m/1}}\n@: #\n",
+    "unit": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nunit: {@: #}\n",
+    "variants": "deployment: a\nvariants: {champion: {model: models:/m/1, @: #}}\n",
+    "outcomes": "deployment: a\nvariants: {champion: {model: models:/m/1}}\noutcomes: {o: {@: #}}\n",
+    "metrics": "deployment: a\nvariants: {champion: {model: models:/m/1}}\noutcomes: {o: {}}\n"
+    "metrics: {m: {kind: mean, outcome: o, within: 1d, @: #}}\n",
+    "data": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nmonitors: {data: {@: #}}\n",
+    "performance": "deployment: a\nvariants: {champion: {model: models:/m/1}}\noutcomes: {o: {label: true}}\n"
+    "metrics: {m: {kind: accuracy, outcome: o, within: 1d}}\nmonitors: {performance: {metric: m, @: #}}\n",
+    "log": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nlog: {@: #}\n",
+}
+RELEASE = (
+    "deployment: a\nvariants: {champion: {model: models:/m/1}, b: {model: models:/m/2}}\noutcomes: {o: {}}\n"
+    "metrics: {m: {kind: mean, outcome: o, within: 1d}}\nrelease:\n  of: b\n  into: everybody\n"
+    "  primary: {metric: m, minimum_effect: {relative: 1%}}\n"
+)
+DEFAULTS |= {
+    "release": RELEASE + "  stages: [{test: {}}]\n  @: #\n",
+    "shadow": RELEASE + "  stages: [{shadow: {@: #}}]\n",
+    "test": RELEASE + "  stages: [{test: {@: #}}]\n",
+    "method": RELEASE + "  stages: [{test: {}}]\n  method: {@: #}\n",
+}
+STATED = [(s, name) for s, record in reference.SECTIONS.items() for name, key in record.keys.items() if key.default]
+
+
+@pytest.mark.parametrize(("section", "name"), STATED)
+def test_every_stated_default_is_the_default(section: str, name: str) -> None:
+    text = DEFAULTS[section]
+    default = reference.SECTIONS[section].keys[name].default
+    written = load_deployment(text.replace("@", name).replace("#", str(default)))
+    left_out = load_deployment(re.sub(r"(, )?@: #", "", text))
+    assert written == left_out

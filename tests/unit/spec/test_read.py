@@ -1,0 +1,294 @@
+# ruff: noqa: E501  (a table of mistakes reads best with one a line)
+"""The reader: the smallest file, the full one, and one clear sentence with line, value and mend for each mistake."""
+
+import re
+
+import pytest
+
+from seatrial.spec import deployment as model
+from seatrial.spec.problems import Problem, SpecError
+from seatrial.spec.read import load_deployment
+
+SMALLEST = 'deployment: churn\nvariants: {champion: {model: "models:/churn@champion"}}\n'
+
+
+def problems_of(text: str) -> tuple[Problem, ...]:
+    with pytest.raises(SpecError) as caught:
+        load_deployment(text)
+    return caught.value.problems
+
+
+def test_smallest_file_works_by_defaults() -> None:
+    read = load_deployment(SMALLEST)
+    assert read.deployment == "churn"
+    assert read.variants == {"champion": model.VariantSpec(model="models:/churn@champion")}
+    assert read.routing == (model.EntrySpec(name="everybody", split={"champion": 1.0}),)
+    assert read.unit == model.UnitSpec(name="unit", source=None)
+    assert read.monitors == model.Monitors(data=model.DataMonitor(), performance=None)
+    assert (read.default, read.task, read.release, read.alerts) == ("champion", None, None, ())
+
+
+def test_full_file(full_text: str) -> None:
+    read = load_deployment(full_text)
+    assert read.unit == model.UnitSpec(name="customer", source="context.customer_id")
+    assert read.context["country"] == model.ContextField(kind="string", optional=True)
+    assert read.variants["champion"].timeout == 0.05
+    assert read.fallback == {"prediction": 0, "score": 0.12}
+    assert read.outcomes["purchase"].fields == {"amount": "number", "items": "integer"}
+    assert read.outcomes["churned"].label
+    assert read.metrics["revenue"].cap == 5000.0
+    assert read.metrics["right"] == model.MetricSpec(
+        kind="accuracy", outcome="churned", within=30 * 86400.0, grace=86400.0
+    )
+    assert read.release == model.ReleaseSpec(
+        of="challenger",
+        into="everybody",
+        stages=(
+            model.ShadowStage(share=1.0, duration=7 * 86400.0, minimum_pairs=500),
+            model.TestStage(share=0.5, at_least=14 * 86400.0, at_most=28 * 86400.0),
+        ),
+        primary=model.Primary(metric="conversion", minimum_effect=model.Margin(relative=0.02)),
+        method=model.Method(plan_units=20000),
+        guardrails={
+            "p99": model.Margin(absolute=0.005),
+            "revenue": model.Margin(relative=0.01),
+            "errors": model.Margin(absolute=0.001),
+        },
+    )
+    assert read.monitors.data == model.DataMonitor(minimum_rows=200)
+    assert read.monitors.performance == model.PerformanceMonitor(
+        metric="right", minimum_labels=200, worse_by=model.Margin(absolute=0.02)
+    )
+    assert read.log == model.LogSpec(redact=("email",))
+    assert read.alerts[0].events == ("rollback", "guardrail", "performance.major", "outcomes.stalled")
+
+
+def test_fields_of_labels_and_booleans_can_be_measured() -> None:
+    read = load_deployment(
+        SMALLEST + "outcomes: {o: {label: true, fields: {truth: string, paid: boolean}}}\n"
+        "metrics:\n"
+        "  right: {kind: accuracy, outcome: o, value: truth, within: 1d}\n"
+        "  paid: {kind: proportion, outcome: o, value: paid, within: 1d}\n"
+        "  share: {kind: mean, outcome: o, value: paid, within: 1d}\n"
+        "monitors: {performance: {metric: paid, worse_by: {absolute: 1%}}}\n"
+    )
+    assert {name: metric.value for name, metric in read.metrics.items()} == {
+        "right": "truth",
+        "paid": "paid",
+        "share": "paid",
+    }
+
+
+def test_yaml_on_and_no_are_strings(full_text: str) -> None:
+    read = load_deployment(full_text.replace("challenger", "NO").replace("popular", "off"))
+    assert set(read.variants) == {"champion", "NO"}
+
+
+def test_default_routing_goes_to_the_default_variant() -> None:
+    read = load_deployment("deployment: a\ndefault: b\nvariants: {b: {model: models:/m/1}}\n")
+    assert read.routing[0].split == {"b": 1.0}
+
+
+def test_data_monitor_can_be_switched_off() -> None:
+    assert load_deployment(SMALLEST + "monitors: {data: off}\n").monitors.data is None
+
+
+def test_the_value_is_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        load_deployment(SMALLEST).deployment = "other"
+
+
+EDITS = {
+    # what stands in the full file -> what replaces it, the line's text, the offending value, words of the sentence
+    "unknown key": ("default: champion", "defualt: champion", "defualt", "did you mean `default`"),
+    "unknown key far from all": ("strict_features: false", "zzz: 1", "zzz", "it can be `alerts`, "),
+    "unknown key of a metric": ("want: higher", "wants: higher", "wants", "`wants` is not a key of a metric; did you mean `want`"),
+    "shares below": ("champion: 100%}", "champion: 90%}", "90%", "add up to 90%; make them add up to 100%"),
+    "shares above": ("champion: 100%}", "champion: 60%, extra: 60%}", "120%", "add up to 120%"),
+    "undeclared variant in a split": ("champion: 100%}", "champoin: 100%}", "champoin", "not a declared variant; did you mean `champion`"),
+    "undeclared variant in to": ("split: {champion: 100%}", "to: nobody", "nobody", "`nobody` is not a declared variant"),
+    "undeclared default": ("default: champion", "default: nobody", "nobody", "`nobody` is not a declared variant"),
+    "metric without outcome": ("outcome: purchase, within: 7d, want: higher", "within: 7d", "proportion", "needs `outcome`"),
+    "metric without within": ("outcome: purchase, within: 7d, want: higher", "outcome: purchase", "proportion", "needs `within`"),
+    "mean without value": ("value: amount, within", "within", "purchase", "needs `value`, because `purchase` has fields; it can be `amount` or `items`"),
+    "ratio without denominator": ("denominator: items, ", "", "ratio", "needs `denominator`"),
+    "undeclared outcome": ("kind: mean, outcome: purchase", "kind: mean, outcome: purchases", "purchases", "not a declared outcome; did you mean `purchase`"),
+    "undeclared field": ("value: amount", "value: amuont", "amuont", "not a field of the outcome `purchase`; did you mean `amount`"),
+    "text field in a mean": ("{amount: number", "{amount: string", "amount", "is a string, but `value` needs a number"),
+    "a key of another kind": ("kind: proportion,", "kind: proportion, numerator: amount,", "numerator", "the proportion `conversion` has no use for `numerator`"),
+    "accuracy of no label": ("{label: true}", "{label: false}", "churned", "declare `churned: {label: true}`"),
+    "accuracy of a regression": ("task: classification", "task: regression", "accuracy", "needs `task: classification`"),
+    "declared built-in metric": ("conversion: {kind", "p99: {kind", "p99", "always there"),
+    "bare share": ("shadow: {share: 100%", "shadow: {share: 1", "1", "`share`: `1` is not a share: .* like `5%`"),
+    "bare fraction": ("sample: 100%", "sample: 0.5", "0.5", "for 0.5 write `50%`"),
+    "bare margin": ("minimum_effect: {relative: 2%}", "minimum_effect: 0.02", "0.02", r"a margin is written `\{relative: 2%\}` or `\{absolute: x\}`"),
+    "bare guardrail": ("revenue: {relative: 1%}", "revenue: 1%", "1%", r"a margin is written `\{relative: 2%\}`"),
+    "bare relative": ("{relative: 2%}", "{relative: 2}", "2", "`relative`: `2` is not a percentage: .*`2%`"),
+    "both margins": ("{relative: 2%}", "{relative: 2%, absolute: 1%}", "", "`relative` and `absolute`; keep one"),
+    "no margin": ("{relative: 2%}", "{}", "", "exactly one of `relative` or `absolute`"),
+    "duration as a share margin": ("errors: {absolute: 0.1%}", "errors: {absolute: 5ms}", "5ms", "must be a share like"),
+    "number as a latency margin": ("p99: {absolute: 5ms}", "p99: {absolute: 5}", "5", "must be a duration like"),
+    "share as a mean's margin": ("revenue: {relative: 1%}", "revenue: {absolute: 1%}", "1%", "must be a plain number"),
+    "number as accuracy's margin": ("worse_by: {absolute: 2%}", "worse_by: {absolute: 2}", "2", "must be a share like"),
+    "zero minimum effect": ("{relative: 2%}", "{relative: 0%}", "0", "`minimum_effect` is zero"),
+    "bare duration": ("timeout: 50ms", "timeout: 50", "50", "`50` is not a duration: .*`50ms`"),
+    "zero window": ("data:        {window: 1h", "data:        {window: 0h", "0h", "must be more than zero"),
+    "release and a weight": ("champion: 100%}", "champion: 90%, challenger: 10%}", "challenger", "has a weight here, but its release moves its weight"),
+    "release and a zero weight": ("champion: 100%}", "champion: 100%, challenger: 0%}", "challenger", "has a weight here"),
+    "release of the default": ("of: challenger", "of: champion", "champion", "which is the default variant"),
+    "release of nobody": ("of: challenger", "of: chalenger", "chalenger", "not a declared variant; did you mean `challenger`"),
+    "release into nothing": ("into: everybody", "into: anybody", "anybody", "not a routing entry; did you mean `everybody`"),
+    "release into a to": ("split: {champion: 100%}", "to: champion", "everybody", "no weights to move"),
+    "stages turned round": ("- shadow: {share: 100%, for: 7d, minimum_pairs: 500}\n    - test:   {share: 50%, at_least: 14d, at_most: 28d}", "- test: {}\n    - shadow: {}", "shadow", "stands after `test`; put it first"),
+    "a stage twice": ("- test:   {share: 50%, at_least: 14d, at_most: 28d}", "- shadow: {}", "shadow", "stands twice"),
+    "no stages": ("  stages:\n    - shadow: {share: 100%, for: 7d, minimum_pairs: 500}\n    - test:   {share: 50%, at_least: 14d, at_most: 28d}\n", "  stages: []\n", r"\[\]", "empty list"),
+    "a stage as a word": ("- shadow: {share: 100%, for: 7d, minimum_pairs: 500}", "- shadow", "shadow", r"`shadow` is not a stage: write `- shadow: \{\}`"),
+    "test of everybody": ("{share: 50%, at_least", "{share: 99%, at_least", "99%", "at most 95%"),
+    "at_least over at_most": ("at_least: 14d", "at_least: 40d", "40d", r"`at_least` \(40d\) is longer than `at_most` \(28d\)"),
+    "unknown guardrail": ("revenue: {relative: 1%}", "revenu: {relative: 1%}", "revenu", "not a declared metric; did you mean `revenue`"),
+    "throughput guardrail": ("revenue: {relative: 1%}", "throughput: {relative: 1%}", "throughput", "follows the split's weights"),
+    "unknown primary": ("primary: {metric: conversion", "primary: {metric: konversion", "konversion", "did you mean `conversion`"),
+    "built-in primary": ("primary: {metric: conversion", "primary: {metric: p99", "p99", "not built yet"),
+    "no primary": ("  primary: {metric: conversion, minimum_effect: {relative: 2%}}\n", "", "", "needs `primary`"),
+    "alpha as a share": ("alpha: 0.05", "alpha: 5%", "5%", "must be a number above 0 and at most 0.5"),
+    "unit from nowhere": ("from: context.customer_id", "from: context.custmer", "context.custmer", "`context` declares no `custmer`"),
+    "unit from a number": ("{customer_id: string", "{customer_id: number", "context.customer_id", "a unit is a string or an integer"),
+    "unit without context": ("from: context.customer_id", "from: customer_id", "customer_id", "write `context.<name>`"),
+    "unit as a word": ("unit: {name: customer, from: context.customer_id}", "unit: request", "request", "not built yet"),
+    "context kind": ("country: optional string", "country: optional text", "optional text", "`country` cannot be `optional text`; did you mean"),
+    "name with a space": ("deployment: churn", "deployment: my churn", "my churn", "a name starts with a letter"),
+    "name with a slash": ("deployment: churn", "deployment: ../churn", "../churn", "a name starts with a letter"),
+    "name too long": ("deployment: churn", f"deployment: {'a' * 65}", "a+", "at most 64"),
+    "variant name": ("challenger: {model", "chall.enger: {model", "chall.enger", "not allowed as a name in `variants`"),
+    "variant called previous": ("  challenger: {model", "  previous: {model: models:/a/1}\n  challenger: {model", "previous", "cannot be called `previous`"),
+    "model without version": ("models:/churn/7", "models:/churn", "models:/churn", "write `models:/name@alias` or `models:/name/7`"),
+    "model as a file": ("models:/churn/7", "./model.onnx", "./model.onnx", "write `models:/name@alias`"),
+    "two entries of a name": ("- {name: everybody, split: {champion: 100%}}", "- {name: everybody, to: champion}\n  - {name: everybody, to: champion}", "everybody", "two routing entries|never be reached"),
+    "to and split": ("{name: everybody, split", "{name: everybody, to: champion, split", "", "`to` and `split`; keep one"),
+    "entry without a target": ("{name: everybody, split: {champion: 100%}}", "{name: everybody}", "", "exactly one of `to` or `split`"),
+    "entry without a name": ("{name: everybody, split", "{split", "", "needs `name`"),
+    "fallback without prediction": ("fallback: {prediction: 0, score: 0.12}", "fallback: 0", "0", "is not a fallback answer"),
+    "fallback score": ("score: 0.12", "score: 12", "12", "a number from 0 to 1"),
+    "fallback infinite": ("score: 0.12", "extra: .inf", "", "JSON cannot write"),
+    "redact without features": ("[features.email]", "[email]", "email", "write `features.<name>`"),
+    "unknown event": ("[rollback, guardrail", "[rolback, guardrail", "rolback", "did you mean `rollback`"),
+    "unknown performance metric": ("performance: {metric: right", "performance: {metric: rihgt", "rihgt", "did you mean `right`"),
+    "performance of a built-in": ("performance: {metric: right", "performance: {metric: p99", "p99", "not built yet"),
+    "accuracy without value": ("{label: true}", "{label: true, fields: {truth: string}}", "churned", "the accuracy `right` needs `value`, because `churned` has fields; it can be `truth`"),
+    "nothing after a key": ("  churned:  {label: true}", "  churned:", "", "nothing is not an outcome: write `{}`"),
+    "boolean as a word": ("strict_features: false", "strict_features: off", "off", "must be `true` or `false`"),
+    "list as a mapping": ("unit: {name: customer, from: context.customer_id}", "unit: [customer]", "customer", "a list is not the unit"),
+    "mapping as a list": ("outcomes:\n  purchase: {fields: {amount: number, items: integer}}\n  churned:  {label: true}", "outcomes: [purchase]", "purchase", "must be a mapping of names"),
+    "word as a list": ("  - {name: everybody, split: {champion: 100%}}        # the release moves these weights", "  everybody", "everybody", "must be a list"),
+}  # fmt: skip
+
+
+COMPUTED = ("90%", "120%", r"\[\]", "a+")
+"""Offending values that stand in no line as such."""
+
+
+@pytest.mark.parametrize("case", EDITS)
+def test_one_sentence_each(case: str, full_text: str) -> None:
+    old, new, value, words = EDITS[case]
+    assert old in full_text
+    text = full_text.replace(old, new, 1)
+    found = [problem for problem in problems_of(text) if re.search(words, problem.message)]
+    assert found, f"no sentence like {words!r} in {problems_of(text)}"
+    problem = found[0]
+    if value:
+        assert re.search(value, problem.value), problem
+        here = "\n".join(text.splitlines()[problem.line - 1 : problem.line + 1])
+        assert re.search(value, here) or value in COMPUTED, problem
+    assert "\n" not in problem.message
+    assert len(problem.message) < 700
+
+
+NOT_BUILT = {
+    "when": ("{name: everybody, split", "{name: everybody, when: 'context.country == \"US\"', split"),
+    "bandit": ("split: {champion: 100%}", "bandit: {arms: [champion, challenger]}"),
+    "cold_start": ("split: {champion: 100%}", "cold_start: {outcome: purchase, fewer_than: 5, to: champion}"),
+    "remote": ('challenger: {model: "models:/churn/7"}', 'challenger: {remote: {url: "http://x"}}'),
+    "source": ("{label: true}", "{label: true, source: {every: 1d}}"),
+    "covariate": ("cap: 5000", "covariate: context.prior_revenue"),
+    "auc": ("kind: accuracy", "kind: auc"),
+    "quantile": ("kind: accuracy", "kind: quantile"),
+    "canary": ("- shadow: {share: 100%, for: 7d, minimum_pairs: 500}", "- canary: {steps: [1%, 5%], bake: 30m}"),
+    "group-sequential": ("name: always-valid", "name: group-sequential"),
+    "holdout": ("then: ask", "holdout: 5%"),
+    "estimate": ("worse_by: {absolute: 2%}", "estimate: true"),
+    "concept": ("monitors:\n", "monitors:\n  concept: {outcome: churned}\n"),
+    "digest": ("events: [rollback, guardrail, performance.major, outcomes.stalled]", 'digest: "08:30"'),
+    "targets": ("json://127.0.0.1:9000/hook", "mailto://team"),
+}
+
+
+@pytest.mark.parametrize("name", NOT_BUILT)
+def test_what_is_not_built_is_refused_by_name_and_alone(name: str, full_text: str) -> None:
+    old, new = NOT_BUILT[name]
+    assert old in full_text
+    problems = problems_of(full_text.replace(old, new, 1))
+    assert any(name in problem.message and "not built yet" in problem.message for problem in problems), problems
+    assert all("not built yet" in problem.message for problem in problems), problems
+
+
+def test_all_problems_at_once_in_order_of_lines() -> None:
+    text = """\
+deployment: my deployment
+task: guess
+variants:
+  champion: {modle: "models:/a/1"}
+  other: {model: models:/a/2, timeout: 5}
+routing:
+  - {name: all, split: {champion: 90%, nobody: 20%}}
+metrics:
+  conversion: {kind: proportion}
+alerts:
+  - {to: "json://x/y", events: [everything]}
+"""
+    problems = problems_of(text)
+    assert [problem.line for problem in problems] == [1, 2, 4, 5, 7, 7, 9, 9, 11]
+    with pytest.raises(SpecError) as caught:
+        load_deployment(text, "my.yaml")
+    assert len(str(caught.value).splitlines()) == 9
+    assert "my.yaml, line 4: `modle` is not a key of a variant; did you mean `model`?" in str(caught.value)
+
+
+def test_a_mistake_is_not_told_twice(full_text: str) -> None:
+    assert len(problems_of(full_text.replace("kind: proportion", "kind: proprotion"))) == 1
+    assert len(problems_of(full_text.replace("- shadow:", "- shadwo:"))) == 1
+    assert len(problems_of(full_text.replace("split: {champion", "spilt: {champion"))) == 1
+
+
+def test_unreachable_entry_is_refused() -> None:
+    text = SMALLEST + "routing:\n  - {name: a, to: champion}\n  - {name: b, to: champion}\n"
+    (problem,) = problems_of(text)
+    assert problem.line == 5
+    assert "`b` can never be reached, because `a` above it" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("target", "what"),
+    [
+        ("json://user:hunter2@h/x", "the password"),
+        ("jsons://h/x?token=hunter2", "the parameter `token`"),
+        ("json://h/x?a=1&api_key=hunter2", "the parameter `api_key`"),
+    ],
+)
+def test_a_secret_in_plain_letters_is_refused_and_never_shown(target: str, what: str) -> None:
+    with pytest.raises(SpecError, match=what) as caught:
+        load_deployment(SMALLEST + f'alerts: [{{to: "{target}"}}]\n')
+    assert "hunter2" not in str(caught.value)
+    assert "hunter2" not in repr(caught.value.problems)
+
+
+def test_a_secret_by_name_is_kept_by_name() -> None:
+    read = load_deployment(SMALLEST + 'alerts: [{to: "jsons://me:${HOOK_PASSWORD}@h/x?token=${TOKEN}"}]\n')
+    assert read.alerts[0].to == "jsons://me:${HOOK_PASSWORD}@h/x?token=${TOKEN}"
+
+
+def test_shares_add_up_exactly_despite_floats() -> None:
+    names = [f"v{i}" for i in range(10)]
+    variants = ", ".join(f"{name}: {{model: models:/m/1}}" for name in names)
+    split = ", ".join(f"{name}: 10%" for name in names)
+    text = f"deployment: a\ndefault: v0\nvariants: {{{variants}}}\nrouting: [{{name: all, split: {{{split}}}}}]\n"
+    assert sum((load_deployment(text).routing[0].split or {}).values()) == pytest.approx(1)
