@@ -1,0 +1,205 @@
+"""Two arms on one metric, in one call: the verdict, and the classical and Bayesian results beside it."""
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from seatrial.spec.errors import BadInput
+from seatrial.stats.bayes import Bayesian, compare_normal, compare_shares
+from seatrial.stats.chi_squared import chi_squared
+from seatrial.stats.conditional import PhaseCounts
+from seatrial.stats.contrast import Margin
+from seatrial.stats.effect import Effect
+from seatrial.stats.evidence import Evidence, Method
+from seatrial.stats.interval import Interval, TestResult
+from seatrial.stats.minimum import MINIMUM_UNITS
+from seatrial.stats.moments import Moments, PairMoments, as_moments
+from seatrial.stats.primary import judge_primary, word_of
+from seatrial.stats.proportion import two_proportion_z
+from seatrial.stats.quantile import quantile, quantile_interval
+from seatrial.stats.statement import no_data, stated
+from seatrial.stats.verdict import Question, Verdict, Want
+from seatrial.stats.welch import welch_of
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``compare_*`` give back.
+
+    Attributes:
+        verdict: The answer.
+        tests: Fixed-horizon results, shown beside it.
+        bayesian: The posterior comparison; None where there is no spread yet, or for quantiles.
+    """
+
+    verdict: Verdict
+    tests: tuple[TestResult, ...] = ()
+    bayesian: Bayesian | None = None
+
+
+def compare_means(
+    treatment: Moments | Sequence[float] | NDArray[np.float64],
+    control: Moments | Sequence[float] | NDArray[np.float64],
+    *,
+    metric: str = "mean",
+    want: Want = "higher",
+    minimum_effect: Margin | None = None,
+    alpha: float = 0.05,
+    plan_units: float = 5000,
+    method: Method = "always-valid",
+) -> Comparison:
+    """Means of one value a unit.
+
+    Args:
+        treatment: The challenger's moments, or its values [n].
+        control: The champion's.
+        metric: A name for the sentence.
+        want: Whether higher or lower is better.
+        minimum_effect: The smallest difference cared about; enables ``equivalent``.
+        alpha: Chance of ever claiming a difference that is not there.
+        plan_units: Units of both arms at which the interval is narrowest.
+        method: ``always-valid``, or ``fixed`` for one look at a planned end.
+
+    Example:
+        >>> compare_means([1.0] * 80 + [3.0] * 80, [0.0] * 80 + [2.0] * 80).verdict.word
+        'better'
+    """
+    effect = Effect.of_means(as_moments(treatment), as_moments(control))
+    question = _question(metric, want, minimum_effect, alpha, plan_units)
+    return Comparison(
+        verdict=judge_primary(effect, question, method=method),
+        tests=(welch_of(effect, alpha),),
+        bayesian=_normal(effect, alpha),
+    )
+
+
+def compare_proportions(
+    treatment_successes: int,
+    treatment_units: int,
+    control_successes: int,
+    control_units: int,
+    *,
+    metric: str = "proportion",
+    want: Want = "higher",
+    minimum_effect: Margin | None = None,
+    alpha: float = 0.05,
+    plan_units: float = 5000,
+    method: Method = "always-valid",
+    weight: float | None = None,
+) -> Comparison:
+    """Shares of units. ``weight`` is the treatment's configured share of the units of these two arms: with it the
+    exact sequence speaks where there are too few units or events for the asymptotic one.
+    """
+    effect = Effect.of_means(
+        Moments.from_counts(treatment_successes, treatment_units),
+        Moments.from_counts(control_successes, control_units),
+        two_valued=True,
+    )
+    counts = (treatment_successes, treatment_units, control_successes, control_units)
+    failures = (treatment_units - treatment_successes, control_units - control_successes)
+    exact = () if weight is None else (PhaseCounts(*counts, weight),)
+    question = _question(metric, want, minimum_effect, alpha, plan_units)
+    both = treatment_units > 0 and control_units > 0
+    return Comparison(
+        verdict=judge_primary(effect, question, counts=exact, method=method),
+        tests=(
+            two_proportion_z(*counts, alpha),
+            chi_squared([[treatment_successes, failures[0]], [control_successes, failures[1]]]),
+        ),
+        bayesian=compare_shares(*counts, alpha=alpha) if both else None,
+    )
+
+
+def compare_ratios(
+    treatment: PairMoments,
+    control: PairMoments,
+    *,
+    metric: str = "ratio",
+    want: Want = "higher",
+    minimum_effect: Margin | None = None,
+    alpha: float = 0.05,
+    plan_units: float = 5000,
+    method: Method = "always-valid",
+    two_valued: bool = False,
+) -> Comparison:
+    """Ratios of totals by unit (delta method): x the numerator, y the denominator.
+
+    ``two_valued`` when x counts some of y's items, as right answers among answers: then both kinds must have been
+    seen ten times in each arm.
+    """
+    effect = Effect.of_ratios(treatment, control, two_valued=two_valued)
+    question = _question(metric, want, minimum_effect, alpha, plan_units)
+    return Comparison(
+        verdict=judge_primary(effect, question, method=method),
+        tests=(welch_of(effect, alpha),) if min(effect.n_treatment, effect.n_control) > 1 else (),
+        bayesian=_normal(effect, alpha),
+    )
+
+
+def compare_quantiles(
+    treatment: ArrayLike,
+    control: ArrayLike,
+    q: float,
+    *,
+    metric: str = "quantile",
+    want: Want = "lower",
+    minimum_effect: Margin | None = None,
+    alpha: float = 0.05,
+    method: Method = "always-valid",
+) -> Comparison:
+    """Quantiles of one observation a unit, treatment [n], control [m]; each arm's interval at alpha / 2."""
+    if minimum_effect is not None and minimum_effect.scale == "relative":
+        raise BadInput("quantiles are compared on the absolute scale; give minimum_effect as an absolute margin")
+    t, c = np.asarray(treatment, dtype=np.float64).ravel(), np.asarray(control, dtype=np.float64).ravel()
+    effect = _quantile_effect(t, c, q)
+    question = _question(metric, want, minimum_effect, alpha, 1)
+    if min(t.size, c.size) < MINIMUM_UNITS:
+        reason = f"{min(t.size, c.size)} of {MINIMUM_UNITS} units in the smaller arm"
+        return Comparison(verdict=no_data(effect, question, "primary", method, reason))
+    a, b = quantile_interval(t, q, alpha / 2, method), quantile_interval(c, q, alpha / 2, method)
+    return Comparison(verdict=_from_interval(effect, question, Interval(a.lower - b.upper, a.upper - b.lower), method))
+
+
+def _from_interval(effect: Effect, question: Question, interval: Interval, method: Method) -> Verdict:
+    kind = "for one look" if method == "fixed" else "valid at every look"
+    evidence = Evidence(
+        method=f"{100 * (1 - question.alpha):.4g}% interval from order statistics, {kind}",
+        absolute=interval,
+        relative=None,
+        beyond=lambda shift: Interval(interval.lower - shift.size, interval.upper - shift.size),
+        p_value=lambda _shift, _side: math.nan,
+    )
+    return stated(effect, question, evidence, role="primary", word=word_of(evidence, question), p_value=math.nan)
+
+
+def _quantile_effect(treatment: NDArray[np.float64], control: NDArray[np.float64], q: float) -> Effect:
+    nan = math.nan
+    return Effect(
+        n_treatment=int(treatment.size),
+        n_control=int(control.size),
+        treatment_mean=quantile(treatment, q) if treatment.size else nan,
+        control_mean=quantile(control, q) if control.size else nan,
+        treatment_variance=nan,
+        control_variance=nan,
+        treatment_variance_pooled=nan,
+        control_variance_pooled=nan,
+    )
+
+
+def _question(metric: str, want: Want, margin: Margin | None, alpha: float, plan_units: float) -> Question:
+    margin = None if margin is None else margin.checked()
+    return Question(
+        metric=metric,
+        want=want,
+        margin=margin,
+        alpha=alpha,
+        plan_units=plan_units,
+        treatment="treatment",
+        control="control",
+    )
+
+
+def _normal(effect: Effect, alpha: float) -> Bayesian | None:
+    return compare_normal(effect, alpha=alpha) if effect.se_unpooled > 0 else None

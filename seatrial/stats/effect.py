@@ -1,0 +1,155 @@
+"""An effect: two arms' means and the variances of those means, which every interval and contrast is built from."""
+
+import math
+
+import msgspec
+
+from seatrial.stats.moments import Moments, PairMoments
+from seatrial.stats.ratio import linearise
+
+
+class Events(msgspec.Struct, frozen=True):
+    """How many units carry each of the two values of a two-valued metric, per arm (effective numbers for counts)."""
+
+    treatment: float
+    treatment_others: float
+    control: float
+    control_others: float
+
+    @property
+    def fewest(self) -> float:
+        """The rarest value in the poorer arm."""
+        return min(self.treatment, self.treatment_others, self.control, self.control_others)
+
+    def plus(self, other: "Events") -> "Events":
+        """Both phases' events."""
+        return Events(
+            self.treatment + other.treatment,
+            self.treatment_others + other.treatment_others,
+            self.control + other.control,
+            self.control_others + other.control_others,
+        )
+
+
+class Effect(msgspec.Struct, frozen=True, kw_only=True):
+    """Treatment against control on one metric, over one phase or several combined.
+
+    Attributes:
+        n_treatment: Units of the treatment.
+        n_control: Units of the control.
+        treatment_mean: Mean (or ratio) of the treatment.
+        control_mean: Mean (or ratio) of the control.
+        treatment_variance: Variance of ``treatment_mean``, from its own arm (NaN with fewer than two units).
+        control_variance: Variance of ``control_mean``, from its own arm.
+        treatment_variance_pooled: The same with the variance pooled over both arms.
+        control_variance_pooled: The same for the control.
+        events: For two-valued metrics, how often each value was seen; else None.
+    """
+
+    n_treatment: int
+    n_control: int
+    treatment_mean: float
+    control_mean: float
+    treatment_variance: float
+    control_variance: float
+    treatment_variance_pooled: float
+    control_variance_pooled: float
+    events: Events | None = None
+
+    @classmethod
+    def of_means(cls, treatment: Moments, control: Moments, *, two_valued: bool = False) -> "Effect":
+        """From two arms' moments; ``two_valued`` when the values are zeros and ones."""
+        pooled = _pooled_variance(treatment, control)
+        return cls(
+            n_treatment=treatment.n,
+            n_control=control.n,
+            treatment_mean=treatment.mean,
+            control_mean=control.mean,
+            treatment_variance=_over(treatment.variance, treatment.n),
+            control_variance=_over(control.variance, control.n),
+            treatment_variance_pooled=_over(pooled, treatment.n),
+            control_variance_pooled=_over(pooled, control.n),
+            events=_events_of_means(treatment, control) if two_valued else None,
+        )
+
+    @classmethod
+    def of_ratios(cls, treatment: PairMoments, control: PairMoments, *, two_valued: bool = False) -> "Effect":
+        """From numerators x and denominators y by unit; ``two_valued`` when x counts some of y's items (accuracy)."""
+        effect = cls.of_means(linearise(treatment), linearise(control))
+        return msgspec.structs.replace(effect, events=_events_of_ratios(treatment, control)) if two_valued else effect
+
+    def unpooled(self) -> "Effect":
+        """The same with each arm's own variance only, as fixed-horizon methods use it."""
+        return msgspec.structs.replace(
+            self,
+            treatment_variance_pooled=self.treatment_variance,
+            control_variance_pooled=self.control_variance,
+        )
+
+    @property
+    def n(self) -> int:
+        """Units of both arms."""
+        return self.n_treatment + self.n_control
+
+    @property
+    def effect(self) -> float:
+        """Treatment minus control."""
+        return self.treatment_mean - self.control_mean
+
+    @property
+    def relative(self) -> float | None:
+        """The effect over the size of the control's mean; None when that is 0."""
+        return self.effect / abs(self.control_mean) if self.control_mean else None
+
+    @property
+    def se_unpooled(self) -> float:
+        """Standard error with each arm's own variance."""
+        return math.sqrt(self.treatment_variance + self.control_variance)
+
+    @property
+    def se_pooled(self) -> float:
+        """Standard error with one variance for both arms."""
+        return math.sqrt(self.treatment_variance_pooled + self.control_variance_pooled)
+
+    @property
+    def se(self) -> float:
+        """The larger of the two: what a sequence uses."""
+        return self.contrast_se(1.0)
+
+    def contrast(self, factor: float) -> float:
+        """Treatment - factor · control."""
+        return self.treatment_mean - factor * self.control_mean
+
+    def contrast_se(self, factor: float) -> float:
+        """Standard error of the contrast, the larger of unpooled and pooled."""
+        square = factor * factor
+        unpooled = self.treatment_variance + square * self.control_variance
+        pooled = self.treatment_variance_pooled + square * self.control_variance_pooled
+        return math.sqrt(max(unpooled, pooled))
+
+    @property
+    def control_se(self) -> float:
+        """Standard error of the control's mean, the larger of the two."""
+        return math.sqrt(max(self.control_variance, self.control_variance_pooled))
+
+
+def _pooled_variance(a: Moments, b: Moments) -> float:
+    n = a.n + b.n
+    return (a.m2 + b.m2) / (n - 2) if n > 2 else math.nan
+
+
+def _over(variance: float, n: int) -> float:
+    return variance / n if n else math.nan
+
+
+def _events_of_means(treatment: Moments, control: Moments) -> Events:
+    return Events(treatment.total, treatment.n - treatment.total, control.total, control.n - control.total)
+
+
+def _events_of_ratios(treatment: PairMoments, control: PairMoments) -> Events:
+    return Events(
+        treatment.x.effective_events,
+        treatment.combination(-1.0, 1.0).effective_events,
+        control.x.effective_events,
+        control.combination(-1.0, 1.0).effective_events,
+    )

@@ -1,0 +1,153 @@
+"""What is known about an effect, by whichever method applies: its interval, and where it stands beside any margin."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from scipy.special import stdtr, stdtrit
+
+from seatrial.stats.bernoulli import difference_sequence
+from seatrial.stats.conditional import PhaseCounts, conditional_p, ratio_sequence
+from seatrial.stats.contrast import Margin, contrasts, relative_interval, shifted_bounds
+from seatrial.stats.effect import Effect
+from seatrial.stats.interval import Interval, Side
+from seatrial.stats.minimum import what_is_missing
+from seatrial.stats.sequence import always_valid_p, multiplier
+from seatrial.stats.verdict import Question
+from seatrial.stats.welch import welch_degrees
+
+Method = Literal["always-valid", "exact", "fixed"]
+"""``always-valid``: the asymptotic sequence, below its minimum the exact one. ``exact``: the exact sequence throughout,
+for rare failures, which it finds sooner. ``fixed``: one look at a planned end."""
+
+
+class Level(NamedTuple):
+    """The error budget of one end of an interval; ``sides`` 2 when ``alpha`` is shared with the other end."""
+
+    alpha: float
+    sides: Literal[1, 2]
+
+    @property
+    def one_sided(self) -> float:
+        """This end's own part of alpha."""
+        return self.alpha / self.sides
+
+
+class Levels(NamedTuple):
+    """The budgets of both ends; where an end has two, the wider interval counts."""
+
+    lower: tuple[Level, ...]
+    upper: tuple[Level, ...]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a method knows.
+
+    Attributes:
+        method: Its name in words, for sentences.
+        absolute: The interval of the effect in the metric's unit.
+        relative: The interval relative to the size of the control's mean; None where refused.
+        beyond: Gives for a signed margin the interval of "effect minus margin"; only its signs mean something.
+        p_value: Gives for a signed margin and a side the always-valid p-value against it.
+    """
+
+    method: str
+    absolute: Interval
+    relative: Interval | None
+    beyond: Callable[[Margin], Interval]
+    p_value: Callable[[Margin, Side], float]
+
+
+def gather(
+    effect: Effect, counts: Sequence[PhaseCounts], levels: Levels, question: Question, method: Method
+) -> Evidence | str:
+    """The evidence by the method that applies, or in words what is missing for any."""
+    missing = what_is_missing(effect, question.treatment, question.control)
+    if method == "exact" or (method == "always-valid" and counts and missing is not None):
+        return _exact(counts, levels) if _both_arms(counts) else missing or "no events were counted"
+    if missing is not None:
+        return missing
+    return _fixed(effect, levels) if method == "fixed" else _sequence(effect, levels, question.plan_units)
+
+
+def _both_arms(counts: Sequence[PhaseCounts]) -> bool:
+    return any(c.treatment_units for c in counts) and any(c.control_units for c in counts)
+
+
+def _sequence(effect: Effect, levels: Levels, plan_units: float) -> Evidence:
+    def widest(end: tuple[Level, ...]) -> float:
+        return max(multiplier(effect.n, e.alpha, plan_units, "two" if e.sides == 2 else "lower") for e in end)
+
+    def p_value(shift: Margin, side: Side) -> float:
+        alpha = (levels.upper if side == "upper" else levels.lower)[0].alpha
+        return max(always_valid_p(c.value, c.se, effect.n, alpha, plan_units, side) for c in contrasts(effect, shift))
+
+    return _from_multipliers(
+        _words(levels, "valid at every look"), effect, widest(levels.lower), widest(levels.upper), p_value
+    )
+
+
+def _fixed(effect: Effect, levels: Levels) -> Evidence:
+    own = effect.unpooled()
+    degrees = welch_degrees(own)
+
+    def widest(end: tuple[Level, ...]) -> float:
+        return max(float(stdtrit(degrees, 1 - e.one_sided)) for e in end)
+
+    def p_value(shift: Margin, side: Side) -> float:
+        return max(_fixed_p(c.value / c.se, degrees, side) for c in contrasts(own, shift))
+
+    return _from_multipliers(_words(levels, "for one look"), own, widest(levels.lower), widest(levels.upper), p_value)
+
+
+def _from_multipliers(
+    method: str, effect: Effect, lower: float, upper: float, p_value: Callable[[Margin, Side], float]
+) -> Evidence:
+    return Evidence(
+        method=method,
+        absolute=shifted_bounds(effect, Margin("absolute", 0.0), lower, upper),
+        relative=relative_interval(effect, lower, upper),
+        beyond=lambda shift: shifted_bounds(effect, shift, lower, upper),
+        p_value=p_value,
+    )
+
+
+def _exact(counts: Sequence[PhaseCounts], levels: Levels) -> Evidence:
+    low = min(e.one_sided for e in levels.lower)
+    high = min(e.one_sided for e in levels.upper)
+    absolute = Interval(
+        difference_sequence(counts, low, "lower").lower, difference_sequence(counts, high, "upper").upper
+    )
+    ratio = Interval(ratio_sequence(counts, low, "lower").lower, ratio_sequence(counts, high, "upper").upper)
+
+    def beyond(shift: Margin) -> Interval:
+        if shift.scale == "relative" or shift.size == 0:
+            return Interval(ratio.lower - 1 - shift.size, ratio.upper - 1 - shift.size)
+        return Interval(absolute.lower - shift.size, absolute.upper - shift.size)
+
+    def p_value(shift: Margin, side: Side) -> float:
+        if shift.scale == "relative" or shift.size == 0:
+            return conditional_p(counts, side, max(1 + shift.size, 1e-9))
+        return math.nan
+
+    return Evidence(
+        method=_words(levels, "exact, valid at every look"),
+        absolute=absolute,
+        relative=Interval(ratio.lower - 1, ratio.upper - 1),
+        beyond=beyond,
+        p_value=p_value,
+    )
+
+
+def _words(levels: Levels, kind: str) -> str:
+    shares = sorted({1 - e.alpha for e in (*levels.lower, *levels.upper)}, reverse=True)
+    sides = "one-sided" if all(e.sides == 1 for e in (*levels.lower, *levels.upper)) else "interval"
+    return f"{' and '.join(f'{100 * share:.4g}%' for share in shares)} {sides}, {kind}"
+
+
+def _fixed_p(t: float, degrees: float, side: Side) -> float:
+    if side == "two":
+        return min(1.0, 2 * float(stdtr(degrees, -abs(t))))
+    return float(stdtr(degrees, -t if side == "lower" else t))

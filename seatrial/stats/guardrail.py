@@ -1,0 +1,61 @@
+"""The verdict on a guardrail: its line is the margin, not 0."""
+
+from collections.abc import Sequence
+
+from seatrial.stats.conditional import PhaseCounts
+from seatrial.stats.contrast import ZERO, Margin
+from seatrial.stats.effect import Effect
+from seatrial.stats.evidence import Evidence, Level, Levels, Method, gather
+from seatrial.stats.statement import no_data, stated
+from seatrial.stats.verdict import Question, Verdict, Word
+
+
+def judge_guardrail(
+    effect: Effect,
+    question: Question,
+    *,
+    counts: Sequence[PhaseCounts] = (),
+    method: Method = "always-valid",
+) -> Verdict:
+    """Non-inferior: the interval lies wholly on the good side of the margin; worse: wholly beyond it.
+
+    The good claim is one-sided at ``question.alpha``, the bad one at ``question.alpha_worse`` (default: alpha too).
+    Arguments as in ``judge_primary``; a missing margin is a margin of 0.
+    """
+    evidence = gather(effect, counts, _levels(question), question, method)
+    if isinstance(evidence, str):
+        return no_data(effect, question, "guardrail", method, evidence)
+    line = _line(question)
+    return stated(
+        effect,
+        question,
+        evidence,
+        role="guardrail",
+        word=_word(evidence, line, question),
+        p_value=evidence.p_value(line, "lower" if question.want == "higher" else "upper"),
+    )
+
+
+def rollback_alpha(alpha_rollback: float, guardrails: int) -> float:
+    """Each sequence's part of a release's rollback budget: the guardrails and the primary's ``worse`` side share it."""
+    return alpha_rollback / (guardrails + 1)
+
+
+def _levels(question: Question) -> Levels:
+    good = (Level(question.alpha, 1),)
+    bad = (Level(question.alpha if question.alpha_worse is None else question.alpha_worse, 1),)
+    return Levels(good, bad) if question.want == "higher" else Levels(bad, good)
+
+
+def _line(question: Question) -> Margin:
+    """The margin as a signed difference: how far on the bad side is accepted."""
+    margin = ZERO if question.margin is None else question.margin
+    return margin.flipped() if question.want == "higher" else margin
+
+
+def _word(evidence: Evidence, line: Margin, question: Question) -> Word:
+    bounds = evidence.beyond(line)
+    above, below = bounds.lower > 0, bounds.upper < 0
+    if not above and not below:
+        return "inconclusive"
+    return "non-inferior" if above == (question.want == "higher") else "worse"

@@ -1,0 +1,113 @@
+"""The verdict on one metric: a word, its evidence, and one plain sentence."""
+
+import math
+from typing import Literal
+
+import msgspec
+
+from seatrial.stats.contrast import Margin
+from seatrial.stats.interval import Interval, finite
+
+Word = Literal["better", "worse", "equivalent", "non-inferior", "inconclusive", "no-data"]
+"""``non-inferior`` is said of guardrails only; ``equivalent`` and ``better`` only of the others."""
+
+Role = Literal["primary", "secondary", "guardrail"]
+Want = Literal["higher", "lower"]
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What can be said about one metric now.
+
+    Attributes:
+        metric: Its name.
+        role: What the word is used for.
+        word: better, worse, equivalent, inconclusive or no-data; for a guardrail non-inferior in the place of the first
+            and third.
+        want: Whether higher or lower values are better.
+        method: How the interval was made, in words.
+        alpha: Error budget of the good (and for two-sided intervals of both) ends.
+        alpha_worse: Error budget of the end that says ``worse``, where it is another one.
+        n_treatment: Units of the challenger counted.
+        n_control: Units of the champion counted.
+        treatment_mean: Mean or ratio of the challenger; None when unknown.
+        control_mean: Mean or ratio of the champion.
+        effect: Challenger minus champion, in the metric's unit.
+        lower: Lower end of the effect's interval; None when there is no such end.
+        upper: Upper end.
+        relative_effect: The effect over the size of the champion's mean; None where that is refused.
+        relative_lower: Lower end on that scale.
+        relative_upper: Upper end on that scale.
+        margin_scale: ``relative`` or ``absolute``: of the guardrail's margin, or of the smallest effect cared about.
+        margin: Its size.
+        p_value: Always-valid p-value against "no difference" (a guardrail: against "beyond the margin").
+        smaller_than_cared: The direction is shown, and the whole interval lies inside the smallest effect cared about.
+        reason: Why there is no data, in words; empty otherwise.
+        sentence: All of it in one sentence.
+    """
+
+    metric: str
+    role: Role
+    word: Word
+    want: Want
+    method: str
+    alpha: float
+    alpha_worse: float | None = None
+    n_treatment: int = 0
+    n_control: int = 0
+    treatment_mean: float | None = None
+    control_mean: float | None = None
+    effect: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    relative_effect: float | None = None
+    relative_lower: float | None = None
+    relative_upper: float | None = None
+    margin_scale: Literal["relative", "absolute"] | None = None
+    margin: float | None = None
+    p_value: float | None = None
+    smaller_than_cared: bool = False
+    reason: str = ""
+    sentence: str = ""
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked of a metric, fixed before the first look.
+
+    Attributes:
+        metric: Its name, for the sentence.
+        want: Whether higher or lower is better.
+        margin: For a guardrail, how much worse is accepted; for others the smallest effect cared about (None: any).
+        alpha: Error budget, 0 to 1.
+        alpha_worse: Error budget for saying ``worse``; None: that of alpha.
+        plan_units: Units of both arms at which the sequence is narrowest.
+        treatment: What the challenger is called in sentences.
+        control: What the champion is called.
+    """
+
+    metric: str
+    want: Want = "higher"
+    margin: Margin | None = None
+    alpha: float = 0.05
+    alpha_worse: float | None = None
+    plan_units: float = 5000
+    treatment: str = "challenger"
+    control: str = "champion"
+
+
+def withheld(verdict: Verdict, reason: str) -> Verdict:
+    """The same metric as ``no-data``, because a check of trust failed; the evidence stays visible."""
+    return msgspec.structs.replace(
+        verdict, word="no-data", reason=reason, sentence=f"{verdict.metric}: no verdict, because {reason}."
+    )
+
+
+def interval_of(verdict: Verdict) -> Interval:
+    """The interval with infinite ends restored."""
+    return Interval(
+        -math.inf if verdict.lower is None else verdict.lower, math.inf if verdict.upper is None else verdict.upper
+    )
+
+
+def known(value: float | None) -> float | None:
+    """The value if it is a finite number, else None."""
+    return None if value is None else finite(value)
