@@ -1,0 +1,220 @@
+"""The profile of one column: counts in the reference's cells, moments, missing values and range.
+
+A reference cuts its own cells; a window is counted in the cells of its reference, so that the two can be compared and
+windows can be merged exactly.
+
+    kind                      what is counted
+    number, integer           the value
+    boolean                   0 and 1
+    category                  the value, in known categories and one cell for every other
+    text                      its length in characters; the empty text has a cell of its own
+    list, embedding           its Euclidean norm
+    id, time                  missing values only (ids are new and clocks move on without anything being wrong)
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from seatrial.drift import columns
+from seatrial.drift.bins import Bins
+from seatrial.drift.moments import Moments
+from seatrial.spec.errors import BadInput
+from seatrial.spec.signature import Feature, FeatureKind
+
+Form = Literal["numeric", "category", "missing"]
+MOST_CATEGORIES = 1000
+"""Categories listed in a profile, the most frequent first; the rest are counted together."""
+
+LARGEST = 1e60
+"""Values beyond are counted in the outermost cells, and kept out of moments and range: their fourth power overflows."""
+
+_FORMS: dict[str, Form] = {"category": "category", "id": "missing", "time": "missing"}
+
+
+class FeatureProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """One column of a reference or of a window.
+
+    Attributes:
+        name: The feature's name, or the prediction column's.
+        kind: The feature's kind.
+        rows: Rows counted, missing ones included.
+        missing: Rows without a value.
+        bins: Numeric forms: the cells, cut by the reference.
+        categories: Category form: the known values, one cell each; one more cell holds every other value.
+        counts: Rows in each cell.
+        moments: Of the values up to ``LARGEST`` (numeric forms).
+        minimum, maximum: Of the same; None where there are none.
+        limits: What the reference makes of its range: values beyond cannot come of a mere shift. None where unknown.
+        outside: Rows beyond ``limits``.
+        singletons: Categories that the reference saw exactly once: about as many rows again are expected to be new.
+    """
+
+    name: str
+    kind: FeatureKind
+    rows: int = 0
+    missing: int = 0
+    bins: Bins = Bins()
+    categories: tuple[str, ...] = ()
+    counts: tuple[int, ...] = ()
+    moments: Moments = Moments()
+    minimum: float | None = None
+    maximum: float | None = None
+    limits: tuple[float, float] | None = None
+    outside: int = 0
+    singletons: int = 0
+
+    @classmethod
+    def from_values(cls, feature: Feature, values: columns.Values) -> "FeatureProfile":
+        """Profile a reference column, cutting its cells.
+
+        Args:
+            feature: Name, kind and, for a category, the known values where the model has them.
+            values: The column, shape [n]; see ``drift.columns``.
+        """
+        form = _FORMS.get(feature.kind, "numeric")
+        if form == "missing":
+            return _missing_only(cls(name=feature.name, kind=feature.kind), values)
+        if form == "category":
+            return _category_reference(feature, columns.strings(values))
+        return _numeric_reference(feature, read_numbers(feature.kind, values))
+
+    @property
+    def form(self) -> Form:
+        """How the column is counted."""
+        return _FORMS.get(self.kind, "numeric")
+
+    @property
+    def present(self) -> int:
+        """Rows with a value."""
+        return self.rows - self.missing
+
+    @property
+    def missing_rate(self) -> float:
+        """Share of rows without a value; 0 of none."""
+        return self.missing / self.rows if self.rows else 0.0
+
+    @property
+    def unseen(self) -> int:
+        """Category form: rows with a value that is not listed."""
+        return self.counts[-1] if self.form == "category" and self.counts else 0
+
+    def merge(self, other: "FeatureProfile") -> "FeatureProfile":
+        """Both together, exactly; refused when the cells differ."""
+        mine = (self.name, self.kind, self.bins, self.categories, self.limits)
+        if mine != (other.name, other.kind, other.bins, other.categories, other.limits):
+            raise BadInput(
+                f"the profiles of {self.name!r} and {other.name!r} are counted in different cells and cannot be "
+                "merged; count both with the same reference"
+            )
+        return msgspec.structs.replace(
+            self,
+            rows=self.rows + other.rows,
+            missing=self.missing + other.missing,
+            counts=tuple(a + b for a, b in zip(self.counts, other.counts, strict=True)),
+            moments=self.moments.merge(other.moments),
+            minimum=_least(self.minimum, other.minimum),
+            maximum=_greatest(self.maximum, other.maximum),
+            outside=self.outside + other.outside,
+        )
+
+
+def profile_of_window(reference: FeatureProfile, values: columns.Values) -> FeatureProfile:
+    """Count a window's column, shape [n], in the cells of its reference."""
+    if reference.form == "missing":
+        return _missing_only(reference, values)
+    if reference.form == "category":
+        return _count_categories(reference, columns.strings(values))
+    return _count_numbers(reference, read_numbers(reference.kind, values))
+
+
+def profile_of_tally(reference: FeatureProfile, tally: Mapping[str | None, int]) -> FeatureProfile:
+    """Count a window's category column from the number of rows of each value (None: missing)."""
+    return _count_tally(reference, tally)
+
+
+def read_numbers(kind: FeatureKind, values: columns.Values) -> NDArray[np.float64]:
+    """The one number that each row of a column of this kind is watched by; NaN is missing; shape [n]."""
+    if kind == "text":
+        return columns.lengths(values)
+    if kind in ("list", "embedding"):
+        return columns.norms(values)
+    return columns.numbers(values)
+
+
+def _missing_only(base: FeatureProfile, values: columns.Values) -> FeatureProfile:
+    if base.kind == "time":
+        gone = np.isnan(columns.numbers(values)).tolist()
+    else:
+        gone = [text is None for text in columns.strings(values)]
+    return msgspec.structs.replace(base, rows=len(gone), missing=sum(gone))
+
+
+def _numeric_reference(feature: Feature, numbers: NDArray[np.float64]) -> FeatureProfile:
+    present = numbers[~np.isnan(numbers)]
+    atoms = {"boolean": (0.0, 1.0)}.get(feature.kind)
+    bins = Bins.from_values(present, atoms)
+    if feature.kind == "text" and 0.0 not in bins.atoms:
+        bins = Bins(tuple(sorted({0.0, *bins.edges})), (0.0, *bins.atoms))
+    finite = present[np.abs(present) <= LARGEST]
+    return _count_numbers(
+        FeatureProfile(name=feature.name, kind=feature.kind, bins=bins, limits=_limits(finite)), numbers
+    )
+
+
+def _limits(finite: NDArray[np.float64]) -> tuple[float, float] | None:
+    """The reference's range, widened by itself on either side: a shift stays within, a broken unit does not."""
+    if finite.size == 0:
+        return None
+    low, high = float(finite.min()), float(finite.max())
+    return low - (high - low), high + (high - low)
+
+
+def _count_numbers(base: FeatureProfile, numbers: NDArray[np.float64]) -> FeatureProfile:
+    present = numbers[~np.isnan(numbers)]
+    finite = present[np.abs(present) <= LARGEST]
+    low, high = base.limits or (-np.inf, np.inf)
+    return msgspec.structs.replace(
+        base,
+        rows=int(numbers.size),
+        missing=int(numbers.size - present.size),
+        counts=tuple(base.bins.count(present).tolist()),
+        moments=Moments.from_values(finite),
+        minimum=float(finite.min()) if finite.size else None,
+        maximum=float(finite.max()) if finite.size else None,
+        outside=int(((present < low) | (present > high)).sum()) if base.limits else 0,
+    )
+
+
+def _category_reference(feature: Feature, texts: list[str | None]) -> FeatureProfile:
+    found = Counter(text for text in texts if text is not None)
+    listed = feature.categories or sorted(found, key=lambda value: (-found[value], value))
+    base = FeatureProfile(
+        name=feature.name,
+        kind=feature.kind,
+        categories=tuple(listed[:MOST_CATEGORIES]),
+        singletons=sum(count == 1 for count in found.values()),
+    )
+    return _count_categories(base, texts)
+
+
+def _count_categories(base: FeatureProfile, texts: list[str | None]) -> FeatureProfile:
+    return _count_tally(base, Counter(texts))
+
+
+def _count_tally(base: FeatureProfile, tally: Mapping[str | None, int]) -> FeatureProfile:
+    rows, missing = sum(tally.values()), tally.get(None, 0)
+    listed = [tally.get(value, 0) for value in base.categories]
+    return msgspec.structs.replace(base, rows=rows, missing=missing, counts=(*listed, rows - missing - sum(listed)))
+
+
+def _least(a: float | None, b: float | None) -> float | None:
+    return min((value for value in (a, b) if value is not None), default=None)
+
+
+def _greatest(a: float | None, b: float | None) -> float | None:
+    return max((value for value in (a, b) if value is not None), default=None)
