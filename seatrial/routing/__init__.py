@@ -1,0 +1,1 @@
+"""Who gets which variant: split, snapshot → Decision(variant, reason, propensity). Pure."""

@@ -1,0 +1,122 @@
+"""The routing snapshot: all that a gateway needs to know about one deployment, immutable, as one JSON document.
+
+Control writes it, gateways read it; a row of the ledger carries its ``revision``, so the past can be explained.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from seatrial.spec.signature import Signature, Task
+
+
+class Slot(msgspec.Struct, frozen=True, kw_only=True):
+    """One variant, resolved: which version, where its verified files lie on this host.
+
+    Attributes:
+        variant: Name in the deployment.
+        model: Registered model's name.
+        version: Its version number; ``f"{model}:{version}"`` is what answers call ``model_version``.
+        digest: SHA-256 of the artefact's files; the store is addressed by it.
+        path: Directory of the artefact in the local store.
+        runtime: Which runtime serves it.
+        trust: What the deployment file allows (``pickle`` only where it says so).
+        timeout: Seconds a request may wait for it.
+        signature: What it takes and gives.
+    """
+
+    variant: str
+    model: str
+    version: int
+    digest: str
+    path: str
+    runtime: Literal["onnx", "python"]
+    trust: Literal["none", "pickle"] = "none"
+    timeout: float = 1.0
+    signature: Signature
+
+    @property
+    def model_version(self) -> str:
+        return f"{self.model}:{self.version}"
+
+
+class Arm(msgspec.Struct, frozen=True):
+    """A variant and its non-negative weight; the weights of an entry sum to 1."""
+
+    variant: str
+    weight: float
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """A routing entry: either ``to`` one variant, or a sticky split over ``arms``.
+
+    Attributes:
+        salt: Enters the hash of a split; the deployment's and the release's.
+        reason: What a row decided here says (``rule`` for ``to``; ``split`` or ``canary`` for arms).
+        release: Identity of the release that owns the weights, or "".
+        phase: Period of constant weights within that release, from 1; 0 outside.
+    """
+
+    name: str
+    to: str | None = None
+    arms: tuple[Arm, ...] = ()
+    salt: str = ""
+    reason: Literal["split", "canary", "rule"] = "split"
+    release: str = ""
+    phase: int = 0
+
+
+class Shadow(msgspec.Struct, frozen=True, kw_only=True):
+    """Send a copy of a share of requests (by hash of request id) to a variant, after the answer.
+
+    Attributes:
+        entry: Only requests decided by this routing entry; "" means all.
+    """
+
+    variant: str
+    share: float
+    salt: str
+    entry: str = ""
+    release: str = ""
+
+
+class ContextKey(msgspec.Struct, frozen=True):
+    name: str
+    kind: Literal["string", "number", "integer", "boolean"]
+    optional: bool = False
+
+
+class LogPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a row's features is written. ``features`` names them (resolved from ``all``); ``redact`` are written as a
+    keyed hash; ``sample`` is the share of rows whose features are written (envelope and prediction always are)."""
+
+    features: tuple[str, ...] = ()
+    redact: tuple[str, ...] = ()
+    sample: float = 1.0
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """All a gateway needs to know of one deployment at one revision."""
+
+    deployment: str
+    revision: int
+    task: Task
+    unit_name: str
+    unit_from: str | None = None
+    """Name of the context key that carries the unit (without ``context.``)."""
+    context: tuple[ContextKey, ...] = ()
+    slots: tuple[Slot, ...]
+    default: str
+    fallback: str | None = None
+    """JSON text of the answer of last resort. (Text, because msgspec cannot read an optional ``Raw`` back.)"""
+    strict_features: bool = False
+    entries: tuple[Entry, ...]
+    shadows: tuple[Shadow, ...] = ()
+    outcomes: tuple[str, ...] = ()
+    log: LogPolicy = LogPolicy()
+
+    def slot(self, variant: str) -> Slot:
+        for slot in self.slots:
+            if slot.variant == variant:
+                return slot
+        raise KeyError(variant)
