@@ -1,0 +1,1 @@
+"""What happened: events, spool, table, queries; appended, compacted, aggregated, retained, never edited."""

@@ -1,0 +1,267 @@
+"""A chunk of rows in typed, preallocated buffers: cheap to append to, and turned into Arrow by another thread.
+
+Numbers go to flat memory as they come (one ``struct`` for the envelope's fixed-width part, one float64 matrix for the
+features). The envelope's descriptive strings repeat endlessly, so each distinct combination is kept once and a row
+holds its number; the Arrow columns are gathered from it in C.
+"""
+
+import struct
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from seatrial.ledger import arrays
+from seatrial.ledger.columns import ENVELOPE
+from seatrial.ledger.rows import ColumnType, Envelope, RowSchema
+
+Hash = Callable[[str], str]
+
+_FIXED = struct.Struct("<qdqqiiiBBBx")
+_FIXED_TYPE = np.dtype(
+    [
+        ("at", "<i8"),
+        ("propensity", "<f8"),
+        ("revision", "<i8"),
+        ("latency_us", "<i8"),
+        ("row", "<i4"),
+        ("phase", "<i4"),
+        ("combination", "<i4"),
+        ("unit_named", "u1"),
+        ("contested", "u1"),
+        ("sampled", "u1"),
+        ("pad", "u1"),
+    ]
+)
+_COMBINED = (
+    "role",
+    "entry",
+    "reason",
+    "variant",
+    "assigned_version",
+    "answered_by",
+    "answered",
+    "version",
+    "release",
+    "status",
+    "error",
+)
+_ROW_OVERHEAD = 420
+"""Bytes of Python objects that a row holds beside its text: list slots, small strings, tuples; estimated from above."""
+
+Vector = Sequence[float] | NDArray[np.float64] | None
+
+
+class Chunk:
+    """Up to ``capacity`` rows of one schema; filled by one thread at a time, encoded once by another.
+
+    Attributes:
+        count: Rows held.
+        bytes: Memory held, estimated from above: what is preallocated and what rows brought.
+    """
+
+    def __init__(self, schema: RowSchema, capacity: int) -> None:
+        self.schema = schema
+        self.capacity = capacity
+        self.count = 0
+        width = len(schema.number_index)
+        self._fixed = bytearray(_FIXED.size * capacity)
+        self._numbers: NDArray[np.float64] = np.empty((capacity, width))
+        self.bytes = len(self._fixed) + self._numbers.nbytes
+        self._number_index = _index_or_none(schema.number_index)
+        self._text_index = schema.text_index
+        self._combinations: dict[tuple[str, ...], int] = {}
+        self._request_ids: list[str] = []
+        self._keys: list[str | None] = []
+        self._units: list[str] = []
+        self._contexts: list[tuple[Any, ...]] = []
+        self._texts: list[Sequence[str | None] | None] = []
+        self._vectors: list[Sequence[Vector] | None] = []
+        self._predictions: list[tuple[Any, ...] | None] = []
+
+    def append(
+        self,
+        envelope: Envelope,
+        context: tuple[Any, ...],
+        numbers: NDArray[np.float64] | None,
+        texts: Sequence[str | None] | None,
+        vectors: Sequence[Vector] | None,
+        prediction: tuple[Any, ...] | None,
+    ) -> int:
+        """Put one row in; the caller has seen that there is room. Returns the bytes it brought.
+
+        Raises:
+            ValueError, TypeError, struct.error: The row does not have the schema's shape; nothing was kept.
+        """
+        (
+            request_id,
+            row,
+            role,
+            key,
+            at,
+            unit,
+            unit_named,
+            entry,
+            reason,
+            variant,
+            assigned_version,
+            answered_by,
+            answered,
+            version,
+            propensity,
+            contested,
+            release,
+            phase,
+            revision,
+            status,
+            error,
+            latency_us,
+        ) = envelope
+        combined = (
+            role,
+            entry,
+            reason,
+            variant,
+            assigned_version,
+            answered_by,
+            answered,
+            version,
+            release,
+            status,
+            error,
+        )
+        code = self._combinations.setdefault(combined, len(self._combinations))
+        index = self.count
+        sampled = numbers is not None
+        _FIXED.pack_into(
+            self._fixed,
+            index * _FIXED.size,
+            at,
+            propensity,
+            revision,
+            latency_us,
+            row,
+            phase,
+            code,
+            unit_named,
+            contested,
+            sampled,
+        )
+        if numbers is None:
+            self._numbers[index] = np.nan
+        elif self._number_index is None:
+            self._numbers[index] = numbers[: self._numbers.shape[1]]
+        else:
+            self._numbers[index] = numbers[self._number_index]
+        brought = _ROW_OVERHEAD + len(request_id) + len(unit)
+        if texts is not None and self._text_index:
+            texts = [texts[position] for position in self._text_index]
+            brought += sum(len(text) for text in texts if text is not None)
+        if vectors is not None and self.schema.vectors:
+            brought += sum(8 * len(vector) for vector in vectors if vector is not None)
+        if prediction is not None:
+            brought += sum(len(value) for value in prediction if type(value) is str)
+        self._request_ids.append(request_id)
+        self._keys.append(key)
+        self._units.append(unit)
+        self._contexts.append(context)
+        self._texts.append(texts)
+        self._vectors.append(vectors)
+        self._predictions.append(prediction)
+        self.count = index + 1
+        self.bytes += brought
+        return brought
+
+    def encode(self, schema: pa.Schema, hashes: dict[str, Hash]) -> tuple[pa.RecordBatch, int]:
+        """The rows as one record batch of ``schema``, and how many had to be left out.
+
+        A row whose context, text or prediction does not fit its column's type is left out alone; its neighbours stay.
+        """
+        columns: dict[str, Sequence[Any]] = {"request_id": self._request_ids, "key": self._keys, "unit": self._units}
+        columns |= _by_column("context", [name for name, _ in self.schema.context], self._contexts)
+        columns |= _by_column("feature", self.schema.texts, self._texts)
+        columns |= _by_column("feature", self.schema.vectors, self._vectors)
+        columns |= _by_column("prediction", [name for name, _ in self.schema.prediction], self._predictions)
+        built: dict[str, pa.Array] = {}
+        bad: set[int] = set()
+        for name, values in columns.items():
+            hashed = hashes.get(name)
+            given = values if hashed is None else [None if v is None else hashed(str(v)) for v in values]
+            built[name] = _array(given, schema.field(name).type, bad)
+        built |= self._fixed_columns()
+        built |= self._number_columns(hashes)
+        batch = pa.RecordBatch.from_arrays([built[field.name] for field in schema], schema=schema)
+        if not bad:
+            return batch, 0
+        keep = np.ones(self.count, bool)
+        keep[list(bad)] = False
+        return batch.filter(arrays.of_flags(keep)), len(bad)
+
+    def _fixed_columns(self) -> dict[str, pa.Array]:
+        fixed = np.frombuffer(self._fixed, _FIXED_TYPE, self.count)
+        columns = {
+            name: arrays.of_numpy(fixed[name], ENVELOPE.field(name).type)
+            for name in ("at", "propensity", "revision", "latency_us", "row", "phase")
+        }
+        columns |= {name: arrays.of_flags(fixed[name] != 0) for name in ("unit_named", "contested", "sampled")}
+        codes = np.ascontiguousarray(fixed["combination"])
+        for name, values in zip(_COMBINED, zip(*self._combinations, strict=True), strict=True):
+            columns[name] = arrays.repeated(values, codes)
+        return columns
+
+    def _number_columns(self, hashes: dict[str, Hash]) -> dict[str, pa.Array]:
+        matrix = np.ascontiguousarray(self._numbers[: self.count].T)
+        columns = {}
+        for (name, kind), values in zip(self.schema.numbers, matrix, strict=True):
+            column = f"feature.{name}"
+            hashed = hashes.get(column)
+            if hashed is None:
+                columns[column] = _number_column(values, kind)
+            else:
+                columns[column] = pa.array(
+                    [None if np.isnan(v) else hashed(repr(float(v))) for v in values], pa.string()
+                )
+        return columns
+
+
+def _index_or_none(positions: tuple[int, ...]) -> NDArray[np.intp] | None:
+    """None when the positions are simply the first ones in order: then a slice does, which is cheaper."""
+    return None if positions == tuple(range(len(positions))) else np.array(positions, np.intp)
+
+
+def _by_column(prefix: str, names: Sequence[str], rows: Sequence[Sequence[Any] | None]) -> dict[str, Sequence[Any]]:
+    """Values of rows turned into values of columns; a row of None, or one too short, is null throughout."""
+    if not names:
+        return {}
+    absent = (None,) * len(names)
+    whole = [absent if row is None or len(row) != len(names) else row for row in rows]
+    return {f"{prefix}.{name}": values for name, values in zip(names, zip(*whole, strict=True), strict=True)}
+
+
+def _array(values: Sequence[Any], kind: pa.DataType, bad: set[int]) -> pa.Array:
+    """An Arrow array; positions whose value does not fit ``kind`` become null and are added to ``bad``."""
+    build = arrays.BUILDERS[kind]
+    try:
+        return build(values)
+    except arrays.MISFITS:
+        kept = list(values)
+    for position, value in enumerate(kept):
+        try:
+            build([value])
+        except arrays.MISFITS:
+            kept[position] = None
+            bad.add(position)
+    return build(kept)
+
+
+def _number_column(values: NDArray[np.float64], kind: ColumnType) -> pa.Array:
+    """NaN is missing; what an integer column cannot hold exactly is missing too."""
+    given = ~np.isnan(values)
+    if kind == "number":
+        return arrays.of_numpy(values, pa.float64(), given)
+    if kind == "boolean":
+        return arrays.of_flags(values != 0, given)
+    whole = given & (np.abs(values) < 2.0**63) & (np.trunc(values) == values)
+    return arrays.of_numpy(np.where(whole, values, 0.0).astype(np.int64), pa.int64(), whole)

@@ -1,0 +1,254 @@
+"""The compactor: closed segments become a partitioned Delta table that anybody's tools can read.
+
+    python -m seatrial.ledger.compactor --home .seatrial
+
+A round takes the tables' lock, lists the spool, loads each table's version and commits the closed segments that the
+version does not include, with the highest number of each stream *in the same commit*. So it may be killed at any point:
+either the commit is there, and the next round skips those segments, or it is not, and they are read again. Segments are
+removed once they have been in the table for longer than the grace.
+"""
+
+import argparse
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from seatrial.ledger import layout
+from seatrial.ledger.duplicates import without_duplicates
+from seatrial.ledger.locks import locked
+from seatrial.ledger.maintenance import Maintenance
+from seatrial.ledger.retention import Forgetting, read_forgetting, without_forgotten, write_forgetting
+from seatrial.ledger.spool import Segment, list_segments, read_segment, remove_ended_sessions
+from seatrial.ledger.sql import connect
+from seatrial.ledger.table import Table, append, not_included, unify_into, with_day
+from seatrial.spec.errors import SeatrialError
+
+SETTLE_MICROSECONDS = 1_000_000
+"""What was in a writer's memory when something was to be forgotten is in the spool after this."""
+
+
+class Round(NamedTuple):
+    """What one round did.
+
+    Attributes:
+        rows: Rows and outcomes committed.
+        duplicates: Rows left out because their ``row_id`` was there already.
+        segments: Segments committed.
+        removed: Segments removed.
+    """
+
+    rows: int = 0
+    duplicates: int = 0
+    segments: int = 0
+    removed: int = 0
+
+
+class Target(NamedTuple):
+    """A table and what it is fed from: one deployment's rows, or (None) the outcomes."""
+
+    deployment: str | None
+    directory: Path
+
+    @property
+    def arrival(self) -> str:
+        """The column whose date partitions the table: when the row came, by our clock."""
+        return "received_at" if self.deployment is None else "at"
+
+
+def target_of(home: Path, stream: str) -> Target:
+    """Where the rows of a stream belong."""
+    deployment = layout.stream_deployment(stream)
+    return Target(deployment, layout.outcomes(home) if deployment is None else layout.table(home, deployment))
+
+
+class Compactor:
+    """Moves closed segments into tables.
+
+    Args:
+        home: Home directory of the machine.
+        clock: Microseconds since 1970 UTC.
+        monotonic: Seconds, for graces and intervals.
+        grace: Seconds for which a committed segment stays; longer than opening a view takes.
+        batch_bytes: Most bytes of segments in one commit.
+        reached: Told each step's name; tests stop the process there.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        clock: Callable[[], int] = lambda: time.time_ns() // 1000,
+        monotonic: Callable[[], float] = time.monotonic,
+        grace: float = 60.0,
+        batch_bytes: int = 256 << 20,
+        lock_wait: float = 60.0,
+        reached: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._home = home
+        self._clock = clock
+        self._monotonic = monotonic
+        self._grace = grace
+        self._batch_bytes = batch_bytes
+        self._lock_wait = lock_wait
+        self._reached = reached
+        self._done_since: dict[Path, float] = {}
+        self._empty: set[Path] = set()
+        self._maintenance = Maintenance(home, clock=clock, monotonic=monotonic)
+
+    def run_once(self) -> Round:
+        """One round over all tables.
+
+        Raises:
+            Unavailable: Somebody else writes the tables for longer than we wait.
+        """
+        with locked(self._home / "ledger" / "tables.lock", self._lock_wait):
+            done = self.compact()
+            self._maintenance.run()
+        return done
+
+    def compact(self) -> Round:
+        """`run_once` without maintenance, for a caller that holds the tables' lock."""
+        segments = list_segments(self._home, lambda _: True)
+        self._reached("listed")
+        forgetting = self._settle(read_forgetting(self._home), segments)
+        total = Round()
+        for target in sorted({target_of(self._home, s.stream) for s in segments}, key=lambda t: str(t.directory)):
+            mine = [s for s in segments if target_of(self._home, s.stream) == target]
+            done = self._compact(target, mine, forgetting)
+            total = Round(*(a + b for a, b in zip(total, done, strict=True)))
+        remove_ended_sessions(self._home)
+        return total
+
+    def _compact(self, target: Target, segments: list[Segment], forgetting: tuple[Forgetting, ...]) -> Round:
+        closed = [segment for segment in segments if segment.closed]
+        rows = duplicates = committed = 0
+        table = Table.load(target.directory)
+        for batch in self._batches(not_included(closed, table)):
+            self._reached("loaded")
+            found, repeated = self._commit(target, batch, table, forgetting)
+            self._reached("committed")
+            rows, duplicates = rows + found, duplicates + repeated
+            committed += sum(segment.path not in self._empty for segment in batch)
+            table = Table.load(target.directory)
+        removed = self._remove(closed, table)
+        return Round(rows, duplicates, committed, removed)
+
+    def _commit(
+        self, target: Target, batch: list[Segment], table: Table | None, forgetting: tuple[Forgetting, ...]
+    ) -> tuple[int, int]:
+        """Commit segments; gives rows committed and duplicates left out."""
+        read = [read_segment(segment.path, mapped=True) for segment in batch]
+        whole = [rows for rows in read if rows is not None and rows.num_rows]
+        applied = {segment.application: segment.number for segment in batch}
+        self._empty |= {s.path for s, rows in zip(batch, read, strict=True) if rows is None or not rows.num_rows}
+        if not whole:
+            return 0, 0
+        arrived = without_forgotten(unify_into(whole, table), target.arrival, forgetting)
+        before = arrived.num_rows
+        if target.deployment is not None and before:
+            arrived = self._first_of_each(arrived, table)
+        self._reached("read")
+        append(target.directory, with_day(arrived, target.arrival), applied)
+        return arrived.num_rows, before - arrived.num_rows
+
+    def _first_of_each(self, arrived: pa.Table, table: Table | None) -> pa.Table:
+        connection = connect(self._home)
+        try:
+            return without_duplicates(connection, arrived, table)
+        finally:
+            connection.close()
+
+    def _batches(self, segments: list[Segment]) -> Iterator[list[Segment]]:
+        """Groups of segments that fit in memory, each stream's in order."""
+        batch: list[Segment] = []
+        size = 0
+        for segment in segments:
+            length = segment.path.stat().st_size
+            if batch and size + length > self._batch_bytes:
+                yield batch
+                batch, size = [], 0
+            batch.append(segment)
+            size += length
+        if batch:
+            yield batch
+
+    def _remove(self, closed: list[Segment], table: Table | None) -> int:
+        """Remove the segments that were in the table, or were seen to hold nothing, at least a grace ago."""
+        waiting = {segment.path for segment in not_included(closed, table)} - self._empty
+        now = self._monotonic()
+        removed = 0
+        for segment in closed:
+            if segment.path in waiting or now - self._done_since.setdefault(segment.path, now) < self._grace:
+                continue
+            segment.path.unlink(missing_ok=True)
+            del self._done_since[segment.path]
+            self._empty.discard(segment.path)
+            removed += 1
+            self._reached("removed")
+        return removed
+
+    def _settle(self, forgetting: tuple[Forgetting, ...], segments: list[Segment]) -> tuple[Forgetting, ...]:
+        """Note up to where the spool may hold what was forgotten; drop the requests which the spool has outlived."""
+        if not forgetting:
+            return ()
+        now = self._clock()
+        highest = {segment.application: segment.number for segment in segments}
+        kept = []
+        for entry in forgetting:
+            if entry.until is None and now - entry.at > SETTLE_MICROSECONDS:
+                entry = Forgetting(entry.units, entry.requests, entry.at, highest)
+            if entry.until is None or self._waits(entry.until, segments):
+                kept.append(entry)
+        if tuple(kept) != forgetting:
+            write_forgetting(self._home, tuple(kept))
+        return tuple(kept)
+
+    def _waits(self, until: dict[str, int], segments: list[Segment]) -> bool:
+        """Whether a segment that may hold forgotten rows is in no table yet."""
+        old = [segment for segment in segments if segment.number <= until.get(segment.application, 0)]
+        targets = {target_of(self._home, segment.stream) for segment in old}
+        tables = {target: Table.load(target.directory) for target in targets}
+        return any(not_included([segment], tables[target_of(self._home, segment.stream)]) for segment in old)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The compactor's process: rounds until SIGTERM; one a home."""
+    parser = argparse.ArgumentParser(prog="python -m seatrial.ledger.compactor", description=__doc__)
+    parser.add_argument("--home", type=Path, required=True, help="home directory of the machine")
+    parser.add_argument("--interval", type=float, default=5.0, help="seconds between rounds")
+    parser.add_argument("--grace", type=float, default=60.0, help="seconds for which a committed segment stays")
+    given = parser.parse_args(arguments)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    compactor = Compactor(given.home, grace=given.grace)
+    with locked(given.home / "ledger" / "compactor.lock", wait=0.0):
+        while not stop.is_set():
+            _round(compactor)
+            stop.wait(given.interval)
+        _round(compactor)
+    return 0
+
+
+def _round(compactor: Compactor) -> None:
+    """One round; what goes wrong is said, and the next round tries again (a full disk is freed, a lock released)."""
+    moment = datetime.now(UTC).isoformat(timespec="seconds")
+    try:
+        done = compactor.run_once()
+    except (SeatrialError, OSError, pa.ArrowException) as error:
+        print(f"{moment} compactor: {error}", flush=True)
+    except Exception as error:  # noqa: BLE001 - the table's library has no common base for its errors
+        print(f"{moment} compactor: {type(error).__name__}: {error}", flush=True)
+    else:
+        if done.segments:
+            print(f"{moment} compactor: {done.rows} rows from {done.segments} segments", flush=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

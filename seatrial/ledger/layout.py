@@ -1,0 +1,70 @@
+"""Where the ledger's files lie under the home directory of one machine.
+
+    ledger/spool/<worker>/<session>/writer.lock              flock held while the writer lives
+    ledger/spool/<worker>/<session>/<stream>/<number>.arrow  segments, from 1
+    ledger/tables/<deployment>/                              Delta table of rows
+    ledger/outcomes/                                         Delta table of outcomes
+    ledger/tables.lock                                       held by whoever writes the tables
+    ledger/retention.json, ledger/forgotten.json, ledger/redaction.key
+    counters/<worker>.counters
+
+A stream is ``outcomes`` or ``rows.<deployment>.<n>``: one Arrow schema, one sequence of numbers.
+"""
+
+import re
+from pathlib import Path
+
+OUTCOMES = "outcomes"
+
+
+def spool(home: Path) -> Path:
+    """Directory of every writer's segments."""
+    return home / "ledger" / "spool"
+
+
+def table(home: Path, deployment: str) -> Path:
+    """Directory of the Delta table of one deployment's rows."""
+    return home / "ledger" / "tables" / _escaped(deployment)
+
+
+def tables(home: Path) -> Path:
+    """Directory of the Delta tables of rows, one a deployment."""
+    return home / "ledger" / "tables"
+
+
+def outcomes(home: Path) -> Path:
+    """Directory of the Delta table of outcomes."""
+    return home / "ledger" / "outcomes"
+
+
+def counters(home: Path) -> Path:
+    """Directory of the memory-mapped counter files."""
+    return home / "counters"
+
+
+def rows_stream(deployment: str, index: int) -> str:
+    """Name of the ``index``-th stream of rows of a deployment within one session."""
+    return f"rows.{_escaped(deployment)}.{index}"
+
+
+def stream_deployment(stream: str) -> str | None:
+    """The deployment whose rows a stream holds; None for outcomes."""
+    kind, _, rest = stream.partition(".")
+    return _unescaped(rest.rpartition(".")[0]) if kind == "rows" else None
+
+
+def table_deployment(directory: Path) -> str:
+    """The deployment of a directory under ``tables``."""
+    return _unescaped(directory.name)
+
+
+def _escaped(name: str) -> str:
+    """A name as a file's: letters, digits, ``-`` and ``_`` stay, other bytes become ``~`` and two hexadecimal digits.
+
+    Not percent-encoding, which libraries that take paths for addresses undo.
+    """
+    return re.sub(rb"[^A-Za-z0-9_-]", lambda found: b"~%02x" % found[0][0], name.encode()).decode()
+
+
+def _unescaped(name: str) -> str:
+    return re.sub(rb"~(..)", lambda found: bytes([int(found[1], 16)]), name.encode()).decode()

@@ -1,0 +1,179 @@
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from seatrial.ledger.importing import Columns, Imported, import_outcomes
+from seatrial.ledger.outcomes import derive_id, stored_value
+from seatrial.ledger.reader import Reader
+from seatrial.spec.errors import BadInput, NotFound
+from tests.ledger_events import PLAIN, SECOND, START, compacted, outcome, write_outcomes, write_rows
+
+ARRIVAL = START + 30 * 86_400 * SECOND
+BY_UNIT = Columns(unit="customer", at="when", value="churned")
+
+
+def csv(home: Path, text: str, name: str = "labels.csv") -> Path:
+    home.mkdir(parents=True, exist_ok=True)
+    path = home / name
+    path.write_text(text)
+    return path
+
+
+def stored(home: Path, deployment: str | None = None) -> list[dict[str, Any]]:
+    with Reader(home).open(deployment) as view:
+        query = (
+            'SELECT *, epoch_us("at") AS at_us, epoch_us(received_at) AS received_us FROM outcomes ORDER BY unit, id'
+        )
+        found: list[dict[str, Any]] = view.sql(query).to_pylist()
+        return found
+
+
+def test_a_file_is_stored_as_if_each_line_had_been_posted(tmp_path: Path) -> None:
+    file = csv(tmp_path, "customer,when,churned\n00123,2023-11-14T23:13:20Z,true\n4,2023-11-15 00:13:20+01:00,false\n")
+    done = import_outcomes(tmp_path, file, "churned", BY_UNIT, now=ARRIVAL)
+    assert done == Imported(read=2, skipped=0, duplicate=0, matched=0, early=0, unmatched=2)
+    first, second = stored(tmp_path)
+    at = START + 3600 * SECOND
+    assert (first["unit"], second["unit"]) == ("00123", "4"), "an identity is text, zeros and all"
+    assert first["at_us"] == second["at_us"] == at
+    assert first["received_us"] == ARRIVAL
+    assert (first["value_kind"], first["value_number"], first["value_text"]) == ("boolean", 1.0, "true")
+    for found in (first, second):
+        assert found["id"] == derive_id(outcome="churned", unit=found["unit"], at=at)
+
+
+def test_a_second_import_changes_nothing(tmp_path: Path) -> None:
+    file = csv(tmp_path, "customer,when,churned\na,2023-11-15,1.5\nb,2023-11-15,2\n")
+    import_outcomes(tmp_path, file, "churned", BY_UNIT, now=ARRIVAL)
+    before = stored(tmp_path)
+    again = import_outcomes(tmp_path, file, "churned", BY_UNIT, now=ARRIVAL + SECOND)
+    assert again == Imported(read=2, skipped=0, duplicate=2, matched=0, early=0, unmatched=0)
+    assert stored(tmp_path) == before
+
+
+def test_a_corrected_value_is_a_revision(tmp_path: Path) -> None:
+    text = "customer,when,churned\na,2023-11-15,1.5\nb,2023-11-15,2\n"
+    import_outcomes(tmp_path, csv(tmp_path, text), "churned", BY_UNIT, now=ARRIVAL)
+    corrected = csv(tmp_path, text.replace("1.5", "7.5"))
+    assert import_outcomes(tmp_path, corrected, "churned", BY_UNIT, now=ARRIVAL + 1).written == 1
+    assert [found["value_number"] for found in stored(tmp_path)] == [7.5, 2.0]
+
+
+def test_what_was_posted_before_is_a_duplicate(tmp_path: Path) -> None:
+    at = START + 7_200 * SECOND
+    write_outcomes(tmp_path, outcome("churned", unit="a", value="gold", at=at, received_at=at + 1))
+    file = csv(tmp_path, "customer,when,churned\na,2023-11-15T00:13:20Z,gold\n")
+    assert import_outcomes(tmp_path, file, "churned", BY_UNIT, now=ARRIVAL).duplicate == 1
+
+
+def test_given_ids_without_times_repeat_too(tmp_path: Path) -> None:
+    file = csv(tmp_path, "id,customer\n1,a\n2,b\n2,b\n")
+    columns = Columns(unit="customer", id="id")
+    done = import_outcomes(tmp_path, file, "purchase", columns, now=ARRIVAL)
+    assert (done.duplicate, done.unmatched) == (1, 2)
+    assert [found["value_kind"] for found in stored(tmp_path)] == ["none", "none"]
+    assert import_outcomes(tmp_path, file, "purchase", columns, now=ARRIVAL + 1).duplicate == 3
+
+
+def test_of_two_lines_about_one_outcome_the_last_counts(tmp_path: Path) -> None:
+    file = csv(tmp_path, "customer,when,churned\na,2023-11-15,1\na,2023-11-15,2\na,2023-11-15,3\n")
+    done = import_outcomes(tmp_path, file, "churned", BY_UNIT, now=ARRIVAL)
+    assert (done.read, done.duplicate, done.written) == (3, 2, 1)
+    assert [found["value_number"] for found in stored(tmp_path)] == [3.0]
+
+
+def test_what_cannot_be_stored_is_skipped_and_counted(tmp_path: Path) -> None:
+    lines = ["customer,when,churned", "a,2023-11-15T00:00:00Z,1", ",2023-11-15,1", "b,,1", "c,soon,1", "d,2023-11-15,"]
+    done = import_outcomes(tmp_path, csv(tmp_path, "\n".join(lines)), "churned", BY_UNIT, now=ARRIVAL)
+    assert (done.read, done.skipped, done.written) == (5, 4, 1)
+
+
+@pytest.mark.parametrize("where", ["spool", "table"])
+@pytest.mark.parametrize("deployment", ["", "churn"])
+def test_matched_early_and_unmatched_are_told_apart(tmp_path: Path, where: str, deployment: str) -> None:
+    write_rows(tmp_path, range(3), at=START)
+    write_rows(tmp_path, range(5, 6), PLAIN._replace(deployment="fraud"), at=START)
+    if where == "table":
+        compacted(tmp_path)
+    lines = [
+        "customer,when,churned",
+        "unit-0,2023-11-14T22:13:20Z,1",
+        "unit-1,2023-11-14T22:08:20Z,1",
+        "unit-2,2023-11-14T22:08:19Z,1",
+        "unit-5,2023-11-15T22:13:20Z,1",
+        "nobody,2023-11-15T22:13:20Z,1",
+    ]
+    file = csv(tmp_path, "\n".join(lines))
+    done = import_outcomes(tmp_path, file, "churned", BY_UNIT, now=ARRIVAL, deployment=deployment)
+    mine = 0 if deployment else 1
+    assert done == Imported(read=5, skipped=0, duplicate=0, matched=2 + mine, early=1, unmatched=2 - mine)
+
+
+def test_requests_and_keys_match_their_instances(tmp_path: Path) -> None:
+    write_rows(tmp_path, range(2), row=0, key="a", at=START)
+    write_rows(tmp_path, range(2), row=1, key="b", at=START)
+    places = ("000000000,1", "000000001,2", "000000001,")
+    text = "request,place,when\n" + "".join(f"request-{place},2023-11-15\n" for place in places)
+    by_place = Columns(request_id="request", row="place", at="when")
+    done = import_outcomes(tmp_path, csv(tmp_path, text), "clicked", by_place, now=ARRIVAL)
+    assert (done.matched, done.unmatched) == (2, 1)
+    by_key = Columns(key="key", at="when")
+    done = import_outcomes(
+        tmp_path, csv(tmp_path, "key,when\nb,2023-11-15\nc,2023-11-15\n"), "seen", by_key, now=ARRIVAL
+    )
+    assert (done.matched, done.unmatched) == (1, 1)
+
+
+def test_parquet_with_fields_and_names_that_need_quotes(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "it's {me}": [7, 8],
+            'the "time"': pa.array([START, START], pa.timestamp("us")),
+            "amount": [1.5, None],
+            "items": [3, 4],
+        }
+    )
+    pq.write_table(table, tmp_path / "o'clock.parquet")
+    columns = Columns(unit="it's {me}", at='the "time"', fields=("items", "amount"))
+    import_outcomes(tmp_path, tmp_path / "o'clock.parquet", "it's", columns, now=ARRIVAL)
+    first, second = stored(tmp_path)
+    assert (first["outcome"], first["unit"], first["at_us"]) == ("it's", "7", START)
+    assert [first["fields"], second["fields"]] == ['{"amount":1.5,"items":3}', '{"amount":null,"items":4}']
+
+
+@pytest.mark.parametrize("value", [7, 7.0, -0.25, 0.1, 1e16, 1e300, 123456789.125, True, False, "7", "gold"])
+def test_values_are_stored_as_posts_are(tmp_path: Path, value: Any) -> None:
+    pq.write_table(
+        pa.table({"u": ["a"], "t": pa.array([START], pa.timestamp("us")), "v": [value]}), tmp_path / "v.parquet"
+    )
+    import_outcomes(tmp_path, tmp_path / "v.parquet", "o", Columns(unit="u", at="t", value="v"), now=ARRIVAL)
+    (found,) = stored(tmp_path)
+    assert (found["value_kind"], found["value_number"], found["value_text"]) == tuple(stored_value(value))
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (Columns(at="when"), "name the column of the unit, the request id or the key"),
+        (Columns(unit="customer"), "name the column of the time or of the id"),
+        (Columns(unit="client", at="when"), r"labels\.csv has no column 'client'; it has customer, when, churned"),
+        (
+            Columns(unit="customer", at="churned"),
+            "the times in column 'churned' are numbers; write them as",
+        ),
+    ],
+)
+def test_what_the_caller_got_wrong_is_said(tmp_path: Path, columns: Columns, message: str) -> None:
+    file = csv(tmp_path, "customer,when,churned\na,2023-11-15,1\n")
+    with pytest.raises(BadInput, match=message):
+        import_outcomes(tmp_path, file, "churned", columns, now=ARRIVAL)
+
+
+def test_a_file_that_is_not_there_or_is_not_one(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match=r"nope\.csv"):
+        import_outcomes(tmp_path, tmp_path / "nope.csv", "churned", BY_UNIT, now=ARRIVAL)
+    with pytest.raises(BadInput, match=r"fake\.parquet cannot be read"):
+        import_outcomes(tmp_path, csv(tmp_path, "no parquet", "fake.parquet"), "churned", BY_UNIT, now=ARRIVAL)
