@@ -1,0 +1,65 @@
+"""The record that travels with a version's files: ``manifest.json`` in the artefact directory."""
+
+from typing import Literal
+
+import msgspec
+
+from seatrial.spec.signature import Signature
+
+
+class Lineage(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a version came from."""
+
+    data_digest: str = ""
+    data_rows: int = 0
+    holdout_rows: int = 0
+    target: str | None = None
+    parent: str | None = None
+    git_commit: str | None = None
+    parameters: dict[str, str] = {}
+    metrics: dict[str, float] = {}
+    """Performance on the holdout only, e.g. ``accuracy``."""
+    framework: str = ""
+    registered_at: str = ""
+
+
+class Parity(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the served form is from the original, on reference rows and on made rows."""
+
+    rows: int
+    made_rows: int
+    worst_probability: float = 0.0
+    worst_relative: float = 0.0
+    label_flips: int = 0
+    tolerance: float = 1e-4
+    unsafe_features: tuple[str, ...] = ()
+    """Features with values that float32 cannot hold."""
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a server and a person need to know about one version's files.
+
+    Attributes:
+        file: Model file relative to the artefact directory.
+        format: What that file is: ``onnx``, ``skops``, ``joblib``, ...
+        trust: ``pickle`` when loading it runs code, and it was registered with that said.
+        profile: File of the reference profile, relative, or None.
+        samples: File with a few real-shaped rows (JSON), used to warm up, or None.
+    """
+
+    name: str
+    file: str
+    format: str
+    runtime: Literal["onnx", "python"]
+    signature: Signature
+    trust: Literal["none", "pickle"] = "none"
+    parity: Parity | None = None
+    lineage: Lineage = Lineage()
+    profile: str | None = None
+    samples: str | None = None
+
+
+def read_manifest(directory: str) -> Manifest:
+    """Read ``manifest.json`` from an artefact directory."""
+    with open(f"{directory}/manifest.json", "rb") as file:
+        return msgspec.json.decode(file.read(), type=Manifest)

@@ -1,0 +1,193 @@
+"""The python runtime's near side: keeps a model's own process alive and sends it rows.
+
+One reader thread a model takes the answers, notices that the process died or hangs, and starts it again; until it is
+loaded again, calls fail at once, so that the default variant can answer.
+"""
+
+import os
+import select
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from numpy.typing import NDArray
+
+from seatrial.models.runtimes import RuntimeFailure, Tensors, Trust
+from seatrial.models.wire import Call, Reply, pack_arrays, read_body, unpack_arrays, write_message
+
+START_SECONDS = 120.0
+MOST_WAITING = 256
+"""Calls in flight; one more is refused, because a model that far behind will not catch up in time."""
+
+_LOOK_EVERY = 0.25
+_LONGEST_PAUSE = 30.0
+
+
+class PythonRuntime:
+    """An original model in a process of its own.
+
+    Args:
+        directory: The materialised artefact.
+        trust: What the deployment file allows.
+        timeout: Seconds a call waits for its answer.
+        patience: Seconds after which a process that owes an answer is taken for hanging and is killed; None: ten
+            timeouts, at least 10 s.
+
+    Raises:
+        RuntimeFailure: On construction, when the model does not load.
+    """
+
+    out_of_process = True
+
+    def __init__(self, directory: Path, trust: Trust, *, timeout: float, patience: float | None = None) -> None:
+        self._command = [sys.executable, "-m", "seatrial.models.python_worker", str(directory), "--trust", trust]
+        self._timeout = timeout
+        self._patience = max(10 * timeout, 10.0) if patience is None else patience
+        self._writing = threading.Lock()
+        self._waiting: dict[int, tuple[Future[Reply], float]] = {}
+        self._guard = threading.Lock()
+        self._number = 0
+        self._closed = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = self._start()
+        self._reader = threading.Thread(target=self._keep, name="seatrial-python-model", daemon=True)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int | None:
+        """The model's process, or None while it is starting again."""
+        process = self._process
+        return None if process is None else process.pid
+
+    def run(self, inputs: Tensors) -> dict[str, NDArray[Any]]:
+        number, answer = self._send(inputs)
+        try:
+            reply = answer.result(self._timeout)
+        except FutureTimeout:
+            raise RuntimeFailure(f"The model did not answer within {self._timeout:g} s.") from None
+        finally:
+            with self._guard:
+                self._forget(number, answer)
+        if reply.error:
+            raise RuntimeFailure(f"The model failed: {reply.error}")
+        return unpack_arrays(reply.tensors)
+
+    def close(self) -> None:
+        self._closed.set()
+        process = self._process
+        if process is not None:
+            _end(process)
+        self._reader.join(timeout=10.0)
+
+    def _send(self, inputs: Tensors) -> tuple[int, Future[Reply]]:
+        answer: Future[Reply] = Future()
+        with self._guard:
+            process = self._process
+            if process is None or self._closed.is_set():
+                raise RuntimeFailure(
+                    "The model was closed." if self._closed.is_set() else "The model is starting again."
+                )
+            if len(self._waiting) >= MOST_WAITING:
+                raise RuntimeFailure(f"The model is {MOST_WAITING} calls behind.")
+            self._number += 1
+            number = self._number
+            self._waiting[number] = (answer, time.monotonic())
+        assert process.stdin is not None
+        try:
+            with self._writing:
+                write_message(process.stdin.fileno(), Call(number, pack_arrays(inputs)))
+        except (OSError, ValueError) as error:
+            with self._guard:
+                self._waiting.pop(number, None)
+            raise RuntimeFailure("The model's process died; it is starting again.") from error
+        return number, answer
+
+    def _forget(self, number: int, answer: "Future[Reply]") -> None:
+        """A call that was given up stays in the books until its answer comes, so that a hanging process is noticed."""
+        if answer.done():
+            self._waiting.pop(number, None)
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        process = subprocess.Popen(
+            self._command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **one_thread}
+        )
+        assert process.stdout is not None
+        ready, _, _ = select.select([process.stdout], [], [], START_SECONDS)
+        body = read_body(process.stdout.fileno()) if ready else None
+        reply = None if body is None else msgspec.msgpack.decode(body, type=Reply)
+        if reply is None or reply.error:
+            _end(process)
+            why = f"it did not load within {START_SECONDS:g} s" if not ready else "its process ended while loading"
+            raise RuntimeFailure(reply.error if reply is not None else f"The model does not serve: {why}.")
+        return process
+
+    def _keep(self) -> None:
+        """Take answers until closed; start the process again when it dies."""
+        pause = 0.0
+        while not self._closed.is_set():
+            process = self._process
+            if process is not None:
+                started = time.monotonic()
+                self._take_answers(process)
+                pause = 0.0 if time.monotonic() - started > 10.0 else min(pause * 2 + 0.1, _LONGEST_PAUSE)
+                self._lost(process)
+            if self._closed.wait(pause):
+                return
+            try:
+                process = self._start()
+            except RuntimeFailure:
+                pause = min(pause * 2 + 0.1, _LONGEST_PAUSE)
+                continue
+            with self._guard:
+                self._process = process
+            if self._closed.is_set():
+                _end(process)
+
+    def _take_answers(self, process: "subprocess.Popen[bytes]") -> None:
+        assert process.stdout is not None
+        while True:
+            ready, _, _ = select.select([process.stdout], [], [], _LOOK_EVERY)
+            if not ready:
+                if self._hangs():
+                    return
+                continue
+            body = read_body(process.stdout.fileno())
+            if body is None:
+                return
+            reply = msgspec.msgpack.decode(body, type=Reply)
+            with self._guard:
+                waiting = self._waiting.pop(reply.number, None)
+            if waiting is not None:
+                waiting[0].set_result(reply)
+
+    def _hangs(self) -> bool:
+        with self._guard:
+            oldest = min((sent for _, sent in self._waiting.values()), default=None)
+        return oldest is not None and time.monotonic() - oldest > self._patience
+
+    def _lost(self, process: "subprocess.Popen[bytes]") -> None:
+        """The process is gone or hangs: end it and answer everybody who waits for it."""
+        _end(process)
+        with self._guard:
+            self._process = None
+            waiting, self._waiting = list(self._waiting.values()), {}
+        for answer, _ in waiting:
+            if not answer.done():
+                answer.set_result(Reply(0, {}, f"its process ended (exit code {process.returncode})"))
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            try:
+                pipe.close()
+            except OSError:  # unsent bytes to a dead process
+                pass

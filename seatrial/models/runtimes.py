@@ -1,0 +1,136 @@
+"""Runtimes: a version's files, loaded, behind one blocking call. This is all of ``models`` that a server imports."""
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from numpy.typing import NDArray
+
+from seatrial.models.manifest import Manifest, read_manifest
+from seatrial.routing.snapshot import Slot
+from seatrial.spec.errors import BadInput, SeatrialError
+
+Tensors = Mapping[str, NDArray[Any]]
+Trust = Literal["none", "pickle"]
+
+
+class RuntimeFailure(SeatrialError):
+    """The model could not answer; the message is the short reason."""
+
+
+class Runtime(Protocol):
+    """A loaded version.
+
+    Attributes:
+        out_of_process: Whether a call waits for another process (and so belongs in a thread).
+    """
+
+    @property
+    def out_of_process(self) -> bool: ...
+
+    def run(self, inputs: Tensors) -> dict[str, NDArray[Any]]:
+        """Answer a batch: the signature's input tensors by name to its output tensors by name.
+
+        Blocking and safe to call from many threads. Raises RuntimeFailure.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of memory and processes; a second call does nothing."""
+        ...
+
+
+class OnnxRuntime:
+    """ONNX Runtime on one thread: a worker's cores belong to its requests, not to one of them."""
+
+    out_of_process = False
+
+    def __init__(self, file: Path | bytes, outputs: tuple[str, ...] | None = None) -> None:
+        self._outputs = None if outputs is None else list(outputs)
+        self._session: Any = open_session(file)
+
+    def run(self, inputs: Tensors) -> dict[str, NDArray[Any]]:
+        session = self._session
+        if session is None:
+            raise RuntimeFailure("The model was closed.")
+        names = self._outputs or [output.name for output in session.get_outputs()]
+        try:
+            answers = session.run(names, inputs)
+        except Exception as error:
+            raise RuntimeFailure(f"The model failed: {_first_line(error)}") from error
+        return dict(zip(names, answers, strict=True))
+
+    def close(self) -> None:
+        self._session = None
+
+
+def load(source: Slot | str | Path, trust: Trust | None = None, *, timeout: float | None = None) -> Runtime:
+    """Load a materialised version.
+
+    Args:
+        source: A snapshot's slot, or an artefact directory.
+        trust: What the deployment file allows; None takes the slot's (a directory's is ``none``).
+        timeout: Seconds that one call of an out-of-process model may take; None takes the slot's (a directory's is 30).
+
+    Raises:
+        BadInput: The version needs ``trust: pickle`` and the deployment does not say so (or the version was not
+            registered with it); the slot wants a runtime that the version was not registered for.
+        RuntimeFailure: The files do not load.
+    """
+    directory = Path(source.path if isinstance(source, Slot) else source)
+    allowed = trust or (source.trust if isinstance(source, Slot) else "none")
+    manifest = read_manifest(str(directory))
+    _check(manifest, allowed, source)
+    if manifest.runtime == "onnx":
+        return OnnxRuntime(directory / manifest.file, tuple(t.name for t in manifest.signature.outputs))
+    from seatrial.models.python_runtime import PythonRuntime  # only servers of such models pay for it
+
+    wait = timeout or (source.timeout if isinstance(source, Slot) else 30.0)
+    return PythonRuntime(directory, allowed, timeout=wait)
+
+
+def open_session(file: Path | bytes) -> Any:
+    """An InferenceSession that is single-threaded, sequential and silent."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = 4
+    _silence(onnxruntime)
+    try:
+        content = file if isinstance(file, bytes) else str(file)
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise RuntimeFailure(f"The ONNX model does not load: {_first_line(error)}") from error
+
+
+def _check(manifest: Manifest, allowed: Trust, source: Slot | str | Path) -> None:
+    if isinstance(source, Slot) and source.runtime != manifest.runtime:
+        raise BadInput(
+            f"{source.model_version} was registered for the {manifest.runtime} runtime and the variant "
+            f"{source.variant!r} asks for {source.runtime}; register it with --runtime {source.runtime}."
+        )
+    if manifest.format == "joblib" and manifest.trust != "pickle":
+        raise BadInput(f"{manifest.name} is a pickle and was not registered with --trust pickle; it is not loaded.")
+    if manifest.trust == "pickle" and allowed != "pickle":
+        raise BadInput(
+            f"{manifest.name} is a pickle, which runs code when loaded; if you trust it, "
+            "say `trust: pickle` on the variant in the deployment file."
+        )
+
+
+_silenced = threading.Event()
+
+
+def _silence(onnxruntime: Any) -> None:
+    if not _silenced.is_set():
+        onnxruntime.set_default_logger_severity(4)
+        onnxruntime.disable_telemetry_events()
+        _silenced.set()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

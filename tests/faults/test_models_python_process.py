@@ -1,0 +1,133 @@
+"""A model's own process dies, hangs, prints, throws: callers get a failure, no endless wait, and it comes back."""
+
+import os
+import signal
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LinearRegression
+
+from seatrial.models.python_runtime import PythonRuntime
+from seatrial.models.register import register
+from seatrial.models.registry import Registry
+from seatrial.models.runtimes import RuntimeFailure
+from tests.faults.test_models_pickle import Machine
+from tests.waiting import wait_for
+
+pytestmark = pytest.mark.processes
+DATA = pd.DataFrame({"x": [0.0, 1.0, 2.0]})
+ROWS = {"x": np.array([1.0, 2.0])}
+
+# 1 hangs, 2 throws, 3 prints, 4 dies; everything else is doubled
+MISCHIEF = textwrap.dedent("""
+    import os, time
+    def mischief(rows):
+        first = float(rows.to_numpy()[0, 0])
+        if first == 1: time.sleep(3600)
+        if first == 2: raise ValueError("no twos")
+        if first == 3: print("chatter on standard output")
+        if first == 4: os._exit(9)
+        return rows.to_numpy()[:, 0] * 2.0
+""")
+
+
+@pytest.fixture(scope="module")
+def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    machine = Machine(tmp_path_factory.mktemp("home"))
+    model = LinearRegression().fit(DATA, DATA["x"] * 2.0)
+    register("m", model, data=DATA, runtime="python", settings=machine)
+    return Registry(machine).materialise("m", 1, machine.home / "store")[1]
+
+
+@pytest.fixture
+def mischievous(artefact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PythonRuntime]:
+    """The same artefact behind a model that misbehaves on command."""
+    start = (
+        MISCHIEF
+        + "import sys, seatrial.models.python_files as files, seatrial.models.python_worker as worker\n"
+        + "from seatrial.models.originals import Predicted\n"
+        + "worker.open_original = lambda *a, **k: lambda rows: Predicted(mischief(rows), None)\n"
+        + "sys.exit(worker.main(sys.argv[1:]))\n"
+    )
+    script = tmp_path / "mischief.py"
+    script.write_text(start)
+    whole = PythonRuntime._start
+
+    def with_mischief(self: PythonRuntime) -> Any:
+        self._command[1:3] = [str(script)] if self._command[1] == "-m" else self._command[1:3]
+        return whole(self)
+
+    monkeypatch.setattr(PythonRuntime, "_start", with_mischief)
+    runtime = PythonRuntime(artefact, "none", timeout=1.0, patience=2.0)
+    yield runtime
+    runtime.close()
+
+
+def answers(runtime: PythonRuntime, value: float) -> Any:
+    try:
+        return runtime.run({"x": np.array([value])})["prediction"][0]
+    except RuntimeFailure:
+        return None
+
+
+def test_a_killed_process_fails_the_call_and_comes_back(artefact: Path) -> None:
+    runtime = PythonRuntime(artefact, "none", timeout=20.0)
+    try:
+        assert np.allclose(runtime.run(ROWS)["prediction"], [2.0, 4.0])
+        first = runtime.pid
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        wait_for(lambda: runtime.pid != first, what="the death to be noticed")
+        wait_for(lambda: answers(runtime, 2.0) == pytest.approx(4.0), seconds=60, what="the model to be back")
+        assert runtime.pid not in (None, first)
+    finally:
+        runtime.close()
+    with pytest.raises(RuntimeFailure, match="was closed"):
+        runtime.run(ROWS)
+
+
+def test_closing_leaves_no_process(artefact: Path) -> None:
+    runtime = PythonRuntime(artefact, "none", timeout=20.0)
+    pid = runtime.pid
+    assert pid is not None
+    runtime.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_what_the_model_throws_is_a_failure_of_that_call_only(mischievous: PythonRuntime) -> None:
+    with pytest.raises(RuntimeFailure, match="ValueError: no twos"):
+        mischievous.run({"x": np.array([2.0])})
+    assert answers(mischievous, 5.0) == 10.0
+
+
+def test_a_model_that_prints_does_not_break_the_pipe(mischievous: PythonRuntime) -> None:
+    assert answers(mischievous, 3.0) == 6.0
+    assert answers(mischievous, 5.0) == 10.0
+
+
+def test_a_model_that_exits_fails_its_call_and_comes_back(mischievous: PythonRuntime) -> None:
+    with pytest.raises(RuntimeFailure, match=r"its process ended|died"):
+        mischievous.run({"x": np.array([4.0])})
+    wait_for(lambda: answers(mischievous, 5.0) == 10.0, seconds=60, what="the model to be back")
+
+
+def test_a_model_that_hangs_times_out_is_killed_and_comes_back(mischievous: PythonRuntime) -> None:
+    first = mischievous.pid
+    with pytest.raises(RuntimeFailure, match="did not answer within 1 s"):
+        mischievous.run({"x": np.array([1.0])})
+    wait_for(lambda: mischievous.pid not in (None, first), seconds=60, what="the hanging process to be replaced")
+    wait_for(lambda: answers(mischievous, 5.0) == 10.0, seconds=60, what="the model to be back")
+
+
+def test_a_model_that_does_not_load_says_why(artefact: Path, tmp_path: Path) -> None:
+    for file in artefact.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "model.skops").write_bytes(b"broken")
+    with pytest.raises(RuntimeFailure, match="does not load"):
+        PythonRuntime(tmp_path, "none", timeout=5.0)

@@ -1,0 +1,147 @@
+"""Model files: what is accepted, and the sentence for what is not a model."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import joblib
+import lightgbm
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+import xgboost
+from sklearn.linear_model import LogisticRegression
+
+from seatrial.models.register import register
+from seatrial.models.registry import Registry
+from seatrial.models.runtimes import load
+from seatrial.spec.errors import BadInput, NotFound
+from tests.unit.models.conftest import Machine
+
+RNG = np.random.default_rng(1)
+DATA = pd.DataFrame(RNG.normal(size=(200, 3)), columns=["a", "b", "c"])
+TRUTH = (DATA["a"] > 0).astype(int)
+
+
+def estimator() -> Any:
+    return LogisticRegression().fit(DATA, TRUTH)
+
+
+def write(path: Path) -> None:
+    """A model file of the kind that the suffix says."""
+    if path.suffix == ".skops":
+        skops.io.dump(estimator(), path)
+    elif path.suffix == ".joblib":
+        joblib.dump(estimator(), path)
+    elif path.suffix == ".pkl":
+        path.write_bytes(pickle.dumps(estimator()))
+    elif path.suffix == ".txt":
+        lightgbm.LGBMClassifier(n_estimators=3, verbose=-1).fit(DATA, TRUTH).booster_.save_model(path)
+    else:
+        xgboost.XGBClassifier(n_estimators=3).fit(DATA, TRUTH).get_booster().save_model(path)
+
+
+@pytest.mark.parametrize("suffix", [".skops", ".joblib", ".pkl", ".txt", ".json", ".ubj"])
+def test_model_files_register(suffix: str, tmp_path: Path, machine: Machine) -> None:
+    path = tmp_path / f"model{suffix}"
+    write(path)
+    trust = "pickle" if suffix in (".joblib", ".pkl") else None
+    done = register("m", path, data=DATA.assign(y=TRUTH), target="y", trust=trust, settings=machine)
+    assert done.manifest.runtime == "onnx"
+    assert done.manifest.trust == "none"
+    assert done.manifest.signature.answer.classes == (0, 1)
+
+
+@pytest.mark.parametrize("suffix", [".joblib", ".pkl"])
+def test_a_pickle_needs_to_be_trusted(suffix: str, tmp_path: Path, machine: Machine) -> None:
+    path = tmp_path / f"model{suffix}"
+    write(path)
+    with pytest.raises(BadInput, match="runs code when loaded; if you trust it, add --trust pickle"):
+        register("m", path, data=DATA, settings=machine)
+
+
+SENTENCES = {
+    "bad.onnx": "is not an ONNX model",
+    "bad.skops": "is not a skops file",
+    "bad.txt": "is not a LightGBM model",
+    "bad.json": "is not an XGBoost model",
+    "bad.joblib": "cannot be unpickled",
+    "bad.doc": "no model file that seatrial knows; it knows .onnx",
+}
+
+
+@pytest.mark.parametrize("name", SENTENCES)
+def test_a_file_that_is_not_a_model_is_one_sentence(name: str, tmp_path: Path, machine: Machine) -> None:
+    (tmp_path / name).write_text("hello")
+    with pytest.raises(BadInput, match=SENTENCES[name]) as caught:
+        register("m", tmp_path / name, data=DATA, trust="pickle", settings=machine)
+    assert "\n" not in str(caught.value)
+    assert Registry(machine).list() == ()
+
+
+def test_what_does_not_exist_is_said(tmp_path: Path, machine: Machine) -> None:
+    with pytest.raises(NotFound, match="no model file"):
+        register("m", tmp_path / "none.onnx", data=DATA, settings=machine)
+    with pytest.raises(BadInput, match="of type 'dict' is no model"):
+        register("m", {}, data=DATA, settings=machine)
+    with pytest.raises(BadInput, match="is not fitted"):
+        register("m", LogisticRegression(), data=DATA, settings=machine)
+
+
+def test_a_torch_program_without_torch_names_the_install(tmp_path: Path, machine: Machine) -> None:
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        (tmp_path / "m.pt2").write_text("x")
+        with pytest.raises(BadInput, match="pip install torch"):
+            register("m", tmp_path / "m.pt2", data=DATA, settings=machine)
+
+
+def torch_or_skip() -> Any:
+    torch = pytest.importorskip("torch", reason="PyTorch is the caller's; not installed here, so not tested here")
+    pytest.importorskip("onnxscript", reason="PyTorch's exporter needs onnxscript")
+    return torch
+
+
+def test_a_live_torch_module_and_an_exported_program(tmp_path: Path, machine: Machine) -> None:
+    torch = torch_or_skip()
+    torch.manual_seed(1)
+    module = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Softmax(dim=1)).eval()
+    batch = torch.export.Dim("batch")
+    program = torch.export.export(module, (torch.zeros((2, 3)),), dynamic_shapes=({0: batch},))
+    torch.export.save(program, tmp_path / "net.pt2")
+    rows = DATA.to_numpy("float32").copy()
+    expected = module(torch.from_numpy(rows)).detach().numpy()
+    for model in (module, tmp_path / "net.pt2"):
+        done = register("net", model, data=DATA.assign(y=TRUTH), target="y", task="classification", settings=machine)
+        signature = done.manifest.signature
+        assert signature.inputs[0].features == ("a", "b", "c")
+        _, directory = Registry(machine).materialise("net", done.version, machine.home / "store")
+        found = load(str(directory)).run({signature.inputs[0].name: rows})
+        assert np.abs(found[signature.answer.scores] - expected).max() < 1e-6
+
+
+def test_an_onnx_file_and_an_mlflow_uri(machine: Machine) -> None:
+    data = DATA.assign(y=TRUTH)
+    first = register("m", estimator(), data=data, target="y", settings=machine)
+    _, directory = Registry(machine).materialise("m", 1, machine.home / "store")
+    for source in (directory / "model.onnx", first.uri, "models:/m@champion"):
+        done = register("copy", source, data=data, target="y", holdout=data, settings=machine)
+        assert done.manifest.signature.task == "classification"
+        assert done.manifest.signature.answer.classes == (0, 1)
+        assert done.manifest.lineage.metrics["accuracy"] == estimator().score(DATA, TRUTH)
+    with pytest.raises(BadInput, match="takes 3 columns and the reference data has 4"):
+        register("copy", directory / "model.onnx", data=data, settings=machine)
+    with pytest.raises(BadInput, match="leave --runtime python out"):
+        register("copy", directory / "model.onnx", data=DATA, runtime="python", settings=machine)
+
+
+def test_a_version_that_others_registered_is_told_how_to_register(machine: Machine) -> None:
+    registry = Registry(machine)
+    register("m", estimator(), data=DATA, settings=machine)
+    with registry._client() as client:
+        client.create_registered_model("foreign")
+        client.create_model_version("foreign", source=str(machine.home))
+    with pytest.raises(BadInput, match=r"was not registered by seatrial.*seatrial register foreign models:/foreign/1"):
+        registry.materialise("foreign", 1, machine.home / "store")
