@@ -1,0 +1,85 @@
+"""One release of one version: where it stands, as a frozen value that state keeps and experiments judge."""
+
+from typing import Literal
+
+import msgspec
+
+from seatrial.routing.snapshot import Arm
+
+StageKind = Literal["shadow", "test"]
+RunStatus = Literal["running", "paused", "proposed", "promoted", "rolled-back", "inconclusive", "abandoned"]
+
+OPEN: frozenset[str] = frozenset({"running", "paused", "proposed"})
+"""Statuses in which the release still owns its entry's weights."""
+
+
+class Phase(msgspec.Struct, frozen=True, kw_only=True):
+    """A period of constant weights in the release's entry.
+
+    Attributes:
+        number: From 1, ascending; rows of the ledger carry it.
+        arms: The entry's variants and weights in this phase.
+        started_at: Microseconds since 1970 UTC.
+        revision: The first snapshot revision with these weights; phases are cut by it, never by a clock.
+    """
+
+    number: int
+    arms: tuple[Arm, ...]
+    started_at: int
+    revision: int
+
+
+class ReleaseRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A release under way, or what became of it.
+
+    Attributes:
+        id: Identity; every row of its entry carries it.
+        deployment: Which deployment.
+        entry: The routing entry whose weights it moves.
+        champion: Variant in command, which it is compared with.
+        challenger: Variant that wants to be.
+        champion_version: ``name:version`` in the champion's slot when the release began.
+        challenger_version: ``name:version`` in the challenger's slot.
+        salt: Of the entry's split while the release runs: the release's own, so that it randomises anew.
+        stage: What the present stage is.
+        stage_index: Its position in the file's ``stages``, from 0.
+        stage_started_at: When it began, microseconds since 1970 UTC.
+        phases: Periods of constant weights in which units were exposed (``test`` stages); none in ``shadow``.
+        alpha: Error rate of the primary's sequence, fixed when the release began.
+        plan_units: Units for which the sequences are tightest, fixed likewise.
+        caps: Outlier cap by metric, fixed before the first look.
+        status: ``running``, ``paused`` (by hand), ``proposed`` (a person is asked to promote), or how it ended.
+        edited: What of ``primary``, ``alpha``, margins or windows was edited while it ran; marked in later verdicts.
+        started_at: Microseconds since 1970 UTC.
+        ended_at: Likewise, or None while it is open.
+    """
+
+    id: str
+    deployment: str
+    entry: str
+    champion: str
+    challenger: str
+    champion_version: str
+    challenger_version: str
+    salt: str
+    stage: StageKind
+    stage_index: int = 0
+    stage_started_at: int
+    phases: tuple[Phase, ...] = ()
+    alpha: float = 0.05
+    plan_units: int = 5000
+    caps: dict[str, float] = {}
+    status: RunStatus = "running"
+    edited: tuple[str, ...] = ()
+    started_at: int
+    ended_at: int | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether the release still owns its entry's weights."""
+        return self.status in OPEN
+
+    @property
+    def phase(self) -> Phase | None:
+        """The present period of constant weights, or None before the first."""
+        return self.phases[-1] if self.phases else None
