@@ -1,0 +1,143 @@
+"""What a release asks of each metric, fixed before the first look: its part, its line, its budget of error."""
+
+from dataclasses import dataclass
+
+from seatrial.experiments.measures import Measure, declared_measures, error_measures, latency_measure
+from seatrial.experiments.sentences import names
+from seatrial.experiments.thresholds import NEEDED, QUANTILES
+from seatrial.releases.run import ReleaseRun
+from seatrial.spec.deployment import Deployment, ReleaseSpec
+from seatrial.spec.deployment import Margin as SpecMargin
+from seatrial.spec.errors import BadInput
+from seatrial.stats.contrast import ZERO, Margin
+from seatrial.stats.guardrail import rollback_alpha
+from seatrial.stats.verdict import Question, Role, Want
+
+ALPHA_ROLLBACK = 0.05
+"""Chance, per release, that an identical version is ever rolled back."""
+
+ERRORS = ("errors", "error_rate")
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One metric as the release asks for it.
+
+    Attributes:
+        part: Its part in the release.
+        kind: As declared; ``errors`` or ``latency`` for the metrics that are always there.
+        question: Fixed before the first look.
+        cap: The outlier cap, or the champion's frozen latency threshold in microseconds.
+        tolerated: For a latency guardrail, the challenger's threshold: the champion's and the margin.
+        impossible: Why it cannot be measured yet, in words; empty when it can.
+    """
+
+    part: Role
+    kind: str
+    question: Question
+    cap: float | None = None
+    tolerated: float | None = None
+    impossible: str = ""
+
+
+def asks_of(
+    deployment: Deployment, release: ReleaseSpec, run: ReleaseRun, thresholds: dict[str, float], *, answers: bool
+) -> dict[str, Ask]:
+    """Every metric: the primary first, then the guardrails in the file's order, then the others.
+
+    Args:
+        deployment: Declares metrics.
+        release: Names the primary and the guardrails.
+        run: For alpha and the planned units.
+        thresholds: Frozen latency thresholds, microseconds.
+        answers: Whether rows carry the answered label.
+
+    Raises:
+        BadInput: The primary or a guardrail is not a metric.
+    """
+    known = (*deployment.metrics, *ERRORS, *QUANTILES)
+    asked = (release.primary.metric, *release.guardrails)
+    for name in asked:
+        if name not in known:
+            raise BadInput(f"metric {name!r} is not among {', '.join(known)}: declare it or name one of these.")
+    ordered = dict.fromkeys((*asked, *known))
+    return {name: _ask(name, deployment, release, run, thresholds, answers) for name in ordered}
+
+
+def measures_of(deployment: Deployment, run: ReleaseRun, asks: dict[str, Ask]) -> tuple[Measure, ...]:
+    """The measures of every metric that can be measured."""
+    found = list(declared_measures(deployment, run)) + list(error_measures(deployment))
+    for name in QUANTILES:
+        ask = asks[name]
+        if ask.cap is not None:
+            found.append(latency_measure(name, deployment, run, ask.cap, ask.tolerated or ask.cap))
+    return tuple(measure for measure in found if not asks[measure.name].impossible)
+
+
+def _ask(
+    name: str,
+    deployment: Deployment,
+    release: ReleaseSpec,
+    run: ReleaseRun,
+    thresholds: dict[str, float],
+    answers: bool,
+) -> Ask:
+    part = _part(name, release)
+    declared = deployment.metrics.get(name)
+    margin = _margin(name, release)
+    if declared is not None:
+        impossible = "no answer has been logged" if declared.kind == "accuracy" and not answers else ""
+        cap = declared.cap if declared.cap is not None else run.caps.get(name)
+        return Ask(
+            part, declared.kind, _question(name, declared.want, part, margin, release, run), cap, None, impossible
+        )
+    if name in ERRORS:
+        return Ask(part, "errors", _question(name, "lower", part, margin, release, run))
+    base = thresholds.get(name)
+    tolerated = None if base is None or part != "guardrail" or margin is None else _tolerated(base, margin)
+    impossible = (
+        "" if base is not None else f"it waits for {NEEDED[name]} requests of the champion to fix its threshold"
+    )
+    # The margin of latency is in time and stands in the threshold; what is left to ask is which arm is slow more often.
+    line = ZERO if part == "guardrail" else None
+    return Ask(part, "latency", _question(name, "lower", part, line, release, run), base, tolerated, impossible)
+
+
+def _part(name: str, release: ReleaseSpec) -> Role:
+    if name == release.primary.metric:
+        return "primary"
+    return "guardrail" if name in release.guardrails else "secondary"
+
+
+def _margin(name: str, release: ReleaseSpec) -> Margin | None:
+    if name == release.primary.metric:
+        return _read(release.primary.minimum_effect)
+    return _read(release.guardrails[name]) if name in release.guardrails else None
+
+
+def _read(margin: SpecMargin) -> Margin:
+    if margin.relative is not None:
+        return Margin("relative", margin.relative)
+    return Margin("absolute", margin.absolute or 0.0)
+
+
+def _tolerated(base: float, margin: Margin) -> float:
+    """The threshold in microseconds that a margin allows; an absolute one is in seconds."""
+    return base * (1 + margin.size) if margin.scale == "relative" else base + margin.size * 1e6
+
+
+def _question(
+    name: str, want: Want, part: Role, margin: Margin | None, release: ReleaseSpec, run: ReleaseRun
+) -> Question:
+    challenger, champion = names(run)
+    acts = part != "secondary"
+    return Question(
+        metric=name,
+        want=want,
+        margin=margin,
+        alpha=run.alpha,
+        alpha_worse=rollback_alpha(ALPHA_ROLLBACK, len(release.guardrails)) if acts else None,
+        plan_units=run.plan_units,
+        treatment=challenger,
+        control=champion,
+    )

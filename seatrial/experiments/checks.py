@@ -1,0 +1,146 @@
+"""Checks of trust: whether what was counted can be believed at all. A failed one withholds every verdict, or warns."""
+
+import math
+from collections.abc import Mapping
+
+import msgspec
+
+from seatrial.experiments.judgement import Check
+from seatrial.experiments.sample import Sample
+from seatrial.experiments.units import RowCounts
+from seatrial.releases.run import ReleaseRun
+from seatrial.stats.chi_squared import chi_squared
+from seatrial.stats.effect import Effect
+from seatrial.stats.holm import holm
+from seatrial.stats.minimum import MINIMUM_UNITS
+from seatrial.stats.phases import HETEROGENEITY_ALPHA
+from seatrial.stats.sample_ratio import PhaseShares, sample_ratio
+from seatrial.stats.sequence import confidence_sequence
+
+COVERAGE_ALPHA = 0.001
+"""Over all looks and all metrics with labels."""
+
+DROPPED_SHARE = 0.001
+"""Rows that the ledger had to drop, of all rows, above which verdicts are withheld."""
+
+DROPPED_ALPHA = 0.001
+"""Chi-squared level at which the arms lost rows unequally."""
+
+
+class Losses(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows that were served and never written, since the release began.
+
+    Attributes:
+        dropped: Of the whole deployment.
+        by_variant: Of the variants, where the writer knows them.
+    """
+
+    dropped: int = 0
+    by_variant: dict[str, int] = {}
+
+
+def check_sample_ratio(fresh: Mapping[int, Mapping[str, int]], run: ReleaseRun) -> Check:
+    """Whether each phase's fresh units arrive in its weights; sequential, so it may be asked at every look."""
+    shares = [
+        PhaseShares(fresh.get(phase.number, {}), {arm.variant: arm.weight for arm in phase.arms})
+        for phase in run.phases
+    ]
+    result = sample_ratio(shares)
+    return Check(
+        name="sample-ratio",
+        ok=not result.failed,
+        withholds=True,
+        value=result.log_bayes_factor,
+        sentence=_sentence(result.sentence),
+    )
+
+
+def check_dropped(losses: Losses, rows: RowCounts, run: ReleaseRun) -> Check:
+    """Whether rows were lost: too many of all, or more in one arm than in the other.
+
+    Args:
+        losses: Rows that were served and never written.
+        rows: Rows that were written.
+        run: Names the two arms.
+    """
+    served = losses.dropped + rows.total
+    share = losses.dropped / served if served else 0.0
+    table = [[losses.by_variant.get(arm, 0), rows.by_variant.get(arm, 0)] for arm in (run.champion, run.challenger)]
+    p_value = chi_squared(table).p_value if losses.by_variant else None
+    unequal = p_value is not None and p_value < DROPPED_ALPHA
+    what = f"{losses.dropped} of {served} rows were dropped"
+    return Check(
+        name="dropped-rows",
+        ok=share <= DROPPED_SHARE and not unequal,
+        withholds=True,
+        value=share,
+        sentence=f"{what}, more in one arm than in the other." if unequal else f"{what} ({share:.2%}).",
+    )
+
+
+def check_both_arms(units: int) -> Check:
+    """Whether a unit met two variants within one phase, where its variant is a pure function of its name."""
+    return Check(
+        name="both-arms",
+        ok=units == 0,
+        withholds=True,
+        value=float(units),
+        sentence="No unit met two variants within one phase."
+        if units == 0
+        else f"{units} units met two variants within one phase: their ids are shared, or not assigned here.",
+    )
+
+
+def check_coverage(coverage: Mapping[str, Effect], run: ReleaseRun) -> Check:
+    """Whether both arms have equally many of the labels that they want; sequential.
+
+    Args:
+        coverage: By metric, labels there are of labels wanted, as a ratio by unit.
+        run: For the planned number of units.
+    """
+    unequal = [name for name, effect in coverage.items() if _unequal(effect, COVERAGE_ALPHA / len(coverage), run)]
+    if unequal:
+        said = "; ".join(_coverage(name, coverage[name]) for name in unequal)
+        sentence = f"The arms have unequal shares of their labels: {said}."
+    elif coverage:
+        sentence = f"Labels are there equally in both arms: {'; '.join(_coverage(*item) for item in coverage.items())}."
+    else:
+        sentence = "No metric needs labels."
+    gaps = [abs(effect.effect) for effect in coverage.values() if math.isfinite(effect.effect)]
+    return Check(
+        name="label-coverage", ok=not unequal, withholds=True, value=max(gaps, default=None), sentence=sentence
+    )
+
+
+def check_phases(samples: Mapping[str, Sample]) -> Check:
+    """Whether the phases contradict each other: Cochran's Q by metric, Holm over metrics; a warning."""
+    names = list(samples)
+    adjusted = holm([samples[name].phases.p_value for name in names])
+    odd = [name for name, p in zip(names, adjusted, strict=True) if p < HETEROGENEITY_ALPHA]
+    return Check(
+        name="phases",
+        ok=not odd,
+        withholds=False,
+        value=min(adjusted, default=None),
+        sentence=f"The phases disagree about {', '.join(odd)}: look at them one by one."
+        if odd
+        else "The phases do not contradict each other.",
+    )
+
+
+def _unequal(effect: Effect, alpha: float, run: ReleaseRun) -> bool:
+    if min(effect.n_treatment, effect.n_control) < MINIMUM_UNITS or not math.isfinite(effect.effect):
+        return False
+    if not effect.se > 0:  # all labels or none, in each arm
+        return effect.effect != 0
+    return not confidence_sequence(effect.effect, effect.se, effect.n, alpha, run.plan_units).contains(0.0)
+
+
+def _coverage(name: str, effect: Effect) -> str:
+    if not math.isfinite(effect.effect):
+        return f"{name} none yet"
+    return f"{name} {effect.treatment_mean:.1%} of the challenger's and {effect.control_mean:.1%} of the champion's"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."

@@ -1,0 +1,170 @@
+"""The judge: what is known about a release now, from rows and outcomes, as one frozen value.
+
+It reads once, decides by the always-valid sequences alone, and puts everything else beside them. It keeps nothing: the
+same source, release and moment give the same judgement.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+
+from seatrial.experiments import sentences
+from seatrial.experiments.asks import asks_of, measures_of
+from seatrial.experiments.checks import (
+    Losses,
+    check_both_arms,
+    check_coverage,
+    check_dropped,
+    check_phases,
+    check_sample_ratio,
+)
+from seatrial.experiments.judgement import Check, Judgement, MetricJudgement, ShadowComparison
+from seatrial.experiments.measures import answer_column, read
+from seatrial.experiments.metric import judge_metric, without_data
+from seatrial.experiments.sample import take_sample
+from seatrial.experiments.shadow import compare_shadow
+from seatrial.experiments.source import Source
+from seatrial.experiments.thresholds import fixed_thresholds
+from seatrial.experiments.units import RowCounts, Units, count_in_both_arms, count_rows, fresh_units
+from seatrial.releases.run import ReleaseRun
+from seatrial.spec.deployment import Deployment
+from seatrial.spec.errors import BadInput
+from seatrial.stats.recommendation import Recommendation, recommend
+from seatrial.stats.verdict import Word, withheld
+
+NO_LOSSES = Losses()
+
+
+def judge(deployment: Deployment, run: ReleaseRun, view: Source, now: int, *, losses: Losses = NO_LOSSES) -> Judgement:
+    """What is known about a release at one moment.
+
+    Args:
+        deployment: The file: metrics, primary, guardrails, unit.
+        run: The release as it stands: phases, versions, and the numbers fixed before the first look.
+        view: Where rows and outcomes are read; one consistent state.
+        now: Microseconds since 1970 UTC; nothing later is seen.
+        losses: Rows that were served and never written.
+
+    Raises:
+        BadInput: The file has no release, or names a metric that does not exist.
+    """
+    if deployment.release is None:
+        raise BadInput(f"deployment {deployment.deployment!r} has no release to judge: add `release:` to its file.")
+    shadow = compare_shadow(deployment, run, view, now)
+    if not run.phases:
+        return _before_units(deployment, run, now, shadow)
+    thresholds = fixed_thresholds(view, run, now)
+    answers = answer_column(view) is not None
+    asks = asks_of(deployment, deployment.release, run, thresholds, answers=answers)
+    measures = {measure.name: measure for measure in measures_of(deployment, run, asks)}
+    units, columns = read(view, run, list(measures.values()), now)
+    samples = {name: take_sample(units, columns[name], measure, run, now) for name, measure in measures.items()}
+    rows = count_rows(view, run, now)
+    checks = (
+        check_sample_ratio(fresh_units(units), run),
+        check_both_arms(count_in_both_arms(view, run, now)),
+        check_dropped(losses, rows, run),
+        check_coverage({name: s.coverage for name, s in samples.items() if s.coverage is not None}, run),
+        check_phases({name: samples[name] for name in samples if asks[name].part != "secondary"}),
+    )
+    metrics = [
+        judge_metric(ask, samples[name], measures[name], run, deployment.unit.name)
+        if name in samples
+        else without_data(ask, ask.impossible)
+        for name, ask in asks.items()
+    ]
+    return _conclude(deployment, run, now, _Found(units, rows, metrics, checks, run.caps | thresholds, shadow))
+
+
+class _Found(NamedTuple):
+    units: Units
+    rows: RowCounts
+    metrics: Sequence[MetricJudgement]
+    checks: tuple[Check, ...]
+    caps: dict[str, float]
+    shadow: ShadowComparison | None
+
+
+def _before_units(deployment: Deployment, run: ReleaseRun, now: int, shadow: ShadowComparison | None) -> Judgement:
+    return Judgement(
+        **_identity(deployment, run, now),
+        recommendation="wait",
+        caps=run.caps,
+        edited=run.edited,
+        shadow=shadow,
+        sentence=sentences.before_units(shadow),
+    )
+
+
+def _conclude(deployment: Deployment, run: ReleaseRun, now: int, found: _Found) -> Judgement:
+    failed = [check for check in found.checks if check.withholds and not check.ok]
+    metrics = [_distrusted(metric, failed) for metric in found.metrics] if failed else list(found.metrics)
+    recommendation = _recommend(metrics, trusted=not failed)
+    unit = deployment.unit.name
+    return Judgement(
+        **_identity(deployment, run, now),
+        recommendation=recommendation,
+        because=_because(recommendation, metrics, failed),
+        metrics=tuple(metrics),
+        checks=found.checks,
+        exposed={
+            variant: int(np.count_nonzero(found.units.variant == variant)) for variant in (run.champion, run.challenger)
+        },
+        left_out=found.rows.left_out,
+        caps=found.caps,
+        edited=run.edited,
+        shadow=found.shadow,
+        sentence=sentences.overall(recommendation, metrics, found.checks, run, unit),
+    )
+
+
+def _identity(deployment: Deployment, run: ReleaseRun, now: int) -> dict[str, Any]:
+    return {
+        "deployment": run.deployment,
+        "release": run.id,
+        "stage": run.stage,
+        "unit": deployment.unit.name,
+        "champion": run.champion,
+        "challenger": run.challenger,
+        "champion_version": run.champion_version,
+        "challenger_version": run.challenger_version,
+        "at": now,
+    }
+
+
+def _distrusted(metric: MetricJudgement, failed: Sequence[Check]) -> MetricJudgement:
+    reason = " and ".join(_REASONS[check.name] for check in failed)
+    verdict = withheld(metric.verdict, reason)
+    return msgspec.structs.replace(metric, verdict=verdict, sentence=verdict.sentence)
+
+
+_REASONS: dict[str, str] = {
+    "sample-ratio": "units do not arrive in the configured shares",
+    "both-arms": "units met two variants within one phase",
+    "dropped-rows": "rows were dropped",
+    "label-coverage": "the arms have unequal shares of their labels",
+}
+
+
+def _recommend(metrics: Sequence[MetricJudgement], *, trusted: bool) -> Recommendation:
+    words: dict[str, list[Word]] = {"primary": [], "guardrail": [], "secondary": []}
+    for metric in metrics:
+        words[metric.part].append(metric.verdict.word)
+    return recommend(primary=words["primary"][0], guardrails=words["guardrail"], trusted=trusted)
+
+
+def _because(
+    recommendation: Recommendation, metrics: Sequence[MetricJudgement], failed: Sequence[Check]
+) -> tuple[str, ...]:
+    """The checks or metrics that made it so: for ``wait``, those that something is still missing of."""
+    if recommendation == "withheld":
+        return tuple(check.name for check in failed)
+    acting = [metric for metric in metrics if metric.part != "secondary"]
+    if recommendation == "stop":
+        return tuple(metric.name for metric in acting if metric.verdict.word == "worse")
+    if recommendation == "wait":
+        settled = ("better", "equivalent", "non-inferior")
+        return tuple(metric.name for metric in acting if metric.verdict.word not in settled)
+    return tuple(metric.name for metric in acting)

@@ -1,0 +1,196 @@
+"""A judgement: all that is known about a release at one moment, as one frozen value to store, show and replay."""
+
+from typing import Literal
+
+import msgspec
+
+from seatrial.stats.bayes import Bayesian
+from seatrial.stats.interval import TestResult
+from seatrial.stats.recommendation import Recommendation
+from seatrial.stats.verdict import Role, Verdict
+
+CheckName = Literal["sample-ratio", "dropped-rows", "label-coverage", "both-arms", "phases"]
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is in a metric's comparison, and who is not, by reason.
+
+    Attributes:
+        champion: Units counted in the champion's arm.
+        challenger: In the challenger's.
+        waiting: Units whose window or grace is still open.
+        censored: Units whose variant changed while their window was open.
+        missing: Matured units without a label.
+        late: Outcomes that arrived after their unit matured: in the fixed analyses only.
+        early: Outcomes stamped before their unit's exposure: in none.
+    """
+
+    champion: int
+    challenger: int
+    waiting: int = 0
+    censored: int = 0
+    missing: int = 0
+    late: int = 0
+    early: int = 0
+
+
+class PhaseEffect(msgspec.Struct, frozen=True, kw_only=True):
+    """One phase's own effect: shown, never decided on alone.
+
+    Attributes:
+        number: The phase's.
+        share: The challenger's share of the two arms.
+        champion: Units of the champion counted.
+        challenger: Units of the challenger counted.
+        effect: Challenger minus champion; None when an arm has fewer than two units.
+        standard_error: Of the effect, likewise.
+    """
+
+    number: int
+    share: float
+    champion: int
+    challenger: int
+    effect: float | None
+    standard_error: float | None
+
+
+class MetricJudgement(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one metric.
+
+    Attributes:
+        name: The metric's.
+        part: Its part in the release.
+        kind: As declared; for the metrics that are always there ``errors`` or ``latency``.
+        verdict: The always-valid verdict: the only one that is acted on.
+        within: Window from the first exposure, seconds.
+        matures: Seconds from the first exposure until a unit is counted.
+        counts: Who is counted.
+        phases: The effect of each phase.
+        fixed: Classical results of the same units with all that has arrived since, shown and never acted on.
+        bayesian: Likewise a posterior comparison; None where there is no spread yet.
+        uncapped: The effect without the outlier cap, where there is one.
+        cap: The cap, or for latency the frozen threshold in microseconds.
+        tolerated: For a latency guardrail the challenger's own threshold, its margin added, in microseconds.
+        sentence: One plain sentence.
+    """
+
+    name: str
+    part: Role
+    kind: str
+    verdict: Verdict
+    within: float
+    matures: float
+    counts: Counts
+    phases: tuple[PhaseEffect, ...] = ()
+    fixed: tuple[TestResult, ...] = ()
+    bayesian: Bayesian | None = None
+    uncapped: float | None = None
+    cap: float | None = None
+    tolerated: float | None = None
+    sentence: str
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One check of trust.
+
+    Attributes:
+        name: Which.
+        ok: Whether it passed; a failed one withholds or warns.
+        withholds: Whether failing withholds every verdict; else it is a warning.
+        value: What was measured, in the sentence's terms; None when there is nothing to measure yet.
+        sentence: What it says.
+    """
+
+    name: CheckName
+    ok: bool
+    withholds: bool
+    value: float | None
+    sentence: str
+
+
+class ShadowComparison(msgspec.Struct, frozen=True, kw_only=True):
+    """The challenger beside the champion on the same requests.
+
+    Attributes:
+        pairs: Requests that both were given.
+        inputs: Independent pairs among them: the first of each cluster.
+        clustered_by: What makes pairs one observation: ``input`` (the same features) or ``unit``.
+        failures: Pairs in which the challenger failed.
+        agreement: Share of pairs with the same answer; None for regression or with no pairs.
+        kappa: Cohen's kappa of the two labels, likewise.
+        labelled: Independent pairs with a label.
+        champion_accuracy, challenger_accuracy: Among those; None without labels.
+        only_champion_right, only_challenger_right: Discordant independent pairs.
+        verdict: By the sequence on discordant pairs; for regression None.
+        fixed: McNemar's tests, or the paired differences of regression.
+        sentence: One plain sentence.
+    """
+
+    pairs: int
+    inputs: int
+    clustered_by: str
+    failures: int
+    agreement: float | None = None
+    kappa: float | None = None
+    labelled: int = 0
+    champion_accuracy: float | None = None
+    challenger_accuracy: float | None = None
+    only_champion_right: int = 0
+    only_challenger_right: int = 0
+    verdict: Verdict | None = None
+    fixed: tuple[TestResult, ...] = ()
+    sentence: str
+
+
+class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known about a release at one moment.
+
+    Attributes:
+        deployment, release, stage: Which.
+        unit: What a unit is called.
+        champion, challenger: Names of the variants.
+        champion_version, challenger_version: ``name:version`` in their slots.
+        at: Microseconds since 1970 UTC.
+        recommendation: The first that applies of withheld, stop, ship, no-difference, wait.
+        because: Which metrics or checks made it so.
+        metrics: The primary first, then guardrails, then the others.
+        checks: Checks of trust.
+        exposed: Units of the two arms by variant, before any exclusion.
+        left_out: Rows that are no evidence, by reason.
+        caps: Every number that was fixed before the first look; store it with the release.
+        edited: What was edited while the release ran.
+        shadow: The paired comparison, where there are shadow rows.
+        sentence: One plain sentence.
+    """
+
+    deployment: str
+    release: str
+    stage: str
+    unit: str
+    champion: str
+    challenger: str
+    champion_version: str
+    challenger_version: str
+    at: int
+    recommendation: Recommendation
+    because: tuple[str, ...] = ()
+    metrics: tuple[MetricJudgement, ...] = ()
+    checks: tuple[Check, ...] = ()
+    exposed: dict[str, int] = {}
+    left_out: dict[str, int] = {}
+    caps: dict[str, float] = {}
+    edited: tuple[str, ...] = ()
+    shadow: ShadowComparison | None = None
+    sentence: str
+
+    @property
+    def primary(self) -> MetricJudgement | None:
+        """The primary metric's judgement, or None before any unit was exposed."""
+        return next((metric for metric in self.metrics if metric.part == "primary"), None)
+
+    def metric(self, name: str) -> MetricJudgement:
+        """One metric's judgement; KeyError when it is not among them."""
+        for metric in self.metrics:
+            if metric.name == name:
+                return metric
+        raise KeyError(name)

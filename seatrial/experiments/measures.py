@@ -1,0 +1,346 @@
+"""What is measured: for every metric, two numbers a unit, read by one query for all metrics.
+
+A measure declares the query that gives, by unit: ``x`` and ``y`` (numerator and denominator, or value and nothing) as
+they stood when the unit matured, the same with everything that has arrived since, how many labels there are of how many
+wanted, and what came late or early. A matured unit's ``x`` and ``y`` never change again: that is what lets a sequence
+be looked at any time.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from seatrial.experiments.source import Source
+from seatrial.experiments.units import EVIDENCE, SKEW, Units, parameters
+from seatrial.releases.run import ReleaseRun
+from seatrial.spec.deployment import Deployment, MetricSpec
+from seatrial.spec.errors import BadInput
+
+Shape = Literal["mean", "proportion", "ratio", "share"]
+"""How ``x`` and ``y`` become a mean: x; x of zeros and ones; Σx/Σy; Σx/Σy where x counts some of y's items."""
+
+ANSWER_WINDOW = 60.0
+"""Seconds from a unit's first exposure in which its answers are measured (errors, latency): long enough for several
+requests, short enough to roll back soon. Shorter when a metric of the deployment has a shorter window."""
+
+COLUMNS = ("x", "y", "x_all", "y_all", "labels", "wanted", "late", "early")
+
+_ANSWER = "prediction.label"
+
+HAPPENED = f"""
+happened AS MATERIALIZED (
+  SELECT outcome, id, unit, request_id, "row" AS i, "key" AS k, value_number, value_text, "fields",
+         epoch_us("at") AS t, epoch_us(received_at) AS came
+  FROM outcomes WHERE outcome IN (SELECT unnest($outcomes)) AND "at" >= to_timestamp($since - {SKEW / 1e6})
+    AND epoch_us(received_at) <= $now
+)"""
+"""Outcomes of the names in ``$outcomes`` that had arrived at ``$now``."""
+
+_ATTACHED = """
+asked AS MATERIALIZED (
+  SELECT DISTINCT request_id, "row" AS i, "key" AS k, unit FROM rows
+  WHERE role IN ('answer', 'app') AND "at" >= to_timestamp($since)
+    AND (request_id IN (SELECT request_id FROM happened WHERE unit IS NULL)
+         OR "key" IN (SELECT k FROM happened WHERE unit IS NULL AND request_id IS NULL))
+),
+attached AS MATERIALIZED (
+  SELECT h.*, u.u, u.first_at FROM happened h JOIN units u ON h.unit = u.unit
+  UNION ALL
+  SELECT h.*, u.u, u.first_at
+  FROM (SELECT h.outcome, h.id, any_value(q.unit) AS unit
+        FROM happened h JOIN asked q ON h.request_id = q.request_id
+          AND (h.i IS NULL OR h.i = q.i) AND (h.k IS NULL OR h.k = q.k)
+        WHERE h.unit IS NULL GROUP BY h.outcome, h.id HAVING count(DISTINCT q.unit) = 1) w
+  JOIN happened h USING (outcome, id) JOIN units u ON u.unit = w.unit
+  UNION ALL
+  SELECT h.*, u.u, u.first_at
+  FROM (SELECT h.outcome, h.id, any_value(q.unit) AS unit
+        FROM happened h JOIN asked q ON h.k = q.k
+        WHERE h.unit IS NULL AND h.request_id IS NULL GROUP BY h.outcome, h.id HAVING count(DISTINCT q.unit) = 1) w
+  JOIN happened h USING (outcome, id) JOIN units u ON u.unit = w.unit
+)"""
+"""Outcomes by the unit they belong to: named, or the one of the request or key they name; several are left out."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One metric, ready to be read.
+
+    Attributes:
+        name: The metric's.
+        shape: How its numbers become a mean.
+        within: Window from the first exposure, microseconds.
+        grace: What an arrival may take beyond the window, microseconds.
+        sql: A query over the tables above that gives ``u`` and ``COLUMNS``; ``{p}`` stands for its parameters' prefix.
+        parameters: Its parameters, without prefix.
+        outcome: The outcome it needs, or None.
+        needs_label: Units without one are missing, not zero.
+        cap: Outlier cap on unit totals, or None.
+    """
+
+    name: str
+    shape: Shape
+    within: int
+    grace: int
+    sql: str
+    parameters: dict[str, object] = field(default_factory=dict)
+    outcome: str | None = None
+    needs_label: bool = False
+    cap: float | None = None
+
+    @property
+    def matures(self) -> int:
+        """Microseconds from a unit's first exposure to its maturity."""
+        return self.within + self.grace
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """The numbers of one measure by unit, in order of exposure; arrays [n] of the names in ``COLUMNS``."""
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    x_all: NDArray[np.float64]
+    y_all: NDArray[np.float64]
+    labels: NDArray[np.float64]
+    wanted: NDArray[np.float64]
+    late: NDArray[np.float64]
+    early: NDArray[np.float64]
+
+
+def answer_window(deployment: Deployment) -> float:
+    """Seconds in which a unit's answers are measured."""
+    return min([ANSWER_WINDOW, *(m.within for m in deployment.metrics.values() if m.within is not None)])
+
+
+def declared_measures(deployment: Deployment, run: ReleaseRun) -> tuple[Measure, ...]:
+    """The measures of the file's metrics."""
+    return tuple(_declared(name, spec, deployment, run) for name, spec in deployment.metrics.items())
+
+
+def error_measures(deployment: Deployment) -> tuple[Measure, ...]:
+    """``errors``: units with at least one failure; ``error_rate``: failed requests by unit."""
+    within = _micros(answer_window(deployment))
+    units = _answers("max(failed::INT)", "1")
+    requests = _answers("sum(failed::INT)", "count(*)")
+    return (
+        Measure("errors", "proportion", within, 0, units, {"within": within}),
+        Measure("error_rate", "share", within, 0, requests, {"within": within}),
+    )
+
+
+def latency_measure(
+    name: str, deployment: Deployment, run: ReleaseRun, champion_us: float, challenger_us: float
+) -> Measure:
+    """Requests slower than a threshold, as a ratio by unit.
+
+    Args:
+        name: ``p50`` or ``p99``.
+        deployment: For the window.
+        run: Names the challenger.
+        champion_us: Threshold for the champion's requests, microseconds.
+        challenger_us: Threshold for the challenger's: the champion's plus the margin that is tested.
+    """
+    within = _micros(answer_window(deployment))
+    slow = "(latency_us > CASE WHEN arm = ${p}challenger THEN ${p}relaxed ELSE ${p}base END)::INT"
+    sql = _answers(f"sum({slow})", "count(*)")
+    given: dict[str, object] = {
+        "within": within,
+        "challenger": run.challenger,
+        "base": champion_us,
+        "relaxed": challenger_us,
+    }
+    return Measure(name, "share", within, 0, sql, given)
+
+
+def _answers(x: str, y: str) -> str:
+    """A query for two aggregates over a unit's answers in its window; answers are never late."""
+    return f"""SELECT u, {x} AS x, {y} AS y, {x} AS x_all, {y} AS y_all, 0 AS labels, 0 AS wanted, 0 AS late, 0 AS early
+    FROM placed WHERE t <= first_at + ${{p}}within GROUP BY u"""
+
+
+def read(source: Source, run: ReleaseRun, measures: Sequence[Measure], now: int) -> tuple[Units, dict[str, Column]]:
+    """Reads the units and every measure in one query.
+
+    Without ``answer_column`` no answer is right.
+    """
+    query, given = _query(source, run, measures, now)
+    table = source.sql(query, given)
+    longest = max((m.within for m in measures), default=0)
+    columns = {m.name: _column(table, index) for index, m in enumerate(measures)}
+    return Units.from_table(table, run, longest), columns
+
+
+def answer_column(source: Source) -> str | None:
+    """SQL of the label that was answered; None where no row carries one.
+
+    A column whose type changed lives on beside its later ones, ``prediction.label#<type>``.
+    """
+    names = source.sql("SELECT * FROM rows LIMIT 0", {}).column_names
+    found = [f'"{name}"' for name in names if name == _ANSWER or name.startswith(f"{_ANSWER}#")]
+    if len(found) < 2:
+        return found[0] if found else None
+    return f"coalesce({', '.join(f'CAST({name} AS VARCHAR)' for name in found)})"
+
+
+def _query(source: Source, run: ReleaseRun, measures: Sequence[Measure], now: int) -> tuple[str, dict[str, object]]:
+    given = parameters(run, now)
+    parts = [EVIDENCE.format(answer=answer_column(source) or "NULL")]
+    outcomes = sorted({m.outcome for m in measures if m.outcome is not None})
+    if outcomes:
+        parts += [HAPPENED, _ATTACHED]
+        given["outcomes"] = outcomes
+    joins = []
+    picked = ["units.unit", "units.variant", "units.phase", "units.first_at"]
+    for index, measure in enumerate(measures):
+        parts.append(f"m{index} AS ({measure.sql.replace('{p}', f'm{index}_')})")
+        joins.append(f"LEFT JOIN m{index} ON m{index}.u = units.u")
+        picked += [f"coalesce(m{index}.{c}, 0)::DOUBLE AS m{index}_{c}" for c in COLUMNS]
+        given |= {f"m{index}_{name}": value for name, value in measure.parameters.items()}
+    query = f"WITH {', '.join(parts)} SELECT {', '.join(picked)} FROM units {' '.join(joins)} ORDER BY units.u"
+    return query, given
+
+
+def _column(table: pa.Table, index: int) -> Column:
+    return Column(**{c: table[f"m{index}_{c}"].to_numpy() for c in COLUMNS})
+
+
+def _declared(name: str, spec: MetricSpec, deployment: Deployment, run: ReleaseRun) -> Measure:
+    if spec.outcome is None or spec.within is None:
+        raise BadInput(f"metric {name!r} names no outcome or no window: add `outcome:` and `within:` to it.")
+    outcome = deployment.outcomes.get(spec.outcome)
+    label = outcome is not None and outcome.label
+    within, grace = _micros(spec.within), _micros(spec.grace)
+    given: dict[str, object] = {"outcome": spec.outcome, "within": within, "matures": within + grace}
+    sql, shape, paths = _KINDS[spec.kind](spec, label)
+    cap = spec.cap if spec.cap is not None else run.caps.get(name)
+    return Measure(
+        name,
+        shape,
+        within,
+        grace,
+        sql,
+        given | paths,
+        spec.outcome,
+        needs_label=label or spec.kind == "accuracy",
+        cap=cap if shape == "mean" else None,
+    )
+
+
+_INSIDE = f"a.t BETWEEN a.first_at - {SKEW} AND a.first_at + ${{p}}within"
+_ON_TIME = f"{_INSIDE} AND a.came <= a.first_at + ${{p}}matures"
+_TIMES = f"""count(*) FILTER ({_INSIDE} AND a.came > a.first_at + ${{p}}matures) AS late,
+    count(*) FILTER (a.t < a.first_at - {SKEW}) AS early"""
+
+
+def _totals(aggregate: str, second: str, label: bool) -> str:
+    """A query for sums over a unit's outcomes; ``aggregate`` and ``second`` are expressions with a FILTER to follow."""
+    labels = f"count(*) FILTER ({_ON_TIME})" if label else "0"
+    wanted = "1" if label else "0"
+    return f"""SELECT a.u, {aggregate} FILTER ({_ON_TIME}) AS x, {second} FILTER ({_ON_TIME}) AS y,
+    {aggregate} FILTER ({_INSIDE}) AS x_all, {second} FILTER ({_INSIDE}) AS y_all,
+    {labels} AS labels, {wanted} AS wanted, {_TIMES}
+    FROM attached a WHERE a.outcome = ${{p}}outcome GROUP BY a.u"""
+
+
+def _number(text: str) -> str:
+    """SQL of a text as a finite number, true and false as 1 and 0, anything else NULL."""
+    value = f"coalesce(TRY_CAST({text} AS DOUBLE), CASE lower({text}) WHEN 'true' THEN 1 WHEN 'false' THEN 0 END)"
+    return f"CASE WHEN isfinite({value}) THEN {value} END"
+
+
+def _field(parameter: str) -> str:
+    return _number(f'json_extract_string(a."fields", ${{p}}{parameter})')
+
+
+_VALUE = f"coalesce(a.value_number, {_number('a.value_text')}, CASE WHEN a.value_text IS NULL THEN 1 END)"
+"""An outcome's own value; one without any simply happened: 1."""
+
+
+def path(name: str) -> str:
+    """The JSON path of an outcome's field."""
+    return '$."' + name.replace('"', '\\"') + '"'
+
+
+def _mean(spec: MetricSpec, label: bool) -> tuple[str, Shape, dict[str, object]]:
+    value = _field("value") if spec.value is not None else _VALUE
+    paths: dict[str, object] = {"value": path(spec.value)} if spec.value is not None else {}
+    return _totals(f"{'avg' if label else 'sum'}({value})", "count(*)", label), "mean", paths
+
+
+def _proportion(spec: MetricSpec, label: bool) -> tuple[str, Shape, dict[str, object]]:
+    value = _field("value") if spec.value is not None else _VALUE
+    paths: dict[str, object] = {"value": path(spec.value)} if spec.value is not None else {}
+    return _totals(f"max(({value} <> 0)::INT)", "count(*)", label), "proportion", paths
+
+
+def _ratio(spec: MetricSpec, label: bool) -> tuple[str, Shape, dict[str, object]]:
+    if spec.numerator is None or spec.denominator is None:
+        raise BadInput("a ratio has a `numerator` and a `denominator`: name a field of the outcome for each.")
+    paths: dict[str, object] = {"numerator": path(spec.numerator), "denominator": path(spec.denominator)}
+    return _totals(f"sum({_field('numerator')})", f"sum({_field('denominator')})", label), "ratio", paths
+
+
+def _accuracy(spec: MetricSpec, label: bool) -> tuple[str, Shape, dict[str, object]]:
+    """Rows of the window whose label equals the answer, of those with a label; nothing answered is wrong."""
+    del label  # accuracy always needs one
+    found = labels_of_rows("placed", spec.value, "${p}outcome", "${p}value")
+    sql = f"""
+    SELECT u, sum(x) AS x, sum(y) AS y, sum(x_all) AS x_all, sum(y_all) AS y_all, sum(y) AS labels,
+           count(*) AS wanted, sum(y_all) - sum(y) AS late, 0 AS early
+    FROM (
+      SELECT p.u, p.r, coalesce(arg_max({is_right("n", "p.answer")}, n.came) FILTER (n.timely), 0) AS x,
+             (count(n.came) FILTER (n.timely) > 0)::INT AS y,
+             coalesce(arg_max({is_right("n", "p.answer")}, n.came), 0) AS x_all, (count(n.came) > 0)::INT AS y_all
+      FROM placed p LEFT JOIN (
+        SELECT l.*, l.came <= p.first_at + ${{p}}matures AS timely FROM ({found}) l JOIN placed p ON p.r = l.r
+        WHERE l.t BETWEEN p.t - {SKEW} AND p.first_at + ${{p}}within
+      ) n ON n.r = p.r
+      WHERE p.t <= p.first_at + ${{p}}within GROUP BY p.u, p.r)
+    GROUP BY u"""
+    return sql, "share", {} if spec.value is None else {"value": path(spec.value)}
+
+
+def labels_of_rows(table: str, value: str | None, outcome: str, field_parameter: str) -> str:
+    """SQL that gives each row's labels: ``r``, ``t``, ``came``, and the label as ``text`` or ``number``.
+
+    A label belongs to the row of its request (and row or key), else to the rows of its key, else to those of its unit.
+
+    Args:
+        table: Has ``r, request_id, i, k, unit`` by row.
+        value: The field that holds the label, or None for the outcome's own value.
+        outcome: SQL of the outcome's name.
+        field_parameter: SQL of the field's path, used when there is one.
+    """
+    text = f'json_extract_string(l."fields", {field_parameter})' if value is not None else "l.value_text"
+    number = "NULL::DOUBLE" if value is not None else "l.value_number"
+    joins = (
+        "l.request_id = p.request_id AND (l.i IS NULL OR l.i = p.i) AND (l.k IS NULL OR l.k = p.k)",
+        "l.k = p.k AND l.request_id IS NULL",
+        "l.unit = p.unit AND l.request_id IS NULL AND l.k IS NULL",
+    )
+    return " UNION ALL ".join(
+        f"""SELECT p.r, l.t, l.came, {text} AS text, {number} AS number FROM {table} p JOIN happened l ON {on}
+        WHERE l.outcome = {outcome} AND (l.unit IS NULL OR l.unit = p.unit)
+          AND ({text} IS NOT NULL OR {number} IS NOT NULL)"""
+        for on in joins
+    )
+
+
+def is_right(label: str, answer: str) -> str:
+    """SQL of 1 where a label (an alias with ``text`` and ``number``) equals an answer, else 0; no answer is wrong."""
+    as_number = f"TRY_CAST({answer} AS DOUBLE)"
+    return f"""coalesce(CASE WHEN {label}.text IS NOT NULL
+        THEN {label}.text = CAST({answer} AS VARCHAR) OR TRY_CAST({label}.text AS DOUBLE) = {as_number}
+        ELSE {label}.number = {as_number} END, false)::INT"""
+
+
+_KINDS = {"mean": _mean, "proportion": _proportion, "ratio": _ratio, "accuracy": _accuracy}
+
+
+def _micros(seconds: float) -> int:
+    return round(seconds * 1e6)

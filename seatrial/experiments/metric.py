@@ -1,0 +1,162 @@
+"""From one metric's sample to what is said about it: the verdict, and everything shown beside it."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from seatrial.experiments import sentences
+from seatrial.experiments.asks import Ask
+from seatrial.experiments.judgement import Counts, MetricJudgement, PhaseEffect
+from seatrial.experiments.measures import Measure
+from seatrial.experiments.sample import Sample, weight_left
+from seatrial.releases.run import ReleaseRun
+from seatrial.stats.bayes import Bayesian, compare_normal, compare_shares
+from seatrial.stats.chi_squared import chi_squared
+from seatrial.stats.effect import Effect
+from seatrial.stats.evidence import Method
+from seatrial.stats.guardrail import judge_guardrail
+from seatrial.stats.interval import TestResult, finite
+from seatrial.stats.primary import judge_primary
+from seatrial.stats.proportion import two_proportion_z
+from seatrial.stats.verdict import Verdict
+from seatrial.stats.welch import welch_of
+
+
+def judge_metric(ask: Ask, sample: Sample, measure: Measure, run: ReleaseRun, unit: str) -> MetricJudgement:
+    """All that can be said about a metric now; ``unit`` is what a unit is called."""
+    verdict = verdict_of(ask, sample, measure)
+    effect = sample.effect
+    judged = MetricJudgement(
+        name=ask.question.metric,
+        part=ask.part,
+        kind=ask.kind,
+        verdict=verdict,
+        within=measure.within / 1e6,
+        matures=measure.matures / 1e6,
+        counts=Counts(
+            champion=effect.n_control,
+            challenger=effect.n_treatment,
+            waiting=sample.waiting,
+            censored=sample.censored,
+            missing=sample.missing,
+            late=sample.late,
+            early=sample.early,
+        ),
+        phases=tuple(_phase(number, found, run) for number, found in sample.by_phase.items()),
+        fixed=_fixed(ask, sample),
+        bayesian=_bayesian(ask, sample),
+        uncapped=None if sample.uncapped is None else finite(sample.uncapped.effect),
+        cap=ask.cap,
+        tolerated=ask.tolerated,
+        sentence="",
+    )
+    return msgspec.structs.replace(judged, sentence=sentences.of_metric(judged, run, unit))
+
+
+def without_data(ask: Ask, reason: str) -> MetricJudgement:
+    """A metric of which nothing is known yet, and why."""
+    question = ask.question
+    verdict = Verdict(
+        metric=question.metric,
+        role=ask.part,
+        word="no-data",
+        want=question.want,
+        method="always-valid",
+        alpha=question.alpha,
+        alpha_worse=question.alpha_worse,
+        margin_scale=None if question.margin is None else question.margin.scale,
+        margin=None if question.margin is None else question.margin.size,
+        reason=reason,
+        sentence=f"{question.metric}: no data yet, {reason}.",
+    )
+    return MetricJudgement(
+        name=question.metric,
+        part=ask.part,
+        kind=ask.kind,
+        verdict=verdict,
+        within=0.0,
+        matures=0.0,
+        counts=Counts(champion=0, challenger=0),
+        cap=ask.cap,
+        tolerated=ask.tolerated,
+        sentence=verdict.sentence,
+    )
+
+
+def verdict_of(ask: Ask, sample: Sample, measure: Measure) -> Verdict:
+    """The always-valid verdict: the only one that is acted on."""
+    # A share's events are counted by request, an exact sequence's by unit: they answer the same question only where
+    # the line is 0, as for a guardrail whose margin is inside its threshold.
+    exact = measure.shape == "proportion" or (ask.kind == "latency" and ask.part == "guardrail")
+    counts = sample.counts if exact else ()
+    if ask.part == "guardrail":
+        return judge_guardrail(sample.effect, ask.question, counts=counts, method=_method(ask))
+    return judge_primary(sample.effect, ask.question, counts=counts, role=ask.part)
+
+
+def _method(ask: Ask) -> Method:
+    """On a ratio of rates the exact sequence finds rare failures sooner; on an absolute margin it does not."""
+    margin = ask.question.margin
+    on_ratio = margin is None or margin.scale == "relative" or margin.size == 0
+    return "exact" if ask.question.metric == "errors" and on_ratio else "always-valid"
+
+
+def _phase(number: int, effect: Effect, run: ReleaseRun) -> PhaseEffect:
+    known = effect.n_treatment > 1 and effect.n_control > 1
+    return PhaseEffect(
+        number=number,
+        share=weight_left(run, number, 0) or 0.0,
+        champion=effect.n_control,
+        challenger=effect.n_treatment,
+        effect=finite(effect.effect) if known else None,
+        standard_error=finite(effect.se) if known else None,
+    )
+
+
+def _fixed(ask: Ask, sample: Sample) -> tuple[TestResult, ...]:
+    effect, table = sample.arrived, _table(sample)
+    if min(effect.n_treatment, effect.n_control) < 2:
+        return ()
+    found = [welch_of(effect, ask.question.alpha)]
+    if table is not None:
+        found += [two_proportion_z(*table, ask.question.alpha), chi_squared(_cells(table))]
+    return tuple(msgspec.structs.replace(result, method=f"{result.method} (fixed)") for result in found)
+
+
+def _bayesian(ask: Ask, sample: Sample) -> Bayesian | None:
+    effect, table = sample.arrived, _table(sample)
+    if min(effect.n_treatment, effect.n_control) < 2:
+        return None
+    if table is not None:
+        found = compare_shares(*table)
+    elif effect.se_unpooled > 0:
+        found = compare_normal(effect)
+    else:
+        return None
+    if ask.question.want == "higher":
+        return found
+    return msgspec.structs.replace(
+        found, p_better=1 - found.p_better, loss_treatment=found.loss_control, loss_control=found.loss_treatment
+    )
+
+
+class _Table(NamedTuple):
+    challenger: int
+    challenger_units: int
+    champion: int
+    champion_units: int
+
+
+def _table(sample: Sample) -> _Table | None:
+    """Units with the event, and all, by arm; None where there are no events or several phases to be kept apart."""
+    events = sample.arrived.events
+    if events is None or not sample.two_valued or len(sample.phases.phases) != 1:
+        return None
+    return _Table(round(events.treatment), sample.arrived.n_treatment, round(events.control), sample.arrived.n_control)
+
+
+def _cells(table: _Table) -> list[list[int]]:
+    return [
+        [table.challenger, table.challenger_units - table.challenger],
+        [table.champion, table.champion_units - table.champion],
+    ]

@@ -1,0 +1,164 @@
+"""One metric's numbers by unit, reduced: arms compared within strata of constant chance, then combined.
+
+What is left out is counted by reason, so that a reader can add up: every unit that was exposed is either counted or
+in one of these numbers.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seatrial.experiments.measures import Column, Measure, Shape
+from seatrial.experiments.units import Units
+from seatrial.releases.run import Phase, ReleaseRun
+from seatrial.stats.conditional import PhaseCounts
+from seatrial.stats.effect import Effect
+from seatrial.stats.moments import Moments, PairMoments
+from seatrial.stats.phases import Phases, combine_phases
+
+Mask = NDArray[np.bool_]
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What is known of one metric.
+
+    Attributes:
+        two_valued: Whether a unit either has the event or not.
+        phases: The effect within each stratum and combined, from what had arrived when each unit matured.
+        arrived: The same units with everything that has arrived since; for fixed analyses only.
+        uncapped: The combined effect without the outlier cap, where there is one.
+        by_phase: The effect of each phase, by its number.
+        counts: Units with and without the event by stratum, for exact sequences; empty where there are no events.
+        coverage: Labels there are of labels wanted, as a ratio by unit; None where no label is needed.
+        waiting: Units whose window or grace is still open.
+        censored: Units whose variant changed while their window was open.
+        missing: Matured units without a label.
+        late: Outcomes that arrived after their unit matured.
+        early: Outcomes stamped before their unit's exposure.
+    """
+
+    two_valued: bool
+    phases: Phases
+    arrived: Effect
+    uncapped: Effect | None
+    by_phase: dict[int, Effect]
+    counts: tuple[PhaseCounts, ...]
+    coverage: Effect | None
+    waiting: int
+    censored: int
+    missing: int
+    late: int
+    early: int
+
+    @property
+    def effect(self) -> Effect:
+        """All strata combined."""
+        return self.phases.effect
+
+
+def take_sample(units: Units, column: Column, measure: Measure, run: ReleaseRun, now: int) -> Sample:
+    """Reduces one measure.
+
+    Args:
+        units: In order of exposure.
+        column: The measure's numbers, in the same order.
+        measure: Its window, shape and cap.
+        run: Says which variants are compared and which phases there are.
+        now: Microseconds since 1970 UTC.
+    """
+    eligible = np.isin(units.variant, [run.champion, run.challenger])
+    eligible &= np.isin(units.phase, [phase.number for phase in run.phases])
+    censored = eligible & (units.moved_at < units.first_at + measure.within)
+    waiting = eligible & ~censored & (units.first_at + measure.matures > now)
+    matured = eligible & ~censored & ~waiting
+    counted = matured & (column.labels > 0) if measure.needs_label else matured
+    treatment, strata = units.variant == run.challenger, units.strata(run, measure.within)
+
+    def effects(x: Values, y: Values, mask: Mask, shape: Shape = measure.shape) -> dict[int, Effect]:
+        return {
+            int(stratum): _effect(x, y, mask & (strata == stratum), treatment, shape)
+            for stratum in np.unique(strata[mask])
+        }
+
+    wanted = np.maximum(column.wanted, 1.0)  # a unit without any outcome wants one label
+    labels = np.minimum(column.labels, wanted)
+    x, x_all = _capped(column.x, measure), _capped(column.x_all, measure)
+    by_stratum = effects(x, column.y, counted)
+    arrived = matured & (column.y_all > 0) if measure.needs_label and measure.shape == "share" else counted
+    return Sample(
+        two_valued=measure.shape == "proportion",
+        phases=combine_phases(list(by_stratum.values())),
+        arrived=combine_phases(list(effects(x_all, column.y_all, arrived).values())).effect,
+        uncapped=None
+        if measure.cap is None
+        else combine_phases(list(effects(column.x, column.y, counted).values())).effect,
+        by_phase=_by_phase(by_stratum),
+        counts=_counts(x, counted, treatment, strata, run) if measure.shape in ("proportion", "share") else (),
+        coverage=combine_phases(list(effects(labels, wanted, matured, "share").values())).effect
+        if measure.needs_label
+        else None,
+        waiting=int(waiting.sum()),
+        censored=int(censored.sum()),
+        missing=int((matured & ~counted).sum()),
+        late=int(column.late[matured].sum()),
+        early=int(column.early[eligible].sum()),
+    )
+
+
+def _capped(x: Values, measure: Measure) -> Values:
+    return x if measure.cap is None else np.minimum(x, measure.cap)
+
+
+def _effect(x: Values, y: Values, here: Mask, treatment: Mask, shape: Shape) -> Effect:
+    t, c = here & treatment, here & ~treatment
+    if shape in ("mean", "proportion"):
+        return Effect.of_means(Moments.from_values(x[t]), Moments.from_values(x[c]), two_valued=shape == "proportion")
+    pairs = PairMoments.from_values(x[t], y[t]), PairMoments.from_values(x[c], y[c])
+    return Effect.of_ratios(*pairs, two_valued=shape == "share")
+
+
+def _by_phase(by_stratum: dict[int, Effect]) -> dict[int, Effect]:
+    numbers = sorted({stratum // 1000 for stratum in by_stratum})
+    return {
+        number: combine_phases([effect for stratum, effect in by_stratum.items() if stratum // 1000 == number]).effect
+        for number in numbers
+    }
+
+
+def _counts(
+    x: Values, counted: Mask, treatment: Mask, strata: NDArray[np.int64], run: ReleaseRun
+) -> tuple[PhaseCounts, ...]:
+    event = x > 0
+    parts = (treatment & event, treatment, ~treatment & event, ~treatment)
+    found = []
+    for stratum in np.unique(strata[counted]).tolist():
+        weight = weight_left(run, *divmod(stratum, 1000))
+        if weight is not None:
+            here = counted & (strata == stratum)
+            sizes = [int(np.count_nonzero(here & part)) for part in parts]
+            found.append(PhaseCounts(sizes[0], sizes[1], sizes[2], sizes[3], weight))
+    return tuple(found)
+
+
+def weight_left(run: ReleaseRun, number: int, crossed: int) -> float | None:
+    """The challenger's share of the units of both arms in a stratum, by the weights alone.
+
+    Of units whose window saw ``crossed`` later phases, those remain that are the challenger's under all their weights,
+    and those that are the champion's under all. With two arms a unit's arm is a threshold of one number, so these are
+    the smallest and the rest above the largest share. With more arms it has no closed form: None.
+    """
+    phases = [phase for phase in run.phases if phase.number >= number][: crossed + 1]
+    shares = [_share(phase, run) for phase in phases]
+    if crossed and any(len([arm for arm in phase.arms if arm.weight > 0]) > 2 for phase in phases):
+        return None
+    low, high = min(shares), 1 - max(shares)
+    return low / (low + high) if low > 0 and high > 0 else None
+
+
+def _share(phase: Phase, run: ReleaseRun) -> float:
+    weights = {arm.variant: arm.weight for arm in phase.arms}
+    challenger, champion = weights.get(run.challenger, 0.0), weights.get(run.champion, 0.0)
+    return challenger / (challenger + champion) if challenger + champion > 0 else 0.0

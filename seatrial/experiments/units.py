@@ -1,0 +1,171 @@
+"""Who is counted: the units of a release, by intention to treat, each once, where its first exposure put it.
+
+Evidence is a row answered for a named unit while chance decided between at least two variants of this release. A unit
+belongs to the variant that it was *assigned* at its first such row, in the phase of that row, whatever answered it.
+
+Within a phase the assignment is a pure function of the unit, so the units whose variant changes under later weights are
+known by computation. Those whose window is still open at that moment are censored, whether or not they came back:
+who comes back may depend on the variant.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from seatrial.experiments.source import Source
+from seatrial.releases.run import Phase, ReleaseRun
+from seatrial.routing.assign import assign_many
+from seatrial.routing.snapshot import Entry
+
+NEVER = np.iinfo(np.int64).max
+"""``moved_at`` of a unit that no later phase moves."""
+
+SKEW = 300_000_000
+"""Five minutes, in microseconds: how far an event may lie before the exposure that it follows."""
+
+SLACK = 3_600_000_000
+"""An hour: rows this much older than the release are read too, because clocks differ."""
+
+EVIDENCE = """
+evidence AS MATERIALIZED (
+  SELECT row_number() OVER () AS r, unit, variant, phase, epoch_us("at") AS t, request_id, "row" AS i, "key" AS k,
+         status <> 'ok' OR answered_by IN ('default', 'fallback', 'none') AS failed, latency_us, {answer} AS answer
+  FROM rows
+  WHERE release = $release AND "at" >= to_timestamp($since) AND epoch_us("at") <= $now AND role IN ('answer', 'app')
+    AND contested AND unit_named AND reason IN ('split', 'canary', 'bandit')
+),
+firsts AS (
+  SELECT unit, min(t) AS first_at, arg_min(variant, t) AS variant, arg_min(phase, t) AS phase
+  FROM evidence GROUP BY unit
+),
+units AS MATERIALIZED (
+  SELECT row_number() OVER (ORDER BY first_at, unit) - 1 AS u, * FROM firsts
+),
+placed AS MATERIALIZED (
+  SELECT e.*, u.u, u.first_at, u.variant AS arm FROM evidence e JOIN units u USING (unit)
+)"""
+"""Rows of evidence, units in order of exposure, and rows with their unit's number, first exposure and arm."""
+
+_COUNTS = """
+SELECT CASE
+    WHEN NOT unit_named THEN 'no unit'
+    WHEN reason NOT IN ('split', 'canary', 'bandit') THEN reason
+    WHEN release <> $release THEN 'another release'
+    WHEN NOT contested THEN 'only one variant had a chance'
+    ELSE '' END AS why, variant, count(*) AS n
+FROM rows WHERE role IN ('answer', 'app') AND "at" >= to_timestamp($since) AND epoch_us("at") <= $now
+GROUP BY why, variant ORDER BY why, variant"""
+
+_TWICE = """
+SELECT count(*) AS n FROM (
+  SELECT unit FROM rows
+  WHERE release = $release AND "at" >= to_timestamp($since) AND epoch_us("at") <= $now AND role IN ('answer', 'app')
+    AND contested AND unit_named AND reason IN ('split', 'canary', 'bandit')
+  GROUP BY unit, phase HAVING min(variant) <> max(variant))"""
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """The units of a release in order of exposure; arrays of one length [n].
+
+    Attributes:
+        unit: Their names.
+        variant: Assigned at the first exposure.
+        phase: Of the first exposure.
+        first_at: Microseconds since 1970 UTC.
+        moved_at: When later weights moved the unit to another variant, or ``NEVER``.
+    """
+
+    unit: pa.ChunkedArray
+    variant: NDArray[np.object_]
+    phase: NDArray[np.int64]
+    first_at: NDArray[np.int64]
+    moved_at: NDArray[np.int64]
+
+    @classmethod
+    def from_table(cls, table: pa.Table, run: ReleaseRun, longest: int) -> "Units":
+        """From the columns unit, variant, phase and first_at.
+
+        Args:
+            table: In order of exposure.
+            run: Its phases, entry and salt say who moves when.
+            longest: The longest window of any metric, microseconds: later moves cannot matter and are not computed.
+        """
+        unit, variant = table["unit"], np.asarray(table["variant"].to_pylist(), dtype=object)
+        phase, first_at = table["phase"].to_numpy().astype(np.int64), table["first_at"].to_numpy().astype(np.int64)
+        moved_at = np.full(len(first_at), NEVER, dtype=np.int64)
+        for later in sorted(run.phases, key=lambda p: p.number):
+            open_ = (phase < later.number) & (moved_at == NEVER) & (first_at + longest > later.started_at)
+            where = np.flatnonzero(open_)
+            if where.size:
+                then = assign_many(_entry(run, later), unit.take(pa.array(where)).to_pylist())
+                moved_at[where[then != variant[where]]] = later.started_at
+        return cls(unit, variant, phase, first_at, moved_at)
+
+    def strata(self, run: ReleaseRun, within: int) -> NDArray[np.int64]:
+        """Groups [n] within which the chance of either arm, given that a unit is not censored, is constant.
+
+        A phase alone is not enough: of the units whose window was open when weights changed, one arm keeps fewer, so
+        adding them to the earlier ones would weight the two arms by different days. The group is the phase and how
+        many later phases began inside the window.
+        """
+        crossed = np.zeros(len(self.first_at), dtype=np.int64)
+        for later in run.phases:
+            crossed += (self.phase < later.number) & (self.first_at + within > later.started_at)
+        groups: NDArray[np.int64] = self.phase * 1000 + crossed
+        return groups
+
+
+class RowCounts(NamedTuple):
+    """Rows since the release began.
+
+    Attributes:
+        by_variant: Rows of evidence by the variant assigned.
+        left_out: The others by reason, each decided before the assignment or without one.
+    """
+
+    by_variant: dict[str, int]
+    left_out: dict[str, int]
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return sum(self.by_variant.values()) + sum(self.left_out.values())
+
+
+def parameters(run: ReleaseRun, now: int) -> dict[str, object]:
+    """What ``EVIDENCE`` needs; nothing later than ``now`` (microseconds since 1970 UTC) is seen."""
+    return {"release": run.id, "since": (run.started_at - SLACK) / 1e6, "now": now}
+
+
+def count_rows(source: Source, run: ReleaseRun, now: int) -> RowCounts:
+    """Counts the rows since the release began, by whether and why they are left out."""
+    by_variant: dict[str, int] = {}
+    left_out: dict[str, int] = {}
+    for row in source.sql(_COUNTS, parameters(run, now)).to_pylist():
+        counts, name = (left_out, row["why"]) if row["why"] else (by_variant, row["variant"])
+        counts[name] = counts.get(name, 0) + row["n"]
+    return RowCounts(by_variant, left_out)
+
+
+def count_in_both_arms(source: Source, run: ReleaseRun, now: int) -> int:
+    """Units that met two variants within one phase, where assignment is a pure function: there must be none."""
+    return int(source.sql(_TWICE, parameters(run, now))["n"][0].as_py())
+
+
+def fresh_units(units: Units) -> dict[int, dict[str, int]]:
+    """Units by phase and variant, before any exclusion: what the sample-ratio check looks at."""
+    return {
+        int(number): {
+            variant: int(np.count_nonzero((units.phase == number) & (units.variant == variant)))
+            for variant in sorted(set(units.variant[units.phase == number]))
+        }
+        for number in np.unique(units.phase)
+    }
+
+
+def _entry(run: ReleaseRun, phase: Phase) -> Entry:
+    return Entry(name=run.entry, arms=phase.arms, salt=run.salt, release=run.id, phase=phase.number)
