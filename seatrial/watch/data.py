@@ -1,0 +1,191 @@
+"""The data monitor: drift of a variant's features and answers, and columns that broke, in one window."""
+
+import msgspec
+
+from seatrial.drift import FeatureDrift, FeatureProfile, Profile, decide_window, shifts, worst
+from seatrial.drift.decide import DRIFT, QUALITY, Q, size_of
+from seatrial.experiments.source import Source
+from seatrial.spec.deployment import DataMonitor, Deployment
+from seatrial.watch import reading
+from seatrial.watch.budget import per_window
+from seatrial.watch.reading import Busy, Span
+from seatrial.watch.window import Monitor, Signal, Window
+
+CALM = 0.75
+"""A condition is over when no significant effect is over this part of its threshold."""
+
+_KEPT_AT_REST = frozenset({"psi", "mean"})
+_NAMED = 3
+"""Columns named in a window's sentence."""
+
+Pairs = list[tuple[FeatureProfile, FeatureProfile]]
+
+
+def data_windows(
+    deployment: Deployment, span: Span, rows: Busy, profile: Profile, source: Source, variants: int
+) -> tuple[Window, ...]:
+    """The windows ``data`` and ``prediction`` of one span, decided together.
+
+    Args:
+        deployment: Which features are watched and logged.
+        span: Which variant, version and time.
+        rows: What is there.
+        profile: Of the variant's version.
+        source: Rows.
+        variants: Variants that are watched.
+    """
+    monitor = deployment.monitors.data
+    assert monitor is not None
+    names = reading.column_names(source)
+    features = _feature_pairs(deployment, monitor, span, rows, profile, source, names)
+    answers = _answer_pairs(monitor, span, rows, profile, source, names)
+    every = features + answers
+    shown = decide_window(every, minimum_rows=monitor.minimum_rows)
+    strict = per_window(monitor.window, variants, Q)
+    sure = decide_window(every, q=strict, minimum_rows=monitor.minimum_rows)
+    parts: tuple[tuple[Monitor, int, slice], ...] = (
+        ("data", rows.assigned, slice(0, len(features))),
+        ("prediction", rows.answered, slice(len(features), None)),
+    )
+    return tuple(
+        _window(deployment, monitor, span, name, number, every[part], shown[part], sure[part])
+        for name, number, part in parts
+        if number
+    )
+
+
+def _feature_pairs(
+    deployment: Deployment,
+    monitor: DataMonitor,
+    span: Span,
+    rows: Busy,
+    profile: Profile,
+    source: Source,
+    names: frozenset[str],
+) -> Pairs:
+    if rows.assigned < monitor.minimum_rows:
+        return []
+    wanted: dict[str, FeatureProfile] = {}
+    for feature in profile.features:
+        columns = reading.written(names, f"feature.{feature.name}")
+        if columns and (monitor.features == "all" or feature.name in monitor.features):
+            reference = as_logged(feature, deployment)
+            wanted[reading.expression(reference.kind, columns)] = reference
+    return _pairs(source, span, f"{reading.FEATURE_ROWS} AND {_sampled(names)}", wanted, rows.assigned)
+
+
+def as_logged(feature: FeatureProfile, deployment: Deployment) -> FeatureProfile:
+    """A reference that a logged column can be compared with: of a redacted one only missing values can be watched."""
+    if feature.name not in deployment.log.redact or feature.form == "missing":
+        return feature
+    return FeatureProfile(name=feature.name, kind="id", rows=feature.rows, missing=feature.missing)
+
+
+def _sampled(names: frozenset[str]) -> str:
+    """A row whose features were not logged has none; they are not missing."""
+    return "sampled" if "sampled" in names else "true"
+
+
+def _answer_pairs(
+    monitor: DataMonitor, span: Span, rows: Busy, profile: Profile, source: Source, names: frozenset[str]
+) -> Pairs:
+    if rows.answered < monitor.minimum_rows:
+        return []
+    wanted: dict[str, FeatureProfile] = {}
+    for answer in profile.prediction:
+        if answer.name == "confidence":
+            scores = tuple(sorted(name for name in names if name.startswith("prediction.score.")))
+            if scores:
+                wanted[reading.largest(scores)] = answer
+        elif columns := reading.written(names, f"prediction.{answer.name}"):
+            wanted[reading.expression(answer.kind, columns)] = answer
+    return _pairs(source, span, reading.PREDICTION_ROWS, wanted, rows.answered)
+
+
+def _pairs(source: Source, span: Span, rows: str, wanted: dict[str, FeatureProfile], expected: int) -> Pairs:
+    found = reading.read(source, span, rows, wanted, expected)
+    return [(reference, found[sql]) for sql, reference in wanted.items()]
+
+
+def _window(
+    deployment: Deployment,
+    monitor: DataMonitor,
+    span: Span,
+    name: Monitor,
+    rows: int,
+    pairs: Pairs,
+    shown: tuple[FeatureDrift, ...],
+    sure: tuple[FeatureDrift, ...],
+) -> Window:
+    rows = max((counted.rows for _, counted in pairs), default=rows)
+    measured = any(drift.state == "measured" for drift in shown)
+    window = Window(
+        deployment=deployment.deployment,
+        monitor=name,
+        variant=span.variant,
+        version=span.version,
+        start=span.start,
+        end=span.end,
+        rows=rows,
+        state="measured" if measured else "no-data",
+        drift=signal_of(shown, sure, quality=False),
+        quality=signal_of(shown, sure, quality=True),
+        features=tuple(_slim(drift) for drift in shown),
+        shifts=shifts(pairs),
+    )
+    return msgspec.structs.replace(window, sentence=_sentence(window, monitor.minimum_rows))
+
+
+def signal_of(shown: tuple[FeatureDrift, ...], sure: tuple[FeatureDrift, ...], *, quality: bool) -> Signal:
+    """The worst of a window's columns, of drift or of quality.
+
+    Args:
+        shown: As decided for the eye.
+        sure: As decided for an alert.
+        quality: Which of the two conditions.
+    """
+    if quality:
+        return Signal(worst(d.quality for d in shown), worst(d.quality for d in sure), _calm(shown, QUALITY))
+    return Signal(worst(d.severity for d in shown), worst(d.severity for d in sure), _calm(shown, DRIFT))
+
+
+def _calm(drifts: tuple[FeatureDrift, ...], measures: frozenset[str]) -> bool:
+    return not any(
+        finding.significant and size_of(finding, CALM) != "none"
+        for drift in drifts
+        for finding in drift.findings
+        if finding.measure in measures
+    )
+
+
+def _slim(drift: FeatureDrift) -> FeatureDrift:
+    kept = tuple(f for f in drift.findings if f.significant or f.measure in _KEPT_AT_REST)
+    return msgspec.structs.replace(drift, findings=kept)
+
+
+def _sentence(window: Window, minimum: int) -> str:
+    what = "predictions" if window.monitor == "prediction" else "features"
+    if window.state == "no-data":
+        if window.rows < minimum:
+            return f"No data on {what} of {window.variant}: {window.rows} rows, {minimum} are needed."
+        if window.monitor == "prediction":
+            return f"No data on predictions of {window.variant}: its version was registered without a holdout."
+        return f"No data on features of {window.variant}: none of them is logged."
+    broken = [drift for drift in window.features if drift.quality != "none"]
+    moved = [drift for drift in window.features if drift.severity != "none"]
+    said = []
+    if broken:
+        said.append(f"Quality of {window.variant}'s {what}: {_list(broken)}")
+    if moved:
+        said.append(f"Drift of {window.variant}'s {what}: {len(moved)} of {len(window.features)} moved. {_list(moved)}")
+    return " ".join(said) or f"{window.variant}'s {what} are as in the reference ({window.rows} rows)."
+
+
+def _list(drifts: list[FeatureDrift]) -> str:
+    ranked = sorted(drifts, key=lambda d: (d.severity != "major" and d.quality != "major", -_strength(d)))
+    more = f" And {len(ranked) - _NAMED} more." if len(ranked) > _NAMED else ""
+    return " ".join(drift.sentence for drift in ranked[:_NAMED]) + more
+
+
+def _strength(drift: FeatureDrift) -> float:
+    return max(drift.psi or 0.0, abs(drift.shift or 0.0))

@@ -1,0 +1,158 @@
+"""Reads what became of a window's answers: two numbers a unit, from outcomes that arrived before the window matured.
+
+An outcome belongs to an answer by its request (and row or key), by its key, or by its unit; only what happened within
+the metric's window after the answer counts, and only what had arrived when the whole window matured: a window read
+again says the same.
+
+    accuracy      x: rows whose label equals the answer   y: rows that have a label
+    proportion    x: 1 where it happened                  y: 1
+    mean          x: sum (of labels: average)             y: 1
+    ratio         x: numerator                            y: denominator
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seatrial.experiments.measures import answer_column
+from seatrial.experiments.source import Source
+from seatrial.spec.deployment import MetricSpec
+from seatrial.watch.clock import maturity
+from seatrial.watch.reading import Span
+
+SKEW = 300_000_000
+"""Five minutes, in microseconds: how far an event may lie before the answer that it follows."""
+
+
+class Matured(NamedTuple):
+    """A window's outcomes by unit, shapes [units with one]; ``wanted``: rows or units that could have one."""
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    wanted: int
+
+
+_SERVED = """
+served AS MATERIALIZED (
+  SELECT row_number() OVER () AS r, unit, request_id, "row" AS i, "key" AS k, epoch_us("at") AS t,
+         CAST({answer} AS VARCHAR) AS answer
+  FROM rows
+  WHERE "at" >= make_timestamptz($start) AND "at" < make_timestamptz($end) AND role IN ('answer', 'app')
+    AND answered = $variant AND status = 'ok' AND ($version = '' OR version = $version)
+),
+happened AS MATERIALIZED (
+  SELECT row_number() OVER () AS h, unit, request_id, "row" AS i, "key" AS k, value_number, value_text, "fields",
+         epoch_us("at") AS t, epoch_us(received_at) AS came
+  FROM outcomes
+  WHERE outcome = $outcome AND epoch_us("at") >= $start - $skew AND epoch_us("at") < $end + $within
+    AND epoch_us(received_at) < $end + $matures
+),
+joined AS MATERIALIZED (
+  SELECT s.r, s.unit, s.t AS answered_at, s.answer, o.* EXCLUDE (unit) FROM served s JOIN happened o
+    ON o.request_id = s.request_id AND (o.i IS NULL OR o.i = s.i) AND (o.k IS NULL OR o.k = s.k)
+    AND (o.unit IS NULL OR o.unit = s.unit)
+  UNION ALL
+  SELECT s.r, s.unit, s.t, s.answer, o.* EXCLUDE (unit) FROM served s JOIN happened o
+    ON o.k = s.k AND o.request_id IS NULL AND (o.unit IS NULL OR o.unit = s.unit)
+  UNION ALL
+  SELECT s.r, s.unit, s.t, s.answer, o.* EXCLUDE (unit) FROM served s JOIN happened o
+    ON o.unit = s.unit AND o.request_id IS NULL AND o.k IS NULL
+),
+attached AS MATERIALIZED (SELECT * FROM joined WHERE t BETWEEN answered_at - $skew AND answered_at + $within)"""
+"""Answers of the window, outcomes that could belong to them, and the pairs of them."""
+
+_BY_ROW = """
+SELECT coalesce(x, 0)::DOUBLE AS x, coalesce(y, 0)::DOUBLE AS y, wanted
+FROM (SELECT count(*) AS wanted FROM served) LEFT JOIN (
+  SELECT sum(correct) AS x, count(*) AS y FROM (
+    SELECT r, unit, arg_max(coalesce({right}, false)::INT, came) AS correct FROM attached
+    WHERE {known} GROUP BY r, unit)
+  GROUP BY unit) ON true"""
+
+_BY_UNIT = """
+SELECT coalesce(x, 0)::DOUBLE AS x, coalesce(y, 0)::DOUBLE AS y, (SELECT count(DISTINCT unit) FROM served) AS wanted
+FROM (SELECT DISTINCT unit FROM served) LEFT JOIN (
+  SELECT unit, {x} AS x, {y} AS y FROM (
+    SELECT DISTINCT unit, h, value_number, value_text, "fields" FROM attached) GROUP BY unit) USING (unit)"""
+
+
+def read_matured(source: Source, span: Span, metric: MetricSpec, *, label: bool) -> Matured:
+    """Read one window of one variant.
+
+    Args:
+        source: Rows and outcomes.
+        span: Which window; the variant is the one that answered.
+        metric: What is measured; it has an ``outcome``.
+        label: The outcome is a label: units without one are missing, not zero.
+    """
+    select = _accuracy(metric) if metric.kind == "accuracy" else _totals(metric, label)
+    answer = answer_column(source) or "NULL"
+    table = source.sql(f"WITH {_SERVED.format(answer=answer)} {select}", _parameters(span, metric))
+    wanted = table["wanted"][0].as_py() if table.num_rows else 0  # the same in every row
+    x, y = _floats(table["x"]), _floats(table["y"])
+    there = y > 0 if label else np.ones(len(y), dtype=np.bool_)
+    return Matured(x[there], y[there], int(wanted))
+
+
+def _parameters(span: Span, metric: MetricSpec) -> dict[str, object]:
+    given: dict[str, object] = {
+        **span._asdict(),
+        "outcome": metric.outcome,
+        "skew": SKEW,
+        "within": round((metric.within or 0.0) * 1e6),
+        "matures": maturity(metric),
+    }
+    fields = {"value": metric.value, "numerator": metric.numerator, "denominator": metric.denominator}
+    return given | {name: _path(field) for name, field in fields.items() if field is not None and _uses(metric, name)}
+
+
+def _uses(metric: MetricSpec, name: str) -> bool:
+    return (name == "value") is (metric.kind != "ratio")
+
+
+def _accuracy(metric: MetricSpec) -> str:
+    """A label may be a number, a boolean or a string; so may an answer: 3, 3.0 and "3" are one label."""
+    if metric.value is not None:
+        text, number = 'json_extract_string("fields", $value)', "NULL"
+    else:
+        text, number = "value_text", "value_number"
+    right = (
+        f"CASE WHEN {text} IS NOT NULL THEN lower({text}) = lower(answer) "
+        f"OR TRY_CAST({text} AS DOUBLE) = TRY_CAST(answer AS DOUBLE) "
+        f"ELSE {number} = coalesce(TRY_CAST(answer AS DOUBLE), TRY_CAST(answer AS BOOLEAN)::INT) END"
+    )
+    return _BY_ROW.format(right=right, known=f"({text} IS NOT NULL OR {number} IS NOT NULL)")
+
+
+def _totals(metric: MetricSpec, label: bool) -> str:
+    """Sums over a unit's outcomes; of several labels of one unit the average."""
+    y = "1"
+    if metric.kind == "ratio":
+        x, y = f"sum({_field('numerator')})", f"sum({_field('denominator')})"
+    else:
+        value = _field("value") if metric.value is not None else _VALUE
+        x = f"max(({value} <> 0)::INT)" if metric.kind == "proportion" else f"{'avg' if label else 'sum'}({value})"
+    return _BY_UNIT.format(x=x, y=y)
+
+
+def _number(text: str) -> str:
+    value = f"coalesce(TRY_CAST({text} AS DOUBLE), CASE lower({text}) WHEN 'true' THEN 1 WHEN 'false' THEN 0 END)"
+    return f"CASE WHEN isfinite({value}) THEN {value} END"
+
+
+def _field(parameter: str) -> str:
+    return _number(f'json_extract_string("fields", ${parameter})')
+
+
+_VALUE = f"coalesce(value_number, {_number('value_text')}, CASE WHEN value_text IS NULL THEN 1 END)"
+"""An outcome's own value; one without any simply happened: 1."""
+
+
+def _path(name: str) -> str:
+    return '$."' + name.replace('"', '\\"') + '"'
+
+
+def _floats(column: object) -> NDArray[np.float64]:
+    values: NDArray[np.float64] = np.asarray(column.to_numpy(), dtype=np.float64)  # type: ignore[attr-defined]
+    return values

@@ -1,0 +1,207 @@
+"""The performance monitor: a metric on matured labels in one window, against what the version promised.
+
+It alerts when the whole interval of "worse than the baseline by" lies beyond the margin (``moderate``), or beyond twice
+the margin (``major``). The baseline is the version's own on its holdout; where there is none (no holdout, or a metric
+of outcomes that a holdout does not have) it is the version's first matured window with enough labels.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from seatrial.drift import Profile, Severity
+from seatrial.experiments.source import Source
+from seatrial.spec.deployment import Deployment, Margin, MetricSpec, PerformanceMonitor
+from seatrial.watch.budget import per_window
+from seatrial.watch.interval import (
+    Measured,
+    difference,
+    mean_by_unit,
+    ratio_by_unit,
+    share_by_unit,
+    share_interval,
+)
+from seatrial.watch.labels import Matured, read_matured
+from seatrial.watch.reading import Span
+from seatrial.watch.window import Performance, Signal, Window
+
+MOST_ALPHA = 0.025
+LEAST_UNITS = 10
+"""An interval by unit means nothing with fewer."""
+
+SHARES = frozenset({"accuracy", "proportion"})
+SHARE_MARGIN = Margin(absolute=0.05)
+VALUE_MARGIN = Margin(relative=0.1)
+
+
+STALLED = Signal("moderate", "moderate", calm=False)
+
+
+class Base(NamedTuple):
+    """What a window is compared with, and where it came from."""
+
+    measured: Measured
+    source: str
+
+
+def performance_window(deployment: Deployment, span: Span, source: Source, base: Base | None, variants: int) -> Window:
+    """Judge one matured window of one variant; without ``base`` it is shown, and compared with nothing."""
+    monitor = _monitor(deployment)
+    metric = deployment.metrics[monitor.metric]
+    label = is_label(deployment, metric)
+    matured = read_matured(source, span, metric, label=label)
+    alpha = alpha_of(monitor, variants)
+    measured = measure(matured, metric, monitor, alpha)
+    performance = _compare(monitor, metric, matured, measured, base, alpha) if measured else None
+    drift = _signal(performance) if performance else Signal()
+    return Window(
+        deployment=deployment.deployment,
+        monitor="performance",
+        variant=span.variant,
+        version=span.version,
+        start=span.start,
+        end=span.end,
+        rows=matured.wanted,
+        state="measured" if performance and performance.baseline is not None else "no-data",
+        drift=drift,
+        outcomes=STALLED if label and _is_stalled(matured, monitor) else Signal(),
+        performance=performance,
+        sentence=_sentence(span.variant, monitor, metric, matured, performance, drift, is_label=label),
+    )
+
+
+def _is_stalled(matured: Matured, monitor: PerformanceMonitor) -> bool:
+    """Enough answers, and not one label in time: nobody is sending them."""
+    return matured.wanted >= monitor.minimum_labels and len(matured.x) == 0
+
+
+def holdout_base(profile: Profile, metric: MetricSpec, alpha: float) -> Base | None:
+    """The baseline of the version's holdout, if it has one for this metric."""
+    found = profile.performance.get(metric.kind)
+    if found is None or found.n < 1 or metric.kind not in SHARES:
+        return None
+    return Base(share_interval(found.value, found.n, alpha), "holdout")
+
+
+def measure(matured: Matured, metric: MetricSpec, monitor: PerformanceMonitor, alpha: float) -> Measured | None:
+    """The metric with its interval; None below the minimum of labels or units."""
+    if labels_of(matured, metric) < monitor.minimum_labels or len(matured.x) < LEAST_UNITS:
+        return None
+    if metric.kind in ("accuracy", "ratio") and not matured.y.sum() > 0:
+        return None
+    match metric.kind:
+        case "accuracy":
+            return share_by_unit(matured.x, matured.y, alpha)
+        case "proportion":
+            return share_interval(float(matured.x.mean()), float(len(matured.x)), alpha)
+        case "mean":
+            values = matured.x if metric.cap is None else np.minimum(matured.x, metric.cap)
+            return mean_by_unit(values, alpha)
+        case "ratio":
+            return ratio_by_unit(matured.x, matured.y, alpha)
+
+
+def labels_of(matured: Matured, metric: MetricSpec) -> int:
+    """What the minimum counts: labelled rows for accuracy, units for the others."""
+    return int(matured.y.sum()) if metric.kind == "accuracy" else len(matured.x)
+
+
+def alpha_of(monitor: PerformanceMonitor, variants: int) -> float:
+    """One side of the intervals."""
+    return per_window(monitor.window, variants, MOST_ALPHA)
+
+
+def is_label(deployment: Deployment, metric: MetricSpec) -> bool:
+    """Whether a unit without the outcome is missing rather than zero."""
+    outcome = deployment.outcomes.get(metric.outcome or "")
+    return metric.kind == "accuracy" or (outcome is not None and outcome.label)
+
+
+def margin_of(monitor: PerformanceMonitor, metric: MetricSpec, baseline: float) -> float:
+    """By how much a window may be worse, in the metric's unit."""
+    margin = monitor.worse_by or (SHARE_MARGIN if metric.kind in SHARES else VALUE_MARGIN)
+    return margin.absolute if margin.absolute is not None else abs(baseline) * (margin.relative or 0.0)
+
+
+def _monitor(deployment: Deployment) -> PerformanceMonitor:
+    assert deployment.monitors.performance is not None
+    return deployment.monitors.performance
+
+
+def _compare(
+    monitor: PerformanceMonitor,
+    metric: MetricSpec,
+    matured: Matured,
+    measured: Measured,
+    base: Base | None,
+    alpha: float,
+) -> Performance:
+    worse = None
+    if base is not None:
+        ahead, behind = (base.measured, measured) if metric.want == "higher" else (measured, base.measured)
+        worse = difference(ahead, behind)
+    return Performance(
+        metric=monitor.metric,
+        kind=metric.kind,
+        want=metric.want,
+        value=measured.value,
+        lower=measured.lower,
+        upper=measured.upper,
+        baseline=base.measured.value if base else None,
+        baseline_from=base.source if base else "",
+        worse_by=worse.value if worse else None,
+        worse_lower=worse.lower if worse else None,
+        worse_upper=worse.upper if worse else None,
+        margin=margin_of(monitor, metric, base.measured.value) if base else None,
+        level=1 - 2 * alpha,
+        labels=labels_of(matured, metric),
+        wanted=matured.wanted,
+        units=len(matured.x),
+    )
+
+
+def _signal(performance: Performance) -> Signal:
+    if performance.worse_by is None or performance.worse_lower is None or performance.margin is None:
+        return Signal()
+    severity: Severity = "none"
+    if performance.worse_lower > 2 * performance.margin:
+        severity = "major"
+    elif performance.worse_lower > performance.margin:
+        severity = "moderate"
+    return Signal(severity, severity, calm=performance.worse_by <= performance.margin)
+
+
+def _sentence(
+    variant: str,
+    monitor: PerformanceMonitor,
+    metric: MetricSpec,
+    matured: Matured,
+    performance: Performance | None,
+    drift: Signal,
+    *,
+    is_label: bool,
+) -> str:
+    if performance is None:
+        labels = labels_of(matured, metric)
+        if is_label and _is_stalled(matured, monitor):
+            return f"Not one of {matured.wanted} answers of {variant} has its {metric.outcome} in time."
+        few = f"{labels} labels of {len(matured.x)} units, {monitor.minimum_labels} of {LEAST_UNITS} are needed"
+        return f"No data on {monitor.metric} of {variant}: {few}."
+    said = f"{monitor.metric} of {variant} is {_shown(performance.value, metric)}"
+    said += f" ({_shown(performance.lower, metric)} to {_shown(performance.upper, metric)})"
+    if performance.baseline is None:
+        return f"{said}; it is the first matured window, later ones are compared with it."
+    said += f", {_shown(performance.baseline, metric)} on the {performance.baseline_from}"
+    if drift.severity == "none":
+        return f"{said}: not worse by more than {_margin(performance.margin or 0.0, metric)} for certain."
+    times = "twice " if drift.severity == "major" else ""
+    return f"{said}: worse by more than {times}{_margin(performance.margin or 0.0, metric)}."
+
+
+def _margin(value: float, metric: MetricSpec) -> str:
+    """A difference of shares is in points: "5 %" could be read as a share of the baseline."""
+    return f"{100 * value:.3g} points" if metric.kind in SHARES else f"{value:.4g}"
+
+
+def _shown(value: float, metric: MetricSpec) -> str:
+    return f"{value:.1%}" if metric.kind in SHARES else f"{value:.4g}"

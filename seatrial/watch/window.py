@@ -1,0 +1,102 @@
+"""What a monitor says about one window of one variant, as frozen values that are stored as JSON.
+
+Times are microseconds since 1970 UTC; a window holds its start and not its end.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from seatrial.drift import FeatureDrift, Severity, worst
+
+Monitor = Literal["data", "prediction", "performance"]
+State = Literal["measured", "no-data"]
+
+
+class Signal(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One condition in one window.
+
+    Attributes:
+        severity: As shown.
+        alarm: As sure as an alert must be (see ``watch.budget``).
+        calm: Clearly below the threshold again: a condition that was alerted is over. Between alarm and calm nothing is
+            told, so that an effect at the threshold does not begin and end in every window.
+    """
+
+    severity: Severity = "none"
+    alarm: Severity = "none"
+    calm: bool = True
+
+
+class Performance(msgspec.Struct, frozen=True, kw_only=True):
+    """A metric on matured labels.
+
+    Attributes:
+        metric, kind, want: As the file declares it.
+        value: In the window.
+        lower, upper: Its interval at ``level``.
+        baseline: What it is compared with; None when there is nothing yet.
+        baseline_from: ``holdout`` of the version, or ``first window`` of its matured life.
+        worse_by: How much worse than the baseline (positive is worse), whatever direction is wanted.
+        worse_lower, worse_upper: Its interval; the baseline's own uncertainty is in it.
+        margin: By how much it may be worse.
+        level: Of the two-sided intervals.
+        labels: Rows (units, where the metric is by unit) behind the value.
+        wanted: Rows or units that could have had one.
+        units: Units behind it; the interval is by unit.
+    """
+
+    metric: str
+    kind: str
+    want: Literal["higher", "lower"]
+    value: float
+    lower: float
+    upper: float
+    baseline: float | None
+    baseline_from: str
+    worse_by: float | None
+    worse_lower: float | None
+    worse_upper: float | None
+    margin: float | None
+    level: float
+    labels: int
+    wanted: int
+    units: int
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One window of one monitor of one variant.
+
+    Attributes:
+        version: ``name:version`` that it is about, or "" when it was not told.
+        rows: Answers in it (for performance: answers that could have a label).
+        state: ``no-data`` when there is too little, or nothing to compare with; ``sentence`` says which.
+        drift: Drift of data or predictions, or a fall in performance.
+        quality: Broken columns.
+        outcomes: Labels that stopped coming (performance).
+        features: One a column (data and prediction); at rest, a column keeps only its PSI and its mean shift.
+        shifts: How far each column moved, for a picture (see ``drift.shifts``).
+        performance: The metric, for the performance monitor.
+        sentence: All of it in words.
+    """
+
+    deployment: str
+    monitor: Monitor
+    variant: str
+    version: str = ""
+    start: int
+    end: int
+    rows: int
+    state: State = "measured"
+    drift: Signal = Signal()
+    quality: Signal = Signal()
+    outcomes: Signal = Signal()
+    features: tuple[FeatureDrift, ...] = ()
+    shifts: dict[str, float | None] = {}
+    performance: Performance | None = None
+    sentence: str = ""
+
+    @property
+    def severity(self) -> str:
+        """In one word: ``no-data``, or the worse of drift and quality."""
+        return "no-data" if self.state == "no-data" else worst((self.drift.severity, self.quality.severity))

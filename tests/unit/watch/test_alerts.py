@@ -1,0 +1,134 @@
+"""One alert when a condition begins, one when it worsens, one when it ends; never a flood."""
+
+from typing import Any
+
+import hypothesis.strategies as st
+import msgspec
+import pytest
+from hypothesis import given
+
+from seatrial.drift import FeatureDrift, Severity
+from seatrial.releases.records import Alert
+from seatrial.spec.errors import BadInput
+from seatrial.spec.events import EVENTS
+from seatrial.watch.alerts import Condition, alerts_of, event_alert, open_conditions
+from seatrial.watch.window import Monitor, Signal, Window
+
+NONE, MODERATE, MAJOR = Signal(), Signal("moderate", "moderate", False), Signal("major", "major", False)
+UNSURE = Signal("moderate", "none", False)
+
+
+def window(number: int, drift: Signal, monitor: Monitor = "data", quality: Signal = NONE, **more: Any) -> Window:
+    return Window(
+        deployment="mail",
+        monitor=monitor,
+        variant="champion",
+        start=number * 10,
+        end=number * 10 + 10,
+        rows=100,
+        drift=drift,
+        quality=quality,
+        sentence=f"window {number}",
+        **more,
+    )
+
+
+def events(*signals: Signal, monitor: Monitor = "data") -> list[str]:
+    windows = [window(i, signal, monitor) for i, signal in enumerate(signals)]
+    return [f"{alert.event} {details(alert).edge}" for alert in alerts_of(windows, (), 7)]
+
+
+def details(alert: Alert) -> Condition:
+    return msgspec.json.decode(alert.details, type=Condition)
+
+
+@pytest.mark.parametrize("monitor", ["data", "prediction", "performance"])
+def test_a_condition_is_told_when_it_begins_and_when_it_ends(monitor: Monitor) -> None:
+    found = events(NONE, MAJOR, MAJOR, MAJOR, NONE, NONE, monitor=monitor)
+    assert found == [f"{monitor}.major begins", f"{monitor}.major ends"]
+
+
+def test_a_condition_that_worsens_is_told_again_and_one_that_eases_is_not() -> None:
+    found = events(MODERATE, MAJOR, MODERATE, MAJOR, NONE)
+    assert found == ["data.moderate begins", "data.major worsens", "data.major ends"]
+
+
+def test_a_window_that_shows_drift_without_being_sure_neither_begins_nor_ends_it() -> None:
+    assert events(UNSURE, UNSURE) == []
+    assert events(MODERATE, UNSURE, MODERATE, UNSURE) == ["data.moderate begins"]
+
+
+def test_no_data_ends_nothing() -> None:
+    windows = [window(0, MAJOR), window(1, NONE, state="no-data"), window(2, MAJOR)]
+    assert len(alerts_of(windows, (), 7)) == 1
+
+
+def test_quality_is_a_condition_of_its_own_and_silence_is_no_end_of_drift() -> None:
+    windows = [window(0, MAJOR), window(1, NONE, quality=MAJOR), window(2, MAJOR), window(3, NONE)]
+    found = [(alert.event, details(alert).edge) for alert in alerts_of(windows, (), 7)]
+    assert found == [
+        ("data.major", "begins"),
+        ("quality", "begins"),
+        ("quality", "ends"),
+        ("data.major", "ends"),
+    ]
+
+
+def test_what_was_told_before_is_not_told_again() -> None:
+    first = alerts_of([window(0, MAJOR)], (), 7)
+    assert alerts_of([window(1, MAJOR)], first, 8) == ()
+    (ended,) = alerts_of([window(2, NONE)], first, 9)
+    assert details(ended).edge == "ends"
+    assert open_conditions((*first, ended)) == {}
+
+
+def test_a_window_seen_twice_has_the_same_key() -> None:
+    (first,), (again,) = (alerts_of([window(3, MAJOR)], (), now) for now in (7, 8))
+    assert first.key == again.key == "data/champion/begins/30"
+
+
+def test_an_alert_says_what_and_how_bad() -> None:
+    features = (
+        FeatureDrift(feature="a", state="measured", rows=1, severity="moderate"),
+        FeatureDrift(feature="b", state="measured", rows=1, severity="major"),
+        FeatureDrift(feature="c", state="measured", rows=1),
+    )
+    (alert,) = alerts_of([window(1, MAJOR, features=features)], (), 7)
+    assert (alert.deployment, alert.at, alert.event, alert.severity) == ("mail", 7, "data.major", "critical")
+    assert alert.sentence == "window 1"
+    assert details(alert).features == ("b", "a")
+
+
+def test_alerts_of_other_kinds_are_passed_over() -> None:
+    told = [event_alert("mail", "rollback", "r1", "rolled back", 5, details='{"release": "x"}')]
+    assert open_conditions(told) == {}
+    assert len(alerts_of([window(0, MAJOR)], told, 7)) == 1
+
+
+def test_an_unknown_event_is_an_error() -> None:
+    with pytest.raises(BadInput, match=r"no event 'rolback'.*rollback"):
+        event_alert("mail", "rolback", "k", "s", 1)
+
+
+SIGNALS = st.builds(
+    lambda alarm, calm: Signal(alarm, alarm, calm if alarm == "none" else False),
+    st.sampled_from(["none", "moderate", "major"]),
+    st.booleans(),
+)
+
+
+@given(st.lists(SIGNALS, max_size=30), st.integers(0, 30))
+def test_alerts_are_edges_whatever_comes_and_however_it_is_cut(signals: list[Signal], cut: int) -> None:
+    windows = [window(i, signal) for i, signal in enumerate(signals)]
+    whole = alerts_of(windows, (), 7)
+    first = alerts_of(windows[:cut], (), 7)
+    assert first + alerts_of(windows[cut:], first, 7) == whole
+    order: tuple[Severity, ...] = ("none", "moderate", "major")
+    now = 0
+    for alert in whole:
+        said = details(alert)
+        assert alert.event in EVENTS
+        then = order.index(said.severity)
+        assert {"begins": now == 0 < then, "worsens": 0 < now < then, "ends": now > 0 == then}[said.edge]
+        now = then
+    assert len({alert.key for alert in whole}) == len(whole)
