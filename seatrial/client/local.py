@@ -1,0 +1,96 @@
+"""Decides in process, from the snapshots that control publishes on this machine: no network a request.
+
+It reads the same files as a gateway worker but is none: publication does not wait for it. A new revision is seen within
+``REFRESH_SECONDS``; until then, and while control is down, the last one decides.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from seatrial.client.values import Assignment
+from seatrial.protocol.bodies import read_unit
+from seatrial.releases.layout import Layout, read_pointer
+from seatrial.routing.router import Router
+from seatrial.routing.snapshot import Snapshot
+from seatrial.spec.errors import NotFound, Unavailable
+
+REFRESH_SECONDS = 0.25
+
+
+class _Loaded(NamedTuple):
+    snapshot: Snapshot
+    router: Router
+    versions: Mapping[str, str]
+    looked: float
+
+
+class LocalDecisions:
+    """Routers of one machine's deployments.
+
+    Args:
+        home: The machine's home directory.
+        monotonic: Time.
+    """
+
+    def __init__(self, home: Path, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._layout = Layout(home)
+        self._home = home
+        self._monotonic = monotonic
+        self._loaded: dict[str, _Loaded] = {}
+
+    def assign(
+        self, deployment: str, request_id: str, unit: str | int | None, context: Mapping[str, Any] | None
+    ) -> Assignment:
+        """The decision that a gateway would take.
+
+        Raises:
+            NotFound: No such deployment is published here.
+            BadInput: The unit is none.
+            Unavailable: The published snapshot cannot be read, and none was read before.
+        """
+        loaded = self._current(deployment)
+        named = unit
+        if named is None and loaded.snapshot.unit_from is not None and context:
+            named = context.get(loaded.snapshot.unit_from)
+        decision = loaded.router.decide(request_id if named is None else read_unit(named))
+        return Assignment(
+            request_id=request_id,
+            deployment=deployment,
+            variant=decision.variant,
+            model_version=loaded.versions.get(decision.variant),
+            reason=decision.reason,
+            propensity=decision.propensity,
+            revision=loaded.snapshot.revision,
+            unit=unit,
+            context=None if context is None else dict(context),
+        )
+
+    def _current(self, deployment: str) -> _Loaded:
+        known = self._loaded.get(deployment)
+        now = self._monotonic()
+        if known is not None and now - known.looked < REFRESH_SECONDS:
+            return known
+        fresh = self._look(deployment, known, now)
+        self._loaded[deployment] = fresh
+        return fresh
+
+    def _look(self, deployment: str, known: _Loaded | None, now: float) -> _Loaded:
+        try:
+            revision = read_pointer(self._layout.pointer(self._layout.active, deployment))
+            if revision is None:
+                self._loaded.pop(deployment, None)
+                raise NotFound(f"no deployment {deployment!r} is published in {self._home}; apply its file first")
+            if known is not None and known.snapshot.revision == revision:
+                return known._replace(looked=now)
+            content = self._layout.snapshot(deployment, revision).read_bytes()
+            snapshot = msgspec.json.decode(content, type=Snapshot)
+        except (OSError, msgspec.DecodeError) as error:
+            if known is not None:
+                return known._replace(looked=now)
+            raise Unavailable(f"the snapshot of {deployment!r} in {self._home} cannot be read: {error}") from error
+        versions = {slot.variant: slot.model_version for slot in snapshot.slots}
+        return _Loaded(snapshot, Router(snapshot), versions, now)

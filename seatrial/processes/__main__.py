@@ -1,0 +1,53 @@
+"""``python -m seatrial.processes``: open the sockets, then supervise until asked to stop."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from seatrial.ledger.counters import retire
+from seatrial.ledger.layout import counters
+from seatrial.processes.children import system
+from seatrial.processes.home import HomeLock, Running
+from seatrial.processes.sockets import bound_address, listen, require_key
+from seatrial.processes.supervisor import Supervisor
+from seatrial.spec.errors import SeatrialError
+from seatrial.spec.settings import Settings, load_settings
+
+
+def supervise(settings: Settings, *, insecure: bool) -> None:
+    """Run a whole system in the foreground until SIGTERM. Raises BadInput or Conflict when it cannot start."""
+    require_key((settings.http, settings.control), settings.key, insecure)
+    home = settings.home.resolve()
+    lock = HomeLock(home)
+    lock.acquire()
+    try:
+        http = listen(settings.http, "http")
+        control = listen(settings.control, "control")
+        children = system(home, settings.workers, http.fileno(), control.fileno())
+        running = Running(pid=os.getpid(), http=bound_address(http), control=bound_address(control))
+        Supervisor(home, children, running, settle=lambda worker: _settle(home, worker)).run()
+    finally:
+        (home / "running.json").unlink(missing_ok=True)
+        lock.release()
+
+
+def _settle(home: Path, worker: str) -> None:
+    """Book what a dead worker served and did not write as dropped."""
+    retire(counters(home), worker)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m seatrial.processes", description=__doc__)
+    parser.add_argument("--insecure", action="store_true", help="listen beyond this machine without a key")
+    arguments = parser.parse_args()
+    try:
+        supervise(load_settings(os.environ, Path.cwd()), insecure=arguments.insecure)
+    except SeatrialError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,282 @@
+"""From a request to its answer and its rows.
+
+A request is cut into *parts*: the instances that one variant was assigned to (nearly always there is one part). A part
+is attempted by its variant; when that fails, by the default variant; when that fails too, the fallback answers, or
+nobody does. Attempts of quick models run here and now on the event loop; the others wait in threads of their own model.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from seatrial.ledger.rows import AnsweredBy, Envelope, Status
+from seatrial.protocol.features import Row
+from seatrial.routing.assign import draw
+from seatrial.routing.decision import Decision
+from seatrial.serving.deployed import Deployed
+from seatrial.serving.engine import Shed
+from seatrial.serving.people import Person
+from seatrial.serving.shadowing import Copy
+from seatrial.serving.variant import Attempt, Variant
+
+FEW_ROWS = 64
+"""Up to so many rows are read on the event loop; more are read in the model's thread."""
+
+MANY_ROWS = 256
+"""More rows than that are written down by a thread, so that the event loop gets its turn."""
+
+_SAMPLE = b"features"
+
+Shape = Callable[["Pending"], Any]
+
+
+class Part:
+    """The instances of a request that one variant was assigned to, on their way to an answer.
+
+    Attributes:
+        decision: Why that variant; the same for all of them.
+        indices: Their places in the request.
+        attempt: The attempt under way, or the one that decided.
+        first: The assigned variant's own attempt.
+        by: How it was answered; None while open.
+    """
+
+    __slots__ = ("attempt", "by", "decision", "first", "indices", "keys", "people", "rows")
+
+    def __init__(
+        self,
+        decision: Decision,
+        variant: Variant,
+        indices: Sequence[int],
+        keys: Sequence[str | None],
+        people: Sequence[Person],
+        rows: Sequence[Row],
+        places: Sequence[int | None] | None = None,
+    ) -> None:
+        self.decision = decision
+        self.indices = indices
+        self.keys = keys
+        self.people = people
+        self.rows = rows
+        self.first = self.attempt = Attempt(variant, rows, places)
+        self.by: AnsweredBy | None = None
+
+    def settle(self, deployed: Deployed) -> None:
+        """Look at the attempt that ended: answered, on to the next one, or the end of the ladder.
+
+        Raises:
+            BadInput: The rows do not fit what the assigned variant takes.
+        """
+        attempt = self.attempt
+        if attempt.read is not None:
+            self.by = "assigned" if attempt is self.first else "default"
+        elif attempt is self.first and attempt.refused is not None:
+            raise attempt.refused
+        elif attempt is self.first and attempt.variant is not deployed.default:
+            self.attempt = Attempt(deployed.default, self.rows)
+        else:
+            self.by = "none" if deployed.fallback is None else "fallback"
+
+    def give_up(self, status: Status, error: str) -> None:
+        """Stop waiting for the attempt. A thread may still be at it, so what counts from here on is another object."""
+        waiting = self.attempt
+        settled = Attempt(waiting.variant, self.rows)
+        settled.encoded = waiting.encoded
+        settled.fail(status, error)
+        if self.first is waiting:
+            self.first = settled
+        self.attempt = settled
+
+
+class Pending:
+    """A request under way.
+
+    Attributes:
+        shape: Makes the answer of it once every part is closed.
+        at: Server time of the decision, microseconds since 1970 UTC.
+        started: Ticks at which it began.
+    """
+
+    __slots__ = ("at", "deployed", "latency_us", "parts", "request_id", "sampled", "shape", "started")
+
+    def __init__(
+        self,
+        deployed: Deployed,
+        request_id: str,
+        at: int,
+        started: int,
+        parts: Sequence[Part],
+        shape: Shape,
+    ) -> None:
+        self.deployed = deployed
+        self.request_id = request_id
+        self.at = at
+        self.started = started
+        self.parts = parts
+        self.shape = shape
+        self.latency_us = 0
+        self.sampled = True
+
+
+class Answering:
+    """Takes requests through their attempts and books them.
+
+    Args:
+        ticks: Monotonic nanoseconds.
+    """
+
+    def __init__(self, ticks: Callable[[], int] = time.perf_counter_ns) -> None:
+        self._ticks = ticks
+
+    def begin(self, pending: Pending) -> Any:
+        """The answer, when every model is quick; else the same ``pending``, for `finish`.
+
+        Raises:
+            BadInput: A row does not fit.
+            Unavailable: Nobody answered.
+        """
+        deployed = pending.deployed
+        for part in pending.parts:
+            if not self._advance_now(part, deployed):
+                return pending
+        self._count(pending)
+        self._write(pending)
+        self._offer_copies(pending)
+        return pending.shape(pending)
+
+    async def finish(self, pending: Pending) -> Any:
+        """Await what runs in threads, then answer. Raises as `begin`."""
+        deployed = pending.deployed
+        deployed.pending += 1
+        try:
+            if len(pending.parts) == 1:
+                await self._advance(pending.parts[0], deployed)
+            else:
+                await asyncio.gather(*(self._advance(part, deployed) for part in pending.parts))
+            self._count(pending)
+            if sum(len(part.rows) for part in pending.parts) <= MANY_ROWS:
+                self._write(pending)
+            else:
+                await asyncio.get_running_loop().run_in_executor(None, self._write, pending)
+            self._offer_copies(pending)
+            return pending.shape(pending)
+        finally:
+            deployed.pending -= 1
+
+    def _advance_now(self, part: Part, deployed: Deployed) -> bool:
+        """Close the part if that takes no thread; False when it does."""
+        rows = len(part.rows)
+        while part.by is None:
+            attempt = part.attempt
+            if not attempt.variant.engine.fits(rows):
+                return False
+            attempt.run()
+            part.settle(deployed)
+        return True
+
+    async def _advance(self, part: Part, deployed: Deployed) -> None:
+        rows = len(part.rows)
+        while part.by is None:
+            attempt = part.attempt
+            if attempt.variant.engine.fits(rows):
+                attempt.run()
+            else:
+                await self._run_in_thread(part)
+            part.settle(deployed)
+
+    async def _run_in_thread(self, part: Part) -> None:
+        attempt = part.attempt
+        variant = attempt.variant
+        if len(attempt.rows) <= FEW_ROWS and not attempt.read_rows():
+            return
+        try:
+            future = variant.engine.submit(attempt.run)
+        except Shed as error:
+            attempt.fail("shed", str(error))
+            return
+        try:
+            await asyncio.wait_for(asyncio.wrap_future(future), variant.timeout)
+        except TimeoutError:
+            part.give_up("timeout", f"no answer within {variant.timeout * 1000:g} ms")
+        except asyncio.CancelledError:
+            if not future.cancelled():
+                raise
+            part.give_up("shed", "the model is being closed")
+
+    def _count(self, pending: Pending) -> None:
+        """Count a request's rows as served, before its answer is sent, so that none can go missing unnoticed."""
+        counts = pending.deployed.counts
+        pending.latency_us = latency_us = (self._ticks() - pending.started) // 1000
+        for part in pending.parts:
+            first = part.first
+            counts.add(counts.served, len(part.rows))
+            counts.answered(first.variant.name, part.by or "none", first.status, latency_us)
+            encoded = first.encoded
+            if encoded is not None:
+                if encoded.unseen:
+                    counts.add(counts.unseen, encoded.unseen)
+                if encoded.extra:
+                    counts.add(counts.extra, encoded.extra)
+
+    def _write(self, pending: Pending) -> None:
+        sample = pending.deployed.snapshot.log.sample
+        pending.sampled = sample >= 1.0 or draw(_SAMPLE, pending.request_id.encode()) < sample
+        for part in pending.parts:
+            _write_part(pending, part, part.by or "none")
+
+    def _offer_copies(self, pending: Pending) -> None:
+        """Give the shadows their copies once the event loop has sent the answer."""
+        deployed = pending.deployed
+        if not deployed.lanes:
+            return
+        for part in pending.parts:
+            for shadow in deployed.router.shadows(part.decision, pending.request_id):
+                copy = Copy(
+                    shadow,
+                    part.decision,
+                    pending.request_id,
+                    pending.at,
+                    part.indices,
+                    part.keys,
+                    part.people,
+                    part.rows,
+                    pending.sampled,
+                )
+                asyncio.get_running_loop().call_soon(deployed.lanes[shadow.variant].offer, copy)
+
+
+def _write_part(pending: Pending, part: Part, by: AnsweredBy) -> None:
+    deployed, decision, first = pending.deployed, part.decision, part.first
+    answering = part.attempt if by in ("assigned", "default") else None
+    logged = answering or first
+    variant = logged.variant
+    prediction = deployed.fallback_predictions.get(variant.name) if by == "fallback" else None
+    answered, version = (variant.name, variant.version) if answering else ("", "")
+    for position, index in enumerate(part.indices):
+        person = part.people[position]
+        envelope = Envelope(
+            pending.request_id,
+            index,
+            "answer",
+            part.keys[position],
+            pending.at,
+            person.unit,
+            person.named,
+            decision.entry,
+            decision.reason,
+            decision.variant,
+            first.variant.version,
+            by,
+            answered,
+            version,
+            decision.propensity,
+            decision.contested,
+            decision.release,
+            decision.phase,
+            deployed.revision,
+            first.status,
+            first.error,
+            pending.latency_us,
+        )
+        variant.write(envelope, person, logged, position, sampled=pending.sampled, prediction=prediction)

@@ -1,0 +1,98 @@
+"""A deployment at one revision, ready to answer: what a swap puts in place in one assignment."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from seatrial.ledger.counters import Histogram
+from seatrial.ledger.rows import AnsweredBy, Status
+from seatrial.protocol.answers import Prediction
+from seatrial.routing.router import Router
+from seatrial.routing.snapshot import Snapshot
+from seatrial.serving.engine import Engine
+from seatrial.serving.people import People
+from seatrial.serving.recording import Recorder
+from seatrial.serving.shadowing import ShadowLane
+from seatrial.serving.variant import Variant
+from seatrial.spec.errors import BadInput
+
+ANSWERS = "requests_total"
+LATENCY = "request_latency_us"
+
+
+class Deployed:
+    """One snapshot and its loaded models.
+
+    Args:
+        snapshot: What to serve.
+        engines: The loaded model of every slot, by variant.
+        recorder: Where rows and counts go.
+
+    Attributes:
+        pending: Requests that still run in threads under this revision; the event loop counts them.
+
+    Raises:
+        BadInput: The snapshot contradicts itself.
+    """
+
+    def __init__(self, snapshot: Snapshot, engines: Mapping[str, Engine], recorder: Recorder) -> None:
+        self.snapshot = snapshot
+        self.name = snapshot.deployment
+        self.revision = snapshot.revision
+        self.router = Router(snapshot)
+        self.people = People(snapshot)
+        self.engines = dict(engines)
+        self.variants = {
+            slot.variant: Variant(slot, snapshot, engines[slot.variant], recorder) for slot in snapshot.slots
+        }
+        if snapshot.default not in self.variants:
+            raise BadInput(f"the default variant {snapshot.default!r} of {self.name!r} is not declared")
+        self.default = self.variants[snapshot.default]
+        self.fallback: dict[str, Any] | None = (
+            None if snapshot.fallback is None else msgspec.json.decode(snapshot.fallback)
+        )
+        self.fallback_predictions: dict[str, Prediction | None] = (
+            {} if self.fallback is None else {v.name: v.answers.keep(self.fallback) for v in self.variants.values()}
+        )
+        self.counts = Counts(self.name, recorder)
+        self.lanes = {
+            shadow.variant: ShadowLane(self.variants[shadow.variant], self.name, self.revision, recorder)
+            for shadow in snapshot.shadows
+        }
+        self.pending = 0
+
+    @property
+    def idle(self) -> bool:
+        """No request and no shadow copy uses this revision any more (once it is replaced)."""
+        return self.pending == 0 and all(lane.idle for lane in self.lanes.values())
+
+
+class Counts:
+    """The counters of one deployment, their slots found once; only the event loop adds."""
+
+    def __init__(self, deployment: str, recorder: Recorder) -> None:
+        self._deployment = deployment
+        self._recorder = recorder
+        self._answers: dict[tuple[str, AnsweredBy, Status], int] = {}
+        self._latency: dict[str, Histogram] = {}
+        self.add = recorder.counters.add
+        self.served = recorder.served_slot(deployment, "answer")
+        self.served_app = recorder.served_slot(deployment, "app")
+        self.refused = recorder.slot("requests_refused_total", deployment=deployment)
+        self.assigned = recorder.slot("assignments_total", deployment=deployment)
+        self.unseen = recorder.slot("unseen_categories_total", deployment=deployment)
+        self.extra = recorder.slot("extra_features_total", deployment=deployment)
+
+    def answered(self, variant: str, by: AnsweredBy, status: Status, latency_us: int) -> None:
+        """Count one request's part: the variant assigned, how it was answered, how its own attempt went."""
+        slot = self._answers.get((variant, by, status))
+        if slot is None:
+            slot = self._answers[variant, by, status] = self._recorder.slot(
+                ANSWERS, deployment=self._deployment, variant=variant, answered_by=by, status=status
+            )
+            self._latency[variant] = Histogram(
+                self._recorder.counters, LATENCY, {"deployment": self._deployment, "variant": variant}
+            )
+        self.add(slot, 1)
+        self._latency[variant].observe(latency_us)

@@ -1,0 +1,449 @@
+"""The HTTP edge: one small protocol class over httptools; it knows bytes, order and limits, not what a path means.
+
+Every answer goes out in the order of its request. While one is awaited, further requests of the same connection wait in
+a short queue, and when that is full the connection is not read. Deadlines are kept by one sweep a second over all
+connections, so that a request sets no timer of its own. A client that is refused while it still sends is listened to
+for a while after the refusal: hanging up at once would reset the connection and take the refusal with it.
+"""
+
+import asyncio
+import hmac
+from collections import deque
+from collections.abc import Callable, Coroutine
+from email.utils import formatdate
+from typing import Any, NamedTuple, Protocol, cast
+
+import httptools
+import msgspec
+
+from seatrial.spec.errors import SeatrialError, Unavailable
+
+MAX_HEADER_BYTES = 64 << 10
+MAX_QUEUED = 32
+"""Requests of one connection that may wait for an answer under way."""
+
+_KEPT = frozenset((b"expect", b"authorization", b"content-encoding", b"inference-header-content-length", b"accept"))
+_PHRASES = {
+    200: "OK",
+    400: "Bad Request",
+    401: "Unauthorized",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    408: "Request Timeout",
+    409: "Conflict",
+    413: "Content Too Large",
+    415: "Unsupported Media Type",
+    417: "Expectation Failed",
+    431: "Request Header Fields Too Large",
+    500: "Internal Server Error",
+    501: "Not Implemented",
+    503: "Service Unavailable",
+}
+_JSON = b"application/json"
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Request(NamedTuple):
+    """A whole request.
+
+    Attributes:
+        method, url: As sent; the url is the path and the query.
+        headers: The few that matter here, names in lower case.
+    """
+
+    method: bytes
+    url: bytes
+    headers: dict[bytes, bytes]
+    body: bytes
+    keep_alive: bool
+
+
+class Response(NamedTuple):
+    """An answer that is not plain JSON with 200."""
+
+    status: int
+    body: bytes
+    content_type: bytes = _JSON
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+Answer = bytes | Response
+Handler = Callable[[Request], Answer | Coroutine[Any, Any, Answer]]
+
+
+class HttpError(Exception):
+    """A refusal of the edge's own."""
+
+    def __init__(self, status: int, message: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = headers
+
+
+class Routes(Protocol):
+    """What the edge asks of the routes."""
+
+    def handle(self, request: Request) -> Answer | Coroutine[Any, Any, Answer]:
+        """Answer at once, or give a coroutine that will."""
+        ...
+
+
+class Timeouts(NamedTuple):
+    """Seconds."""
+
+    headers: float = 10.0
+    body: float = 30.0
+    idle: float = 75.0
+    write: float = 30.0
+    linger: float = 5.0
+
+
+class Edge:
+    """All connections of one worker.
+
+    Args:
+        routes: What answers.
+        key: The bearer key every request must carry, but for health; None: no key.
+        body_bytes: Most that a body may have.
+        timeouts: How long a client may take.
+    """
+
+    def __init__(
+        self,
+        routes: Routes,
+        *,
+        key: str | None = None,
+        body_bytes: int = 16 << 20,
+        timeouts: Timeouts = Timeouts(),
+    ) -> None:
+        self.handle = routes.handle
+        self.key = None if key is None else key.encode()
+        self.body_bytes = body_bytes
+        self.timeouts = timeouts
+        self.connections: set[Connection] = set()
+        self.draining = False
+        self.now = 0.0
+        self.head = _head(200)
+        self._server: asyncio.Server | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    async def listen(self, **where: Any) -> asyncio.Server:
+        """Accept connections; arguments as ``loop.create_server`` (``sock=``, or ``host=`` and ``port=``)."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: Connection(self), **where)
+        self._sweep()
+        return self._server
+
+    @property
+    def busy(self) -> int:
+        """Connections with a request under way."""
+        return sum(connection.busy for connection in self.connections)
+
+    async def drain(self, seconds: float) -> None:
+        """Accept no more, let what is under way be answered, then close; at most so many seconds."""
+        self.draining = True
+        if self._server is not None:
+            self._server.close()
+        deadline = asyncio.get_running_loop().time() + seconds
+        while self.busy and asyncio.get_running_loop().time() < deadline:
+            for connection in [c for c in self.connections if not c.busy]:
+                connection.close()
+            await asyncio.sleep(0.01)
+        for connection in list(self.connections):
+            connection.close()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+
+    def allowed(self, request: Request) -> bool:
+        """Whether the request carries the key, or needs none."""
+        if self.key is None or request.url.startswith(b"/v2/health/"):
+            return True
+        given = request.headers.get(b"authorization", b"")
+        scheme, _, key = given.partition(b" ")
+        return scheme.lower() == b"bearer" and hmac.compare_digest(key.strip(), self.key)
+
+    def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.now = loop.time()
+        self.head = _head(200)
+        for connection in list(self.connections):
+            if connection.deadline < self.now:
+                connection.expire()
+        self._sweeper = loop.call_later(1.0, self._sweep)
+
+
+class Connection(asyncio.Protocol):
+    """One client."""
+
+    __slots__ = (
+        "_answering",
+        "_body",
+        "_broken",
+        "_deaf",
+        "_edge",
+        "_fed",
+        "_headers",
+        "_in_headers",
+        "_loop",
+        "_parser",
+        "_paused",
+        "_queue",
+        "_size",
+        "_transport",
+        "_url",
+        "deadline",
+    )
+
+    def __init__(self, edge: Edge) -> None:
+        self._edge = edge
+        self._parser = httptools.HttpRequestParser(self)
+        self._queue: deque[Request | HttpError] = deque()
+        self._answering = False
+        self._broken = False
+        self._deaf = False
+        self._paused = False
+        self._in_headers = False
+        self._fed = 0
+        self._url = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._body: list[bytes] = []
+        self._size = 0
+        self._transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self.deadline = 0.0
+
+    # asyncio calls these.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._loop = asyncio.get_running_loop()
+        self._edge.connections.add(self)
+        self.deadline = self._loop.time() + self._edge.timeouts.headers
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        self._edge.connections.discard(self)
+        self._broken = self._deaf = True
+        self._queue.clear()
+
+    def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            return
+        if self._in_headers or not self._url:
+            self._fed += len(data)
+        try:
+            self._parser.feed_data(data)
+        except HttpError as error:
+            self._refuse(error)
+        except httptools.HttpParserCallbackError as error:
+            cause = error.__context__
+            self._refuse(cause if isinstance(cause, HttpError) else HttpError(400, "the request cannot be read"))
+        except httptools.HttpParserError as error:
+            self._refuse(HttpError(400, f"this is not HTTP: {error}"))
+        else:
+            if self._in_headers and self._fed > MAX_HEADER_BYTES:
+                self._refuse(HttpError(431, f"the headers are over {MAX_HEADER_BYTES} bytes"))
+
+    def eof_received(self) -> bool:
+        """Keep the connection while an answer is under way: the client has said all, and still listens."""
+        self._deaf = True
+        return self._answering
+
+    def pause_writing(self) -> None:
+        self._paused = True
+        self._transport.pause_reading()
+        self.deadline = self._loop.time() + self._edge.timeouts.write
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self.deadline = self._loop.time() + self._edge.timeouts.idle
+        if len(self._queue) < MAX_QUEUED:
+            self._transport.resume_reading()
+
+    # httptools calls these.
+
+    def on_message_begin(self) -> None:
+        self._in_headers = True
+        self._headers = {}
+        self._url = b""
+        self._body = []
+        self._size = 0
+        self.deadline = self._edge.now + self._edge.timeouts.headers + 1
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        if name in _KEPT:
+            self._headers[name] = value
+        elif name == b"content-length" and value.isdigit() and int(value) > self._edge.body_bytes:
+            raise self._too_large()
+
+    def on_headers_complete(self) -> None:
+        self._in_headers = False
+        self._fed = 0
+        if self._parser.should_upgrade():
+            raise HttpError(400, "another protocol was asked for; this address speaks HTTP/1.1")
+        self.deadline = self._edge.now + self._edge.timeouts.body + 1
+        if self._headers:
+            self._look_at_headers()
+
+    def on_body(self, body: bytes) -> None:
+        self._size += len(body)
+        if self._size > self._edge.body_bytes:
+            raise self._too_large()
+        self._body.append(body)
+        self.deadline = self._edge.now + self._edge.timeouts.body + 1
+
+    def on_message_complete(self) -> None:
+        if self._deaf:
+            return
+        parts = self._body
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        request = Request(self._parser.get_method(), self._url, self._headers, body, self._parser.should_keep_alive())
+        self._url = b""
+        self._body = []
+        if self._answering:
+            self._queue.append(request)
+            if len(self._queue) >= MAX_QUEUED:
+                self._transport.pause_reading()
+        else:
+            self._answer(request)
+
+    # The edge calls these.
+
+    @property
+    def busy(self) -> bool:
+        """A request is under way, or arriving."""
+        return self._answering or bool(self._url) or self._in_headers
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+        if self._answering and not self._paused:
+            return
+        if self.busy and not self._paused and not self._deaf:
+            self._refuse(HttpError(408, "the request took too long to arrive"))
+        elif self._paused:
+            self._transport.abort()
+        else:
+            self.close()
+
+    def close(self) -> None:
+        """Close once everything written is out."""
+        self._broken = self._deaf = True
+        self._transport.close()
+
+    # Answering.
+
+    def _answer(self, request: Request) -> None:
+        edge = self._edge
+        try:
+            if edge.key is not None and not edge.allowed(request):
+                raise HttpError(401, "the key is missing or wrong; send `Authorization: Bearer …`", _CHALLENGE)
+            answer = edge.handle(request)
+        except Exception as error:  # noqa: BLE001 - whatever happens, the client gets an answer
+            answer = refusal(error)
+        if type(answer) is bytes:
+            self._send(answer, request.keep_alive)
+        elif isinstance(answer, Response):
+            self._send_response(answer, request.keep_alive)
+        else:
+            self._answering = True
+            self._loop.create_task(self._answer_later(answer, request.keep_alive))  # type: ignore[arg-type]
+
+    async def _answer_later(self, coming: Coroutine[Any, Any, Answer], keep_alive: bool) -> None:
+        try:
+            answer = await coming
+        except Exception as error:  # noqa: BLE001 - as above
+            answer = refusal(error)
+        self._answering = False
+        if isinstance(answer, Response):
+            self._send_response(answer, keep_alive)
+        else:
+            self._send(answer, keep_alive)
+        while self._queue and not self._answering and not self._broken:
+            waiting = self._queue.popleft()
+            if isinstance(waiting, HttpError):
+                self._hang_up(waiting)
+            else:
+                self._answer(waiting)
+        if not self._broken and not self._paused and len(self._queue) < MAX_QUEUED:
+            self._transport.resume_reading()
+
+    def _send(self, body: bytes, keep_alive: bool) -> None:
+        if self._broken:
+            return
+        edge = self._edge
+        if keep_alive and not edge.draining:
+            self._transport.write(b"%b%d\r\n\r\n%b" % (edge.head, len(body), body))
+            self.deadline = edge.now + edge.timeouts.idle
+        else:
+            self._transport.write(b"%b%d\r\nconnection: close\r\n\r\n%b" % (edge.head, len(body), body))
+            self.close()
+
+    def _send_response(self, response: Response, keep_alive: bool) -> None:
+        if self._broken:
+            return
+        keep = keep_alive and not self._edge.draining
+        last = not keep or self._deaf
+        lines = b"".join(b"%b: %b\r\n" % header for header in response.headers)
+        closing = b"connection: close\r\n" if last else b""
+        head = _head(response.status, response.content_type)
+        self._transport.write(b"%b%d\r\n%b%b\r\n%b" % (head, len(response.body), lines, closing, response.body))
+        self.deadline = self._edge.now + self._edge.timeouts.idle
+        if not keep:
+            self.close()
+
+    def _look_at_headers(self) -> None:
+        expected = self._headers.get(b"expect")
+        if expected is not None:
+            if expected.lower() != b"100-continue":
+                raise HttpError(417, f"the expectation {expected[:40].decode('latin-1')!r} cannot be met")
+            if not self._answering:
+                self._transport.write(_CONTINUE)
+        encoding = self._headers.get(b"content-encoding", b"identity").lower()
+        if encoding != b"identity":
+            raise HttpError(
+                415, f"content-encoding {encoding[:40].decode('latin-1')!r} is not understood; send it plain"
+            )
+
+    def _too_large(self) -> HttpError:
+        return HttpError(413, f"the body is over the limit of {self._edge.body_bytes} bytes; send several requests")
+
+    def _refuse(self, error: HttpError) -> None:
+        """Answer what cannot be read any further, in its turn, and listen no more."""
+        self._deaf = True
+        if self._answering:
+            self._queue.append(error)
+        else:
+            self._hang_up(error)
+
+    def _hang_up(self, error: HttpError) -> None:
+        self._send_response(refusal(error), True)
+        self._broken = True
+        self.deadline = self._edge.now + self._edge.timeouts.linger
+        self._transport.write_eof()
+
+
+_CHALLENGE = ((b"www-authenticate", b"Bearer"),)
+
+
+def refusal(error: BaseException) -> Response:
+    """The answer to an error: its status, and one sentence under ``error``."""
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    if isinstance(error, HttpError):
+        status, message, headers = error.status, str(error), error.headers
+    elif isinstance(error, SeatrialError):
+        status, message = error.status, str(error)
+        if isinstance(error, Unavailable):
+            headers = ((b"retry-after", str(error.retry_after).encode()),)
+    else:
+        status, message = 500, f"an error of the server's own: {type(error).__name__}: {str(error)[:200]}"
+    return Response(status, msgspec.json.encode({"error": message}), headers=headers)
+
+
+def _head(status: int, content_type: bytes = _JSON) -> bytes:
+    """The start of a response, up to the value of its content-length."""
+    phrase = _PHRASES.get(status, "Unknown")
+    date = formatdate(usegmt=True)
+    start = f"HTTP/1.1 {status} {phrase}\r\ndate: {date}\r\ncontent-type: ".encode()
+    return start + content_type + b"\r\ncontent-length: "

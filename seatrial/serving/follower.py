@@ -1,0 +1,165 @@
+"""Follows what is published: prepares, swaps, withdraws; in a thread of its own, beside the event loop.
+
+Only the swap itself happens on the event loop, as one call that does one assignment.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Protocol, TypeVar
+
+from seatrial.releases.subscription import Change
+from seatrial.routing.snapshot import Snapshot
+from seatrial.serving.deployed import Deployed
+from seatrial.serving.gateway import Gateway
+from seatrial.serving.loader import Loader
+
+POLL_SECONDS = 0.05
+RETRY_SECONDS = 5.0
+
+log = logging.getLogger("seatrial.serving")
+T = TypeVar("T")
+
+
+class Published(Protocol):
+    """What the follower asks of ``releases.subscription.Subscription``."""
+
+    def active(self) -> dict[str, Snapshot]: ...
+    def poll(self) -> tuple[Change, ...]: ...
+    def acknowledge(self, deployment: str, revision: int, error: str | None = None) -> None: ...
+    def activated(self, deployment: str, revision: int) -> None: ...
+
+
+class Follower:
+    """Keeps a gateway at what is published.
+
+    Args:
+        gateway: What is swapped.
+        loader: What loads.
+        published: What to follow; joined already.
+        loop: The event loop on which the gateway answers; None: it does not run yet, so swaps happen right here.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        loader: Loader,
+        published: Published,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._gateway = gateway
+        self._loader = loader
+        self._published = published
+        self._now = monotonic
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._prepared: dict[tuple[str, int], Deployed] = {}
+        self._failed: dict[str, tuple[Snapshot, float]] = {}
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def load_active(self) -> None:
+        """Load and serve what is active now; what does not load is said, answered with 503, and tried again later."""
+        for snapshot in self._published.active().values():
+            self._serve(snapshot)
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Follow from now on, swapping on ``loop``."""
+        self._loop = loop
+        self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
+        self._thread.start()
+
+    def stop(self, seconds: float = 5.0) -> None:
+        """Follow no more; waits so long for a load under way."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+    def step(self) -> None:
+        """One look at what is published."""
+        for change in self._published.poll():
+            _STEPS[change.kind](self, change)
+        for snapshot, tried in list(self._failed.values()):
+            if self._now() - tried >= RETRY_SECONDS:
+                self._serve(snapshot)
+        self._loader.sweep()
+
+    def _run(self) -> None:
+        while not self._stop.wait(POLL_SECONDS):
+            try:
+                self.step()
+            except Exception:
+                log.exception("following what is published failed; going on with what is served")
+
+    def _prepare(self, change: Change) -> None:
+        snapshot = change.snapshot
+        try:
+            deployed = self._loader.prepare(snapshot)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the publisher must hear of it
+            log.warning("%s revision %d cannot be prepared: %s", snapshot.deployment, snapshot.revision, error)
+            self._published.acknowledge(snapshot.deployment, snapshot.revision, str(error) or type(error).__name__)
+            return
+        self._prepared[snapshot.deployment, snapshot.revision] = deployed
+        self._published.acknowledge(snapshot.deployment, snapshot.revision)
+
+    def _activate(self, change: Change) -> None:
+        snapshot = change.snapshot
+        deployed = self._prepared.pop((snapshot.deployment, snapshot.revision), None)
+        if deployed is None:
+            self._serve(snapshot)
+        else:
+            self._swap(deployed)
+
+    def _withdraw(self, change: Change) -> None:
+        self._loader.retire(self._prepared.pop((change.snapshot.deployment, change.snapshot.revision), None))
+
+    def _remove(self, change: Change) -> None:
+        self._failed.pop(change.deployment, None)
+        self._loader.retire(self._on_loop(lambda: self._gateway.remove(change.deployment)))
+
+    def _serve(self, snapshot: Snapshot) -> None:
+        """Load and swap in one go."""
+        name = snapshot.deployment
+        try:
+            deployed = self._loader.prepare(snapshot)
+        except Exception as error:  # noqa: BLE001 - a deployment that does not load must not keep the others away
+            log.error("%s revision %d cannot be served: %s", name, snapshot.revision, error)
+            self._failed[name] = snapshot, self._now()
+            self._published.acknowledge(name, snapshot.revision, str(error) or type(error).__name__)
+            reason = str(error)
+            self._on_loop(lambda: self._gateway.miss(name, reason))
+            return
+        self._published.acknowledge(name, snapshot.revision)
+        self._swap(deployed)
+
+    def _swap(self, deployed: Deployed) -> None:
+        old = self._on_loop(lambda: self._gateway.activate(deployed))
+        self._failed.pop(deployed.name, None)
+        self._published.activated(deployed.name, deployed.revision)
+        self._loader.retire(old)
+        log.info("%s revision %d is served", deployed.name, deployed.revision)
+
+    def _on_loop(self, do: Callable[[], T]) -> T:
+        if self._loop is None:
+            return do()
+        done: Future[T] = Future()
+
+        def call() -> None:
+            try:
+                done.set_result(do())
+            except Exception as error:  # noqa: BLE001 - raised again where it is awaited
+                done.set_exception(error)
+
+        self._loop.call_soon_threadsafe(call)
+        return done.result(timeout=30)
+
+
+_STEPS: dict[str, Callable[[Follower, Change], None]] = {
+    "prepare": Follower._prepare,
+    "activate": Follower._activate,
+    "withdraw": Follower._withdraw,
+    "remove": Follower._remove,
+}

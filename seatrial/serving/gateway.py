@@ -1,0 +1,338 @@
+"""The gateway: which deployments are served, and the verbs on them.
+
+It knows no HTTP, so that the same engine serves an edge or a program.
+
+A swap is one assignment to ``_deployed``; a request under way keeps what it began with.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from seatrial.ledger.counters import read_counters
+from seatrial.protocol.bodies import AppPrediction, AssignBody, Instance, PredictBody, check_count, read_name
+from seatrial.protocol.features import Row
+from seatrial.protocol.inference import InferAnswer, InferBody
+from seatrial.protocol.outcomes import OutcomeGiven
+from seatrial.routing.decision import Decision
+from seatrial.serving import assigning, inference, metrics, reporting, shapes
+from seatrial.serving.answering import Answering, Part, Pending, Shape
+from seatrial.serving.deployed import Deployed
+from seatrial.serving.identity import request_ids
+from seatrial.serving.people import Person
+from seatrial.serving.recording import Recorder
+from seatrial.spec.errors import BadInput, NotFound, Unavailable
+
+_REMEMBERED = 4
+"""Replaced revisions that may still have decided for a row which an application writes back."""
+
+
+class Limits(NamedTuple):
+    """What one request may ask for."""
+
+    rows: int = 10_000
+    body_bytes: int = 16 << 20
+
+
+def wall_clock() -> int:
+    """Microseconds since 1970 UTC."""
+    return time.time_ns() // 1000
+
+
+class Gateway:
+    """Serves deployments.
+
+    Args:
+        recorder: Where rows, outcomes and counts go.
+        clock: Microseconds since 1970 UTC.
+        ids: Gives request identities; None: UUIDv7.
+        limits: What one request may ask for.
+        ticks: Monotonic nanoseconds.
+
+    Attributes:
+        ready: Whether requests should be sent here.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        *,
+        clock: Callable[[], int] = wall_clock,
+        ids: Callable[[], str] | None = None,
+        limits: Limits = Limits(),
+        ticks: Callable[[], int] = time.perf_counter_ns,
+    ) -> None:
+        self.recorder = recorder
+        self.limits = limits
+        self.ready = False
+        self._clock = clock
+        self._ids = ids or request_ids(clock)
+        self._ticks = ticks
+        self._answering = Answering(ticks)
+        self._deployed: Mapping[str, Deployed] = {}
+        self._missing: dict[str, str] = {}
+        self._recent: dict[str, deque[Deployed]] = {}
+        self._outcomes_slot = recorder.slot("outcomes_total")
+
+    # Which deployments are served.
+
+    @property
+    def deployments(self) -> Mapping[str, Deployed]:
+        """What is served now, by name."""
+        return self._deployed
+
+    def activate(self, deployed: Deployed) -> Deployed | None:
+        """Serve a revision from now on; gives back the one it replaces."""
+        old = self._deployed.get(deployed.name)
+        self._deployed = {**self._deployed, deployed.name: deployed}
+        self._missing.pop(deployed.name, None)
+        if old is not None:
+            self._recent.setdefault(deployed.name, deque(maxlen=_REMEMBERED)).appendleft(old)
+        return old
+
+    def remove(self, name: str) -> Deployed | None:
+        """Serve a deployment no longer; gives back what was served."""
+        old = self._deployed.get(name)
+        self._missing.pop(name, None)
+        self._deployed = {other: deployed for other, deployed in self._deployed.items() if other != name}
+        return old
+
+    def miss(self, name: str, reason: str) -> None:
+        """Say of a deployment that ought to be served why it is not; an older revision goes on if there is one."""
+        self._missing[name] = reason
+
+    async def drain(self, seconds: float) -> None:
+        """Wait until no request is under way and the shadows have taken their copies; at most so many seconds."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and not all(deployed.idle for deployed in self._deployed.values()):
+            await asyncio.sleep(0.01)
+        for deployed in self._deployed.values():
+            for lane in deployed.lanes.values():
+                lane.abandon()
+
+    def find(self, name: str) -> Deployed:
+        """The deployment of a name. Raises NotFound, or Unavailable when it could not be loaded here."""
+        found = self._deployed.get(name)
+        if found is None:
+            if name in self._missing:
+                raise Unavailable(f"deployment {name!r} cannot be served now: {self._missing[name]}", retry_after=5)
+            known = ", ".join(sorted(self._deployed)) or "none is active yet"
+            raise NotFound(f"no deployment is called {name[:100]!r}; there are: {known}")
+        return found
+
+    # Predictions.
+
+    async def predict(
+        self,
+        deployment: str,
+        features: Row | None = None,
+        *,
+        instances: Sequence[Mapping[str, Any]] | None = None,
+        unit: str | int | None = None,
+        context: Mapping[str, Any] | None = None,
+        variant: str | None = None,
+        request_id: str | None = None,
+    ) -> dict[str, Any]:
+        """Answer one row of ``features``, or several ``instances`` (``{"features", "key"?, "unit"?, "context"?}``).
+
+        Args:
+            unit: Who the request is for.
+            context: Declared context.
+            variant: Ask for this variant (an override).
+            request_id: The caller's identity for the request.
+
+        Returns:
+            The answer as the short way's JSON has it.
+
+        Raises:
+            BadInput: Something in the request is wrong; NotFound, TooLarge likewise.
+            Unavailable: No variant answered and there is no fallback.
+        """
+        body = PredictBody(
+            features=None if features is None else dict(features),
+            instances=None if instances is None else [Instance(**instance) for instance in instances],
+            unit=unit,
+            context=None if context is None else dict(context),
+            variant=variant,
+            request_id=request_id,
+        )
+        step = self.begin(deployment, body)
+        return await self.finish(step) if isinstance(step, Pending) else step
+
+    def begin(self, deployment: str, body: PredictBody) -> dict[str, Any] | Pending:
+        """Answer at once where the models are quick; else give back what `finish` awaits. Raises as `predict`."""
+        started = self._ticks()
+        deployed = self.find(deployment)
+        try:
+            request_id = read_name(body.request_id, "request_id") or self._ids()
+            parts, shape = self._parts(deployed, body, request_id)
+            pending = Pending(deployed, request_id, self._clock(), started, parts, shape)
+            answer: dict[str, Any] | Pending = self._answering.begin(pending)
+        except BadInput:
+            deployed.counts.add(deployed.counts.refused, 1)
+            raise
+        return answer
+
+    async def finish(self, pending: Pending) -> Any:
+        """Await the models that run in threads, then answer. Raises as `predict`."""
+        try:
+            return await self._answering.finish(pending)
+        except BadInput:
+            counts = pending.deployed.counts
+            counts.add(counts.refused, 1)
+            raise
+
+    # The Open Inference way.
+
+    def begin_infer(self, deployment: str, body: InferBody, version: str | None = None) -> InferAnswer | Pending:
+        """Answer an inference request at once where the models are quick; else give back what `finish` awaits.
+
+        Args:
+            version: A version that the caller addresses himself (a decision ``explicit``, never evidence).
+
+        Raises:
+            BadInput: Something in the request is wrong; NotFound, TooLarge likewise.
+            Unavailable: No variant answered and there is no fallback.
+        """
+        started = self._ticks()
+        deployed = self.find(deployment)
+        try:
+            request_id = inference.given_request_id(body) or self._ids()
+            part = inference.part(deployed, body, version, request_id, self.limits.rows)
+            pending = Pending(deployed, request_id, self._clock(), started, (part,), inference.Shape(body))
+            answer: InferAnswer | Pending = self._answering.begin(pending)
+        except BadInput:
+            deployed.counts.add(deployed.counts.refused, 1)
+            raise
+        return answer
+
+    async def infer(self, deployment: str, body: InferBody, version: str | None = None) -> InferAnswer:
+        """Answer an inference request. Raises as `begin_infer`."""
+        step = self.begin_infer(deployment, body, version)
+        return await self.finish(step) if isinstance(step, Pending) else step
+
+    def model_metadata(self, deployment: str, version: str | None = None) -> dict[str, Any]:
+        """What a deployment takes and gives, by the version named or the default one. Raises NotFound."""
+        return inference.metadata(self.find(deployment), version)
+
+    # Decisions for applications with servers of their own.
+
+    def assign(self, deployment: str, body: AssignBody) -> dict[str, Any]:
+        """Decide and answer nothing else. Raises BadInput, NotFound."""
+        deployed = self.find(deployment)
+        try:
+            assignment = assigning.assign(deployed, body, self._ids)
+        except BadInput:
+            deployed.counts.add(deployed.counts.refused, 1)
+            raise
+        deployed.counts.add(deployed.counts.assigned, 1)
+        return assignment
+
+    def log_predictions(self, given: Sequence[AppPrediction]) -> int:
+        """Write the rows that applications computed: all of them, or none and an error. Gives back how many.
+
+        Raises:
+            BadInput: One of them is wrong; the message says which.
+        """
+        check_count(len(given), self.limits.rows)
+        now = self._clock()
+        ready = [self._ready(index, one, len(given) > 1, now) for index, one in enumerate(given)]
+        for one, row in zip(given, ready, strict=True):
+            counts = self.find(one.deployment).counts
+            counts.add(counts.served_app, 1)
+            assigning.write(row)
+        return len(ready)
+
+    def _ready(self, index: int, given: AppPrediction, many: bool, now: int) -> assigning.Ready:
+        try:
+            deployed = self.find(given.deployment)
+            return assigning.check(given, deployed, self._recent.get(given.deployment, ()), now)
+        except BadInput as error:
+            raise type(error)(f"prediction {index}: {error}" if many else str(error)) from None
+
+    # Outcomes.
+
+    async def outcomes(self, given: Sequence[OutcomeGiven]) -> list[str]:
+        """Keep outcomes; comes back when they are durable, with their identities.
+
+        Raises:
+            BadInput: One is declared by nobody, or there are too many.
+            Unavailable: The disk refuses them, so they are not kept; send them again.
+        """
+        check_count(len(given), self.limits.rows)
+        rows = reporting.stored(given, self.find, self._deployed.values(), self._clock())
+        await asyncio.wrap_future(self.recorder.outcomes.append(rows))
+        self.recorder.counters.add(self._outcomes_slot, len(rows))
+        return [row.id for row in rows]
+
+    # How it goes.
+
+    def metrics(self) -> str:
+        """Counters of all workers in Prometheus' text; reads files."""
+        return metrics.exposition(read_counters(self.recorder.directory))
+
+    def selfcheck(self) -> dict[str, Any]:
+        """Whether every row that was served is accounted for, over all workers; reads files."""
+        return metrics.selfcheck(read_counters(self.recorder.directory))
+
+    def _parts(self, deployed: Deployed, body: PredictBody, request_id: str) -> tuple[Sequence[Part], Shape]:
+        features, instances = body.features, body.instances
+        if features is not None:
+            if instances is not None:
+                raise BadInput("the request has both `features` and `instances`; send one of them")
+            person = deployed.people.read(body.unit, body.context, request_id)
+            decision = _decide(deployed, body, person)
+            part = Part(decision, deployed.variants[decision.variant], (0,), (None,), (person,), (features,))
+            return (part,), shapes.one
+        if instances is None:
+            raise BadInput("the request has no `features` (one row) and no `instances` (several)")
+        check_count(len(instances), self.limits.rows)
+        keys = [read_name(instance.key, "key") for instance in instances]
+        if any(instance.unit is not None or instance.context is not None for instance in instances):
+            return _one_by_one(deployed, body, instances, keys, request_id), shapes.each
+        person = deployed.people.read(body.unit, body.context, request_id)
+        decision = _decide(deployed, body, person)
+        rows = [instance.features for instance in instances]
+        variant = deployed.variants[decision.variant]
+        return (Part(decision, variant, range(len(rows)), keys, [person] * len(rows), rows),), shapes.several
+
+
+def _decide(deployed: Deployed, body: PredictBody, person: Person) -> Decision:
+    if body.variant is None:
+        return deployed.router.decide(person.unit)
+    return deployed.router.force(body.variant, "override")
+
+
+def _one_by_one(
+    deployed: Deployed,
+    body: PredictBody,
+    instances: Sequence[Instance],
+    keys: Sequence[str | None],
+    request_id: str,
+) -> Sequence[Part]:
+    """Parts by decision: instances with a unit or context of their own are routed by themselves."""
+    places: dict[Decision, list[int]] = {}
+    people = []
+    for index, instance in enumerate(instances):
+        unit = body.unit if instance.unit is None else instance.unit
+        context = body.context if instance.context is None else instance.context
+        try:
+            person = deployed.people.read(unit, context, request_id)
+        except BadInput as error:
+            raise BadInput(f"instance {index}: {error}") from None
+        people.append(person)
+        places.setdefault(_decide(deployed, body, person), []).append(index)
+    return [
+        Part(
+            decision,
+            deployed.variants[decision.variant],
+            indices,
+            [keys[index] for index in indices],
+            [people[index] for index in indices],
+            [instances[index].features for index in indices],
+            indices,
+        )
+        for decision, indices in places.items()
+    ]

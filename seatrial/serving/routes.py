@@ -1,0 +1,173 @@
+"""Which path means which verb of the gateway: the data plane's addresses, as a table."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+
+from seatrial.protocol.bodies import read_assign, read_predict, read_predictions
+from seatrial.protocol.inference import read_infer
+from seatrial.protocol.outcomes import read_outcomes
+from seatrial.serving.answering import Pending
+from seatrial.serving.edge import Answer, HttpError, Request, Response
+from seatrial.serving.gateway import Gateway
+from seatrial.spec.errors import Unavailable
+from seatrial.version import __version__
+
+_encode = msgspec.json.Encoder().encode
+
+Coming = Coroutine[Any, Any, Answer]
+Verb = Callable[..., Answer | Coming]
+
+LARGE_BYTES = 256 << 10
+"""A bigger body is decoded in a thread, so that the event loop goes on."""
+
+_REMEMBERED = 1024
+_TEXT = b"text/plain; version=0.0.4; charset=utf-8"
+
+
+class Routes:
+    """Answers requests from a gateway."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        get, post = b"GET", b"POST"
+        self._table: tuple[tuple[bytes, tuple[str, ...], Verb], ...] = (
+            (post, ("v1", "deployments", "{}", "predict"), self._predict),
+            (post, ("v1", "deployments", "{}", "assign"), self._assign),
+            (get, ("v1", "deployments"), self._deployments),
+            (post, ("v1", "predictions"), self._predictions),
+            (post, ("v1", "outcomes"), self._outcomes),
+            (get, ("v1", "selfcheck"), self._selfcheck),
+            (get, ("metrics",), self._metrics),
+            (get, ("v2",), self._server),
+            (get, ("v2", "health", "live"), self._live),
+            (get, ("v2", "health", "ready"), self._ready),
+            (get, ("v2", "models", "{}"), self._model),
+            (get, ("v2", "models", "{}", "ready"), self._model_ready),
+            (get, ("v2", "models", "{}", "versions", "{}"), self._model),
+            (get, ("v2", "models", "{}", "versions", "{}", "ready"), self._model_ready),
+            (post, ("v2", "models", "{}", "infer"), self._infer),
+            (post, ("v2", "models", "{}", "versions", "{}", "infer"), self._infer),
+        )
+        self._known: dict[tuple[bytes, bytes], tuple[Verb, tuple[str, ...]]] = {}
+
+    def handle(self, request: Request) -> Answer | Coming:
+        """Answer at once, or give a coroutine that will; raises what the verb raises."""
+        found = self._known.get((request.method, request.url))
+        verb, names = found or self._find(request)
+        return verb(request, *names)
+
+    def _find(self, request: Request) -> tuple[Verb, tuple[str, ...]]:
+        path = request.url.partition(b"?")[0]
+        steps = [unquote_to_bytes(step) for step in path.strip(b"/").split(b"/")]
+        allowed = []
+        for method, pattern, verb in self._table:
+            names = _match(pattern, steps)
+            if names is None:
+                continue
+            if method == request.method:
+                if len(self._known) < _REMEMBERED and len(request.url) < 200:
+                    self._known[request.method, request.url] = verb, names
+                return verb, names
+            allowed.append(method)
+        shown = path[:100].decode("latin-1")
+        if allowed:
+            allow = b", ".join(allowed)
+            raise HttpError(405, f"{shown} takes {allow.decode()} only", ((b"allow", allow),))
+        raise HttpError(404, f"there is nothing at {shown}")
+
+    # The short way.
+
+    def _predict(self, request: Request, name: str) -> Answer | Coming:
+        if len(request.body) > LARGE_BYTES:
+            return self._predict_large(request, name)
+        step = self._gateway.begin(name, read_predict(request.body))
+        return self._finish(step) if type(step) is Pending else _encode(step)
+
+    async def _predict_large(self, request: Request, name: str) -> Answer:
+        body = await asyncio.to_thread(read_predict, request.body)
+        step = self._gateway.begin(name, body)
+        return await self._finish(step) if isinstance(step, Pending) else _encode(step)
+
+    async def _finish(self, pending: Pending) -> bytes:
+        answer = await self._gateway.finish(pending)
+        return _encode(answer)
+
+    def _assign(self, request: Request, name: str) -> bytes:
+        return _encode(self._gateway.assign(name, read_assign(request.body)))
+
+    def _deployments(self, _: Request) -> bytes:
+        return _encode({"deployments": sorted(self._gateway.deployments)})
+
+    async def _predictions(self, request: Request) -> bytes:
+        given = await _read(read_predictions, request.body)
+        return _encode({"written": self._gateway.log_predictions(given)})
+
+    async def _outcomes(self, request: Request) -> bytes:
+        given = await _read(read_outcomes, request.body)
+        ids = await self._gateway.outcomes(given)
+        return _encode({"stored": len(ids), "ids": ids})
+
+    # How it goes.
+
+    async def _selfcheck(self, _: Request) -> bytes:
+        return _encode(await asyncio.to_thread(self._gateway.selfcheck))
+
+    async def _metrics(self, _: Request) -> Response:
+        return Response(200, (await asyncio.to_thread(self._gateway.metrics)).encode(), _TEXT)
+
+    # The Open Inference Protocol.
+
+    def _server(self, _: Request) -> bytes:
+        return _encode({"name": "seatrial", "version": __version__, "extensions": []})
+
+    def _live(self, _: Request) -> bytes:
+        return b'{"live":true}'
+
+    def _ready(self, _: Request) -> Answer:
+        ready = self._gateway.ready
+        return Response(200 if ready else 503, _encode({"ready": ready, "live": True}))
+
+    def _model(self, _: Request, name: str, version: str | None = None) -> bytes:
+        return _encode(self._gateway.model_metadata(name, version))
+
+    def _model_ready(self, _: Request, name: str, version: str | None = None) -> Answer:
+        try:
+            self._gateway.model_metadata(name, version)
+        except Unavailable:
+            return Response(503, _encode({"name": name, "ready": False}))
+        ready = self._gateway.ready
+        return Response(200 if ready else 503, _encode({"name": name, "ready": ready}))
+
+    def _infer(self, request: Request, name: str, version: str | None = None) -> Answer | Coming:
+        if b"inference-header-content-length" in request.headers:
+            raise HttpError(501, "binary tensors are not built yet; send the tensors' `data` as JSON")
+        if len(request.body) > LARGE_BYTES:
+            return self._infer_large(request, name, version)
+        step = self._gateway.begin_infer(name, read_infer(request.body), version)
+        return self._finish(step) if type(step) is Pending else _encode(step)
+
+    async def _infer_large(self, request: Request, name: str, version: str | None) -> Answer:
+        body = await asyncio.to_thread(read_infer, request.body)
+        step = self._gateway.begin_infer(name, body, version)
+        return await self._finish(step) if isinstance(step, Pending) else _encode(step)
+
+
+async def _read(reader: Callable[[bytes], Sequence[Any]], body: bytes) -> Sequence[Any]:
+    return await asyncio.to_thread(reader, body) if len(body) > LARGE_BYTES else reader(body)
+
+
+def _match(pattern: tuple[str, ...], steps: list[bytes]) -> tuple[str, ...] | None:
+    """The names in the path's variable places, or None when it is another path."""
+    if len(pattern) != len(steps):
+        return None
+    names = []
+    for expected, step in zip(pattern, steps, strict=True):
+        if expected == "{}":
+            names.append(step.decode("utf-8", "replace"))
+        elif expected.encode() != step:
+            return None
+    return tuple(names)

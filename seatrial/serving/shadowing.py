@@ -1,0 +1,151 @@
+"""Copies for a shadow: after the answer, through a bounded queue, in a thread of the shadow's own.
+
+A shadow that hangs fills its queue and loses copies, which are counted; it cannot hold anything else up.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from seatrial.ledger.rows import Envelope
+from seatrial.protocol.features import Row
+from seatrial.routing.decision import Decision
+from seatrial.routing.snapshot import Shadow
+from seatrial.serving.people import Person
+from seatrial.serving.recording import Recorder
+from seatrial.serving.variant import Attempt, Variant
+
+MAX_COPIES = 1000
+MAX_ROWS = 20_000
+"""Bounds of one shadow's queue: requests, and rows in them."""
+
+
+class Copy(NamedTuple):
+    """A request, or the part of it that one variant was assigned to, for a shadow."""
+
+    shadow: Shadow
+    decision: Decision
+    request_id: str
+    at: int
+    indices: Sequence[int]
+    keys: Sequence[str | None]
+    people: Sequence[Person]
+    rows: Sequence[Row]
+    sampled: bool
+
+
+class ShadowLane:
+    """One shadow's queue and thread.
+
+    Args:
+        variant: The shadow.
+        deployment, revision: What it shadows in.
+        recorder: Where its rows and counts go.
+    """
+
+    def __init__(self, variant: Variant, deployment: str, revision: int, recorder: Recorder) -> None:
+        self._variant = variant
+        self._revision = revision
+        self._recorder = recorder
+        self._queue: deque[Copy] = deque()
+        self._rows = 0
+        self._busy = 0
+        self._condition = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self._served = recorder.served_slot(deployment, "shadow")
+        labels = {"deployment": deployment, "variant": variant.name}
+        self._delivered, self._dropped, self._failed = (
+            recorder.slot("shadow_total", **labels, result=result) for result in ("delivered", "dropped", "failed")
+        )
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits and nothing runs."""
+        return not self._queue and not self._busy
+
+    def offer(self, copy: Copy) -> bool:
+        """Queue a copy; False when the queue is full (the copy is dropped and counted). Never blocks."""
+        with self._condition:
+            full = len(self._queue) >= MAX_COPIES or self._rows + len(copy.rows) > MAX_ROWS
+            if full or self._closed:
+                self._recorder.add_shared(self._dropped)
+                return False
+            self._queue.append(copy)
+            self._rows += len(copy.rows)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name=f"shadow-{self._variant.name}", daemon=True)
+                self._thread.start()
+            self._condition.notify()
+            return True
+
+    def close(self) -> None:
+        """Take no more; what waits is still delivered by the thread."""
+        with self._condition:
+            self._closed = True
+            self._condition.notify()
+
+    def abandon(self) -> None:
+        """Drop and count what waits."""
+        with self._condition:
+            self._closed = True
+            lost = len(self._queue)
+            self._queue.clear()
+            self._rows = 0
+            self._condition.notify()
+        self._recorder.add_shared(self._dropped, lost)
+
+    def _work(self) -> None:
+        while True:
+            with self._condition:
+                while not self._queue:
+                    if self._closed:
+                        return
+                    self._condition.wait()
+                copy = self._queue.popleft()
+                self._rows -= len(copy.rows)
+                self._busy = 1
+            try:
+                self._deliver(copy)
+            finally:
+                self._busy = 0
+
+    def _deliver(self, copy: Copy) -> None:
+        attempt = Attempt(self._variant, copy.rows)
+        started = time.perf_counter_ns()
+        attempt.run()
+        latency_us = (time.perf_counter_ns() - started) // 1000
+        self._recorder.add_shared(self._served, len(copy.rows))
+        for position in range(len(copy.rows)):
+            self._write(copy, attempt, position, latency_us)
+        self._recorder.add_shared(self._failed if attempt.read is None else self._delivered)
+
+    def _write(self, copy: Copy, attempt: Attempt, position: int, latency_us: int) -> None:
+        variant, person, read = self._variant, copy.people[position], attempt.read
+        envelope = Envelope(
+            request_id=copy.request_id,
+            row=copy.indices[position],
+            role="shadow",
+            key=copy.keys[position],
+            at=copy.at,
+            unit=person.unit,
+            unit_named=person.named,
+            entry=copy.decision.entry,
+            reason=copy.decision.reason,
+            variant=variant.name,
+            assigned_version=variant.version,
+            answered_by="none" if read is None else "assigned",
+            answered="" if read is None else variant.name,
+            version="" if read is None else variant.version,
+            propensity=0.0,
+            contested=False,
+            release=copy.shadow.release,
+            phase=copy.decision.phase,
+            revision=self._revision,
+            status=attempt.status,
+            error=attempt.error,
+            latency_us=latency_us,
+        )
+        variant.write(envelope, person, attempt, position, sampled=copy.sampled)

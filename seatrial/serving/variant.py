@@ -1,0 +1,176 @@
+"""One variant of a deployment, ready to answer, and one attempt at an answer."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from seatrial.ledger.log import RowBuffer
+from seatrial.ledger.rows import ColumnType, Envelope, RowSchema, Status
+from seatrial.models.runtimes import RuntimeFailure
+from seatrial.protocol.answers import Answers, Prediction, Read, UnreadableAnswer
+from seatrial.protocol.features import Encoded, Encoder, Row
+from seatrial.routing.snapshot import Slot, Snapshot
+from seatrial.serving.engine import Engine
+from seatrial.serving.people import Person
+from seatrial.serving.recording import Recorder
+from seatrial.spec.errors import BadInput
+
+MAX_ERROR = 200
+"""Characters of a failure's reason that are kept in its row."""
+
+
+class Variant:
+    """A slot of a snapshot with all that answering takes; immutable but for its counters.
+
+    Args:
+        slot: Which version.
+        snapshot: The deployment it belongs to.
+        engine: The loaded model.
+        recorder: Where its rows and counts go.
+    """
+
+    __slots__ = (
+        "_append",
+        "_has_texts",
+        "answers",
+        "buffer",
+        "encoder",
+        "engine",
+        "name",
+        "pick_vectors",
+        "slot",
+        "timeout",
+        "version",
+    )
+
+    def __init__(self, slot: Slot, snapshot: Snapshot, engine: Engine, recorder: Recorder) -> None:
+        self.name = slot.variant
+        self.version = slot.model_version
+        self.timeout = slot.timeout
+        self.slot = slot
+        self.engine = engine
+        self.encoder = Encoder(slot.signature, strict=snapshot.strict_features)
+        self.answers = Answers(slot.signature)
+        schema = row_schema(snapshot, slot, self.answers)
+        names = [feature.name for feature in slot.signature.vectors]
+        self.pick_vectors = tuple(names.index(name) for name in schema.vectors)
+        self.buffer: RowBuffer = recorder.buffer(schema, snapshot.log.redact)
+        self._append = self.buffer.append
+        self._has_texts = bool(schema.texts)
+
+    def write(
+        self,
+        envelope: Envelope,
+        person: Person,
+        attempt: "Attempt | None",
+        position: int,
+        *,
+        sampled: bool,
+        prediction: Prediction | None = None,
+    ) -> None:
+        """Log one row, with the features and the prediction that an attempt of this variant has of it.
+
+        Args:
+            position: The row's place in the attempt.
+            sampled: Whether the features are logged.
+            prediction: What to log where the attempt has no answer.
+        """
+        numbers: Any = None
+        texts: Any = None
+        vectors: Any = None
+        if attempt is not None:
+            if attempt.read is not None:
+                prediction = attempt.read.predictions[position]
+            encoded = attempt.encoded
+            if sampled and encoded is not None:
+                numbers = encoded.numbers[position]
+                if self._has_texts:
+                    texts = encoded.texts[position]
+                if self.pick_vectors:
+                    vectors = [encoded.vectors[position][index] for index in self.pick_vectors]
+        self._append(envelope, person.context, numbers, texts, vectors, prediction)
+
+
+def row_schema(snapshot: Snapshot, slot: Slot, answers: Answers) -> RowSchema:
+    """Which typed columns the rows of a variant carry: declared context, logged features, its prediction."""
+    signature = slot.signature
+    logged = frozenset(snapshot.log.features)
+    numbers = [(i, f) for i, f in enumerate(signature.numbers) if f.name in logged]
+    texts = [(i, f) for i, f in enumerate(signature.texts) if f.name in logged]
+    kinds: dict[str, ColumnType] = {"integer": "integer", "boolean": "boolean"}
+    return RowSchema(
+        deployment=snapshot.deployment,
+        context=tuple((key.name, key.kind) for key in snapshot.context),
+        numbers=tuple((f.name, kinds.get(f.kind, "number")) for _, f in numbers),
+        number_index=tuple(i for i, _ in numbers),
+        texts=tuple(f.name for _, f in texts),
+        text_index=tuple(i for i, _ in texts),
+        vectors=tuple(f.name for f in signature.vectors if f.name in logged),
+        prediction=answers.columns,
+    )
+
+
+class Attempt:
+    """One variant's attempt at the rows of a request: run once, by whichever thread.
+
+    Args:
+        places: What a refusal calls the rows; None: their positions, and nothing for a single one.
+
+    Attributes:
+        encoded: The rows as tensors; None until they were read.
+        read: The answers; None when it failed.
+        refused: The rows do not fit what the variant takes.
+        status, error: How it went.
+    """
+
+    __slots__ = ("encoded", "error", "outputs", "places", "read", "refused", "rows", "status", "variant")
+
+    def __init__(self, variant: Variant, rows: Sequence[Row], places: Sequence[int | None] | None = None) -> None:
+        self.variant = variant
+        self.rows = rows
+        self.places = places
+        self.encoded: Encoded | None = None
+        self.outputs: Mapping[str, NDArray[Any]] | None = None
+        self.read: Read | None = None
+        self.refused: BadInput | None = None
+        self.status: Status = "ok"
+        self.error = ""
+
+    def run(self, *, measured: bool = True) -> None:
+        """Encode, ask the model, read its answer; whatever goes wrong is kept, never raised."""
+        variant, n = self.variant, len(self.rows)
+        try:
+            encoded = self.encoded or self.encode()
+            engine = variant.engine
+            outputs = engine.run(encoded.tensors, n) if measured else engine.runtime.run(encoded.tensors)
+            self.read = variant.answers.read(outputs, n)
+            self.outputs = outputs
+        except BadInput as error:
+            self.refused = error
+            self.fail("error", f"refused: {error}")
+        except (RuntimeFailure, UnreadableAnswer) as error:
+            self.fail("error", str(error))
+        except Exception as error:  # noqa: BLE001 - a runtime's surprise is that variant's failure, not the request's
+            self.fail("error", f"{type(error).__name__}: {error}")
+
+    def read_rows(self) -> bool:
+        """Encode now; False when the rows do not fit, and then the attempt has failed."""
+        try:
+            self.encode()
+        except BadInput as error:
+            self.refused = error
+            self.fail("error", f"refused: {error}")
+            return False
+        return True
+
+    def encode(self) -> Encoded:
+        """Read the rows; raises BadInput."""
+        self.encoded = self.variant.encoder.encode(self.rows, self.places)
+        return self.encoded
+
+    def fail(self, status: Status, error: str) -> None:
+        """The attempt came to nothing."""
+        self.read = None
+        self.status = status
+        self.error = error[:MAX_ERROR]

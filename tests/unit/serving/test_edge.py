@@ -1,0 +1,267 @@
+"""The edge, over real sockets: keep-alive, order, limits, slow and rude clients."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from seatrial.serving.edge import Timeouts
+from tests.edges import Served, Wire, edge, request
+from tests.gateways import GOOD, Bench, Scripted, bench, broken, quick, slow, snapshot
+from tests.waiting import wait_for
+
+PREDICT = "/v1/deployments/churn/predict"
+BODY = msgspec.json.encode({"unit": "u", "features": GOOD})
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[Bench]:
+    with bench(tmp_path) as found:
+        found.serve(snapshot())
+        yield found
+
+
+@pytest.fixture
+def served(here: Bench) -> Iterator[Served]:
+    with edge(here) as found:
+        yield found
+
+
+@pytest.fixture
+def wire(served: Served) -> Wire:
+    return served.wire()
+
+
+def test_requests_on_one_connection(wire: Wire) -> None:
+    for _ in range(3):
+        reply = wire.ask("POST", PREDICT, BODY)
+        assert (reply.status, reply.json["prediction"]) == (200, 0)
+        assert reply.headers["content-type"] == "application/json"
+        assert "date" in reply.headers
+
+
+def test_pipelined_requests_are_answered_in_order_though_the_first_is_slow(here: Bench, wire: Wire) -> None:
+    model = Scripted()
+    model.hang()
+    here.serve(snapshot(), champion=slow(model))
+    bodies = [msgspec.json.encode({"features": GOOD, "request_id": f"r{i}"}) for i in range(3)]
+    health = request("GET", "/v2/health/live")
+    wire.send(b"".join(request("POST", PREDICT, body) for body in bodies) + health)
+    wait_for(lambda: model.calls > 0, what="the model's call")
+    model.release()
+    replies = [wire.reply() for _ in range(4)]
+    assert [reply.json.get("request_id") for reply in replies] == ["r0", "r1", "r2", None]
+    assert replies[3].json == {"live": True}
+
+
+def test_more_pipelined_requests_than_the_queue_holds(here: Bench, wire: Wire) -> None:
+    here.serve(snapshot(), champion=slow(Scripted()))
+    wire.send(request("POST", PREDICT, BODY) * 200)
+    assert {wire.reply().status for _ in range(200)} == {200}
+
+
+def test_a_request_in_single_bytes(wire: Wire) -> None:
+    for byte in request("POST", PREDICT, BODY):
+        wire.send(bytes([byte]))
+    assert wire.reply().status == 200
+
+
+def test_chunked_body(wire: Wire) -> None:
+    head = f"POST {PREDICT} HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n".encode()
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(BODY[i : i + 7]), BODY[i : i + 7]) for i in range(0, len(BODY), 7))
+    wire.send(head + chunks + b"0\r\n\r\n")
+    assert wire.reply().status == 200
+
+
+def test_expect_continue(served: Served, wire: Wire) -> None:
+    head, _, _ = request("POST", PREDICT, BODY, expect="100-continue").partition(b"\r\n\r\n")
+    wire.send(head + b"\r\n\r\n")
+    assert wire.reply().status == 100
+    wire.send(BODY)
+    assert wire.reply().status == 200
+    assert served.wire().ask("POST", PREDICT, BODY, expect="miracles").status == 417
+
+
+def test_close_when_asked_and_http_1_0(served: Served) -> None:
+    wire = served.wire()
+    reply = wire.ask("POST", PREDICT, BODY, connection="close")
+    assert (reply.status, reply.headers["connection"]) == (200, "close")
+    assert wire.ended()
+    old = served.wire()
+    old.send(b"GET /v2/health/live HTTP/1.0\r\n\r\n")
+    assert old.reply().status == 200
+    assert old.ended()
+
+
+def test_a_body_over_the_limit_is_refused_and_the_client_reads_it(served: Served) -> None:
+    for headers in ({}, {"expect": "100-continue"}):
+        wire = served.wire()
+        body = b"x" * ((1 << 20) + 1)
+        reply = wire.ask("POST", PREDICT, body, **headers)
+        assert reply.status == 413
+        assert "1048576 bytes" in reply.json["error"]
+    chunked = served.wire()
+    chunked.send(f"POST {PREDICT} HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n".encode())
+    for _ in range(20):
+        chunked.send(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+    assert chunked.reply().status == 413
+
+
+def test_headers_over_the_limit(wire: Wire) -> None:
+    wire.send(b"GET / HTTP/1.1\r\n" + b"".join(b"h%d: %b\r\n" % (i, b"x" * 1000) for i in range(70)))
+    assert wire.reply().status == 431
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
+        (b"GET / HTTP/9.9\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", 400),
+        (b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nhost: x\r\ncontent-encoding: gzip\r\ncontent-length: 1\r\n\r\n", 415),
+    ],
+)
+def test_what_is_not_http_gets_a_sentence(wire: Wire, sent: bytes, status: int) -> None:
+    wire.send(sent)
+    reply = wire.reply()
+    assert reply.status == status
+    assert isinstance(reply.json["error"], str)
+    assert wire.ended()
+
+
+def test_an_error_after_a_good_request_waits_its_turn(here: Bench, wire: Wire) -> None:
+    model = Scripted()
+    model.hang()
+    here.serve(snapshot(), champion=slow(model))
+    wire.send(request("POST", PREDICT, BODY) + b"nonsense\r\n\r\n")
+    wait_for(lambda: model.calls > 0, what="the model's call")
+    model.release()
+    assert wire.reply().status == 200
+    assert wire.reply().status == 400
+    assert wire.ended()
+
+
+def test_a_client_that_has_said_all_still_gets_its_answer(here: Bench, wire: Wire) -> None:
+    import socket
+
+    model = Scripted()
+    model.hang()
+    here.serve(snapshot(), champion=slow(model))
+    wire.send(request("POST", PREDICT, BODY))
+    wait_for(lambda: model.calls > 0, what="the model's call")
+    wire.socket.shutdown(socket.SHUT_WR)
+    model.release()
+    assert wire.reply().status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 404),
+        ("GET", "/v1/deployments/churn", 404),
+        ("GET", PREDICT, 405),
+        ("DELETE", "/v1/outcomes", 405),
+        ("POST", "/v1/deployments/nobody/predict", 404),
+        ("GET", "/v2/models/nobody", 404),
+        ("GET", "/v2/models/churn/versions/9/ready", 404),
+        ("GET", "/%ff%00", 404),
+    ],
+)
+def test_addresses_that_are_not(wire: Wire, method: str, path: str, status: int) -> None:
+    reply = wire.ask(method, path, b"{}" if method == "POST" else b"")
+    assert reply.status == status
+    assert reply.json["error"]
+
+
+def test_errors_of_the_gateway_and_retry_after(here: Bench, wire: Wire) -> None:
+    bad = wire.ask("POST", PREDICT, msgspec.json.encode({"features": {**GOOD, "age": "x"}}))
+    assert (bad.status, bad.json["error"]) == (400, "feature 'age': expected a number, got the string \"x\"")
+    here.serve(snapshot(), champion=quick(broken()))
+    away = wire.ask("POST", PREDICT, BODY)
+    assert (away.status, away.headers["retry-after"]) == (503, "1")
+
+
+def test_a_bug_is_a_500_with_a_sentence(wire: Wire, served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(served.bench.gateway, "begin", lambda *_: 1 / 0)
+    reply = wire.ask("POST", PREDICT, BODY)
+    assert reply.status == 500
+    assert "ZeroDivisionError" in reply.json["error"]
+
+
+def test_a_key_is_asked_for(here: Bench) -> None:
+    with edge(here, key="s3cret") as served:
+        wire = served.wire()
+        assert wire.ask("GET", "/v2/health/live").status == 200
+        for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic s3cret"}):
+            refused = wire.ask("POST", PREDICT, BODY, **headers)
+            assert refused.status == 401
+            assert "Bearer" in refused.headers["www-authenticate"]
+        assert wire.ask("POST", PREDICT, BODY, authorization="bearer s3cret").status == 200
+
+
+def test_slow_clients_are_told_and_idle_ones_closed(here: Bench) -> None:
+    with edge(here, timeouts=Timeouts(headers=0.0, body=0.0, idle=0.0)) as served:
+        slow_headers, slow_body, idle = (served.wire() for _ in range(3))
+        slow_headers.send(b"GET / HTTP/1.1\r\nhost:")
+        slow_body.send(request("POST", PREDICT, BODY)[:-5])
+        assert slow_headers.reply().status == 408
+        assert slow_body.reply().status == 408
+        assert idle.ended()
+
+
+def test_drain_answers_what_is_under_way_and_closes(here: Bench, served: Served) -> None:
+    model = Scripted()
+    model.hang()
+    here.serve(snapshot(), champion=slow(model))
+    busy, idle = served.wire(), served.wire()
+    assert idle.ask("GET", "/v2/health/live").status == 200
+    busy.send(request("POST", PREDICT, BODY))
+    wait_for(lambda: model.calls > 0, what="the model's call")
+    draining = asyncio.run_coroutine_threadsafe(served.edge.drain(10.0), served.loop)
+    assert idle.ended()
+    model.release()
+    reply = busy.reply()
+    assert (reply.status, reply.headers["connection"]) == (200, "close")
+    draining.result(10)
+    with pytest.raises(OSError):
+        served.wire().ask("GET", "/v2/health/live")
+
+
+def test_every_address_once(here: Bench, wire: Wire) -> None:
+    told = wire.ask("POST", "/v1/deployments/churn/assign", b'{"unit": "u"}').json
+    assert told["variant"] == "champion"
+    row = {"deployment": "churn", "request_id": told["request_id"], "variant": "champion", "unit": "u", "prediction": 1}
+    assert wire.ask("POST", "/v1/predictions", msgspec.json.encode(row)).json == {"written": 1}
+    sent = wire.ask("POST", "/v1/outcomes", b'{"outcome": "churned", "unit": "u"}\n{"outcome": "churned", "unit": 3}')
+    assert sent.json["stored"] == 2
+    assert wire.ask("GET", "/v1/deployments").json == {"deployments": ["churn"]}
+    assert wire.ask("GET", "/v2").json["name"] == "seatrial"
+    assert wire.ask("GET", "/v2/").json["name"] == "seatrial"
+    assert wire.ask("GET", "/v2/health/ready").json == {"ready": True, "live": True}
+    assert wire.ask("GET", "/v2/models/churn/ready").json == {"name": "churn", "ready": True}
+    assert wire.ask("GET", "/v2/models/churn/versions/2").json["name"] == "churn"
+    tensor = {"name": "X", "shape": [1, 3], "datatype": "FP32", "data": [40, 1, 0]}
+    inferred = wire.ask("POST", "/v2/models/churn/infer", msgspec.json.encode({"inputs": [tensor]}))
+    assert inferred.json["model_version"] == "churn:1"
+    here.recorder.rows.flush()
+    assert wire.ask("GET", "/v1/selfcheck").json["balanced"] is True
+    metrics = wire.ask("GET", "/metrics")
+    assert metrics.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert b"seatrial_outcomes_total 2" in metrics.body
+    here.gateway.ready = False
+    assert wire.ask("GET", "/v2/health/ready").status == 503
+
+
+def test_a_million_rows_are_refused_with_the_limit(here: Bench) -> None:
+    with edge(here, body_bytes=64 << 20) as served:
+        wire = served.wire()
+        row = msgspec.json.encode({"features": GOOD})
+        body = b'{"instances":[' + b",".join([row] * 200_000) + b"]}"
+        reply = wire.ask("POST", PREDICT, body)
+        assert reply.status == 413
+        assert "200000 rows in one request; the limit is 10000" in reply.json["error"]

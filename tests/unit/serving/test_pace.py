@@ -1,0 +1,90 @@
+import uuid
+
+import pytest
+
+from seatrial.serving.engine import Engine
+from seatrial.serving.identity import request_ids
+from seatrial.serving.pace import Pace
+from tests.gateways import CLOCK, Scripted
+
+
+def noted(pace: Pace, times: int, wall: float, processor: float | None = None) -> Pace:
+    for _ in range(times):
+        pace.note(wall, 1, processor)
+    return pace
+
+
+def test_nothing_measured_is_not_inline() -> None:
+    assert not Pace().fits(1)
+
+
+def test_a_quick_model_is_inline_and_a_slow_one_is_not() -> None:
+    assert noted(Pace(), 10, 20.0).fits(1)
+    assert not noted(Pace(), 300, 500.0, 500.0).fits(1)
+
+
+def test_a_model_that_got_slow_leaves_and_comes_back() -> None:
+    pace = noted(Pace(), 300, 20.0)
+    noted(pace, 5, 400.0, 400.0)
+    assert not pace.fits(1)
+    noted(pace, 50, 20.0)
+    assert not pace.fits(1)
+    noted(pace, 1000, 20.0)
+    assert pace.fits(1)
+
+
+def test_one_hang_is_enough_to_leave() -> None:
+    pace = noted(Pace(), 300, 20.0)
+    pace.note(300_000.0, 1)
+    assert not pace.fits(1)
+
+
+def test_a_thread_that_did_not_run_is_not_the_models_fault() -> None:
+    pace = noted(Pace(), 300, 20.0)
+    noted(pace, 50, 3000.0, 20.0)
+    assert pace.fits(1)
+
+
+def test_a_long_call_makes_the_next_be_timed_by_the_processor() -> None:
+    pace = noted(Pace(), 10, 20.0)
+    pace.careful = 0
+    pace.note(3000.0, 1)
+    assert pace.careful > 0
+
+
+def test_batches_fit_by_what_a_row_costs() -> None:
+    pace = noted(Pace(), 20, 20.0)
+    assert pace.fits(5)
+    assert not pace.fits(50)
+
+
+def test_the_engine_measures_by_both_clocks_and_keeps_other_processes_off_the_loop() -> None:
+    wall = iter(range(0, 10**9, 50_000))
+    processor = iter(range(0, 10**9, 10_000))
+    engine = Engine(Scripted(), ticks=lambda: next(wall), processor_ticks=lambda: next(processor))
+    for _ in range(40):
+        engine.run({"X": [[0.0]]}, 1)  # type: ignore[dict-item]
+    assert engine.fits(1)
+    away = Engine(Scripted(out_of_process=True))
+    noted(away.pace, 50, 1.0)
+    assert not away.fits(1)
+
+
+def test_request_ids_are_uuids_of_version_7_in_time_order() -> None:
+    now = [CLOCK]
+    next_id = request_ids(lambda: now[0])
+    made = []
+    for _ in range(1000):
+        made.append(next_id())
+        now[0] += 1000
+    assert made == sorted(made)
+    assert len(set(made)) == 1000
+    first = uuid.UUID(made[0])
+    assert (first.version, first.variant) == (7, uuid.RFC_4122)
+    assert first.int >> 80 == CLOCK // 1000
+
+
+@pytest.mark.parametrize("entropy", [b"\x00", b"\xff"])
+def test_request_ids_with_extreme_randomness_are_still_uuids(entropy: bytes) -> None:
+    made = uuid.UUID(request_ids(lambda: CLOCK, lambda n: entropy * n)())
+    assert (made.version, made.variant) == (7, uuid.RFC_4122)
