@@ -1,0 +1,153 @@
+"""Applying a deployment file: from intent to what every gateway serves."""
+
+from pathlib import Path
+
+import msgspec
+
+from seatrial.control.change import carry_out, next_revision, recover
+from seatrial.control.plan import Moment, Plan, make_plan, to_resolve
+from seatrial.control.resolve import check_allowed, resolve, slot_of
+from seatrial.control.site import Site, open_site
+from seatrial.control.snapshots import routing_snapshot
+from seatrial.models.manifest import read_manifest
+from seatrial.releases.records import AuditEntry, DeploymentState
+from seatrial.spec.deployment import Deployment
+from seatrial.spec.read import load_deployment
+from seatrial.spec.settings import Settings
+
+
+class Applied(msgspec.Struct, frozen=True, kw_only=True):
+    """What applying a file came to.
+
+    Attributes:
+        deployment: Which.
+        changes: What was changed (with ``plan_only``: would be); none: nothing.
+        notes: What is worth knowing beside.
+        revision: The routing revision that serves now, 0 when none does.
+        published: Whether gateways were given a new one.
+        carried_out: False with ``plan_only``.
+    """
+
+    deployment: str
+    changes: tuple[str, ...]
+    notes: tuple[str, ...]
+    revision: int
+    published: bool
+    carried_out: bool
+
+
+def apply(
+    text: str,
+    settings: Settings,
+    *,
+    actor: str,
+    plan_only: bool = False,
+    retry: bool = False,
+    source: str = "deployment.yaml",
+    why: str = "",
+) -> Applied:
+    """Apply a deployment file, and return when every live gateway worker serves what came of it.
+
+    Args:
+        text: The file.
+        settings: The machine's.
+        actor: Who applies it, for the audit.
+        plan_only: Only say what would change.
+        retry: Allow versions that were rolled back, and begin a release that ended without an answer again.
+        source: The file's name, for messages.
+        why: The reason given, for the audit.
+
+    Raises:
+        SpecError: the file is not right; every problem with its line.
+        NotFound: a model, alias or version does not exist.
+        Conflict: a version was rolled back before; or somebody else is changing the deployment.
+        PreparationFailed: a worker could not load a version; nothing has changed.
+    """
+    spec = load_deployment(text, source)
+    with open_site(settings) as site:
+        return apply_to(site, spec, text, actor=actor, plan_only=plan_only, retry=retry, why=why)
+
+
+def apply_to(
+    site: Site, spec: Deployment, text: str, *, actor: str, plan_only: bool = False, retry: bool = False, why: str = ""
+) -> Applied:
+    """``apply`` for a site that is open and a file that is read."""
+    if plan_only:
+        state = site.state.deployments.find(spec.deployment)
+        return _applied(_plan(site, spec, text, state, actor, retry), state, carried_out=False)
+    with site.changing(spec.deployment):
+        recover(site, spec.deployment)
+        state = site.state.deployments.find(spec.deployment)
+        plan = _plan(site, spec, text, state, actor, retry)
+        if plan.after is None:
+            return _applied(plan, state, carried_out=True)
+        entry = _entry(plan, plan.after, actor, why)
+        held, warning = carry_out(site, plan.after, plan.snapshot, entry)
+        notes = (*plan.notes, warning) if warning else plan.notes
+        return _applied(msgspec.structs.replace(plan, notes=notes), held, carried_out=True)
+
+
+def _plan(site: Site, spec: Deployment, text: str, state: DeploymentState | None, actor: str, retry: bool) -> Plan:
+    wanted = to_resolve(spec, state, retry)
+    resolved = {variant: resolve(variant, spec.variants[variant], site.registry, site.store) for variant in wanted}
+    moment = Moment(
+        now=site.clock(),
+        actor=actor,
+        revision=next_revision(site, spec.deployment),
+        run_id=site.new_id(),
+        retry=retry,
+    )
+    if state is not None:
+        _check_kept(site, spec, state, set(wanted))
+    plan = make_plan(spec, text, state, resolved, moment)
+    return _republished(site, spec, state, plan, moment)
+
+
+def _check_kept(site: Site, spec: Deployment, state: DeploymentState, looked_up: set[str]) -> None:
+    """Pins that stay: their variant may say something else about trust now, or their files be gone from the store."""
+    for pin in state.pins:
+        if pin.slot is None or pin.variant in looked_up or pin.variant not in spec.variants:
+            continue
+        said = spec.variants[pin.variant]
+        if (Path(pin.slot.path) / "manifest.json").exists():
+            check_allowed(pin.variant, said, pin.slot.model_version, read_manifest(pin.slot.path))
+        else:
+            slot_of(pin.variant, said, pin.slot.model, pin.slot.version, site.registry, site.store)
+
+
+def _republished(site: Site, spec: Deployment, state: DeploymentState | None, plan: Plan, moment: Moment) -> Plan:
+    """Nothing differs, but this machine's gateway does not serve it (a fresh home beside an old state): publish it."""
+    if state is None or plan.snapshot is not None or site.publication.active(spec.deployment) == state.revision:
+        return plan
+    kept = plan.after or msgspec.structs.replace(state, version=state.version + 1)
+    after = msgspec.structs.replace(kept, revision=moment.revision)
+    changes = (*plan.changes, "this machine's gateway does not serve the deployment yet: it will.")
+    return msgspec.structs.replace(plan, changes=changes, after=after, snapshot=routing_snapshot(spec, after))
+
+
+def _entry(plan: Plan, after: DeploymentState, actor: str, why: str) -> AuditEntry:
+    return AuditEntry(
+        deployment=plan.deployment,
+        at=after.applied_at,
+        action="apply",
+        actor=actor,
+        why=why,
+        sentence=" ".join(_sentence(change) for change in plan.changes) or "Only comments differ.",
+        revision=after.revision,
+        release=after.open_run.id if after.open_run is not None else "",
+    )
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _applied(plan: Plan, state: DeploymentState | None, *, carried_out: bool) -> Applied:
+    return Applied(
+        deployment=plan.deployment,
+        changes=plan.changes,
+        notes=plan.notes,
+        revision=state.revision if state is not None else 0,
+        published=carried_out and plan.snapshot is not None,
+        carried_out=carried_out,
+    )

@@ -1,0 +1,262 @@
+"""The loop: observe, decide, act. One leader runs it; whoever else starts it waits for its turn.
+
+    answer commands ─► each deployment: recover ─► judge ─► observe ─► decide ─► record ─► act ─► watch ─► tell ─► send
+
+It compares what is with what the file wants, never what changed since: a step that is missed, repeated or cut short by
+a kill loses nothing. One deployment's trouble never stops the others.
+"""
+
+import logging
+from collections.abc import Callable
+
+import msgspec
+
+from seatrial.control import perform
+from seatrial.control.actions import answer_commands
+from seatrial.control.alerting import Postman, tell
+from seatrial.control.change import LOOP, recover
+from seatrial.control.decide import Action, Observed
+from seatrial.control.decisions import DECIDED, Decided, decided, decision_of, entry_of
+from seatrial.control.monitoring import read_windows
+from seatrial.control.observe import alias_stands, observe
+from seatrial.control.perform import Done, Who
+from seatrial.control.senses import Senses
+from seatrial.control.site import Site
+from seatrial.control.transitions import with_caps
+from seatrial.experiments.judgement import Judgement
+from seatrial.ledger.retention import read_retention, write_retention
+from seatrial.releases.leadership import Leadership
+from seatrial.releases.publication import PreparationFailed
+from seatrial.releases.records import AuditEntry, DeploymentState, VerdictRecord
+from seatrial.releases.run import ReleaseRun
+from seatrial.spec.deployment import Deployment
+from seatrial.spec.errors import Conflict, SeatrialError
+from seatrial.spec.read import load_deployment
+from seatrial.watch.alerts import event_alert
+from seatrial.watch.delivery import Post
+
+log = logging.getLogger("seatrial.control")
+
+_SECOND = 1_000_000
+_DAY = 86_400 * _SECOND
+_ALIAS_EVERY = 30 * _SECOND
+_JUDGE_AT_LEAST, _JUDGE_SHARE = 1.0, 5.0
+"""A judgement is made again after so many seconds, or so many times what the last one cost."""
+_KEEP_SHARE, _KEEP_AT_MOST = 100, 300 * _SECOND
+"""A judgement is kept when its recommendation is new, or a hundredth of the release's life has passed."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 2 * _SECOND, 300 * _SECOND
+"""After a failure a deployment is left alone for so long, doubling."""
+
+
+class Loop:
+    """The loop of one machine.
+
+    Args:
+        site: What it acts on.
+        senses: What it sees.
+        leadership: The right to act; without it a step does nothing.
+        post: Sends alerts; None: over HTTP.
+    """
+
+    def __init__(self, site: Site, senses: Senses, leadership: Leadership, *, post: Post | None = None) -> None:
+        self._site = site
+        self._senses = senses
+        self._leadership = leadership
+        self._postman = Postman(site, post)
+        self._specs: dict[str, tuple[str, Deployment]] = {}
+        self._judge_at: dict[str, int] = {}
+        self._alias_at: dict[str, int] = {}
+        self._paused_until: dict[str, tuple[int, int]] = {}
+        self._reconciled: set[str] = set()
+
+    def step(self, now: int) -> bool:
+        """One pass over everything; False when somebody else leads.
+
+        Args:
+            now: Microseconds since 1970 UTC.
+        """
+        if not self._leadership.holds():
+            if not self._leadership.take():
+                return False
+            self._reconciled.clear()
+        answer_commands(self._site)
+        states = self._site.state.deployments.all()
+        for state in states:
+            self._guarded(state.deployment, now, lambda state=state: self._one(state, now))  # type: ignore[misc]
+        self._keep_retention(states)
+        self._postman.send({state.deployment: self._spec(state) for state in states if state.text}, now)
+        return True
+
+    def _guarded(self, deployment: str, now: int, work: Callable[[], None]) -> None:
+        """Do ``work``; when it fails say so and leave the deployment alone for a while."""
+        until, failures = self._paused_until.get(deployment, (0, 0))
+        if now < until:
+            return
+        try:
+            work()
+        except Conflict as error:  # somebody else is changing it: look again when that is done
+            log.info("%s: %s", deployment, error)
+        except Exception as error:
+            # One deployment's trouble must not stop the others.
+            log.error("%s: %s", deployment, error, exc_info=not isinstance(error, SeatrialError))
+            pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**failures)
+            self._paused_until[deployment] = (now + pause, failures + 1)
+            self._tell_failure(deployment, error, now)
+        else:
+            self._paused_until.pop(deployment, None)
+
+    def _tell_failure(self, deployment: str, error: Exception, now: int) -> None:
+        """An alert a day for each kind of trouble; what was withdrawn is told from the audit already."""
+        if isinstance(error, PreparationFailed):
+            return
+        kind = type(error).__name__
+        sentence = str(error) if isinstance(error, SeatrialError) else f"the loop failed over it: {kind}: {error}"
+        self._site.state.alerts.add(event_alert(deployment, "failure", f"failure/{kind}/{now // _DAY}", sentence, now))
+
+    def _one(self, state: DeploymentState, now: int) -> None:
+        name = state.deployment
+        self._recover(state)
+        state = self._site.state.deployments.get(name)
+        spec = self._spec(state)
+        try:
+            self._look_after(spec, state, now)
+        finally:
+            read_windows(self._site, self._senses, spec, state, now)
+            tell(self._site, name)
+
+    def _recover(self, state: DeploymentState) -> None:
+        """Finish what a killed process left: looked for on taking the lead, and when something is seen unfinished."""
+        unfinished = state.alias_due is not None or self._site.state.deployments.pending(state.deployment)
+        if state.deployment in self._reconciled and not unfinished:
+            return
+        with self._site.changing(state.deployment):
+            recover(self._site, state.deployment)
+        self._reconciled.add(state.deployment)
+
+    def _look_after(self, spec: Deployment, state: DeploymentState, now: int) -> None:
+        """Observe, decide, act."""
+        run, judgement, trouble = state.open_run, None, ""
+        if run is not None:
+            if now < self._judge_at.get(run.id, 0):
+                return
+            judgement, trouble = self._judge(spec, run, now)
+            if judgement is not None:
+                state = self._fix_caps(state, judgement)
+                self._keep(run, state.revision, judgement)
+        observed = observe(
+            spec, state, now, judgement=judgement, trouble=trouble, alias_stands=self._alias_stands(state, now)
+        )
+        decision = decided(observed)
+        self._record(observed, decision)
+        for action in decision.actions:
+            self._act(observed, action)
+
+    def _judge(self, spec: Deployment, run: ReleaseRun, now: int) -> tuple[Judgement | None, str]:
+        began = self._site.monotonic()
+        try:
+            return self._senses.judge(spec, run, now, self._dropped_before(run)), ""
+        except SeatrialError as error:
+            return None, str(error)
+        except Exception as error:  # whatever it is, the judgement could not be made, and that is said aloud
+            log.exception("%s: the release could not be judged", spec.deployment)
+            return None, f"{type(error).__name__}: {error}"
+        finally:
+            cost = self._site.monotonic() - began
+            self._judge_at[run.id] = now + round(max(_JUDGE_AT_LEAST, _JUDGE_SHARE * cost) * _SECOND)
+
+    def _dropped_before(self, run: ReleaseRun) -> int:
+        """Rows lost before the release began, noted at its first look."""
+        name = f"dropped before {run.id}"
+        before = self._site.state.marks.get(run.deployment, name)
+        if before is None:
+            before = self._senses.dropped(run.deployment)
+            self._site.state.marks.put(run.deployment, name, before)
+        return before
+
+    def _fix_caps(self, state: DeploymentState, judgement: Judgement) -> DeploymentState:
+        """Numbers that must not change once they were looked at are kept with the release."""
+        run = state.open_run
+        if run is None or judgement.caps.keys() <= run.caps.keys():
+            return state
+        with self._site.changing(state.deployment):
+            fresh = self._site.state.deployments.get(state.deployment)
+            if fresh.version != state.version:
+                return fresh
+            entry = AuditEntry(
+                deployment=state.deployment,
+                at=judgement.at,
+                action="fix",
+                actor=LOOP,
+                why="fixed before the first look",
+                sentence=", ".join(f"{name} is fixed at {value:g}" for name, value in judgement.caps.items()) + ".",
+                revision=state.revision,
+                release=run.id,
+            )
+            return self._site.state.deployments.save(with_caps(fresh, judgement.caps), entry, judgement.at)
+
+    def _keep(self, run: ReleaseRun, revision: int, judgement: Judgement) -> None:
+        """Keep the judgement when it says something new, or enough time has passed for the picture."""
+        last = self._site.state.verdicts.last(run.deployment, run.id)
+        pause = min(_KEEP_AT_MOST, (judgement.at - run.started_at) // _KEEP_SHARE)
+        is_new = last is None or (last.recommendation, last.stage) != (judgement.recommendation, judgement.stage)
+        if not is_new and last is not None and judgement.at - last.at < pause:
+            return
+        self._site.state.verdicts.add(
+            VerdictRecord(
+                deployment=run.deployment,
+                release=run.id,
+                at=judgement.at,
+                revision=revision,
+                stage=judgement.stage,
+                recommendation=judgement.recommendation,
+                judgement=msgspec.json.encode(judgement).decode(),
+            )
+        )
+
+    def _alias_stands(self, state: DeploymentState, now: int) -> int | None:
+        """Where the alias stands, looked up now and then."""
+        if state.alias is None or now < self._alias_at.get(state.deployment, 0):
+            return None
+        self._alias_at[state.deployment] = now + _ALIAS_EVERY
+        return alias_stands(state, self._site.registry)
+
+    def _record(self, observed: Observed, decision: Decided) -> None:
+        """Record a decision that acts, or that another row took than the last one of this release."""
+        last = self._site.state.audit.last(observed.deployment, DECIDED, observed.release)
+        is_new = observed.release and (last is None or decision_of(last).row != decision.row)
+        if decision.actions or is_new:
+            self._site.state.audit.add(entry_of(observed, decision))
+
+    def _act(self, observed: Observed, action: Action) -> Done:
+        who = Who(LOOP, action.why)
+        deployment, stands = observed.deployment, observed.alias_stands or 0
+        if action.kind == "tell-alias":
+            return perform.tell_alias(self._site, deployment, who, stands)
+        if action.kind == "follow-alias":
+            return perform.follow_alias(self._site, deployment, who, stands)
+        return _PLAIN[action.kind](self._site, deployment, who)
+
+    def _keep_retention(self, states: tuple[DeploymentState, ...]) -> None:
+        """Tell the ledger how long to keep rows."""
+        keep = {state.deployment: self._spec(state).log.keep for state in states if state.text}
+        if read_retention(self._site.home).keep != keep:
+            write_retention(self._site.home, keep)
+
+    def _spec(self, state: DeploymentState) -> Deployment:
+        known = self._specs.get(state.deployment)
+        if known is None or known[0] != state.text:
+            known = (state.text, load_deployment(state.text))
+            self._specs[state.deployment] = known
+        return known[1]
+
+
+_PLAIN: dict[str, Callable[[Site, str, Who], Done]] = {
+    "rollback": perform.rollback,
+    "advance": perform.advance,
+    "promote": perform.promote,
+    "propose": perform.propose,
+    "reconsider": perform.reconsider,
+    "conclude": perform.conclude,
+    "unload-previous": perform.unload_previous,
+    "alias-back": perform.alias_back,
+}

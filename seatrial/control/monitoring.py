@@ -1,0 +1,51 @@
+"""Monitors on schedule: windows that have become complete are read once, kept, and told when they deserve it."""
+
+import msgspec
+
+from seatrial.control.senses import Senses
+from seatrial.control.site import Site
+from seatrial.releases.records import DeploymentState, WindowRecord
+from seatrial.spec.deployment import Deployment
+from seatrial.watch.alerts import alerts_of
+from seatrial.watch.clock import Watermark, watermark
+from seatrial.watch.window import Window
+
+DATA, PERFORMANCE = "windows of data", "windows of performance"
+
+
+def read_windows(site: Site, senses: Senses, spec: Deployment, state: DeploymentState, now: int) -> tuple[Window, ...]:
+    """Read what has become complete since the marks, keep it, and move the marks."""
+    since, until = _since(site, spec, state), watermark(spec, now)
+    if until.data <= since.data and until.performance <= since.performance:
+        return ()
+    windows = senses.watch(spec, state, since, now)
+    # Alerts first: their keys make a repeat harmless, and once the marks have moved nobody looks again.
+    for alert in alerts_of(windows, site.state.alerts.of(spec.deployment), now):
+        site.state.alerts.add(alert)
+    site.state.windows.add(
+        [_record(window) for window in windows],
+        deployment=spec.deployment,
+        marks={DATA: max(since.data, until.data), PERFORMANCE: max(since.performance, until.performance)},
+    )
+    return windows
+
+
+def _since(site: Site, spec: Deployment, state: DeploymentState) -> Watermark:
+    """The marks; before the first, what lies before the deployment was applied is not looked at."""
+    first = watermark(spec, state.applied_at)
+    data = site.state.marks.get(spec.deployment, DATA)
+    performance = site.state.marks.get(spec.deployment, PERFORMANCE)
+    return Watermark(first.data if data is None else data, first.performance if performance is None else performance)
+
+
+def _record(window: Window) -> WindowRecord:
+    return WindowRecord(
+        deployment=window.deployment,
+        monitor=window.monitor,
+        variant=window.variant,
+        version=window.version or window.variant,
+        start=window.start,
+        end=window.end,
+        severity=window.severity,
+        window=msgspec.json.encode(window).decode(),
+    )

@@ -1,0 +1,172 @@
+"""What applying a file does to the deployment's release: begin one, go on with it, mark edits, or end it; pure."""
+
+from typing import Protocol
+
+import msgspec
+
+from seatrial.control.transitions import abandoned, in_stage, with_phase
+from seatrial.releases.records import DeploymentState
+from seatrial.releases.run import ReleaseRun
+from seatrial.routing.snapshot import Slot
+from seatrial.spec.deployment import Deployment, ReleaseSpec, ShadowStage, TestStage
+from seatrial.spec.errors import BadInput
+
+_WINDOWS = ("kind", "outcome", "value", "numerator", "denominator", "within", "grace", "want", "cap")
+
+
+class Moment(Protocol):
+    """When, and the identities to use."""
+
+    @property
+    def now(self) -> int: ...
+    @property
+    def revision(self) -> int: ...
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def retry(self) -> bool: ...
+
+
+class NextRun(msgspec.Struct, frozen=True, kw_only=True):
+    """The state with its release as the file wants it, and what to say about it."""
+
+    state: DeploymentState
+    changes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    begins: bool = False
+
+
+def next_run(
+    spec: Deployment, old: Deployment | None, before: DeploymentState, draft: DeploymentState, moment: Moment
+) -> NextRun:
+    """The release after a file is applied.
+
+    Args:
+        spec: The file.
+        old: The file in force, or None.
+        before: What is in force.
+        draft: What would be in force, its pins done and its release still that of ``before``.
+        moment: When, and the next identities.
+
+    Raises:
+        BadInput: the file no longer has the stage that the release under way is in.
+    """
+    release = spec.release
+    challenger = draft.slot(release.of) if release is not None else None
+    if release is None or challenger is None:
+        return _without(before, draft, release, moment)
+    run = before.run
+    if run is None or not _is_of(run, release, draft, spec):
+        return _begin(spec, release, challenger, draft, moment)
+    if run.open:
+        return _go_on(spec, old, release, run, draft, moment)
+    if moment.retry:
+        return _begin(spec, release, challenger, draft, moment)
+    note = f"the release of {run.challenger_version} ended as {run.status}; apply with --retry to begin it again."
+    return NextRun(state=draft, notes=(note,))
+
+
+def _without(before: DeploymentState, draft: DeploymentState, release: ReleaseSpec | None, moment: Moment) -> NextRun:
+    """No release is wanted, or its challenger is empty."""
+    state = msgspec.structs.replace(draft, run=abandoned(before.run, moment.now))
+    changes: tuple[str, ...] = ()
+    if before.open_run is not None:
+        why = "the file has none any more" if release is None else "its challenger is in command already"
+        changes = (f"the release of {before.open_run.challenger_version} ends, because {why}.",)
+    notes: tuple[str, ...] = ()
+    pin = draft.pin(release.of) if release is not None else None
+    if pin is not None and pin.emptied:
+        notes = (f"`{pin.variant}` ({pin.reference}) is empty, because its version was {pin.emptied}.",)
+    return NextRun(state=state, changes=changes, notes=notes)
+
+
+def _is_of(run: ReleaseRun, release: ReleaseSpec, draft: DeploymentState, spec: Deployment) -> bool:
+    """Whether ``run`` is the release that the file describes: the same versions into the same entry."""
+    champion, challenger = draft.slot(spec.default), draft.slot(release.of)
+    assert champion is not None
+    assert challenger is not None
+    return (
+        run.status != "abandoned"
+        and (run.challenger, run.entry) == (release.of, release.into)
+        and run.challenger_version == challenger.model_version
+        and (not run.open or run.champion_version == champion.model_version)
+    )
+
+
+def _begin(spec: Deployment, release: ReleaseSpec, challenger: Slot, draft: DeploymentState, moment: Moment) -> NextRun:
+    champion = draft.slot(spec.default)
+    assert champion is not None
+    run = ReleaseRun(
+        id=moment.run_id,
+        deployment=spec.deployment,
+        entry=release.into,
+        champion=spec.default,
+        challenger=release.of,
+        champion_version=champion.model_version,
+        challenger_version=challenger.model_version,
+        salt=f"{spec.deployment}/{release.into}/{moment.run_id}",
+        stage=release.stages[0].kind,
+        stage_started_at=moment.now,
+        alpha=release.method.alpha,
+        plan_units=release.method.plan_units,
+        started_at=moment.now,
+    )
+    state = in_stage(spec, draft, run, 0, moment.now, moment.revision)
+    stages = ", then ".join(_stage(stage) for stage in release.stages)
+    begins = f"a release of {run.challenger_version} against {run.champion_version} begins in `{run.entry}`: {stages}."
+    changes = [begins]
+    if draft.open_run is not None:
+        changes.insert(0, f"the release of {draft.open_run.challenger_version} ends, because another begins.")
+    return NextRun(state=state, changes=tuple(changes), begins=True)
+
+
+def _stage(stage: ShadowStage | TestStage) -> str:
+    what = "of the requests in shadow" if isinstance(stage, ShadowStage) else "of the units in a test"
+    return f"{stage.share:.4g} {what}" if stage.share > 1 else f"{100 * stage.share:.4g}% {what}"
+
+
+def _go_on(
+    spec: Deployment,
+    old: Deployment | None,
+    release: ReleaseSpec,
+    run: ReleaseRun,
+    draft: DeploymentState,
+    moment: Moment,
+) -> NextRun:
+    index = next((i for i, stage in enumerate(release.stages) if stage.kind == run.stage), None)
+    if index is None:
+        raise BadInput(
+            f"the release of {run.challenger_version} is in its {run.stage} stage, which this file does not have; "
+            "leave it in, or end the release first (promote or rollback)."
+        )
+    marks = edits(old, spec)
+    edited = tuple(dict.fromkeys((*run.edited, *marks)))
+    changed = msgspec.structs.replace(run, stage_index=index, edited=edited)
+    stage = release.stages[index]
+    if isinstance(stage, TestStage) and run.phase is not None and run.phase.arms[-1].weight != stage.share:
+        changed = with_phase(changed, stage.share, moment.now, moment.revision)
+    notes = tuple(f"`{name}` is edited while the release runs: every later verdict will say so." for name in marks)
+    return NextRun(state=msgspec.structs.replace(draft, run=changed), notes=notes)
+
+
+def edits(old: Deployment | None, new: Deployment) -> tuple[str, ...]:
+    """What of a release's terms differs between two files."""
+    if old is None or old.release is None or new.release is None:
+        return ()
+    before, after = terms(old, old.release), terms(new, new.release)
+    return tuple(name for name in sorted({*before, *after}) if before.get(name) != after.get(name))
+
+
+def terms(spec: Deployment, release: ReleaseSpec) -> dict[str, object]:
+    """What a release was agreed on before it was looked at: primary, error rate, margins, and the metrics' windows."""
+    agreed: dict[str, object] = {
+        "release.primary.metric": release.primary.metric,
+        "release.primary.minimum_effect": release.primary.minimum_effect,
+        "release.method.alpha": release.method.alpha,
+        "release.method.plan_units": release.method.plan_units,
+    }
+    agreed |= {f"release.guardrails.{name}": margin for name, margin in release.guardrails.items()}
+    for name in (release.primary.metric, *release.guardrails):
+        if name in spec.metrics:
+            agreed |= {f"metrics.{name}.{key}": getattr(spec.metrics[name], key) for key in _WINDOWS}
+    return agreed

@@ -1,0 +1,102 @@
+"""Observe: everything a decision depends on, gathered into one frozen value."""
+
+from collections.abc import Callable
+
+from seatrial.control.decide import Observed
+from seatrial.control.resolve import Registry
+from seatrial.experiments.judgement import Judgement
+from seatrial.releases.records import DeploymentState
+from seatrial.releases.run import ReleaseRun
+from seatrial.spec.deployment import Deployment, ReleaseSpec, ShadowStage
+from seatrial.spec.errors import SeatrialError
+
+FAILURES_TOLERATED = 0.01
+"""Share of shadow pairs in which a challenger may fail and still pass, when no guardrail on ``errors`` says another."""
+
+_SECOND = 1_000_000
+
+
+def observe(
+    spec: Deployment,
+    state: DeploymentState,
+    now: int,
+    *,
+    judgement: Judgement | None = None,
+    trouble: str = "",
+    alias_stands: int | None = None,
+) -> Observed:
+    """What a decision at ``now`` depends on.
+
+    Args:
+        spec: The file in force.
+        state: What came of it.
+        now: Microseconds since 1970 UTC.
+        judgement: Of the release under way; None when there is none, or it could not be made.
+        trouble: Why it could not be made.
+        alias_stands: Where the champion's alias stands in the registry; None: not looked up.
+    """
+    house = {
+        "deployment": spec.deployment,
+        "at": now,
+        "revision": state.revision,
+        "previous_until": state.previous.until if state.previous is not None else None,
+        "alias_stands": alias_stands if state.alias_due is None else None,
+        "alias_ours": state.alias.version if state.alias is not None else 0,
+        "alias_told": state.alias_strayed,
+        "alias_moved": spec.alias_moved,
+    }
+    run = state.open_run
+    if run is None or spec.release is None:
+        return Observed(**house)  # type: ignore[arg-type]
+    return Observed(**house, **_release(spec.release, run, now, judgement), trouble=trouble)  # type: ignore[arg-type]
+
+
+def _release(release: ReleaseSpec, run: ReleaseRun, now: int, judgement: Judgement | None) -> dict[str, object]:
+    stage = release.stages[run.stage_index]
+    is_shadow = isinstance(stage, ShadowStage)
+    return {
+        "release": run.id,
+        "status": run.status,
+        "stage": run.stage,
+        "further_stages": len(release.stages) - run.stage_index - 1,
+        "stage_seconds": max(0.0, (now - run.stage_started_at) / _SECOND),
+        "at_least": (stage.duration or 0.0) if isinstance(stage, ShadowStage) else stage.at_least,
+        "at_most": None if isinstance(stage, ShadowStage) else stage.at_most,
+        "minimum_pairs": stage.minimum_pairs if isinstance(stage, ShadowStage) else 0,
+        "then": release.then,
+        **(_judged(release, judgement, is_shadow) if judgement is not None else {}),
+    }
+
+
+def _judged(release: ReleaseSpec, judgement: Judgement, is_shadow: bool) -> dict[str, object]:
+    primary, shadow = judgement.primary, judgement.shadow
+    errors = release.guardrails.get("errors")
+    return {
+        "recommendation": judgement.recommendation,
+        "because": judgement.because,
+        "worse_guardrails": tuple(
+            metric.name for metric in judgement.metrics if metric.part == "guardrail" and metric.verdict.word == "worse"
+        ),
+        "matured": min(primary.counts.champion, primary.counts.challenger) if primary is not None else 0,
+        "pairs": shadow.pairs if shadow is not None else 0,
+        "shadow_worse": is_shadow
+        and shadow is not None
+        and shadow.verdict is not None
+        and shadow.verdict.word == "worse",
+        "failing": shadow.failures / shadow.pairs if shadow is not None and shadow.pairs else 0.0,
+        "tolerated": errors.absolute if errors is not None and errors.absolute is not None else FAILURES_TOLERATED,
+    }
+
+
+def alias_stands(state: DeploymentState, registry: Registry) -> int | None:
+    """The version on which the champion's alias stands; None without an alias, or when the registry is away."""
+    if state.alias is None:
+        return None
+    return _quietly(lambda: registry.aliases(state.alias.model).get(state.alias.alias) if state.alias else None)
+
+
+def _quietly(look: Callable[[], int | None]) -> int | None:
+    try:
+        return look()
+    except SeatrialError:  # an alias that cannot be looked up has not moved, as far as anybody knows
+        return None

@@ -1,0 +1,293 @@
+"""Doing one thing to a deployment: read what is, work out what shall be, carry it out, audit it.
+
+Every function takes the deployment's lock, finishes what a killed process left, and acts on the state as it is then;
+asking for what no longer makes sense is a Conflict, not a second swap.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from seatrial.control.change import carry_out, next_revision, recover
+from seatrial.control.resolve import slot_of
+from seatrial.control.site import Site
+from seatrial.control.snapshots import routing_snapshot
+from seatrial.control.transitions import (
+    advanced,
+    concluded,
+    followed,
+    promoted,
+    rolled_back,
+    with_alias,
+    with_status,
+    without_previous,
+)
+from seatrial.releases.records import AuditEntry, DeploymentState
+from seatrial.spec.deployment import Deployment
+from seatrial.spec.errors import Conflict
+from seatrial.spec.read import load_deployment
+
+
+class Who(msgspec.Struct, frozen=True):
+    """Who does something, and why.
+
+    Attributes:
+        actor: A person's name, or ``seatrial`` for the loop.
+        why: The reason.
+    """
+
+    actor: str
+    why: str
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """What was done.
+
+    Attributes:
+        revision: The routing revision that serves now.
+        sentence: What happened, in words.
+        warning: What did not go smoothly, or "".
+    """
+
+    deployment: str
+    action: str
+    revision: int
+    sentence: str
+    warning: str = ""
+
+
+class Step(msgspec.Struct, frozen=True):
+    """A worked-out change: the state after, whether gateways need a new revision, and the sentence."""
+
+    after: DeploymentState
+    publishes: bool
+    sentence: str
+
+
+Work = Callable[[Deployment, DeploymentState, int], Step]
+"""From the file in force, the state as it is and the next revision to the step; Conflict when it makes no sense."""
+
+
+def perform(site: Site, deployment: str, action: str, who: Who, work: Work) -> Done:
+    """Do ``work`` to a deployment under its lock, and audit it as ``action``.
+
+    Raises:
+        NotFound: no such deployment.
+        Conflict: it makes no sense now, or somebody else is changing the deployment.
+        PreparationFailed: a worker could not prepare it; nothing has changed.
+    """
+    with site.changing(deployment):
+        recover(site, deployment)
+        state = site.state.deployments.get(deployment)
+        spec = load_deployment(state.text)
+        revision = next_revision(site, deployment)
+        step = work(spec, state, revision)
+        after = msgspec.structs.replace(step.after, revision=revision) if step.publishes else step.after
+        run = state.open_run or after.open_run
+        entry = AuditEntry(
+            deployment=deployment,
+            at=site.clock(),
+            action=action,
+            actor=who.actor,
+            why=who.why,
+            sentence=step.sentence,
+            revision=after.revision,
+            release=run.id if run is not None else "",
+        )
+        held, warning = carry_out(site, after, routing_snapshot(spec, after) if step.publishes else None, entry)
+        return Done(
+            deployment=deployment, action=action, revision=held.revision, sentence=step.sentence, warning=warning
+        )
+
+
+def promote(site: Site, deployment: str, who: Who, variant: str | None = None) -> Done:
+    """A challenger takes command: one swap.
+
+    Args:
+        variant: Which; None: that of the release, or the only other variant.
+    """
+
+    def work(spec: Deployment, state: DeploymentState, _revision: int) -> Step:
+        chosen = variant or _challenger(spec, state)
+        after = promoted(spec, state, chosen, site.clock())
+        new, old = state.slot(chosen), state.slot(spec.default)
+        assert new is not None
+        assert old is not None
+        return Step(
+            after,
+            True,
+            f"{new.model_version} took command from {old.model_version}, which stays loaded as `previous`.",
+        )
+
+    return perform(site, deployment, "promote", who, work)
+
+
+def _challenger(spec: Deployment, state: DeploymentState) -> str:
+    if state.run is not None and state.slot(state.run.challenger) is not None:
+        return state.run.challenger
+    others = [pin.variant for pin in state.pins if pin.slot is not None and pin.variant != spec.default]
+    if len(others) == 1:
+        return others[0]
+    if others:
+        raise Conflict(
+            f"deployment {state.deployment!r} has the variants {', '.join(others)} beside `{spec.default}`; "
+            "say which one shall take command (--variant)."
+        )
+    raise Conflict(
+        f"deployment {state.deployment!r} has no challenger loaded, so there is nothing to promote; "
+        "name a version in the file and apply it."
+    )
+
+
+def rollback(site: Site, deployment: str, who: Who) -> Done:
+    """Back to what was in command: one swap to a version that is still loaded."""
+
+    def work(spec: Deployment, state: DeploymentState, _revision: int) -> Step:
+        after = rolled_back(spec, state, site.clock())
+        if state.open_run is not None:
+            gone, stays = state.open_run.challenger_version, state.open_run.champion_version
+            return Step(after, True, f"{gone} was taken out; {stays} stays in command alone.")
+        assert state.previous is not None
+        back = state.previous.slot.model_version
+        return Step(after, True, f"{back} took command back from {state.previous.replaced}.")
+
+    return perform(site, deployment, "rollback", who, work)
+
+
+def pause(site: Site, deployment: str, who: Who) -> Done:
+    """The loop leaves the release alone, weights as they are, until it is resumed."""
+
+    def work(_spec: Deployment, state: DeploymentState, _revision: int) -> Step:
+        after = with_status(state, "paused")
+        run = state.open_run
+        assert run is not None
+        if run.status == "paused":
+            raise Conflict(f"the release of {run.challenger_version} is paused already.")
+        return Step(after, False, f"The release of {run.challenger_version} is paused; its traffic stays as it is.")
+
+    return perform(site, deployment, "pause", who, work)
+
+
+def resume(site: Site, deployment: str, who: Who) -> Done:
+    """The loop looks after the release again."""
+
+    def work(_spec: Deployment, state: DeploymentState, _revision: int) -> Step:
+        after = with_status(state, "running")
+        run = state.open_run
+        assert run is not None
+        if run.status != "paused":
+            raise Conflict(f"the release of {run.challenger_version} is not paused.")
+        return Step(after, False, f"The release of {run.challenger_version} goes on.")
+
+    return perform(site, deployment, "resume", who, work)
+
+
+def advance(site: Site, deployment: str, who: Who) -> Done:
+    """The release enters its next stage."""
+
+    def work(spec: Deployment, state: DeploymentState, revision: int) -> Step:
+        after = advanced(spec, state, site.clock(), revision)
+        run = after.open_run
+        assert run is not None
+        share = f" with {100 * run.phase.arms[-1].weight:.4g}% of the units" if run.phase is not None else ""
+        return Step(after, True, f"{run.challenger_version} enters its {run.stage} stage{share}.")
+
+    return perform(site, deployment, "advance", who, work)
+
+
+def conclude(site: Site, deployment: str, who: Who) -> Done:
+    """The release ends without an answer, and the champion keeps command."""
+
+    def work(_spec: Deployment, state: DeploymentState, _revision: int) -> Step:
+        after = concluded(state, site.clock())
+        run = state.open_run
+        assert run is not None
+        return Step(
+            after,
+            True,
+            f"The release of {run.challenger_version} ended inconclusive; {run.champion_version} keeps command.",
+        )
+
+    return perform(site, deployment, "conclude", who, work)
+
+
+def propose(site: Site, deployment: str, who: Who) -> Done:
+    """A person is asked to promote."""
+
+    def work(_spec: Deployment, state: DeploymentState, _revision: int) -> Step:
+        after = with_status(state, "proposed")
+        assert after.run is not None
+        return Step(
+            after,
+            False,
+            f"{after.run.challenger_version} is ready to take command; say: seatrial promote {deployment}.",
+        )
+
+    return perform(site, deployment, "propose", who, work)
+
+
+def reconsider(site: Site, deployment: str, who: Who) -> Done:
+    """A person was asked to promote, but the evidence does not say so any more."""
+
+    def work(_spec: Deployment, state: DeploymentState, _revision: int) -> Step:
+        after = with_status(state, "running")
+        assert after.run is not None
+        return Step(after, False, f"{after.run.challenger_version} is not ready to take command any more.")
+
+    return perform(site, deployment, "reconsider", who, work)
+
+
+def unload_previous(site: Site, deployment: str, who: Who) -> Done:
+    """The rollback window is over: the previous version is unloaded."""
+
+    def work(_spec: Deployment, state: DeploymentState, _revision: int) -> Step:
+        if state.previous is None:
+            raise Conflict(f"deployment {deployment!r} keeps no previous version.")
+        sentence = f"{state.previous.slot.model_version} is not kept loaded any longer."
+        return Step(without_previous(state), True, sentence)
+
+    return perform(site, deployment, "unload", who, work)
+
+
+def tell_alias(site: Site, deployment: str, who: Who, stands: int) -> Done:
+    """Somebody else moved the champion's alias: noted, told, not served."""
+
+    def work(spec: Deployment, state: DeploymentState, _revision: int) -> Step:
+        alias = state.alias
+        if alias is None:
+            raise Conflict(f"deployment {deployment!r} follows no alias.")
+        sentence = (
+            f"Somebody moved {alias.model}@{alias.alias} to version {stands}; {alias.model}:{alias.version} is still "
+            f"served. To serve version {stands}, name models:/{alias.model}/{stands} at `{spec.default}` and apply."
+        )
+        return Step(with_alias(state, alias, strayed=stands), False, sentence)
+
+    return perform(site, deployment, "alias-moved", who, work)
+
+
+def alias_back(site: Site, deployment: str, who: Who) -> Done:
+    """The alias stands where we put it again."""
+
+    def work(_spec: Deployment, state: DeploymentState, _revision: int) -> Step:
+        alias = state.alias
+        if alias is None:
+            raise Conflict(f"deployment {deployment!r} follows no alias.")
+        sentence = f"{alias.model}@{alias.alias} stands on version {alias.version} again."
+        return Step(with_alias(state, alias), False, sentence)
+
+    return perform(site, deployment, "alias-back", who, work)
+
+
+def follow_alias(site: Site, deployment: str, who: Who, stands: int) -> Done:
+    """Somebody else moved the champion's alias, and the file wants that served."""
+
+    def work(spec: Deployment, state: DeploymentState, _revision: int) -> Step:
+        alias, old = state.alias, state.slot(spec.default)
+        if alias is None or old is None:
+            raise Conflict(f"deployment {deployment!r} follows no alias.")
+        said = spec.variants[spec.default]
+        slot = slot_of(spec.default, said, alias.model, stands, site.registry, site.store)
+        sentence = f"{slot.model_version} took command from {old.model_version}, following {alias.model}@{alias.alias}."
+        return Step(followed(spec, state, slot, site.clock()), True, sentence)
+
+    return perform(site, deployment, "follow", who, work)

@@ -1,0 +1,61 @@
+"""From a reference in the file to a slot: which version it is, and its verified files in this host's store."""
+
+from pathlib import Path
+from typing import Protocol
+
+from seatrial.models.manifest import Manifest, read_manifest
+from seatrial.routing.snapshot import Slot
+from seatrial.spec.deployment import VariantSpec
+from seatrial.spec.errors import BadInput
+
+
+class Registry(Protocol):
+    """What control needs of the model registry."""
+
+    def resolve(self, uri: str) -> tuple[str, int]: ...
+    def materialise(self, name: str, version: int, store: Path) -> tuple[str, Path]: ...
+    def set_alias(self, name: str, alias: str, version: int) -> None: ...
+    def aliases(self, name: str) -> dict[str, int]: ...
+
+
+def resolve(variant: str, said: VariantSpec, registry: Registry, store: Path) -> Slot:
+    """Look a reference up and bring its files here.
+
+    Raises:
+        NotFound: no such model, alias or version.
+        BadInput: the variant does not allow what the version needs.
+    """
+    name, version = registry.resolve(said.model)
+    return slot_of(variant, said, name, version, registry, store)
+
+
+def slot_of(variant: str, said: VariantSpec, name: str, version: int, registry: Registry, store: Path) -> Slot:
+    """The slot of a version that is known by number."""
+    digest, directory = registry.materialise(name, version, store)
+    manifest = read_manifest(str(directory))
+    check_allowed(variant, said, f"{name}:{version}", manifest)
+    return Slot(
+        variant=variant,
+        model=name,
+        version=version,
+        digest=digest,
+        path=str(directory),
+        runtime=manifest.runtime,
+        trust=said.trust,
+        timeout=said.timeout,
+        signature=manifest.signature,
+    )
+
+
+def check_allowed(variant: str, said: VariantSpec, model_version: str, manifest: Manifest) -> None:
+    """Raise BadInput when the version needs a trust or a runtime that the variant does not give."""
+    if manifest.trust == "pickle" and said.trust != "pickle":
+        raise BadInput(
+            f"{model_version} was registered with --trust pickle, so loading it runs code that came with it; "
+            f"write `trust: pickle` at variant `{variant}` if you trust it."
+        )
+    if said.runtime is not None and said.runtime != manifest.runtime:
+        raise BadInput(
+            f"variant `{variant}` says `runtime: {said.runtime}`, but {model_version} was registered for "
+            f"{manifest.runtime}; leave `runtime` out, or register with --runtime {said.runtime}."
+        )

@@ -1,0 +1,75 @@
+"""What the loop sees of the world: judgements and windows from the ledger. Scenario tests put another world here."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from seatrial.drift import Profile
+from seatrial.experiments.checks import Losses
+from seatrial.experiments.judge import judge
+from seatrial.experiments.judgement import Judgement
+from seatrial.ledger import layout
+from seatrial.ledger.accounting import accounts
+from seatrial.ledger.counters import read_counters
+from seatrial.ledger.reader import Reader
+from seatrial.releases.records import DeploymentState
+from seatrial.releases.run import ReleaseRun
+from seatrial.routing.snapshot import Slot
+from seatrial.spec.deployment import Deployment
+from seatrial.spec.errors import BadInput
+from seatrial.watch.clock import Watermark
+from seatrial.watch.monitor import watch
+from seatrial.watch.window import Window
+
+
+class Senses(Protocol):
+    """What the loop needs to see."""
+
+    def judge(self, spec: Deployment, run: ReleaseRun, now: int, dropped_before: int) -> Judgement:
+        """What is known about a release; ``dropped_before``: rows that were lost before it began."""
+        ...
+
+    def watch(self, spec: Deployment, state: DeploymentState, since: Watermark, now: int) -> tuple[Window, ...]:
+        """Windows of monitors that have become complete since the watermark."""
+        ...
+
+    def dropped(self, deployment: str) -> int:
+        """Rows of a deployment that were served and never written, since this machine began."""
+        ...
+
+
+class LedgerSenses:
+    """The real world: the ledger and the counters under ``home``, profiles in the store."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._reader = Reader(home)
+
+    def judge(self, spec: Deployment, run: ReleaseRun, now: int, dropped_before: int) -> Judgement:
+        losses = Losses(dropped=max(0, self.dropped(spec.deployment) - dropped_before))
+        with self._reader.open(spec.deployment) as view:
+            return judge(spec, run, view, now, losses=losses)
+
+    def watch(self, spec: Deployment, state: DeploymentState, since: Watermark, now: int) -> tuple[Window, ...]:
+        slots = [pin.slot for pin in state.pins if pin.slot is not None]
+        profiles = profiles_of(slots)
+        if not profiles:
+            return ()
+        versions = {slot.variant: slot.model_version for slot in slots}
+        with self._reader.open(spec.deployment) as view:
+            return watch(spec, profiles, view, since, now, versions=versions)
+
+    def dropped(self, deployment: str) -> int:
+        account = accounts(read_counters(layout.counters(self._home))).get(deployment)
+        return sum(account.dropped.values()) if account is not None else 0
+
+
+def profiles_of(slots: list[Slot]) -> Mapping[str, Profile]:
+    """The reference profile of each variant's version, where it has one that can be read."""
+    found: dict[str, Profile] = {}
+    for slot in slots:
+        try:
+            found[slot.variant] = Profile.from_json((Path(slot.path) / "profile.json").read_bytes())
+        except (OSError, BadInput):
+            continue  # a version without a profile is served and not watched; `watch` says so
+    return found

@@ -1,0 +1,108 @@
+"""From intent and state to the routing snapshot that gateways serve; pure."""
+
+import msgspec
+
+from seatrial.releases.records import DeploymentState, Pin
+from seatrial.releases.run import ReleaseRun
+from seatrial.routing.snapshot import Arm, ContextKey, Entry, LogPolicy, Shadow, Slot, Snapshot
+from seatrial.spec.deployment import Deployment, EntrySpec, LogSpec, ShadowStage
+from seatrial.spec.errors import BadInput
+from seatrial.spec.signature import Feature
+
+UNSAID_KINDS = frozenset({"text", "list", "embedding"})
+"""Kinds that ``log: {features: all}`` leaves out: they are logged when the file names them."""
+
+
+def routing_snapshot(spec: Deployment, state: DeploymentState) -> Snapshot:
+    """The snapshot of ``state.revision``.
+
+    Args:
+        spec: The deployment file in force.
+        state: What came of it: a slot for every variant that is not empty.
+
+    Raises:
+        BadInput: ``log`` names a feature that no version has.
+    """
+    slots = tuple(_slot(spec, pin) for pin in state.pins if pin.slot is not None)
+    command = next(slot for slot in slots if slot.variant == spec.default)
+    if state.previous is not None:
+        slots += (state.previous.slot,)
+    return Snapshot(
+        deployment=spec.deployment,
+        revision=state.revision,
+        task=spec.task or command.signature.task,
+        unit_name=spec.unit.name,
+        unit_from=spec.unit.source.removeprefix("context.") if spec.unit.source else None,
+        context=tuple(ContextKey(name, field.kind, field.optional) for name, field in spec.context.items()),
+        slots=slots,
+        default=spec.default,
+        fallback=None if spec.fallback is None else msgspec.json.encode(spec.fallback).decode(),
+        strict_features=spec.strict_features,
+        entries=tuple(_entry(entry, spec, state) for entry in spec.routing),
+        shadows=_shadows(spec, state.open_run),
+        outcomes=tuple(spec.outcomes),
+        log=log_policy(spec.log, slots),
+    )
+
+
+def _slot(spec: Deployment, pin: Pin) -> Slot:
+    assert pin.slot is not None
+    variant = spec.variants[pin.variant]
+    return msgspec.structs.replace(pin.slot, variant=pin.variant, timeout=variant.timeout, trust=variant.trust)
+
+
+def _entry(entry: EntrySpec, spec: Deployment, state: DeploymentState) -> Entry:
+    if entry.to is not None:
+        return Entry(name=entry.name, to=_heir(entry.to, state), reason="rule")
+    run = state.open_run
+    salt = state.salts.get(entry.name, f"{spec.deployment}/{entry.name}")
+    if run is not None and run.entry == entry.name and run.phase is not None:
+        return Entry(
+            name=entry.name, arms=run.phase.arms, salt=run.salt, reason="split", release=run.id, phase=run.phase.number
+        )
+    return Entry(name=entry.name, arms=_arms(entry, state), salt=salt, reason="split")
+
+
+def _arms(entry: EntrySpec, state: DeploymentState) -> tuple[Arm, ...]:
+    """The file's weights; an empty variant's goes to its heir."""
+    weights: dict[str, float] = {}
+    for variant, share in (entry.split or {}).items():
+        served = _heir(variant, state)
+        weights[served] = weights.get(served, 0.0) + share
+    return tuple(Arm(variant, weight) for variant, weight in weights.items())
+
+
+def _heir(variant: str, state: DeploymentState) -> str:
+    pin = state.pin(variant)
+    return pin.heir if pin is not None and pin.slot is None else variant
+
+
+def _shadows(spec: Deployment, run: ReleaseRun | None) -> tuple[Shadow, ...]:
+    if run is None or run.stage != "shadow" or spec.release is None:
+        return ()
+    stage = spec.release.stages[run.stage_index]
+    assert isinstance(stage, ShadowStage)
+    return (Shadow(variant=run.challenger, share=stage.share, salt=run.salt, entry=run.entry, release=run.id),)
+
+
+def log_policy(log: LogSpec, slots: tuple[Slot, ...]) -> LogPolicy:
+    """``log`` with its features named; raises BadInput for one that no version has."""
+    features: dict[str, Feature] = {}
+    for slot in slots:
+        for feature in slot.signature.features:
+            features.setdefault(feature.name, feature)
+    if log.features == "all":
+        named = tuple(name for name, feature in features.items() if feature.kind not in UNSAID_KINDS)
+    elif log.features == "none":
+        named = ()
+    else:
+        named = tuple(_known(name, features, "log.features") for name in log.features)
+    redact = tuple(_known(name, features, "log.redact") for name in log.redact)
+    return LogPolicy(features=named, redact=redact, sample=log.sample)
+
+
+def _known(name: str, features: dict[str, Feature], where: str) -> str:
+    bare = name.removeprefix("features.")
+    if bare not in features:
+        raise BadInput(f"`{where}` names {bare!r}, which no version takes; the features are {', '.join(features)}.")
+    return bare

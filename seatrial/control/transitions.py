@@ -1,0 +1,222 @@
+"""What becomes of a deployment's state when something is done to it; pure: state in, state out.
+
+Each function gives the state after, one version further. Whether a new routing revision is needed is seen by comparing
+snapshots, not decided here.
+"""
+
+import msgspec
+
+from seatrial.releases.records import AliasMove, DeploymentState, Pin, Previous
+from seatrial.releases.run import Phase, ReleaseRun, RunStatus
+from seatrial.routing.snapshot import Arm, Slot
+from seatrial.spec.deployment import Deployment, TestStage
+from seatrial.spec.errors import Conflict
+
+PREVIOUS = "previous"
+"""Name of the variant that was in command before; a file cannot declare it."""
+
+_SECOND = 1_000_000
+
+
+def promoted(spec: Deployment, state: DeploymentState, variant: str, now: int) -> DeploymentState:
+    """``variant``'s version takes command.
+
+    It goes into the default variant's slot, its own slot is emptied (the weight goes to the default), the alias is to
+    be moved, and the version that was in command stays loaded as ``previous`` for ``rollback_window``.
+
+    Raises:
+        Conflict: the variant is in command already, or has no version.
+    """
+    old, new = state.slot(spec.default), state.slot(variant)
+    if variant == spec.default or new is None or old is None:
+        raise Conflict(f"{_empty(state, variant)}, so there is nothing to promote in {state.deployment!r}.")
+    run = state.run if state.run is not None and state.run.challenger == variant else None
+    pins = _with_slot(state.pins, spec.default, msgspec.structs.replace(new, variant=spec.default))
+    return _next(
+        state,
+        pins=_emptied(pins, variant, "promoted", heir=spec.default),
+        run=_ended(run, "promoted", now) if run is not None else abandoned(state.run, now),
+        previous=kept_as_previous(spec, state, new, now, release=run.id if run is not None else ""),
+        alias_due=_alias_to(state, new),
+        rolled_back=tuple(v for v in state.rolled_back if v != new.model_version),
+    )
+
+
+def rolled_back(spec: Deployment, state: DeploymentState, now: int) -> DeploymentState:
+    """Go back: from a release under way to the champion alone, else from the version in command to the previous one.
+
+    The version that goes is refused from then on until somebody says retry.
+
+    Raises:
+        Conflict: no release is under way and no previous version is loaded.
+    """
+    run = state.open_run
+    if run is not None:
+        gone = run.challenger_version
+        pins = _emptied(state.pins, run.challenger, "rolled back", heir=run.champion)
+        return _next(state, pins=pins, run=_ended(run, "rolled-back", now), rolled_back=_with(state, gone))
+    if state.previous is None:
+        raise Conflict(
+            f"deployment {state.deployment!r} has no release under way and no previous version loaded, so there is "
+            "nothing to go back to; name the version that shall serve in the file and apply it."
+        )
+    back = msgspec.structs.replace(state.previous.slot, variant=spec.default)
+    return _next(
+        state,
+        pins=tuple(_gone_back(pin, spec.default, back) for pin in state.pins),
+        run=_ended(state.run, "rolled-back", now) if _was_promoted(state) else state.run,
+        previous=None,
+        alias_due=_alias_to(state, back),
+        rolled_back=_with(state, state.previous.replaced),
+    )
+
+
+def advanced(spec: Deployment, state: DeploymentState, now: int, revision: int) -> DeploymentState:
+    """The release enters its next stage; a test begins its first phase.
+
+    Raises:
+        Conflict: no release is under way, or it is in its last stage.
+    """
+    run = state.open_run
+    if run is None or spec.release is None or run.stage_index + 1 >= len(spec.release.stages):
+        raise Conflict(f"deployment {state.deployment!r} has no release with a further stage.")
+    return in_stage(spec, _next(state), run, run.stage_index + 1, now, revision)
+
+
+def in_stage(
+    spec: Deployment, state: DeploymentState, run: ReleaseRun, index: int, now: int, revision: int
+) -> DeploymentState:
+    """``state`` with ``run`` at the stage ``index``, begun now."""
+    assert spec.release is not None
+    stage = spec.release.stages[index]
+    run = msgspec.structs.replace(run, stage=stage.kind, stage_index=index, stage_started_at=now)
+    if isinstance(stage, TestStage):
+        run = with_phase(run, stage.share, now, revision)
+        salts = {**state.salts, run.entry: run.salt}  # kept when the release is over: ending it moves nobody twice
+        state = msgspec.structs.replace(state, salts=salts)
+    return msgspec.structs.replace(state, run=run)
+
+
+def with_phase(run: ReleaseRun, share: float, now: int, revision: int) -> ReleaseRun:
+    """``run`` with a new period of constant weights: ``share`` of the entry for the challenger."""
+    arms = (Arm(run.champion, 1 - share), Arm(run.challenger, share))
+    number = run.phase.number + 1 if run.phase is not None else 1
+    phase = Phase(number=number, arms=arms, started_at=now, revision=revision)
+    return msgspec.structs.replace(run, phases=(*run.phases, phase))
+
+
+def concluded(state: DeploymentState, now: int) -> DeploymentState:
+    """The release ends without an answer; the champion keeps command, the challenger stays loaded without traffic."""
+    return _next(state, run=_ended(_open(state), "inconclusive", now))
+
+
+def with_status(state: DeploymentState, status: RunStatus) -> DeploymentState:
+    """The release under way is paused, resumed or proposed; weights stay as they are."""
+    return _next(state, run=msgspec.structs.replace(_open(state), status=status))
+
+
+def with_caps(state: DeploymentState, caps: dict[str, float]) -> DeploymentState:
+    """The numbers that were fixed before the first look are kept with the release; those kept already stay."""
+    run = _open(state)
+    return _next(state, run=msgspec.structs.replace(run, caps={**caps, **run.caps}))
+
+
+def without_previous(state: DeploymentState) -> DeploymentState:
+    """The previous version need not stay loaded any longer."""
+    return _next(state, previous=None)
+
+
+def with_alias(state: DeploymentState, alias: AliasMove, strayed: int = 0) -> DeploymentState:
+    """Where the champion's alias stands by our doing, and where somebody else put it (0: nowhere)."""
+    return _next(state, alias=alias, alias_due=None, alias_strayed=strayed)
+
+
+def followed(spec: Deployment, state: DeploymentState, slot: Slot, now: int) -> DeploymentState:
+    """The champion follows its alias to the version that somebody put it on; a release under way ends with it."""
+    assert state.alias is not None
+    return _next(
+        state,
+        pins=_with_slot(state.pins, spec.default, msgspec.structs.replace(slot, variant=spec.default)),
+        previous=kept_as_previous(spec, state, slot, now),
+        run=abandoned(state.run, now),
+        alias=msgspec.structs.replace(state.alias, version=slot.version),
+        alias_strayed=0,
+    )
+
+
+def kept_as_previous(
+    spec: Deployment, state: DeploymentState, new: Slot, now: int, release: str = ""
+) -> Previous | None:
+    """The version in command as the one to go back to, now that ``new`` replaces it."""
+    old = state.slot(spec.default)
+    if old is None or old.digest == new.digest:
+        return state.previous
+    return Previous(
+        slot=msgspec.structs.replace(old, variant=PREVIOUS),
+        release=release,
+        replaced=new.model_version,
+        until=now + round(spec.rollback_window * _SECOND),
+    )
+
+
+def abandoned(run: ReleaseRun | None, now: int) -> ReleaseRun | None:
+    """``run`` ended from outside, when it was under way."""
+    return _ended(run, "abandoned", now) if run is not None and run.open else run
+
+
+def _open(state: DeploymentState) -> ReleaseRun:
+    run = state.open_run
+    if run is None:
+        raise Conflict(f"deployment {state.deployment!r} has no release under way.")
+    return run
+
+
+def _next(state: DeploymentState, **changes: object) -> DeploymentState:
+    return msgspec.structs.replace(state, version=state.version + 1, **changes)
+
+
+def _ended(run: ReleaseRun | None, status: RunStatus, now: int) -> ReleaseRun | None:
+    return None if run is None else msgspec.structs.replace(run, status=status, ended_at=now)
+
+
+def _was_promoted(state: DeploymentState) -> bool:
+    return state.run is not None and state.previous is not None and state.run.id == state.previous.release
+
+
+def _with_slot(pins: tuple[Pin, ...], variant: str, slot: Slot) -> tuple[Pin, ...]:
+    return tuple(
+        msgspec.structs.replace(pin, slot=slot, went_back=False) if pin.variant == variant else pin for pin in pins
+    )
+
+
+def _gone_back(pin: Pin, champion: str, back: Slot) -> Pin:
+    if pin.variant == champion:
+        return msgspec.structs.replace(pin, slot=back, went_back=True)
+    return msgspec.structs.replace(pin, emptied="rolled back") if pin.emptied == "promoted" else pin
+
+
+def _emptied(pins: tuple[Pin, ...], variant: str, why: str, heir: str) -> tuple[Pin, ...]:
+    return tuple(
+        msgspec.structs.replace(pin, slot=None, emptied=why, heir=heir) if pin.variant == variant else pin
+        for pin in pins
+    )
+
+
+def _with(state: DeploymentState, version: str) -> tuple[str, ...]:
+    return (*(v for v in state.rolled_back if v != version), version)
+
+
+def _alias_to(state: DeploymentState, slot: Slot) -> AliasMove | None:
+    """The alias follows command, when it is an alias of the same model."""
+    if state.alias is None or state.alias.model != slot.model:
+        return None
+    return msgspec.structs.replace(state.alias, version=slot.version)
+
+
+def _empty(state: DeploymentState, variant: str) -> str:
+    pin = state.pin(variant)
+    if pin is None:
+        return f"variant {variant!r} is not declared"
+    if pin.slot is None:
+        return f"variant {variant!r} is empty (its version was {pin.emptied})"
+    return f"variant {variant!r} is in command"

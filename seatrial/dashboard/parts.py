@@ -1,0 +1,189 @@
+"""What each part of a deployment's page says, as values for its template."""
+
+from collections.abc import Callable
+from typing import Any
+
+from seatrial.dashboard.formats import arms, interval, moment, number, span, tone
+from seatrial.dashboard.house import House
+from seatrial.dashboard.traffic import Traffic, VersionTraffic
+from seatrial.dashboard.watching import watch
+from seatrial.experiments.judgement import MetricJudgement
+from seatrial.releases.run import ReleaseRun
+from seatrial.reports import charts
+from seatrial.routing.snapshot import Snapshot
+from seatrial.stats.interval import TestResult
+
+RANGES: dict[str, int] = {"2 min": 120, "15 min": 900, "1 h": 3600, "6 h": 21600, "1 d": 86400, "7 d": 604800}
+"""How far back a page looks, in seconds."""
+_DEFAULT_RANGE = "15 min"
+_AUDIT_ROWS, _ALERT_ROWS = 60, 12
+
+
+def overview(house: House) -> list[dict[str, Any]]:
+    """Every deployment in a few words."""
+    found = []
+    for name in sorted(house.publication.all_active()):
+        snapshot = house.snapshot(name)
+        if snapshot is None:
+            continue
+        state = house.state.deployments.find(name)
+        run = state.run if state else None
+        found.append(
+            {
+                "name": name,
+                "badge": run.status if run else "",
+                "tone": tone(run.status) if run else "",
+                "sentence": _standing(snapshot, run),
+                "arms": arms(_main_entry(snapshot, run)),
+            }
+        )
+    return found
+
+
+def now(house: House, name: str, range_name: str) -> dict[str, Any]:
+    """Who is in command, who gets what share, and the buttons."""
+    snapshot = house.snapshot(name)
+    assert snapshot is not None
+    state = house.state.deployments.find(name)
+    run = state.run if state else None
+    seconds = RANGES.get(range_name, RANGES[_DEFAULT_RANGE])
+    read = house.traffic.read(name, now=house.clock(), seconds=seconds)
+    return {
+        "deployment": name,
+        "badge": run.status if run and run.open else "in command",
+        "tone": tone(run.status) if run and run.open else "good",
+        "sentence": _standing(snapshot, run),
+        "entries": [{"name": entry.name, "arms": arms(entry)} for entry in snapshot.entries],
+        "shadows": [f"{s.variant} runs in shadow of {100 * s.share:.3g}% of requests" for s in snapshot.shadows],
+        "variants": [_variant_row(slot.variant, slot.model_version, read) for slot in snapshot.slots],
+        "actions": _possible(run, has_previous=bool(state and state.previous)),
+    }
+
+
+def traffic(house: House, name: str, range_name: str) -> dict[str, Any]:
+    """Share, requests and latency over time."""
+    chosen = range_name if range_name in RANGES else _DEFAULT_RANGE
+    read = house.traffic.read(name, now=house.clock(), seconds=RANGES[chosen])
+    return {
+        "range": chosen,
+        "ranges": [name for name in RANGES if name != chosen],
+        "empty": not read.points,
+        "step": span(read.step),
+        "share": charts.traffic_share(read.points),
+        "requests": charts.requests(read.points),
+        "latency": charts.latency(read.points),
+    }
+
+
+def verdict(house: House, name: str, _range: str) -> dict[str, Any]:
+    """The latest judgement, in words and numbers."""
+    judgement = house.judgement(name)
+    if judgement is None:
+        return {
+            "badge": "",
+            "tone": "",
+            "sentence": "No release has been judged yet.",
+            "drawing": None,
+            "metric": "",
+            "metrics": [],
+            "shadow": "",
+            "checks": [],
+            "fixed": [],
+        }
+    points = house.verdict_points(name, judgement.release)
+    primary = judgement.primary
+    return {
+        "badge": judgement.recommendation,
+        "tone": tone(judgement.recommendation),
+        "sentence": judgement.sentence,
+        "drawing": charts.verdict_over_time(points) if points else None,
+        "metric": primary.name if primary else "",
+        "metrics": [_metric_row(metric) for metric in judgement.metrics],
+        "shadow": judgement.shadow.sentence if judgement.shadow else "",
+        "checks": [{"tone": "" if c.ok else "bad", "sentence": c.sentence} for c in judgement.checks],
+        "fixed": [_fixed_row(result) for result in primary.fixed] if primary else [],
+    }
+
+
+def trail(house: House, name: str, _range: str) -> dict[str, Any]:
+    """Alerts and the audit, newest first."""
+    return {
+        "alerts": [
+            {"at": moment(a.at), "event": a.event, "tone": tone(a.severity), "sentence": a.sentence, "error": a.error}
+            for a in reversed(house.state.alerts.of(name, limit=_ALERT_ROWS))
+        ],
+        "audit": [
+            {"at": moment(e.at), "actor": e.actor, "sentence": e.sentence, "why": e.why, "revision": e.revision}
+            for e in reversed(house.state.audit.of(name, limit=_AUDIT_ROWS))
+        ],
+    }
+
+
+PARTS: dict[str, Callable[[House, str, str], dict[str, Any]]] = {
+    "now": now,
+    "verdict": verdict,
+    "traffic": traffic,
+    "watch": watch,
+    "trail": trail,
+}
+"""The parts of a deployment's page, in their order; a template has the name of its part."""
+
+
+def _main_entry(snapshot: Snapshot, run: ReleaseRun | None) -> Any:
+    wanted = run.entry if run else None
+    return next((e for e in snapshot.entries if e.name == wanted), snapshot.entries[-1])
+
+
+def _standing(snapshot: Snapshot, run: ReleaseRun | None) -> str:
+    slots = {slot.variant: slot.model_version for slot in snapshot.slots}
+    command = f"{slots.get('champion', slots[snapshot.default])} is in command"
+    if run is None or not run.open:
+        return (
+            f"{command}." if run is None else f"{command}; the release of {run.challenger_version} ended: {run.status}."
+        )
+    where = "in shadow" if run.stage == "shadow" else "in a test on live traffic"
+    return f"{command}; {run.challenger_version} is {where} ({run.status})."
+
+
+def _possible(run: ReleaseRun | None, *, has_previous: bool) -> list[str]:
+    if run is None or not run.open:
+        return ["rollback"] if has_previous else []
+    return ["promote", "rollback", "resume" if run.status == "paused" else "pause"]
+
+
+def _variant_row(variant: str, version: str, read: Traffic) -> dict[str, Any]:
+    own = read.versions.get((variant, version), VersionTraffic(0, 0, None, None))
+    return {
+        "variant": variant,
+        "version": version,
+        "rows": own.rows,
+        "failed": own.failed,
+        "p50": number(own.p50_ms),
+        "p99": number(own.p99_ms),
+    }
+
+
+def _metric_row(metric: MetricJudgement) -> dict[str, Any]:
+    v = metric.verdict
+    return {
+        "name": metric.name,
+        "part": metric.part,
+        "word": v.word,
+        "tone": tone(v.word),
+        "champion": number(v.control_mean),
+        "challenger": number(v.treatment_mean),
+        "effect": number(v.effect, signed=True),
+        "interval": interval(v.lower, v.upper),
+        "units": f"{v.n_control:,} / {v.n_treatment:,}",
+    }
+
+
+def _fixed_row(result: TestResult) -> dict[str, Any]:
+    return {
+        "method": result.method,
+        "statistic": number(result.statistic),
+        "p": number(result.p_value),
+        "effect": number(result.effect, signed=True),
+        "interval": interval(result.lower, result.upper),
+        "note": result.note,
+    }

@@ -1,0 +1,56 @@
+"""The values that charts are drawn from; times are microseconds since 1970 UTC."""
+
+from typing import Literal, NamedTuple
+
+
+class TrafficPoint(NamedTuple):
+    """One variant in one interval of time.
+
+    Attributes:
+        at: Start of the interval.
+        variant: Its name; shadows are marked by ``role``.
+        role: ``answer`` for users' requests, ``shadow`` for copies.
+        rows: Rows in the interval.
+        failed: Of these, those whose own attempt failed.
+        p50_ms, p99_ms: Latency quantiles in milliseconds.
+    """
+
+    at: int
+    variant: str
+    role: Literal["answer", "shadow"]
+    rows: int
+    failed: int
+    p50_ms: float
+    p99_ms: float
+
+
+class VerdictPoint(NamedTuple):
+    """A metric's effect as it stood at one look: challenger minus champion, in the metric's unit."""
+
+    at: int
+    metric: str
+    effect: float
+    lower: float
+    upper: float
+    verdict: str
+    units: int
+
+
+class DriftCell(NamedTuple):
+    """One feature in one window.
+
+    Attributes:
+        window: Start of the window.
+        feature: Its name; ``prediction`` for the answers.
+        severity: ``none``, ``moderate``, ``major`` or ``no-data``.
+        shift: How far it moved, in the units of ``statistic``.
+        statistic: Name of the statistic that moved most.
+        sentence: What a person is told.
+    """
+
+    window: int
+    feature: str
+    severity: str
+    shift: float
+    statistic: str
+    sentence: str

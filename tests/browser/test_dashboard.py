@@ -1,0 +1,141 @@
+"""The dashboard in a real browser: charts are drawn, no other host is asked, phones and dark rooms are served."""
+
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import uvicorn
+
+from seatrial.dashboard.app import create_app
+from seatrial.releases.records import Alert
+from tests.harbour import Harbour
+from tests.houses import lived_in
+from tests.waiting import wait_for
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install seatrial[dev]")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine: the dashboard was not seen in a browser"),
+]
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+CHARTS = 5
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Harbour]]:
+    with lived_in(tmp_path_factory.mktemp("home")) as (house, harbour):
+        server = uvicorn.Server(uvicorn.Config(create_app(house), port=0, log_level="warning", lifespan="off"))
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        wait_for(lambda: server.started, what="the dashboard")
+        try:
+            yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", harbour
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield chromium
+        chromium.close()
+
+
+@contextmanager
+def opened(browser: Any, address: str, **context: Any) -> Iterator[tuple[Any, list[str]]]:
+    """The deployment's page with its charts drawn, and what went wrong in it."""
+    room = browser.new_context(**context)
+    page, wrong = room.new_page(), []
+    page.on("console", lambda m: wrong.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("request", lambda r: None if r.url.startswith((address, "data:")) else wrong.append(f"asked for {r.url}"))
+    try:
+        page.goto(f"{address}/deployments/churn")
+        page.wait_for_function(f"document.querySelectorAll('.chart svg').length === {CHARTS}")
+        yield page, wrong
+    finally:
+        room.close()
+
+
+def test_every_chart_is_drawn_and_nothing_complains_or_asks_elsewhere(
+    browser: Any, served: tuple[str, Harbour]
+) -> None:
+    with opened(browser, served[0]) as (page, wrong):
+        sizes = page.evaluate("[...document.querySelectorAll('.chart svg')].map(s => s.getBoundingClientRect().width)")
+        assert min(sizes) > 200
+        assert "tenure" in page.inner_text("#watch .chart")
+        assert wrong == []
+
+
+def test_a_phone_needs_no_sideways_scrolling(browser: Any, served: tuple[str, Harbour]) -> None:
+    with opened(browser, served[0], viewport={"width": 390, "height": 844}) as (page, _):
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.goto(served[0])
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_dark_rooms_get_dark_pages_with_light_axes(browser: Any, served: tuple[str, Harbour]) -> None:
+    colours = []
+    for scheme in ("light", "dark"):
+        with opened(browser, served[0], color_scheme=scheme) as (page, _):
+            ground = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+            label = page.evaluate("document.querySelector('.chart .mark-text text').getAttribute('fill')")
+            colours.append((ground, label))
+    (light, ink), (dark, chalk) = colours
+    assert light == "rgb(246, 247, 249)"
+    assert dark == "rgb(18, 23, 29)"
+    assert ink != chalk
+
+
+def test_a_part_that_says_the_same_is_left_alone_and_news_appear(browser: Any, served: tuple[str, Harbour]) -> None:
+    address, harbour = served
+    with opened(browser, address) as (page, wrong):
+        page.evaluate("document.querySelector('#watch svg').dataset.mine = 'kept'")
+        page.evaluate("window.top_before = document.querySelector('#trail').getBoundingClientRect().top")
+        harbour.state.alerts.add(
+            Alert(
+                deployment="churn",
+                at=harbour.clock.now,
+                event="data.major",
+                key="new",
+                severity="critical",
+                sentence="Again.",
+            )
+        )
+        page.wait_for_function("document.querySelector('#trail').textContent.includes('Again.')")
+        for _ in range(2):
+            with page.expect_response(lambda response: response.url.endswith("/watch")):
+                pass
+        assert page.evaluate("document.querySelector('#watch svg').dataset.mine") == "kept"
+        assert page.evaluate("document.querySelector('#trail').getBoundingClientRect().top - window.top_before") == 0
+        assert page.evaluate("document.querySelectorAll('.chart svg').length") == CHARTS
+        assert wrong == []
+
+
+def test_a_button_asks_why_acts_and_says_so(browser: Any, served: tuple[str, Harbour]) -> None:
+    address, harbour = served
+    why = "läuft nicht – 停"
+    with opened(browser, address) as (page, wrong):
+        page.on("dialog", lambda dialog: dialog.accept(why))
+        page.click("#act-pause")
+        page.wait_for_selector("#act-resume")
+        assert "paused" in page.inner_text("#acted").lower()
+        page.wait_for_function("why => document.querySelector('#trail').textContent.includes(why)", arg=why)
+        assert harbour.state.audit.of("churn")[-1].why == why
+        page.click("#act-resume")
+        page.wait_for_selector("#act-pause")
+        assert wrong == []
+
+
+def test_a_refusal_is_told_on_the_page(browser: Any, served: tuple[str, Harbour]) -> None:
+    with opened(browser, served[0]) as (page, _):
+        page.on("dialog", lambda dialog: dialog.accept(" "))
+        page.click("#act-rollback")
+        page.wait_for_function("document.querySelector('#acted').textContent.includes('reason')")
+        assert page.evaluate("document.querySelector('#acted').classList.contains('bad')")

@@ -1,0 +1,300 @@
+"""Applying a file: what is planned, what is pinned, what is served, what is refused."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from seatrial.control.perform import Who, rollback
+from seatrial.releases.publication import PreparationFailed
+from seatrial.spec.errors import BadInput, Conflict, NotFound, SeatrialError
+from seatrial.spec.signature import Feature
+from tests.harbour import PLAIN, RELEASE, Harbour, gateway_worker, signature
+from tests.waiting import wait_for
+
+
+def test_apply_of_the_smallest_file_serves_the_champion(harbour: Harbour) -> None:
+    applied = harbour.apply('deployment: churn\nvariants: {champion: {model: "models:/churn@champion"}}\n')
+    assert applied.published
+    assert applied.revision == 1
+    assert harbour.versions == {"champion": "churn:1"}
+    assert harbour.weights == {"champion": 1.0}
+    assert harbour.serving.task == "classification"
+    assert harbour.state.deployments.get("churn").applied_by == "ada"
+    assert harbour.actions() == ["apply"]
+
+
+def test_apply_returns_when_every_worker_serves_it(harbour: Harbour) -> None:
+    with gateway_worker(harbour.home, "w0"), gateway_worker(harbour.home, "w1"):
+        harbour.apply()
+        assert [harbour.publication.acknowledgement(w, "churn").active for w in ("w0", "w1")] == [1, 1]
+
+
+def test_unchanged_file_changes_nothing(harbour: Harbour) -> None:
+    harbour.apply()
+    before = harbour.state.deployments.get("churn")
+    harbour.registry.named["churn"]["champion"] = 2  # an alias moved by somebody else is not served
+    applied = harbour.apply()
+    assert (applied.changes, applied.published, applied.revision) == ((), False, 1)
+    assert harbour.state.deployments.get("churn") == before
+    assert harbour.actions() == ["apply"]
+
+
+def test_comments_alone_publish_nothing(harbour: Harbour) -> None:
+    harbour.apply()
+    applied = harbour.apply("# ours\n" + PLAIN)
+    assert (applied.changes, applied.published) == ((), False)
+    assert harbour.state.deployments.get("churn").text.startswith("# ours")
+
+
+def test_plan_only_says_and_does_nothing(harbour: Harbour) -> None:
+    applied = harbour.apply(plan_only=True)
+    assert "`champion` is churn:1 (models:/churn@champion)." in applied.changes
+    assert not applied.carried_out
+    assert not applied.published
+    assert harbour.state.deployments.find("churn") is None
+    assert harbour.publication.all_active() == {}
+
+
+def test_plan_names_each_change_in_the_words_of_the_file(harbour: Harbour) -> None:
+    harbour.apply(PLAIN + "log: {keep: 30d}\n")
+    applied = harbour.apply(
+        PLAIN.replace("@champion", "/2") + "log: {keep: 60d}\nrollback_window: 2d\n", plan_only=True
+    )
+    assert applied.changes == (
+        "`champion`: churn:1 → churn:2 (models:/churn/2).",
+        "`log.keep`: 30d → 60d.",
+        "`rollback_window` is added: 2d.",
+    )
+
+
+def test_same_version_under_another_name_is_said_and_not_published(harbour: Harbour) -> None:
+    harbour.apply()
+    applied = harbour.apply(PLAIN.replace("@champion", "/1"))
+    assert applied.changes == ("`champion` stays churn:1, named as models:/churn/1 now.",)
+    assert not applied.published
+
+
+def test_new_champion_keeps_the_old_one_loaded(harbour: Harbour) -> None:
+    harbour.apply()
+    harbour.apply(PLAIN.replace("@champion", "/2"))
+    assert harbour.versions == {"champion": "churn:2", "previous": "churn:1"}
+
+
+def test_version_that_does_not_exist(harbour: Harbour) -> None:
+    with pytest.raises(NotFound, match="models:/churn/9 does not exist"):
+        harbour.apply(PLAIN.replace("@champion", "/9"))
+    assert harbour.state.deployments.find("churn") is None
+
+
+def test_worker_that_cannot_load_it_leaves_everything_as_it_was(harbour: Harbour) -> None:
+    harbour.apply()
+    before = harbour.state.deployments.get("churn")
+    with gateway_worker(harbour.home, refuses=lambda s: "bad graph" if s.revision == 2 else None) as done:
+        wait_for(lambda: ("activate", 1) in done)
+        with pytest.raises(PreparationFailed, match="bad graph"):
+            harbour.apply(PLAIN.replace("@champion", "/2"))
+        assert harbour.state.deployments.get("churn") == before
+        assert harbour.versions == {"champion": "churn:1"}
+        assert harbour.actions() == ["apply", "withdrawn"]
+        applied = harbour.apply(PLAIN.replace("@champion", "/3"))
+    assert applied.revision == 3
+    assert harbour.versions["champion"] == "churn:3"
+
+
+def test_second_apply_while_the_first_is_loading_is_refused(harbour: Harbour) -> None:
+    go_on = threading.Event()
+
+    def slowly(_snapshot: object) -> None:
+        go_on.wait(10)
+
+    with gateway_worker(harbour.home, refuses=slowly):
+        first = threading.Thread(target=harbour.apply)
+        first.start()
+        wait_for(lambda: (harbour.home / "gateway/proposed/churn.json").exists())
+        with pytest.raises(Conflict, match="being changed by somebody else just now"):
+            harbour.apply()
+        go_on.set()
+        first.join()
+    assert harbour.versions == {"champion": "churn:1"}
+
+
+def test_state_is_recovered_when_the_publisher_was_killed_after_activation(harbour: Harbour) -> None:
+    harbour.apply()
+    complete = harbour.state.deployments.complete
+
+    def killed(*_args: object) -> None:
+        raise KeyboardInterrupt
+
+    harbour.state.deployments.complete = killed  # type: ignore[method-assign,assignment]
+    with pytest.raises(KeyboardInterrupt):
+        harbour.apply(PLAIN.replace("@champion", "/2"))
+    harbour.state.deployments.complete = complete  # type: ignore[method-assign]
+    assert harbour.versions["champion"] == "churn:2"
+    assert harbour.apply(PLAIN.replace("@champion", "/2")).changes == ()
+    slot = harbour.state.deployments.get("churn").slot("champion")
+    assert slot is not None
+    assert slot.version == 2
+    assert harbour.actions() == ["apply", "apply"]
+
+
+def test_fresh_home_beside_an_old_state_is_published_again(harbour: Harbour, tmp_path: Path) -> None:
+    harbour.apply()
+    (tmp_path / "gateway/active/churn.json").unlink()
+    applied = harbour.apply()
+    assert applied.published
+    assert harbour.versions == {"champion": "churn:1"}
+
+
+def test_hand_set_split_is_served(harbour: Harbour) -> None:
+    text = PLAIN + '  other: {model: "models:/churn/2", timeout: 50ms}\n'
+    harbour.apply(text + "routing: [{name: everybody, split: {champion: 80%, other: 20%}}]\n")
+    assert harbour.weights == {"champion": 0.8, "other": 0.2}
+    assert harbour.serving.slot("other").timeout == 0.05
+    salt = harbour.serving.entries[0].salt
+    harbour.apply(text + "routing: [{name: everybody, split: {champion: 70%, other: 30%}}]\n")
+    assert harbour.serving.entries[0].salt == salt, "an edit of weights moves the fewest units"
+
+
+def test_release_begins_in_shadow(harbour: Harbour) -> None:
+    applied = harbour.apply(RELEASE)
+    assert any(change.startswith("a release of churn:2 against churn:1 begins") for change in applied.changes)
+    assert harbour.versions == {"champion": "churn:1", "challenger": "churn:2"}
+    assert harbour.weights == {"champion": 1.0}
+    (shadow,) = harbour.serving.shadows
+    assert (shadow.variant, shadow.share, shadow.release) == ("challenger", 1.0, "run-1")
+    run = harbour.state.deployments.get("churn").run
+    assert run is not None
+    assert (run.stage, run.phases, run.champion_version) == ("shadow", (), "churn:1")
+
+
+def test_release_without_shadow_begins_with_its_first_phase(harbour: Harbour) -> None:
+    harbour.apply(RELEASE.replace("    - shadow: {share: 100%, for: 1d}\n", ""))
+    assert harbour.weights == {"champion": 0.5, "challenger": 0.5}
+    entry = harbour.serving.entries[0]
+    assert (entry.release, entry.phase, entry.salt) == ("run-1", 1, "churn/everybody/run-1")
+
+
+def test_share_edited_during_the_test_begins_a_phase_with_the_same_salt(harbour: Harbour) -> None:
+    text = RELEASE.replace("    - shadow: {share: 100%, for: 1d}\n", "")
+    harbour.apply(text)
+    harbour.apply(text.replace("share: 50%", "share: 20%"))
+    entry = harbour.serving.entries[0]
+    assert (entry.release, entry.phase, entry.salt) == ("run-1", 2, "churn/everybody/run-1")
+    assert harbour.weights == {"champion": 0.8, "challenger": 0.2}
+
+
+def test_edited_terms_are_marked_on_the_release(harbour: Harbour) -> None:
+    harbour.apply(RELEASE)
+    edited = RELEASE.replace("relative: 2%", "relative: 1%").replace("within: 1d", "within: 7d")
+    applied = harbour.apply(edited)
+    run = harbour.state.deployments.get("churn").run
+    assert run is not None
+    assert run.edited == ("metrics.conversion.within", "release.primary.minimum_effect")
+    assert any("every later verdict will say so" in note for note in applied.notes)
+    assert not applied.published
+    harbour.apply(RELEASE)
+    run = harbour.state.deployments.get("churn").run
+    assert run is not None
+    assert len(run.edited) == 2, "taking an edit back does not take the mark back"
+
+
+def test_another_challenger_begins_another_release(harbour: Harbour) -> None:
+    harbour.apply(RELEASE)
+    harbour.apply(RELEASE.replace("churn/2", "churn/3"))
+    first, second = harbour.state.deployments.releases("churn")
+    assert (first.status, second.status) == ("abandoned", "running")
+    assert first.salt != second.salt
+    assert second.challenger_version == "churn:3"
+
+
+def test_another_champion_begins_the_release_anew(harbour: Harbour) -> None:
+    harbour.apply(RELEASE)
+    harbour.apply(RELEASE.replace("churn@champion", "churn/3"))
+    first, second = harbour.state.deployments.releases("churn")
+    assert (first.status, second.status, second.champion_version) == ("abandoned", "running", "churn:3")
+
+
+def test_release_taken_out_of_the_file_ends(harbour: Harbour) -> None:
+    harbour.apply(RELEASE)
+    applied = harbour.apply(RELEASE[: RELEASE.index("release:")])
+    assert any("ends, because the file has none any more" in change for change in applied.changes)
+    assert harbour.serving.shadows == ()
+    assert [run.status for run in harbour.state.deployments.releases("churn")] == ["abandoned"]
+
+
+def test_stage_under_way_cannot_be_taken_out_of_the_file(harbour: Harbour) -> None:
+    harbour.apply(RELEASE)
+    with pytest.raises(BadInput, match="is in its shadow stage, which this file does not have"):
+        harbour.apply(RELEASE.replace("    - shadow: {share: 100%, for: 1d}\n", ""))
+
+
+def test_release_of_the_version_in_command_is_over_before_it_begins(harbour: Harbour) -> None:
+    applied = harbour.apply(RELEASE.replace("churn/2", "churn/1"))
+    assert harbour.versions == {"champion": "churn:1"}
+    assert harbour.state.deployments.get("churn").run is None
+    assert any("its version was promoted" in note for note in applied.notes)
+
+
+def test_rolled_back_version_is_refused_until_retry(harbour: Harbour) -> None:
+    harbour.apply(RELEASE)
+    rollback(harbour.site, "churn", Who("ada", "looks wrong"))
+    assert harbour.apply(RELEASE).changes == (), "the unchanged file changes nothing"
+    harbour.apply(RELEASE.replace("churn/2", "churn/3"))
+    with pytest.raises(Conflict, match=r"churn:2, which was rolled back before.*--retry"):
+        harbour.apply(RELEASE)
+    harbour.apply(RELEASE, retry=True)
+    assert harbour.versions["challenger"] == "churn:2"
+    assert harbour.state.deployments.get("churn").rolled_back == ()
+
+
+@pytest.mark.parametrize(
+    ("manifest", "says"),
+    [
+        ({"signature": signature("regression")}, "is of task regression, but the file says classification"),
+        ({"signature": signature(classes=("a", "b"))}, "their labels must be the same ones"),
+        (
+            {"signature": signature("classification", Feature(name="age", kind="number"))},
+            "needs feature 'age', which `champion` .* does not take",
+        ),
+        ({"trust": "pickle"}, "was registered with --trust pickle.*write `trust: pickle` at variant `challenger`"),
+        ({"runtime": "python"}, None),
+    ],
+)
+def test_versions_that_do_not_go_together(harbour: Harbour, manifest: dict[str, object], says: str | None) -> None:
+    harbour.registry.add("churn", 2, **manifest)
+    if says is None:
+        assert harbour.apply(RELEASE).published
+        return
+    with pytest.raises(BadInput, match=says):
+        harbour.apply(RELEASE)
+    assert harbour.state.deployments.find("churn") is None
+
+
+def test_feature_of_two_forms_is_refused(harbour: Harbour) -> None:
+    harbour.registry.add("churn", 1, signature=signature("classification", Feature(name="age", kind="number")))
+    harbour.registry.add("churn", 2, signature=signature("classification", Feature(name="age", kind="category")))
+    with pytest.raises(BadInput, match=r"'age' is a category to `challenger` .* and a number to `champion`"):
+        harbour.apply(RELEASE)
+
+
+def test_challenger_with_pickle_needs_a_champion_that_allows_it(harbour: Harbour) -> None:
+    harbour.registry.add("churn", 2, trust="pickle")
+    text = RELEASE.replace('{model: "models:/churn/2"}', '{model: "models:/churn/2", trust: pickle}')
+    with pytest.raises(BadInput, match="could never take command"):
+        harbour.apply(text)
+
+
+def test_text_features_are_not_logged_unless_named(harbour: Harbour) -> None:
+    harbour.apply()
+    assert harbour.serving.log.features == ("tenure",)
+    harbour.apply(PLAIN + "log: {features: [features.note], redact: [features.note]}\n")
+    assert (harbour.serving.log.features, harbour.serving.log.redact) == (("note",), ("note",))
+    with pytest.raises(SeatrialError, match="names 'nope', which no version takes"):
+        harbour.apply(PLAIN + "log: {features: [features.nope]}\n")
+
+
+def test_same_text_can_be_applied_to_two_deployments(harbour: Harbour) -> None:
+    harbour.apply()
+    harbour.apply(PLAIN.replace("deployment: churn", "deployment: other"))
+    assert harbour.publication.all_active() == {"churn": 1, "other": 1}

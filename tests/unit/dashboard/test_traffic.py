@@ -1,0 +1,61 @@
+"""Traffic from the ledger: points of a variant, figures of a version."""
+
+from pathlib import Path
+
+from seatrial.dashboard.traffic import TrafficReader, VersionTraffic
+from seatrial.ledger.log import PredictionLog
+from seatrial.ledger.rows import Envelope, Role
+from tests.houses import SCHEMA
+
+NOW = 1_790_000_000_000_000
+
+
+def envelope(number: int, variant: str, version: str, role: Role, latency_us: int) -> Envelope:
+    return Envelope(
+        request_id=f"r{number}",
+        row=0,
+        role=role,
+        key=None,
+        at=NOW - 1_000_000,
+        unit="u",
+        unit_named=True,
+        entry="everybody",
+        reason="split",
+        variant=variant,
+        assigned_version=version,
+        answered_by="assigned",
+        answered=variant,
+        version=version,
+        propensity=0.5,
+        contested=True,
+        release="",
+        phase=0,
+        revision=1,
+        status="ok" if latency_us < 5000 else "timeout",
+        error="",
+        latency_us=latency_us,
+    )
+
+
+def test_after_a_promotion_the_figures_of_a_version_are_its_own(tmp_path: Path) -> None:
+    log = PredictionLog(tmp_path, "w0", clock=lambda: NOW)
+    buffer = log.buffer(SCHEMA)
+    served: list[tuple[str, str, Role, int]] = [
+        ("champion", "churn:1", "answer", 1000),
+        ("champion", "churn:1", "answer", 3000),
+        ("challenger", "churn:2", "shadow", 9000),
+        ("champion", "churn:2", "answer", 7000),  # the challenger was promoted into the champion's slot
+    ]
+    for number, (variant, version, role, latency) in enumerate(served):
+        assert buffer.append(envelope(number, variant, version, role, latency), (), None, None, None, ("yes",))
+    log.close()
+    read = TrafficReader(tmp_path).read("churn", now=NOW, seconds=60)
+    assert read.versions == {
+        ("champion", "churn:1"): VersionTraffic(2, 0, 2.0, 2.98),
+        ("champion", "churn:2"): VersionTraffic(1, 1, 7.0, 7.0),
+        ("challenger", "churn:2"): VersionTraffic(0, 1, None, None),
+    }
+    assert [(p.variant, p.role, p.rows, p.failed) for p in read.points] == [
+        ("champion", "answer", 3, 1),  # one point a variant and interval, whatever its version
+        ("challenger", "shadow", 1, 1),
+    ]
