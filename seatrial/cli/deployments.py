@@ -1,0 +1,100 @@
+"""``check``, ``apply``, ``status``: from a file to what is served."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from seatrial.cli.context import actor, settings
+from seatrial.cli.output import JSON_HELP, print_json
+from seatrial.spec.errors import NotFound
+
+if TYPE_CHECKING:
+    from seatrial.control.apply import Applied
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command(epilog="Example: seatrial check churn.yaml")(check)
+    app.command(epilog="Example: seatrial apply churn.yaml --plan")(apply)
+    app.command(epilog="Example: seatrial schema > deployment.schema.json")(schema)
+
+
+def check(
+    files: list[Path] = typer.Argument(..., help="Deployment files."),
+    json: bool = typer.Option(False, "--json", help=JSON_HELP),
+) -> None:
+    """Check deployment files, offline: every problem with its line and its mend; exit code 1 when there is one."""
+    from seatrial.spec.read import SpecError, load_deployment
+
+    found: dict[str, list[object]] = {}
+    for file in files:
+        try:
+            load_deployment(_read(file), str(file))
+            found[str(file)] = []
+        except SpecError as error:
+            found[str(file)] = [problem._asdict() for problem in error.problems]
+            if not json:
+                typer.echo(str(error))
+        else:
+            if not json:
+                typer.echo(f"{file}: fine")
+    if json:
+        print_json(found)
+    if any(found.values()):
+        raise typer.Exit(1)
+
+
+def schema() -> None:
+    """Print the JSON Schema of the deployment file, for editors."""
+    from seatrial.spec.schema import json_schema
+
+    print_json(json_schema())
+
+
+def apply(
+    file: Path = typer.Argument(..., help="The deployment file."),
+    plan: bool = typer.Option(False, "--plan", help="Only print what would change."),
+    retry: bool = typer.Option(False, "--retry", help="Allow a version that was rolled back before."),
+    reason: str = typer.Option("", "--reason", help="Why; kept in the audit."),
+    json: bool = typer.Option(False, "--json", help=JSON_HELP),
+) -> None:
+    """Make a deployment file come true: print the plan, load everywhere or nowhere, return when it is served."""
+    from seatrial.control.apply import apply as apply_file
+    from seatrial.processes.home import is_up
+
+    text, machine, who = _read(file), settings(), actor()
+    if not json and not plan:
+        for line in _plan_lines(apply_file(text, machine, actor=who, plan_only=True, retry=retry, source=str(file))):
+            typer.echo(line)
+    applied = apply_file(text, machine, actor=who, plan_only=plan, retry=retry, source=str(file), why=reason)
+    if json:
+        print_json(applied)
+    elif plan:
+        for line in _plan_lines(applied):
+            typer.echo(line)
+    else:
+        typer.echo(outcome_line(applied, up=is_up(machine.home)))
+
+
+def _plan_lines(applied: Applied) -> list[str]:
+    changes = [f"  {change}" for change in applied.changes] or ["  nothing changes"]
+    return [f"plan for {applied.deployment}:", *changes, *(f"  note: {note}" for note in applied.notes)]
+
+
+def outcome_line(applied: Applied, *, up: bool) -> str:
+    """What applying came to, in one line; a machine that is not up serves it as soon as it is."""
+    if not applied.published:
+        return f"{applied.deployment}: revision {applied.revision} stays"
+    served = "is served" if up else "is ready; `seatrial up` serves it"
+    return f"{applied.deployment}: revision {applied.revision} {served}"
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except FileNotFoundError:
+        raise NotFound(f"there is no file {str(file)!r}; name a deployment file, for example churn.yaml") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotFound(f"{str(file)!r} cannot be read as text ({error}); name a deployment file") from None

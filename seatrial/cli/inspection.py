@@ -1,0 +1,191 @@
+"""``status``, ``history``, ``explain``, ``drift``, ``alerts``: what is, what was, and why."""
+
+from __future__ import annotations
+
+from textwrap import shorten
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from seatrial.cli.context import settings
+from seatrial.cli.output import JSON_HELP, moment, print_json, print_table
+from seatrial.spec.errors import NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from seatrial.control.queries import Status
+    from seatrial.watch.window import Window
+
+_ALERTS, _WIDTH = 5, 160
+"""How much of the alerts `status` shows; `alerts` shows all of it."""
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command(epilog="Example: seatrial status churn")(status)
+    app.command(epilog="Example: seatrial history churn --verify")(history)
+    app.command(epilog="Example: seatrial explain 01a207ca1725708dae8a47d3a3286754")(explain)
+    app.command(epilog="Example: seatrial drift churn")(drift)
+    app.command(epilog="Example: seatrial alerts churn")(alerts)
+
+
+def status(
+    deployment: str | None = typer.Argument(None, help="Which deployment; all of them without it."),
+    json: bool = typer.Option(False, "--json", help=JSON_HELP),
+) -> None:
+    """Say how deployments stand: who is in command, who is on the way, what was said last."""
+    from seatrial.control.queries import status as ask
+    from seatrial.processes.home import is_up, read_running
+    from seatrial.releases.publication import Publication
+
+    machine = settings()
+    names = [deployment] if deployment else sorted(Publication(machine.home).all_active())
+    found = [ask(machine, name) for name in names]
+    if json:
+        print_json(found[0] if deployment else found)
+        return
+    running = read_running(machine.home) if is_up(machine.home) else None
+    typer.echo(f"up at http://{running.http}, dashboard http://{running.control}" if running else "not up: seatrial up")
+    if not names:
+        typer.echo("nothing is deployed yet; see seatrial apply --help")
+    for one in found:
+        _tell(one)
+
+
+def _tell(found: Status) -> None:
+    typer.secho(f"{found.deployment} (revision {found.revision})", bold=True)
+    typer.echo(f"  {found.sentence}")
+    for variant in found.variants:
+        shadow = f", shadow of {100 * found.shadows[variant.variant]:.3g}%" if variant.variant in found.shadows else ""
+        typer.echo(
+            f"  {variant.variant:12} {variant.model_version or '(empty)':20} {100 * variant.weight:5.3g}%{shadow}"
+        )
+    for alert in found.alerts[-_ALERTS:]:
+        typer.echo(f"  {moment(alert.at)}  {alert.event}: {shorten(alert.sentence, _WIDTH, placeholder=' …')}")
+
+
+def history(
+    deployment: str = typer.Argument(..., help="Which deployment."),
+    limit: int = typer.Option(50, help="The newest so many entries."),
+    verify: bool = typer.Option(
+        False, "--verify", help="Decide the past again from what was seen then; 1 on a difference."
+    ),
+    json: bool = typer.Option(False, "--json", help=JSON_HELP),
+) -> None:
+    """Print the audit trail: who did what, when and why."""
+    from seatrial.control.queries import history as ask
+
+    if verify:
+        _verify(deployment, json)
+        return
+    entries = ask(settings(), deployment, limit=limit)
+    if json:
+        print_json(entries)
+        return
+    for entry in entries:
+        why = f" — {entry.why}" if entry.why else ""
+        typer.echo(f"{moment(entry.at)}  {entry.actor}  {entry.action}: {entry.sentence}{why}")
+
+
+def _verify(deployment: str, json: bool) -> None:
+    from seatrial.control.decisions import verify
+    from seatrial.releases.state import State
+
+    with State(settings().state_url) as state:
+        decisions = [entry for entry in state.audit.of(deployment) if entry.observed]
+        mismatches = verify(state, deployment)
+    if json:
+        print_json({"decisions": len(decisions), "mismatches": mismatches})
+    else:
+        noun = "decision" if len(decisions) == 1 else "decisions"
+        typer.echo(f"{len(decisions)} {noun} decided again, {len(mismatches)} differently")
+        for mismatch in mismatches:
+            typer.echo(f"  {mismatch}")
+    if mismatches:
+        raise typer.Exit(1)
+
+
+def explain(
+    request_id: str = typer.Argument(..., help="The request's id, as the answer gave it."),
+    json: bool = typer.Option(False, "--json", help=JSON_HELP),
+) -> None:
+    """Show everything about one request: its rows, why it went where it went, versions, outcomes."""
+    from seatrial.control.queries import explain as ask
+
+    found = ask(settings(), request_id)
+    if json:
+        print_json(found)
+        return
+    typer.secho(found.sentence, bold=True)
+    for row in found.rows:
+        typer.echo(f"row {row['row']} {row['role']} {row['variant']}")
+        for name, value in row.items():
+            typer.echo(f"  {name:24} {value}")
+    for variant, version in found.versions.items():
+        typer.echo(f"then {variant}: {version.version} {version.digest[:16]}")
+    for outcome in found.outcomes:
+        typer.echo(f"outcome {outcome['outcome']} {_said(outcome)} at {outcome['at']}")
+
+
+def _said(outcome: Mapping[str, Any]) -> str:
+    """What an outcome says: its plain value, else its fields."""
+    told = [outcome.get(column) for column in ("value_number", "value_text", "fields")]
+    return next((str(value) for value in told if value is not None), "without a value")
+
+
+def drift(
+    deployment: str = typer.Argument(..., help="Which deployment."),
+    variant: str = typer.Option("champion", help="Whose windows."),
+    limit: int = typer.Option(8, help="The newest so many windows of each monitor."),
+    json: bool = typer.Option(False, "--json", help=JSON_HELP),
+) -> None:
+    """Say what the monitors saw; exit code 1 when the newest window of one of them shows major drift."""
+    import msgspec
+
+    from seatrial.releases.state import State
+    from seatrial.watch.window import Window
+
+    with State(settings().state_url) as state:
+        held = state.deployments.get(deployment)
+        records = [r for r in state.windows.of(deployment) if r.variant == variant]
+        if not records and held.pin(variant) is None:
+            known = ", ".join(pin.variant for pin in held.pins)
+            raise NotFound(f"{deployment!r} has no variant {variant!r}; it has {known}")
+    windows = [msgspec.json.decode(record.window, type=Window) for record in records]
+    by_monitor = {m: [w for w in windows if w.monitor == m][-limit:] for m in dict.fromkeys(w.monitor for w in windows)}
+    if json:
+        print_json(by_monitor)
+    elif not windows:
+        typer.echo(f"no window of {deployment} {variant} is complete yet")
+    else:
+        _tell_windows([w for own in by_monitor.values() for w in own])
+    if any(own[-1].severity == "major" for own in by_monitor.values()):
+        raise typer.Exit(1)
+
+
+def _tell_windows(windows: list[Window]) -> None:
+    print_table(
+        ("window", "monitor", "version", "rows", "severity", "says"),
+        ((moment(w.start), w.monitor, w.version, f"{w.rows:,}", w.severity, w.sentence) for w in windows),
+    )
+
+
+def alerts(
+    deployment: str = typer.Argument(..., help="Which deployment."),
+    limit: int = typer.Option(20, help="The newest so many."),
+    json: bool = typer.Option(False, "--json", help=JSON_HELP),
+) -> None:
+    """Print the alerts, and whether they were delivered."""
+    from seatrial.releases.state import State
+
+    with State(settings().state_url) as state:
+        state.deployments.get(deployment)
+        found = state.alerts.of(deployment, limit=limit)
+    if json:
+        print_json(found)
+        return
+    if not found:
+        typer.echo("none")
+    for alert in found:
+        trouble = f"  (not delivered: {alert.error})" if alert.error else ""
+        typer.echo(f"{moment(alert.at)}  {alert.event}: {alert.sentence}{trouble}")

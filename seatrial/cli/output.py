@@ -1,0 +1,52 @@
+"""What commands print: sentences and tables for people, one JSON document for programs."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+import typer
+
+JSON_HELP = "Print one JSON document instead of text."
+
+
+def print_json(value: object) -> None:
+    """Print frozen values (msgspec, pydantic, tuples, dataclasses) as one indented JSON document."""
+    typer.echo(json.dumps(plain(value), indent=2, ensure_ascii=False))
+
+
+def plain(value: object) -> Any:
+    """Turn frozen values into what ``json`` writes."""
+    import msgspec
+
+    return msgspec.to_builtins(value, enc_hook=_encode, str_keys=True)
+
+
+def _encode(value: object) -> object:
+    dump = getattr(value, "model_dump", None)
+    if dump is not None:
+        return dump(mode="json")
+    if hasattr(value, "item"):  # a numpy scalar
+        return value.item()
+    return str(value)
+
+
+def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print left-aligned columns, as wide as they need; nothing is cut, so the output can be piped."""
+    lines = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(line[i]) for line in [list(header), *lines]) for i in range(len(header))]
+    typer.secho("  ".join(h.ljust(w) for h, w in zip(header, widths, strict=True)).rstrip(), bold=True)
+    for line in lines:
+        typer.echo("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip())
+
+
+def answer_no(sentence: str) -> NoReturn:
+    """Say that the answer is no, and end with exit code 1."""
+    typer.echo(sentence)
+    raise typer.Exit(1)
+
+
+def moment(microseconds: int) -> str:
+    """Microseconds since 1970 UTC as ``2026-11-23 09:15:02Z``."""
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(microseconds / 1e6, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

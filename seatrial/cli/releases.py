@@ -1,0 +1,135 @@
+"""``judge``, ``wait``, ``promote``, ``rollback``, ``pause``, ``resume``: the way to command."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import typer
+
+from seatrial.cli.context import actor, settings
+from seatrial.cli.output import JSON_HELP, print_json, print_table
+from seatrial.spec.errors import BadInput
+
+if TYPE_CHECKING:
+    from seatrial.control.perform import Done
+    from seatrial.experiments.judgement import Judgement
+
+REASON = "Why; the audit keeps it."
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command(epilog="Example: seatrial judge churn")(judge)
+    app.command(epilog="Example: seatrial wait churn --until ship --timeout 3600")(wait)
+    app.command(epilog='Example: seatrial promote churn --reason "agreed with the pricing team"')(promote)
+    app.command(epilog='Example: seatrial rollback churn --reason "complaints from France"')(rollback)
+    app.command(epilog='Example: seatrial pause churn --reason "the label job is broken"')(pause)
+    app.command(epilog='Example: seatrial resume churn --reason "labels are back"')(resume)
+
+
+def judge(
+    deployment: str = typer.Argument(..., help="Which deployment."),
+    json: bool = typer.Option(False, "--json", help=JSON_HELP),
+) -> None:
+    """Judge the release now, from the ledger; exit code 0 when the challenger should take command, else 1."""
+    from seatrial.control.judging import judge_now
+
+    judgement = judge_now(settings(), deployment)
+    if json:
+        print_json(judgement)
+    else:
+        _tell(judgement)
+    if judgement.recommendation != "ship":
+        raise typer.Exit(1)
+
+
+def _tell(judgement: Judgement) -> None:
+    typer.secho(f"{judgement.recommendation}: {judgement.sentence}", bold=True)
+    if judgement.shadow is not None:
+        typer.echo(f"shadow: {judgement.shadow.sentence}")
+    if judgement.metrics:
+        print_table(
+            ("metric", "part", "verdict", "sentence"),
+            ((m.name, m.part, m.verdict.word, m.sentence) for m in judgement.metrics),
+        )
+    for check in judgement.checks:
+        typer.echo(f"{'ok' if check.ok else 'FAILED' if check.withholds else 'warning'}: {check.sentence}")
+
+
+def wait(
+    deployment: str = typer.Argument(..., help="Which deployment."),
+    until: str = typer.Option(
+        "ended", help="ship, stop, no-difference, or ended (promoted, rolled back or inconclusive)."
+    ),
+    timeout: float = typer.Option(3600.0, help="Seconds after which to give up with exit code 1."),
+    every: float = typer.Option(1.0, help="Seconds between looks."),
+) -> None:
+    """Wait until a release has come to something."""
+    from seatrial.control.queries import status
+
+    words = ("ship", "stop", "no-difference", "ended")
+    if until not in words:
+        raise BadInput(f"--until {until!r} is not known; choose one of {', '.join(words)}")
+    machine, deadline = settings(), time.monotonic() + timeout
+    while True:
+        now = status(machine, deployment)
+        reached = not now.release_open if until == "ended" else now.recommendation == until
+        if reached:
+            typer.echo(now.sentence)
+            return
+        if time.monotonic() > deadline:
+            typer.echo(f"not within {timeout:g} s: {now.sentence}")
+            raise typer.Exit(1)
+        time.sleep(every)
+
+
+def promote(
+    deployment: str = typer.Argument(..., help="Which deployment."),
+    reason: str = typer.Option(..., "--reason", "-m", help=REASON),
+    variant: str | None = typer.Option(None, help="Which variant; the release's, or the only other one."),
+    json: bool = typer.Option(False, "--json", help=JSON_HELP),
+) -> None:
+    """Put the challenger in command, in one swap; the old version stays loaded for the rollback window."""
+    from seatrial.control.actions import promote as act
+
+    _done(act(deployment, settings(), actor=actor(), why=reason, variant=variant), json)
+
+
+def rollback(
+    deployment: str = typer.Argument(..., help="Which deployment."),
+    reason: str = typer.Option(..., "--reason", "-m", help=REASON),
+    json: bool = typer.Option(False, "--json", help=JSON_HELP),
+) -> None:
+    """Take the challenger out; with no release under way, put the previous version back in command."""
+    from seatrial.control.actions import rollback as act
+
+    _done(act(deployment, settings(), actor=actor(), why=reason), json)
+
+
+def pause(
+    deployment: str = typer.Argument(..., help="Which deployment."),
+    reason: str = typer.Option(..., "--reason", "-m", help=REASON),
+    json: bool = typer.Option(False, "--json", help=JSON_HELP),
+) -> None:
+    """Leave the release as it is: its traffic stays, nothing is decided until it is resumed."""
+    from seatrial.control.actions import pause as act
+
+    _done(act(deployment, settings(), actor=actor(), why=reason), json)
+
+
+def resume(
+    deployment: str = typer.Argument(..., help="Which deployment."),
+    reason: str = typer.Option(..., "--reason", "-m", help=REASON),
+    json: bool = typer.Option(False, "--json", help=JSON_HELP),
+) -> None:
+    """Let a paused release go on."""
+    from seatrial.control.actions import resume as act
+
+    _done(act(deployment, settings(), actor=actor(), why=reason), json)
+
+
+def _done(done: Done, json: bool) -> None:
+    if json:
+        print_json(done)
+    else:
+        typer.echo(done.sentence)

@@ -1,0 +1,153 @@
+"""``predict`` and ``outcome``: talk to a running gateway, and bring outcomes from files."""
+
+from __future__ import annotations
+
+import json as json_module
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from seatrial.cli.context import settings
+from seatrial.cli.output import JSON_HELP, print_json
+from seatrial.spec.errors import BadInput, Unavailable
+
+if TYPE_CHECKING:
+    from seatrial.client.client import Client
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command(epilog="Example: seatrial predict iris --unit ann --features '{\"sepal_length\": 5.1, …}'")(predict)
+    group = typer.Typer(help="Send one outcome, or import a file of them.", no_args_is_help=True)
+    group.command("send", epilog="Example: seatrial outcome send purchase --unit ann --field amount=12.50")(send)
+    group.command(
+        "import",
+        epilog="Example: seatrial outcome import labels.csv --outcome churned --unit customer --at day --value churned",
+    )(import_file)
+    app.add_typer(group, name="outcome")
+
+
+def predict(
+    deployment: str = typer.Argument(..., help="Which deployment."),
+    features: str = typer.Option(..., help="A JSON object, a list of them, or @FILE."),
+    unit: str | None = typer.Option(None, help="Who it is for; without one the row is never evidence."),
+    context: str | None = typer.Option(None, help="A JSON object with the declared context."),
+    variant: str | None = typer.Option(None, help="Ask this variant; logged as an override, never evidence."),
+    timeout: float = typer.Option(5.0, help="Seconds."),
+    json: bool = typer.Option(False, "--json", help=JSON_HELP),
+) -> None:
+    """Ask a running gateway; exit code 3 when it gives no answer."""
+    rows = _json("--features", features)
+    about: dict[str, Any] = {"unit": unit, "variant": variant}
+    if context is not None:
+        about["context"] = _json("--context", context)
+    about = {name: value for name, value in about.items() if value is not None}
+    with _client() as client:
+        if isinstance(rows, list):
+            answers = client.predict_many(deployment, [{"features": row} for row in rows], timeout=timeout, **about)
+        else:
+            answers = (client.predict(deployment, rows, timeout=timeout, **about),)
+    for answer in answers:
+        if answer.is_default:
+            raise Unavailable(f"{answer.error}; start it with `seatrial up`")
+    if json:
+        print_json(answers if isinstance(rows, list) else answers[0])
+        return
+    for answer in answers:
+        score = "" if answer.score is None else f"  score {answer.score:.4g}"
+        typer.echo(f"{answer.prediction}{score}  ({answer.model_version}, {answer.variant} by {answer.reason})")
+    typer.echo(f"request {answers[0].request_id}")
+
+
+def send(
+    outcome: str = typer.Argument(..., help="Its declared name."),
+    unit: str | None = typer.Option(None, help="Whose it is."),
+    request: str | None = typer.Option(None, "--request", help="The request it belongs to."),
+    row: int | None = typer.Option(None, help="With --request: which instance, from 0."),
+    key: str | None = typer.Option(None, help="The caller's key of the instance."),
+    value: str | None = typer.Option(None, help="A number, true, false, or a text; null withdraws it."),
+    field: list[str] = typer.Option([], help="name=value; say it again for another."),
+    item: str | None = typer.Option(None, help="Which item of a ranking."),
+    at: str | None = typer.Option(None, help="When, RFC 3339 with an offset; now without it."),
+    identity: str | None = typer.Option(None, "--id", help="Its identity, so that a repeat is known as one."),
+) -> None:
+    """Say what happened to a unit, request or item; returns when it is durable."""
+    one: dict[str, Any] = {"outcome": outcome, "unit": unit, "request_id": request, "row": row, "key": key}
+    one |= {"item": item, "at": at, "id": identity, "fields": dict(_pair(text) for text in field) or None}
+    one = {name: given for name, given in one.items() if given is not None}
+    if value is not None:
+        one["value"] = _scalar(value)
+    with _client() as client:
+        client.outcomes([one], timeout=10.0)
+    typer.echo("kept")
+
+
+def import_file(
+    file: Path = typer.Argument(..., help="A .csv, .tsv or .parquet file."),
+    outcome: str = typer.Option(..., help="The outcome's name."),
+    unit: str | None = typer.Option(None, help="Column of the unit."),
+    request: str | None = typer.Option(None, "--request", help="Column of the request id."),
+    row: str | None = typer.Option(None, help="Column of the instance, with --request."),
+    key: str | None = typer.Option(None, help="Column of the caller's key."),
+    item: str | None = typer.Option(None, help="Column of the item."),
+    at: str | None = typer.Option(None, help="Column of the time; without an offset it is read as UTC."),
+    value: str | None = typer.Option(None, help="Column of the value."),
+    identity: str | None = typer.Option(None, "--id", help="Column of the outcome's identity."),
+    field: list[str] = typer.Option([], help="A column that becomes a field; say it again for another."),
+    deployment: str = typer.Option("", help="Whose they are; without it everybody's who declares the outcome."),
+    json: bool = typer.Option(False, "--json", help=JSON_HELP),
+) -> None:
+    """Import outcomes from a file, straight into the ledger; repeating it changes nothing."""
+    from seatrial.ledger.importing import Columns, import_outcomes
+
+    columns = Columns(unit, request, row, key, item, at, value, identity, tuple(field))
+    imported = import_outcomes(
+        settings().home, file, outcome, columns, now=time.time_ns() // 1000, deployment=deployment
+    )
+    if json:
+        print_json(imported._asdict())
+        return
+    typer.echo(
+        f"read {imported.read:,}: {imported.matched:,} matched a row, {imported.unmatched:,} matched none (kept), "
+        f"{imported.early:,} came before their row, {imported.duplicate:,} were there already, "
+        f"{imported.skipped:,} said nothing"
+    )
+
+
+def _client() -> Client:
+    from seatrial.client.client import Client
+    from seatrial.processes.home import read_running
+
+    machine = settings()
+    running = read_running(machine.home)
+    address = running.http if running else machine.http
+    return Client(f"http://{address}", key=machine.key)
+
+
+def _json(option: str, text: str) -> Any:
+    if text.startswith("@"):
+        try:
+            text = Path(text[1:]).read_text("utf-8")
+        except OSError as error:
+            raise BadInput(f"{option}: {text[1:]!r} cannot be read: {error.strerror}") from None
+    try:
+        return json_module.loads(text)
+    except ValueError as error:
+        raise BadInput(f"{option} is not JSON ({error}); write it like '{{\"age\": 42}}' or @FILE") from None
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    name, separator, value = text.partition("=")
+    if not separator or not name:
+        raise BadInput(f"--field {text!r} is not name=value; write it like amount=12.50")
+    return name, _scalar(value)
+
+
+def _scalar(text: str) -> Any:
+    """A number, true, false or null where the text is one, else the text."""
+    try:
+        value = json_module.loads(text)
+    except ValueError:
+        return text
+    return text if isinstance(value, dict | list) else value

@@ -1,0 +1,183 @@
+"""Promises of the whole system, each held against the fault it is about, with real processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from seatrial.control.apply import apply
+from seatrial.ledger.reader import Reader
+from seatrial.models.register import register
+from tests.live import LiveSystem, Load
+from tests.waiting import wait_for
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
+
+FEATURES: dict[str, object] = {"a": 0.25, "b": -1.0}
+FILE = """
+deployment: ring
+variants:
+  champion: {{model: models:/ring/{version}}}
+outcomes:
+  clicked: {{}}
+"""
+
+
+def make_models(system: LiveSystem, versions: int) -> None:
+    rng = np.random.default_rng(7)
+    frame = pd.DataFrame({"a": rng.normal(size=200), "b": rng.normal(size=200)})
+    for version in range(versions):
+        frame["label"] = (frame["a"] * (version + 1) + frame["b"] > 0).astype(int)
+        model = LogisticRegression().fit(frame[["a", "b"]], frame["label"])
+        register("ring", model, data=frame, target="label", settings=system.settings)
+
+
+def put(system: LiveSystem, version: int) -> None:
+    apply(FILE.format(version=version), system.settings, actor="test")
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Iterator[LiveSystem]:
+    system = LiveSystem(tmp_path, workers=2)
+    make_models(system, 2)
+    put(system, 1)
+    with system:
+        yield system
+
+
+def rows(system: LiveSystem) -> int:
+    with Reader(system.home).open("ring") as view:
+        return int(view.sql("select count(*) as n from rows", {}).column("n")[0].as_py())
+
+
+def outcome_ids(system: LiveSystem) -> set[str]:
+    with Reader(system.home).open("ring") as view:
+        return set(view.sql("select id from outcomes", {}).column("id").to_pylist())
+
+
+def selfcheck(system: LiveSystem) -> dict[str, object]:
+    caller = system.caller()
+    try:
+        body = caller("GET", "/v1/selfcheck").body
+        assert isinstance(body, dict)
+        return body
+    finally:
+        caller.close()
+
+
+def test_a_thousand_requests_are_a_thousand_rows(system: LiveSystem) -> None:
+    def send(chunk: int) -> list[int]:
+        caller = system.caller()
+        statuses = [
+            caller("POST", "/v1/deployments/ring/predict", {"unit": f"{chunk}-{i}", "features": FEATURES}).status
+            for i in range(125)
+        ]
+        caller.close()
+        return statuses
+
+    with ThreadPoolExecutor(8) as pool:
+        statuses = [status for chunk in pool.map(send, range(8)) for status in chunk]
+    assert statuses == [200] * 1000
+    wait_for(lambda: rows(system) == 1000, what="a thousand rows")
+    assert selfcheck(system)["balanced"] is True
+
+
+def test_swaps_under_load_good_failing_and_back_fail_no_request(system: LiveSystem) -> None:
+    with Load(system, "ring", FEATURES) as load:
+        load.answered_more(200)
+        put(system, 2)
+        load.answered_more(200)
+        with pytest.raises(Exception, match="9"):
+            put(system, 9)
+        load.answered_more(200)
+        put(system, 1)
+        load.answered_more(200)
+    assert dict(load.answered.items() - {(200, load.answered[200])}) == {}, load.sentences
+    assert load.broken == 0
+    assert set(load.versions) == {"ring:1", "ring:2"}
+
+
+def test_a_killed_worker_loses_no_acknowledged_outcome_and_the_books_balance(system: LiveSystem) -> None:
+    with Load(system, "ring", FEATURES) as load:
+        load.answered_more(300)
+        first = system.kill("w0")
+        wait_for(lambda: system.running.children.get("w0", first) != first, what="another worker in its place")
+        load.answered_more(300)
+    assert load.acknowledged
+    assert set(load.answered) == {200}, load.sentences
+    wait_for(lambda: set(load.acknowledged) <= outcome_ids(system), what="every acknowledged outcome")
+    wait_for(lambda: selfcheck(system)["balanced"], what="balanced books")
+
+
+def test_serving_goes_on_without_control_compactor_and_dashboard(system: LiveSystem) -> None:
+    with Load(system, "ring", FEATURES) as load:
+        for child in ("control", "compactor", "dashboard"):
+            pid = system.kill(child)
+            load.answered_more(100)
+            wait_for(lambda c=child, p=pid: system.running.children.get(c, p) != p, what=f"another {child}")
+    assert set(load.answered) == {200}, load.sentences
+    assert load.broken == 0
+    answered = load.answered[200] - len(load.acknowledged)
+    wait_for(lambda: rows(system) == answered, what="one row a request")
+
+
+def test_a_stopped_control_does_not_keep_people_from_acting(system: LiveSystem) -> None:
+    put(system, 2)
+    os.kill(system.pid("control"), signal.SIGSTOP)
+    try:
+        with Load(system, "ring", FEATURES) as load:
+            load.answered_more(50)
+        assert set(load.answered) == {200}
+    finally:
+        os.kill(system.pid("control"), signal.SIGCONT)
+
+
+def test_a_second_system_in_the_same_home_is_refused_in_words(system: LiveSystem) -> None:
+    said = system.command("up", "--detach")
+    assert said.returncode == 2
+    assert "already up" in said.stderr
+    assert system.running.http in said.stderr
+
+
+def test_a_taken_port_is_named_with_the_mend(system: LiveSystem, tmp_path: Path) -> None:
+    other = LiveSystem(tmp_path / "other")
+    other.place.mkdir()
+    other.environment["SEATRIAL_HTTP"] = system.running.http
+    said = other.command("up", "--detach")
+    assert said.returncode == 2
+    assert system.running.http.split(":")[1] in said.stderr
+    assert "SEATRIAL_HTTP" in said.stderr
+
+
+def test_stopping_drains_and_leaves_a_readable_ledger(tmp_path: Path) -> None:
+    system = LiveSystem(tmp_path)
+    make_models(system, 1)
+    put(system, 1)
+    with system:
+        caller = system.caller()
+        for i in range(40):
+            assert caller("POST", "/v1/deployments/ring/predict", {"unit": str(i), "features": FEATURES}).status == 200
+        caller.close()
+        assert system.stop() == 0
+    assert rows(system) == 40
+    events = [json.loads(line)["event"] for line in (system.home / "logs" / "supervisor.log").read_text().splitlines()]
+    assert "killed" not in events
+
+
+def test_an_open_address_without_a_key_is_refused(tmp_path: Path) -> None:
+    system = LiveSystem(tmp_path)
+    environment = {**system.environment, "SEATRIAL_HTTP": "0.0.0.0:0"}
+    said = subprocess.run(
+        [sys.executable, "-m", "seatrial.processes"], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert said.returncode == 2
+    assert "SEATRIAL_KEY" in said.stderr
