@@ -218,8 +218,11 @@ class Publication:
 
     def _propose_and_activate(self, snapshot: Snapshot, timeout: float) -> None:
         deployment, revision = snapshot.deployment, snapshot.revision
+        # Called before anybody can see the proposal: a worker that it kills at once was there, and is missed.
+        roll = _RollCall(self, deployment, revision)
+        roll.call()
         write_pointer(self._layout.pointer(self._layout.proposed, deployment), revision)
-        reason = self._wait_until_prepared(deployment, revision, timeout)
+        reason = self._wait_until_prepared(roll, timeout)
         if reason is not None:
             self._withdraw(deployment, revision, reason)
             raise PreparationFailed(deployment, revision, reason)
@@ -227,10 +230,9 @@ class Publication:
         remove(self._layout.pointer(self._layout.proposed, deployment))
         self._wait_until_served(deployment, revision, timeout)
 
-    def _wait_until_prepared(self, deployment: str, revision: int, timeout: float) -> str | None:
+    def _wait_until_prepared(self, roll: "_RollCall", timeout: float) -> str | None:
         """None when every live worker is ready, else why it shall be withdrawn."""
         deadline = self._monotonic() + timeout
-        roll = _RollCall(self, deployment, revision)
         while True:
             roll.call()
             if roll.failure is not None:

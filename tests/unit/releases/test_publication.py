@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from seatrial.releases import publication as publishing
 from seatrial.releases.layout import Acknowledgement, Failure, write_pointer
 from seatrial.releases.publication import PreparationFailed, Publication, ServedLate
 from seatrial.releases.subscription import Subscription
@@ -309,6 +310,25 @@ def test_what_an_earlier_life_acknowledged_does_not_count(tmp_path: Path) -> Non
     assert publication.workers() == ("w0",)
     assert publication.acknowledgement("w0", "churn").prepared is None
     second.leave()
+
+
+def test_worker_that_dies_the_moment_it_sees_the_proposal_is_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publication = Publication(tmp_path)
+    victim = Subscription(tmp_path, "w0")
+    victim.join()
+
+    def written_and_killed(path: Path, revision: int) -> None:
+        write_pointer(path, revision)
+        assert victim._lock is not None
+        os.close(victim._lock)  # as a kill does
+        victim._lock = None
+
+    monkeypatch.setattr(publishing, "write_pointer", written_and_killed)
+    with pytest.raises(PreparationFailed, match="w0 died while preparing it"):
+        publication.publish(snapshot(1), timeout=0.05)
+    assert publication.active("churn") is None
 
 
 def test_late_switch_is_said_and_the_revision_stays_active(tmp_path: Path) -> None:
