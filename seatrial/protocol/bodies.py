@@ -1,5 +1,6 @@
 """Bodies of the short way: what a predict, an assign and a written prediction look like, and how they are read."""
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar
 
@@ -14,6 +15,9 @@ MAX_UNIT_BYTES = 1024
 MAX_NAME_CHARACTERS = 128
 
 T = TypeVar("T")
+
+_BYTE = re.compile(r"\(byte ([0-9]+)\)$")
+_NOT_FINITE = re.compile(rb"[^-NI]?(-?(?:NaN|Infinity))")
 
 
 class Instance(msgspec.Struct, forbid_unknown_fields=True):
@@ -85,7 +89,18 @@ def read(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise BadInput(f"the body does not fit: {str(error)[:300]}") from None
+        raise _unfit(str(error)[:300], body) from None
+
+
+def _unfit(error: str, body: bytes) -> BadInput:
+    """What is wrong; NaN and the infinities, which many writers of JSON let through, are called by their names."""
+    place = _BYTE.search(error)
+    if place is not None:
+        token = _NOT_FINITE.match(body, max(0, int(place.group(1)) - 1))
+        if token is not None:
+            written, at = token.group(1).decode(), place.group(1)
+            return BadInput(f"the body has {written} at byte {at}, which JSON has not; send null for missing")
+    return BadInput(f"the body does not fit: {error}")
 
 
 def read_predict(body: bytes) -> PredictBody:

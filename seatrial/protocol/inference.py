@@ -1,16 +1,19 @@
-"""The Open Inference Protocol, version 2, in JSON: requests into rows of features, outputs into tensors that travel.
+"""The Open Inference Protocol, version 2: requests into rows of features, outputs into tensors that travel.
 
-A client may send the model's own tensors (the columns are then features, in the order of ``Tensor.features``) or one
-input per feature, named as the feature. Both become rows, so that they are checked and logged like any others.
+Tensors travel in JSON, or in bytes beside it (``binary_bodies``, and ``calls`` for gRPC); both end here. A client may
+send the model's own tensors (the columns are then features, in the order of ``Tensor.features``) or one input per
+feature, named as the feature. Both become rows, so that they are checked and logged like any others.
 """
 
 from collections.abc import Mapping, Sequence
-from math import prod
-from typing import Any
+from math import isnan, prod
+from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 from numpy.typing import NDArray
 
+from seatrial.protocol.binary import DATATYPES, ONLY_BINARY, pack, pack_bytes
 from seatrial.protocol.bodies import read
 from seatrial.protocol.features import Row
 from seatrial.protocol.packing import DTYPES
@@ -18,6 +21,7 @@ from seatrial.spec.errors import BadInput
 from seatrial.spec.signature import NUMERIC_KINDS, TEXT_KINDS, Feature, Signature, Tensor
 
 Parameter = str | bool | int | float
+MAX_DIMENSIONS = 32
 _DATATYPES = {"text": "BYTES", "category": "BYTES", "id": "BYTES", "boolean": "BOOL", "integer": "INT64"}
 
 
@@ -29,6 +33,10 @@ class InferInput(msgspec.Struct):
     datatype: str
     data: list[Any] | None = None
     parameters: dict[str, Parameter] | None = None
+
+
+class BinaryInput(InferInput):
+    """An input that came in bytes; its ``data`` are the elements read from them, flat."""
 
 
 class InferOutput(msgspec.Struct):
@@ -47,13 +55,20 @@ class InferBody(msgspec.Struct):
     outputs: list[InferOutput] | None = None
 
 
-class TensorOut(msgspec.Struct):
-    """One tensor of a response; ``data`` is flat, row-major."""
+class IndexBody(msgspec.Struct):
+    """``POST /v2/repository/index``."""
+
+    ready: bool = False
+
+
+class TensorOut(msgspec.Struct, omit_defaults=True):
+    """One tensor of a response; ``data`` is flat, row-major, and None where it travels in bytes."""
 
     name: str
     datatype: str
     shape: list[int]
-    data: list[Any]
+    data: list[Any] | None = None
+    parameters: dict[str, Parameter] | None = None
 
 
 class InferAnswer(msgspec.Struct, omit_defaults=True):
@@ -66,12 +81,30 @@ class InferAnswer(msgspec.Struct, omit_defaults=True):
     id: str | None = None
 
 
+class BinaryAnswer(NamedTuple):
+    """A response of which some outputs travel in bytes.
+
+    Attributes:
+        answer: The response, those outputs without ``data`` and with ``binary_data_size``.
+        raw: Their bytes, in order.
+    """
+
+    answer: InferAnswer
+    raw: list[bytes]
+
+
 _infer = msgspec.json.Decoder(InferBody)
+_index = msgspec.json.Decoder(IndexBody)
 
 
 def read_infer(body: bytes) -> InferBody:
     """Decode an infer body; raises BadInput."""
     return read(_infer, body)
+
+
+def read_index(body: bytes) -> IndexBody:
+    """Decode the body of an index; raises BadInput."""
+    return read(_index, body)
 
 
 def rows_of(body: InferBody, signature: Signature) -> list[Row]:
@@ -146,7 +179,9 @@ def _unpacked(feature: Feature, tensor: Tensor, value: Any) -> Any:
     if feature.kind not in TEXT_KINDS or tensor.datatype == "BYTES":
         return _value(feature, value)
     categories = feature.categories or ()
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+    if isinstance(value, float) and isnan(value):
+        return None
+    if not (type(value) is int or (type(value) is float and value.is_integer())):
         raise BadInput(f"feature {feature.name!r}: expected the position of a category, got {str(value)[:40]!r}")
     position = int(value)
     if 0 <= position < len(categories):
@@ -161,25 +196,35 @@ def _value(feature: Feature, value: Any) -> Any:
     return value
 
 
+def size_of(given: InferInput) -> int:
+    """How many elements an input's shape means. Raises BadInput: unknown datatype, or a shape that nobody can send."""
+    name = given.name[:100]
+    if given.datatype not in DATATYPES:
+        raise BadInput(f"input {name!r}: datatype {given.datatype[:20]!r} is not one of {', '.join(DATATYPES)}")
+    if len(given.shape) > MAX_DIMENSIONS:
+        raise BadInput(f"input {name!r} has {len(given.shape)} dimensions; the limit is {MAX_DIMENSIONS}")
+    if not given.shape or any(size < 0 for size in given.shape):
+        raise BadInput(f"input {name!r} has shape {str(given.shape)[:100]}; expected sizes of 0 or more, rows first")
+    size = prod(given.shape)
+    if size > 2**31:
+        raise BadInput(f"input {name!r} has shape {str(given.shape)[:100]}, which is more than anybody could send")
+    return size
+
+
 def _shape(given: InferInput) -> tuple[int, int]:
     """Rows, and elements a row."""
-    if given.datatype not in DTYPES:
-        raise BadInput(f"input {given.name!r}: datatype {given.datatype[:20]!r} is not one of {', '.join(DTYPES)}")
-    if given.datatype == "FP16":
-        raise BadInput(f"input {given.name!r}: FP16 has no form in JSON; send FP32")
-    if not given.shape or any(size < 0 for size in given.shape):
-        raise BadInput(f"input {given.name!r} has shape {given.shape}; expected sizes of 0 or more, rows first")
-    if prod(given.shape) > 2**31:
-        raise BadInput(f"input {given.name!r} has shape {given.shape}, which is more than anybody could send")
+    size = size_of(given)
+    if given.datatype in ONLY_BINARY and not isinstance(given, BinaryInput):
+        raise BadInput(f"input {given.name!r}: {given.datatype} has no form in JSON; send it in binary, or FP32")
     n = given.shape[0]
     if n == 0:
         raise BadInput("0 rows: send at least one")
-    return n, prod(given.shape[1:])
+    return n, size // n
 
 
 def _flat(given: InferInput, size: int) -> list[Any]:
     if given.data is None:
-        raise BadInput(f"input {given.name!r} has no data (the binary extension is not built yet; send JSON)")
+        raise BadInput(f"input {given.name!r} has no data; send `data`, or its bytes behind the JSON")
     values = given.data
     while values and isinstance(values[0], list):
         if not all(isinstance(value, list) for value in values):
@@ -192,23 +237,101 @@ def _flat(given: InferInput, size: int) -> list[Any]:
     return values
 
 
+class Form:
+    """Which outputs of a request travel in bytes; immutable.
+
+    ``binary_data_output`` among the request's parameters says it of all, ``binary_data`` among an output's of that one.
+
+    Raises:
+        BadInput: One of the two is neither true nor false.
+    """
+
+    __slots__ = ("_every", "_named", "plain")
+
+    def __init__(self, body: InferBody) -> None:
+        self._every = body.parameters is not None and _flag(body.parameters, "binary_data_output", False)
+        self._named = {
+            one.name: _flag(one.parameters, "binary_data", self._every) for one in body.outputs or () if one.parameters
+        }
+        self.plain = not self._every and not any(self._named.values())
+
+    def binary(self, name: str) -> bool:
+        """Whether the output of that name travels in bytes."""
+        return self._named.get(name, self._every)
+
+    def write(self, outputs: Sequence[TensorOut], arrays: Mapping[str, NDArray[Any]]) -> list[bytes]:
+        """Turn the outputs that are asked for in binary into bytes, in order; they lose their ``data``.
+
+        Args:
+            outputs: What is answered.
+            arrays: The model's own tensors, where it answered; else the ``data`` are packed.
+        """
+        raw = []
+        for one in outputs:
+            if self.binary(one.name):
+                raw.append(_packed(one, arrays.get(one.name)))
+                one.data = None
+                one.parameters = {"binary_data_size": len(raw[-1])}
+        return raw
+
+
+def _flag(parameters: Mapping[str, Parameter], name: str, default: bool) -> bool:
+    value = parameters.get(name, default)
+    if not isinstance(value, bool):
+        raise BadInput(f"parameter {name!r}: expected true or false, got {str(value)[:40]!r}")
+    return value
+
+
+def _packed(one: TensorOut, array: NDArray[Any] | None) -> bytes:
+    if array is not None:
+        return pack(one.datatype, array)
+    if one.datatype == "BYTES":
+        return pack_bytes(one.data or ())
+    return pack(one.datatype, np.array(one.data, dtype=DTYPES[one.datatype]))
+
+
 def tensors_out(
-    outputs: Mapping[str, NDArray[Any]], signature: Signature, wanted: Sequence[InferOutput] | None
+    outputs: Mapping[str, NDArray[Any]],
+    signature: Signature,
+    wanted: Sequence[InferOutput] | None,
+    form: Form | None = None,
 ) -> list[TensorOut]:
-    """A model's outputs as they travel: those asked for, or all."""
+    """A model's outputs as they travel: those asked for, or all; without ``data`` where ``form`` says binary."""
     names = None if wanted is None else {one.name for one in wanted}
-    return [_out(tensor, outputs[tensor.name]) for tensor in signature.outputs if names is None or tensor.name in names]
+    return [
+        _out(tensor, outputs[tensor.name])
+        if form is None or not form.binary(tensor.name)
+        else TensorOut(tensor.name, tensor.datatype, list(outputs[tensor.name].shape))
+        for tensor in signature.outputs
+        if names is None or tensor.name in names
+    ]
 
 
 def check_outputs(wanted: Sequence[InferOutput] | None, signature: Signature) -> None:
     """Raises BadInput where an output is asked for that the model does not give, or twice."""
+    if wanted is None:
+        return
     declared = [tensor.name for tensor in signature.outputs]
-    names = [one.name for one in wanted or ()]
+    names = [one.name for one in wanted]
     for name in names:
         if name not in declared:
             raise BadInput(f"output {name[:100]!r} is not one of {', '.join(declared)}")
     if len(set(names)) != len(names):
         raise BadInput("two outputs asked for have the same name")
+
+
+def only_binary(signature: Signature) -> frozenset[str]:
+    """Outputs that have no form in JSON."""
+    return frozenset(tensor.name for tensor in signature.outputs if tensor.datatype in ONLY_BINARY)
+
+
+def check_forms(names: frozenset[str], body: InferBody) -> None:
+    """Raises BadInput where one of these outputs, which have no form in JSON, would be answered in JSON."""
+    form = Form(body)
+    asked = names if body.outputs is None else [one.name for one in body.outputs if one.name in names]
+    for name in sorted(asked):
+        if not form.binary(name):
+            raise BadInput(f"output {name!r} is FP16, which has no form in JSON; ask for it with `binary_data: true`")
 
 
 def _out(tensor: Tensor, values: NDArray[Any]) -> TensorOut:

@@ -40,9 +40,11 @@ class Part:
         attempt: The attempt under way, or the one that decided.
         first: The assigned variant's own attempt.
         by: How it was answered; None while open.
+        deadline: Ticks by which the caller wants an answer; None: whatever the variants' own limits allow.
+        overdue: That time passed without one.
     """
 
-    __slots__ = ("attempt", "by", "decision", "first", "indices", "keys", "people", "rows")
+    __slots__ = ("attempt", "by", "deadline", "decision", "first", "indices", "keys", "overdue", "people", "rows")
 
     def __init__(
         self,
@@ -61,6 +63,8 @@ class Part:
         self.rows = rows
         self.first = self.attempt = Attempt(variant, rows, places)
         self.by: AnsweredBy | None = None
+        self.deadline: int | None = None
+        self.overdue = False
 
     def settle(self, deployed: Deployed) -> None:
         """Look at the attempt that ended: answered, on to the next one, or the end of the ladder.
@@ -195,14 +199,21 @@ class Answering:
         except Shed as error:
             attempt.fail("shed", str(error))
             return
+        seconds = variant.timeout if part.deadline is None else self._left(part.deadline, variant.timeout)
         try:
-            await asyncio.wait_for(asyncio.wrap_future(future), variant.timeout)
+            await asyncio.wait_for(asyncio.wrap_future(future), seconds)
         except TimeoutError:
-            part.give_up("timeout", f"no answer within {variant.timeout * 1000:g} ms")
+            part.overdue = seconds < variant.timeout
+            whose = " that the request left" if part.overdue else ""
+            part.give_up("timeout", f"no answer within {seconds * 1000:.4g} ms{whose}")
         except asyncio.CancelledError:
             if not future.cancelled():
                 raise
             part.give_up("shed", "the model is being closed")
+
+    def _left(self, deadline: int, timeout: float) -> float:
+        """Seconds to wait: until the caller's deadline, or the variant's own limit, whichever comes first."""
+        return min(timeout, max(0.0, (deadline - self._ticks()) / 1e9))
 
     def _count(self, pending: Pending) -> None:
         """Count a request's rows as served, before its answer is sent, so that none can go missing unnoticed."""

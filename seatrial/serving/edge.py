@@ -16,13 +16,22 @@ from typing import Any, NamedTuple, Protocol, cast
 import httptools
 import msgspec
 
+from seatrial.serving.coding import chosen, deflate, inflate
 from seatrial.spec.errors import SeatrialError, Unavailable
 
 MAX_HEADER_BYTES = 64 << 10
+QUICK_BYTES = 4 << 10
+"""A longer compressed body is inflated in a thread."""
+
+LARGE_BYTES = 64 << 10
+"""A longer answer is compressed in a thread."""
+
 MAX_QUEUED = 32
 """Requests of one connection that may wait for an answer under way."""
 
-_KEPT = frozenset((b"expect", b"authorization", b"content-encoding", b"inference-header-content-length", b"accept"))
+_KEPT = frozenset(
+    (b"expect", b"authorization", b"content-encoding", b"inference-header-content-length", b"accept-encoding")
+)
 _PHRASES = {
     200: "OK",
     400: "Bad Request",
@@ -32,12 +41,12 @@ _PHRASES = {
     408: "Request Timeout",
     409: "Conflict",
     413: "Content Too Large",
-    415: "Unsupported Media Type",
     417: "Expectation Failed",
     431: "Request Header Fields Too Large",
     500: "Internal Server Error",
     501: "Not Implemented",
     503: "Service Unavailable",
+    504: "Gateway Timeout",
 }
 _JSON = b"application/json"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -339,7 +348,7 @@ class Connection(asyncio.Protocol):
         try:
             if edge.key is not None and not edge.allowed(request):
                 raise HttpError(401, "the key is missing or wrong; send `Authorization: Bearer …`", _CHALLENGE)
-            answer = edge.handle(request)
+            answer = edge.handle(request) if not request.headers else self._coded(request)
         except Exception as error:  # noqa: BLE001 - whatever happens, the client gets an answer
             answer = refusal(error)
         if type(answer) is bytes:
@@ -349,6 +358,27 @@ class Connection(asyncio.Protocol):
         else:
             self._answering = True
             self._loop.create_task(self._answer_later(answer, request.keep_alive))  # type: ignore[arg-type]
+
+    def _coded(self, request: Request) -> Answer | Coroutine[Any, Any, Answer]:
+        """Answer a request that may be compressed, or may want to be answered so."""
+        headers = request.headers
+        if b"content-encoding" in headers:
+            return self._inflated(request)
+        answer = self._edge.handle(request)
+        accepted = headers.get(b"accept-encoding")
+        return answer if accepted is None else _deflated(answer, accepted)
+
+    async def _inflated(self, request: Request) -> Answer:
+        """In a thread where it may take long: 4 KiB can become 4 MiB."""
+        coding, limit = request.headers[b"content-encoding"], self._edge.body_bytes
+        if len(request.body) > QUICK_BYTES:
+            body = await asyncio.to_thread(inflate, coding, request.body, limit)
+        else:
+            body = inflate(coding, request.body, limit)
+        answer = self._edge.handle(request._replace(body=body))
+        accepted = request.headers.get(b"accept-encoding")
+        coming = answer if accepted is None else _deflated(answer, accepted)
+        return await coming if asyncio.iscoroutine(coming) else coming
 
     async def _answer_later(self, coming: Coroutine[Any, Any, Answer], keep_alive: bool) -> None:
         try:
@@ -400,11 +430,6 @@ class Connection(asyncio.Protocol):
                 raise HttpError(417, f"the expectation {expected[:40].decode('latin-1')!r} cannot be met")
             if not self._answering:
                 self._transport.write(_CONTINUE)
-        encoding = self._headers.get(b"content-encoding", b"identity").lower()
-        if encoding != b"identity":
-            raise HttpError(
-                415, f"content-encoding {encoding[:40].decode('latin-1')!r} is not understood; send it plain"
-            )
 
     def _too_large(self) -> HttpError:
         return HttpError(413, f"the body is over the limit of {self._edge.body_bytes} bytes; send several requests")
@@ -422,6 +447,33 @@ class Connection(asyncio.Protocol):
         self._broken = True
         self.deadline = self._edge.now + self._edge.timeouts.linger
         self._transport.write_eof()
+
+
+def _deflated(answer: Answer | Coroutine[Any, Any, Answer], accepted: bytes) -> Answer | Coroutine[Any, Any, Answer]:
+    """The answer in a coding that the client accepts, where that is worth it; refusals go plain."""
+    if not isinstance(answer, bytes | Response):
+        return _deflated_later(answer, accepted)
+    body = answer if isinstance(answer, bytes) else answer.body
+    coding = chosen(accepted, len(body))
+    if coding is None or (isinstance(answer, Response) and answer.status != 200):
+        return answer
+    plain = answer if isinstance(answer, Response) else Response(200, answer)
+    if len(body) > LARGE_BYTES:
+        return _deflated_in_thread(plain, coding)
+    return _with_coding(plain, coding, deflate(coding, body))
+
+
+async def _deflated_later(coming: Coroutine[Any, Any, Answer], accepted: bytes) -> Answer:
+    answer = _deflated(await coming, accepted)
+    return await answer if asyncio.iscoroutine(answer) else answer
+
+
+async def _deflated_in_thread(answer: Response, coding: bytes) -> Answer:
+    return _with_coding(answer, coding, await asyncio.to_thread(deflate, coding, answer.body))
+
+
+def _with_coding(answer: Response, coding: bytes, body: bytes) -> Response:
+    return answer._replace(body=body, headers=(*answer.headers, (b"content-encoding", coding)))
 
 
 _CHALLENGE = ((b"www-authenticate", b"Bearer"),)

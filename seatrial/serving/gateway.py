@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from seatrial.ledger.counters import read_counters
 from seatrial.protocol.bodies import AppPrediction, AssignBody, Instance, PredictBody, check_count, read_name
 from seatrial.protocol.features import Row
-from seatrial.protocol.inference import InferAnswer, InferBody
+from seatrial.protocol.inference import BinaryAnswer, InferAnswer, InferBody
 from seatrial.protocol.outcomes import OutcomeGiven
 from seatrial.routing.decision import Decision
 from seatrial.serving import assigning, inference, metrics, reporting, shapes
@@ -24,6 +24,7 @@ from seatrial.serving.identity import request_ids
 from seatrial.serving.people import Person
 from seatrial.serving.recording import Recorder
 from seatrial.spec.errors import BadInput, NotFound, Unavailable
+from seatrial.spec.signature import Signature
 
 _REMEMBERED = 4
 """Replaced revisions that may still have decided for a row which an application writes back."""
@@ -186,11 +187,14 @@ class Gateway:
 
     # The Open Inference way.
 
-    def begin_infer(self, deployment: str, body: InferBody, version: str | None = None) -> InferAnswer | Pending:
+    def begin_infer(
+        self, deployment: str, body: InferBody, version: str | None = None, *, seconds: float | None = None
+    ) -> InferAnswer | BinaryAnswer | Pending:
         """Answer an inference request at once where the models are quick; else give back what `finish` awaits.
 
         Args:
-            version: A version that the caller addresses himself (a decision ``explicit``, never evidence).
+            version: A version that the caller addresses himself (an ``override``, never evidence).
+            seconds: How long the caller's transport waits; None: for ever. The body's ``timeout_ms`` may be shorter.
 
         Raises:
             BadInput: Something in the request is wrong; NotFound, TooLarge likewise.
@@ -200,18 +204,47 @@ class Gateway:
         deployed = self.find(deployment)
         try:
             request_id = inference.given_request_id(body) or self._ids()
+            shape = inference.Shape(body)
             part = inference.part(deployed, body, version, request_id, self.limits.rows)
-            pending = Pending(deployed, request_id, self._clock(), started, (part,), inference.Shape(body))
-            answer: InferAnswer | Pending = self._answering.begin(pending)
+            if seconds is not None or body.parameters is not None:
+                part.deadline = _deadline(started, seconds, inference.timeout_of(body))
+            pending = Pending(deployed, request_id, self._clock(), started, (part,), shape)
+            answer: InferAnswer | BinaryAnswer | Pending = self._answering.begin(pending)
         except BadInput:
             deployed.counts.add(deployed.counts.refused, 1)
             raise
         return answer
 
-    async def infer(self, deployment: str, body: InferBody, version: str | None = None) -> InferAnswer:
-        """Answer an inference request. Raises as `begin_infer`."""
-        step = self.begin_infer(deployment, body, version)
+    async def infer(
+        self, deployment: str, body: InferBody, version: str | None = None, *, seconds: float | None = None
+    ) -> InferAnswer | BinaryAnswer:
+        """Answer an inference request. Arguments and errors as `begin_infer`."""
+        step = self.begin_infer(deployment, body, version, seconds=seconds)
         return await self.finish(step) if isinstance(step, Pending) else step
+
+    def signature(self, deployment: str, version: str | None = None) -> Signature:
+        """What the default variant, or the version named, takes and gives. Raises NotFound, Unavailable."""
+        deployed = self.find(deployment)
+        variant = deployed.default if version is None else inference.find_version(deployed, version)
+        return variant.slot.signature
+
+    def only_binary(self, deployment: str) -> bool:
+        """Whether some variant has an output without a form in JSON. Raises NotFound, Unavailable."""
+        return any(variant.only_binary for variant in self.find(deployment).variants.values())
+
+    def model_index(self) -> list[dict[str, str]]:
+        """Every deployment with its versions, as the repository extension lists models."""
+        served = [
+            {"name": name, "version": version, "state": "READY", "reason": ""}
+            for name, deployed in sorted(self._deployed.items())
+            for version in inference.versions(deployed)
+        ]
+        missing = [
+            {"name": name, "version": "", "state": "UNAVAILABLE", "reason": reason}
+            for name, reason in sorted(self._missing.items())
+            if name not in self._deployed
+        ]
+        return served + missing
 
     def model_metadata(self, deployment: str, version: str | None = None) -> dict[str, Any]:
         """What a deployment takes and gives, by the version named or the default one. Raises NotFound."""
@@ -297,6 +330,12 @@ class Gateway:
         rows = [instance.features for instance in instances]
         variant = deployed.variants[decision.variant]
         return (Part(decision, variant, range(len(rows)), keys, [person] * len(rows), rows),), shapes.several
+
+
+def _deadline(started: int, *seconds: float | None) -> int | None:
+    """The earliest of several limits, in ticks."""
+    known = [limit for limit in seconds if limit is not None]
+    return started + int(min(known) * 1e9) if known else None
 
 
 def _decide(deployed: Deployed, body: PredictBody, person: Person) -> Decision:

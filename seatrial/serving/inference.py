@@ -4,9 +4,12 @@ from typing import Any
 
 from seatrial.protocol.bodies import check_count, read_name
 from seatrial.protocol.inference import (
+    BinaryAnswer,
+    Form,
     InferAnswer,
     InferBody,
     answers_out,
+    check_forms,
     check_outputs,
     feature_inputs,
     metadata_in,
@@ -23,7 +26,11 @@ from seatrial.serving.variant import Variant
 from seatrial.spec.errors import BadInput, NotFound
 
 PLATFORM = "seatrial"
-_OWN = frozenset(("unit", "variant", "request_id", "key"))
+EXTENSIONS = ("binary_tensor_data", "model_repository")
+"""Extensions of the protocol that are served. Loading and unloading are `apply`'s, and are refused with that said."""
+
+CONTEXT = "context."
+MAX_TIMEOUT_MS = 3_600_000
 
 
 def given_request_id(body: InferBody) -> str | None:
@@ -40,13 +47,15 @@ def part(deployed: Deployed, body: InferBody, version: str | None, request_id: s
     person = _person(deployed, body, request_id)
     asked = _text(body, "variant")
     if version is not None:
-        decision: Decision = deployed.router.force(find_version(deployed, version).name, "explicit")
+        decision: Decision = deployed.router.force(find_version(deployed, version).name, "override")
     elif asked is not None:
         decision = deployed.router.force(asked, "override")
     else:
         decision = deployed.router.decide(person.unit)
     variant = deployed.variants[decision.variant]
     check_outputs(body.outputs, variant.slot.signature)
+    if variant.only_binary:
+        check_forms(variant.only_binary, body)
     for tensor in body.inputs[:1]:
         if tensor.shape and tensor.shape[0] > 0:
             check_count(tensor.shape[0], limit)
@@ -58,24 +67,25 @@ def part(deployed: Deployed, body: InferBody, version: str | None, request_id: s
 
 
 class Shape:
-    """Makes the response to one infer request."""
+    """Makes the response to one infer request. Raises BadInput where it asks for a form that is none."""
 
     def __init__(self, body: InferBody) -> None:
         self._body = body
+        self._form = Form(body)
 
-    def __call__(self, pending: Pending) -> InferAnswer:
+    def __call__(self, pending: Pending) -> InferAnswer | BinaryAnswer:
         """Raises Unavailable when nobody answered."""
         (only,) = pending.parts
         if only.by == "none":
             raise unanswered(pending)
-        attempt = only.attempt
+        attempt, form = only.attempt, None if self._form.plain else self._form
         if attempt.outputs is not None:
-            outputs = tensors_out(attempt.outputs, attempt.variant.slot.signature, self._body.outputs)
+            outputs = tensors_out(attempt.outputs, attempt.variant.slot.signature, self._body.outputs, form)
             version: str | None = attempt.variant.version
         else:
             outputs = answers_out([pending.deployed.fallback or {}] * len(only.rows))
             version = None
-        return InferAnswer(
+        answer = InferAnswer(
             model_name=pending.deployed.name,
             model_version=version,
             outputs=outputs,
@@ -87,15 +97,44 @@ class Shape:
             },
             id=self._body.id,
         )
+        return answer if form is None else BinaryAnswer(answer, form.write(outputs, attempt.outputs or {}))
 
 
 def find_version(deployed: Deployed, version: str) -> Variant:
-    """The variant that serves a version, called ``7``, ``churn:7`` or by its variant's name. Raises NotFound."""
-    for variant in deployed.variants.values():
-        if version in (str(variant.slot.version), variant.version, variant.name):
+    """The variant that serves a version: ``churn:7``, ``7`` where that is one version only, or the variant's name.
+
+    Raises:
+        NotFound: No variant serves it.
+        BadInput: The bare number is that of several versions; the message names them.
+    """
+    variants = deployed.variants.values()
+    for variant in variants:
+        if version in (variant.version, variant.name):
             return variant
-    served = ", ".join(sorted({variant.version for variant in deployed.variants.values()}))
+    numbered = {variant.version: variant for variant in variants if version == str(variant.slot.version)}
+    if len(numbered) > 1:
+        raise BadInput(f"version {version!r} of {deployed.name!r} is one of {', '.join(sorted(numbered))}; say which")
+    for variant in numbered.values():
+        return variant
+    served = ", ".join(versions(deployed))
     raise NotFound(f"{deployed.name!r} serves no version {version[:100]!r}; it serves {served}")
+
+
+def versions(deployed: Deployed) -> list[str]:
+    """The versions that may be addressed."""
+    return sorted({variant.version for variant in deployed.variants.values()})
+
+
+def timeout_of(body: InferBody) -> float | None:
+    """Seconds within which the caller wants an answer, or None. Raises BadInput: a ``timeout_ms`` that is no time."""
+    value = (body.parameters or {}).get("timeout_ms")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MAX_TIMEOUT_MS:
+        raise BadInput(
+            f"parameter 'timeout_ms' is {str(value)[:40]!r}; expected milliseconds above 0, at most {MAX_TIMEOUT_MS}"
+        )
+    return value / 1000
 
 
 def metadata(deployed: Deployed, version: str | None) -> dict[str, Any]:
@@ -104,7 +143,7 @@ def metadata(deployed: Deployed, version: str | None) -> dict[str, Any]:
     signature = variant.slot.signature
     return {
         "name": deployed.name,
-        "versions": sorted({str(other.slot.version) for other in deployed.variants.values()}),
+        "versions": versions(deployed),
         "platform": PLATFORM,
         "inputs": metadata_in(signature),
         "outputs": metadata_out(signature),
@@ -114,12 +153,12 @@ def metadata(deployed: Deployed, version: str | None) -> dict[str, Any]:
 
 
 def _person(deployed: Deployed, body: InferBody, request_id: str) -> Person:
-    """Unit and context from the parameters; what is neither ours nor declared belongs to the protocol, or to others."""
-    given = body.parameters or {}
-    declared = {key.name for key in deployed.snapshot.context}
-    context = {name: value for name, value in given.items() if name in declared and name not in _OWN}
-    unit = given.get("unit")
-    return deployed.people.read(unit, context, request_id)
+    """Unit and ``context.<name>`` from the parameters; what is not ours belongs to the protocol, or to others."""
+    given = body.parameters
+    if not given:
+        return deployed.people.read(None, None, request_id)
+    context = {name.removeprefix(CONTEXT): value for name, value in given.items() if name.startswith(CONTEXT)}
+    return deployed.people.read(given.get("unit"), context, request_id)
 
 
 def _text(body: InferBody, name: str) -> str | None:

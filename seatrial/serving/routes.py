@@ -7,12 +7,14 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
+from seatrial.protocol.binary_bodies import raw_infer, read_binary_infer, read_length, write_binary
 from seatrial.protocol.bodies import read_assign, read_predict, read_predictions
-from seatrial.protocol.inference import read_infer
+from seatrial.protocol.inference import BinaryAnswer, InferAnswer, InferBody, read_index, read_infer
 from seatrial.protocol.outcomes import read_outcomes
 from seatrial.serving.answering import Pending
 from seatrial.serving.edge import Answer, HttpError, Request, Response
 from seatrial.serving.gateway import Gateway
+from seatrial.serving.inference import EXTENSIONS
 from seatrial.spec.errors import Unavailable
 from seatrial.version import __version__
 
@@ -26,6 +28,9 @@ LARGE_BYTES = 256 << 10
 
 _REMEMBERED = 1024
 _TEXT = b"text/plain; version=0.0.4; charset=utf-8"
+_BYTES = b"application/octet-stream"
+_JSON_LENGTH = b"inference-header-content-length"
+_AWAY = "this worker is loading or stopping; ask again in a second"
 
 
 class Routes:
@@ -51,6 +56,9 @@ class Routes:
             (get, ("v2", "models", "{}", "versions", "{}", "ready"), self._model_ready),
             (post, ("v2", "models", "{}", "infer"), self._infer),
             (post, ("v2", "models", "{}", "versions", "{}", "infer"), self._infer),
+            (post, ("v2", "repository", "index"), self._index),
+            (post, ("v2", "repository", "models", "{}", "load"), self._applied),
+            (post, ("v2", "repository", "models", "{}", "unload"), self._applied),
         )
         self._known: dict[tuple[bytes, bytes], tuple[Verb, tuple[str, ...]]] = {}
 
@@ -122,38 +130,77 @@ class Routes:
     # The Open Inference Protocol.
 
     def _server(self, _: Request) -> bytes:
-        return _encode({"name": "seatrial", "version": __version__, "extensions": []})
+        return _encode({"name": "seatrial", "version": __version__, "extensions": EXTENSIONS})
 
     def _live(self, _: Request) -> bytes:
         return b'{"live":true}'
 
     def _ready(self, _: Request) -> Answer:
-        ready = self._gateway.ready
-        return Response(200 if ready else 503, _encode({"ready": ready, "live": True}))
+        return _readiness({"ready": True, "live": True}, None if self._gateway.ready else _AWAY)
 
     def _model(self, _: Request, name: str, version: str | None = None) -> bytes:
         return _encode(self._gateway.model_metadata(name, version))
 
     def _model_ready(self, _: Request, name: str, version: str | None = None) -> Answer:
         try:
-            self._gateway.model_metadata(name, version)
-        except Unavailable:
-            return Response(503, _encode({"name": name, "ready": False}))
-        ready = self._gateway.ready
-        return Response(200 if ready else 503, _encode({"name": name, "ready": ready}))
+            self._gateway.signature(name, version)
+        except Unavailable as error:
+            return _readiness({"name": name, "ready": True}, str(error))
+        return _readiness({"name": name, "ready": True}, None if self._gateway.ready else _AWAY)
 
     def _infer(self, request: Request, name: str, version: str | None = None) -> Answer | Coming:
-        if b"inference-header-content-length" in request.headers:
-            raise HttpError(501, "binary tensors are not built yet; send the tensors' `data` as JSON")
+        if _JSON_LENGTH in request.headers:
+            return self._infer_binary(request, name, version)
         if len(request.body) > LARGE_BYTES:
-            return self._infer_large(request, name, version)
-        step = self._gateway.begin_infer(name, read_infer(request.body), version)
-        return self._finish(step) if type(step) is Pending else _encode(step)
+            return self._infer_later(read_infer, request.body, name, version)
+        return self._begin_infer(read_infer(request.body), name, version)
 
-    async def _infer_large(self, request: Request, name: str, version: str | None) -> Answer:
-        body = await asyncio.to_thread(read_infer, request.body)
+    def _infer_binary(self, request: Request, name: str, version: str | None) -> Answer | Coming:
+        length = read_length(request.headers[_JSON_LENGTH], request.body)
+        if length == 0:
+            signature = self._gateway.signature(name, version)
+            reader: Callable[[bytes], InferBody] = lambda body: raw_infer(body, signature)  # noqa: E731
+        else:
+            reader = lambda body: read_binary_infer(body, length)  # noqa: E731
+        if len(request.body) > LARGE_BYTES:
+            return self._infer_later(reader, request.body, name, version)
+        return self._begin_infer(reader(request.body), name, version)
+
+    def _begin_infer(self, body: InferBody, name: str, version: str | None) -> Answer | Coming:
         step = self._gateway.begin_infer(name, body, version)
-        return await self._finish(step) if isinstance(step, Pending) else _encode(step)
+        return self._finish_infer(step) if type(step) is Pending else _inferred(step)  # type: ignore[arg-type]
+
+    async def _infer_later(
+        self, reader: Callable[[bytes], InferBody], body: bytes, name: str, version: str | None
+    ) -> Answer:
+        step = self._gateway.begin_infer(name, await asyncio.to_thread(reader, body), version)
+        return await self._finish_infer(step) if isinstance(step, Pending) else _inferred(step)
+
+    async def _finish_infer(self, pending: Pending) -> Answer:
+        return _inferred(await self._gateway.finish(pending))
+
+    # Its repository extension.
+
+    def _index(self, request: Request) -> bytes:
+        only_ready = bool(request.body.strip()) and read_index(request.body).ready
+        return _encode([one for one in self._gateway.model_index() if not only_ready or one["state"] == "READY"])
+
+    def _applied(self, _: Request, name: str) -> Answer:
+        raise HttpError(501, f"{name[:100]!r} is not loaded or unloaded by hand; `seatrial apply` says what is served")
+
+
+def _inferred(answer: InferAnswer | BinaryAnswer) -> Answer:
+    if type(answer) is InferAnswer:
+        return _encode(answer)
+    body, length = write_binary(answer)  # type: ignore[arg-type]
+    return Response(200, body, _BYTES, ((_JSON_LENGTH, str(length).encode()),))
+
+
+def _readiness(ready: dict[str, Any], why_not: str | None) -> Answer:
+    """What clients read either way: 200 and true, or 503, false and the reason."""
+    if why_not is None:
+        return _encode(ready)
+    return Response(503, _encode({**ready, "ready": False, "error": why_not}))
 
 
 async def _read(reader: Callable[[bytes], Sequence[Any]], body: bytes) -> Sequence[Any]:

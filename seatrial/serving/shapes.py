@@ -3,7 +3,7 @@
 from typing import Any
 
 from seatrial.serving.answering import Part, Pending
-from seatrial.spec.errors import Unavailable
+from seatrial.spec.errors import Late, Overdue, Overloaded, Unavailable
 
 
 def one(pending: Pending) -> dict[str, Any]:
@@ -41,12 +41,16 @@ def each(pending: Pending) -> dict[str, Any]:
 
 
 def unanswered(pending: Pending) -> Unavailable:
-    """Why there is no answer, in one sentence."""
+    """Why there is no answer, in one sentence; an error by how the last attempt ended."""
     part = pending.parts[0]
     tried = f"{part.first.variant.name!r} failed ({part.first.error})"
     if part.attempt is not part.first:
         tried += f", so did the default {part.attempt.variant.name!r} ({part.attempt.error})"
-    return Unavailable(f"no answer to request {pending.request_id}: {tried}; a `fallback` would answer then")
+    kind = Overdue if part.overdue else _UNANSWERED.get(part.attempt.status, Unavailable)
+    return kind(f"no answer to request {pending.request_id}: {tried}; a `fallback` would answer then")
+
+
+_UNANSWERED: dict[str, type[Unavailable]] = {"shed": Overloaded, "timeout": Late}
 
 
 def _decided(part: Part) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from seatrial.ledger.rows import ColumnType, Envelope, RowSchema, Status
 from seatrial.models.runtimes import RuntimeFailure
 from seatrial.protocol.answers import Answers, Prediction, Read, UnreadableAnswer
 from seatrial.protocol.features import Encoded, Encoder, Row
+from seatrial.protocol.inference import only_binary
 from seatrial.routing.snapshot import Slot, Snapshot
 from seatrial.serving.engine import Engine
 from seatrial.serving.people import Person
@@ -38,6 +39,7 @@ class Variant:
         "encoder",
         "engine",
         "name",
+        "only_binary",
         "pick_vectors",
         "slot",
         "timeout",
@@ -52,6 +54,7 @@ class Variant:
         self.engine = engine
         self.encoder = Encoder(slot.signature, strict=snapshot.strict_features)
         self.answers = Answers(slot.signature)
+        self.only_binary = only_binary(slot.signature)
         schema = row_schema(snapshot, slot, self.answers)
         names = [feature.name for feature in slot.signature.vectors]
         self.pick_vectors = tuple(names.index(name) for name in schema.vectors)

@@ -13,6 +13,7 @@ from seatrial.serving.edge import Request, Response, refusal
 from seatrial.serving.routes import Routes
 from tests.gateways import GOOD, ContextKey, bench, snapshot
 
+LENGTH = b"inference-header-content-length"
 PATHS = (
     b"/v1/deployments/churn/predict",
     b"/v1/deployments/churn/assign",
@@ -80,9 +81,9 @@ def routes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Routes]:
         yield Routes(here.gateway)
 
 
-async def answer(routes: Routes, path: bytes, body: bytes) -> Response:
+async def answer(routes: Routes, path: bytes, body: bytes, headers: dict[bytes, bytes]) -> Response:
     try:
-        found = routes.handle(Request(b"POST", path, {}, body, True))
+        found = routes.handle(Request(b"POST", path, headers, body, True))
         if asyncio.iscoroutine(found):
             found = await found
     except Exception as error:  # noqa: BLE001 - as the edge does
@@ -90,9 +91,11 @@ async def answer(routes: Routes, path: bytes, body: bytes) -> Response:
     return found if isinstance(found, Response) else Response(200, found)  # type: ignore[arg-type]
 
 
-def check(routes: Routes, path: bytes, body: bytes) -> None:
-    response = asyncio.run(answer(routes, path, body))
-    decoded = msgspec.json.decode(response.body)
+def check(routes: Routes, path: bytes, body: bytes, length: int | None = None) -> None:
+    headers = {} if length is None else {LENGTH: str(length).encode()}
+    response = asyncio.run(answer(routes, path, body, headers))
+    head = dict(response.headers).get(LENGTH)
+    decoded = msgspec.json.decode(response.body if head is None else response.body[: int(head)])
     assert response.status < 500, decoded
     if response.status != 200:
         assert isinstance(decoded["error"], str)
@@ -119,5 +122,35 @@ def test_any_bytes_are_refused(routes: Routes, path: bytes, body: bytes) -> None
 def test_a_torn_body_is_refused(routes: Routes, data: st.DataObject) -> None:
     body = msgspec.json.encode({"unit": "u", "features": GOOD})
     cut = data.draw(st.integers(0, len(body) - 1))
-    response = asyncio.run(answer(routes, PATHS[0], body[:cut]))
+    response = asyncio.run(answer(routes, PATHS[0], body[:cut], {}))
     assert response.status == 400
+
+
+binary_tensor = near(
+    {
+        "name": st.sampled_from(["X", "age", "income", "country"]),
+        "shape": st.lists(st.integers(-1, 3), max_size=3) | st.just([1, 3]),
+        "datatype": st.sampled_from(["FP32", "FP16", "BF16", "BOOL", "INT64", "BYTES"]),
+        "parameters": st.fixed_dictionaries({"binary_data_size": st.integers(-1, 14)}),
+    }
+)
+
+
+@QUIET
+@given(
+    inputs=st.lists(binary_tensor, max_size=3),
+    output=st.booleans(),
+    tail=st.binary(max_size=24),
+    off=st.just(0) | st.integers(-3, 30),
+)
+def test_any_binary_request_is_answered_or_refused(
+    routes: Routes, inputs: list[object], output: bool, tail: bytes, off: int
+) -> None:
+    head = msgspec.json.encode({"inputs": inputs, "parameters": {"binary_data_output": output}})
+    check(routes, PATHS[4], head + tail, len(head) + off)
+
+
+@QUIET
+@given(body=st.binary(max_size=40) | st.just(bytes(24)))
+def test_any_raw_request_is_answered_or_refused(routes: Routes, body: bytes) -> None:
+    check(routes, PATHS[4], body, 0)

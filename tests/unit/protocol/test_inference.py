@@ -76,7 +76,7 @@ def test_an_embedding_keeps_its_inner_shape_flat() -> None:
         ([tensor([1], [2**40, 2**40])], "more than anybody could send"),
         ([tensor([1], [1], datatype="FP16")], "FP16 has no form in JSON"),
         ([tensor([1], [1], datatype="COMPLEX")], "is not one of BOOL"),
-        ([{"name": "X", "shape": [1, 3], "datatype": "FP32"}], "binary extension"),
+        ([{"name": "X", "shape": [1, 3], "datatype": "FP32"}], "has no data; send"),
         ([tensor([1, 2, 3], [1, 3]), tensor([1, 2, 3], [1, 3])], "same name"),
         ([tensor([1, 2, 0.5], [1, 3])], "position of a category"),
         ([tensor([1, 2], [2], "age"), tensor([1], [1], "income")], "different numbers of rows"),

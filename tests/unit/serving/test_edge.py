@@ -1,15 +1,18 @@
 """The edge, over real sockets: keep-alive, order, limits, slow and rude clients."""
 
 import asyncio
+import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from seatrial.serving.coding import deflate, inflate
 from seatrial.serving.edge import Timeouts
-from tests.edges import Served, Wire, edge, request
-from tests.gateways import GOOD, Bench, Scripted, bench, broken, quick, slow, snapshot
+from tests.edges import Reply, Served, Wire, edge, request
+from tests.gateways import GOOD, Bench, Scripted, bench, broken, quick, slot, slow, snapshot
 from tests.waiting import wait_for
 
 PREDICT = "/v1/deployments/churn/predict"
@@ -123,7 +126,6 @@ def test_headers_over_the_limit(wire: Wire) -> None:
         (b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", 400),
         (b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n", 400),
-        (b"POST / HTTP/1.1\r\nhost: x\r\ncontent-encoding: gzip\r\ncontent-length: 1\r\n\r\n", 415),
     ],
 )
 def test_what_is_not_http_gets_a_sentence(wire: Wire, sent: bytes, status: int) -> None:
@@ -265,3 +267,146 @@ def test_a_million_rows_are_refused_with_the_limit(here: Bench) -> None:
         reply = wire.ask("POST", PREDICT, body)
         assert reply.status == 413
         assert "200000 rows in one request; the limit is 10000" in reply.json["error"]
+
+
+# The binary tensor extension and content codings.
+
+INFER = "/v2/models/churn/infer"
+TENSOR = {"name": "X", "shape": [1, 3], "datatype": "FP32"}
+ROW = struct.pack("<3f", 40, 1, 0)
+
+
+def binary(tail: bytes = ROW, **more: Any) -> tuple[bytes, dict[str, str]]:
+    head = msgspec.json.encode({"inputs": [{**TENSOR, "parameters": {"binary_data_size": len(tail)}}], **more})
+    return head + tail, {"inference-header-content-length": str(len(head))}
+
+
+def tensors(reply: Reply) -> tuple[dict[str, Any], bytes]:
+    length = int(reply.headers["inference-header-content-length"])
+    return msgspec.json.decode(reply.body[:length]), reply.body[length:]
+
+
+def test_binary_in_and_out(wire: Wire) -> None:
+    body, headers = binary(id="i", parameters={"binary_data_output": True})
+    reply = wire.ask("POST", INFER, body, **headers)
+    assert (reply.status, reply.headers["content-type"]) == (200, "application/octet-stream")
+    head, raw = tensors(reply)
+    assert (head["id"], head["model_version"]) == ("i", "churn:1")
+    assert [one["parameters"] for one in head["outputs"]] == [{"binary_data_size": 8}, {"binary_data_size": 8}]
+    assert struct.unpack("<q2f", raw) == (0, 0.75, 0.25)
+
+
+def test_binary_in_and_json_out_and_the_other_way_round(wire: Wire) -> None:
+    body, headers = binary()
+    reply = wire.ask("POST", INFER, body, **headers)
+    assert reply.json["outputs"][0]["data"] == [0]
+    assert "inference-header-content-length" not in reply.headers
+    json = {"inputs": [{**TENSOR, "data": [40, 1, 0]}], "parameters": {"binary_data_output": True}}
+    assert struct.unpack("<q2f", tensors(wire.ask("POST", INFER, msgspec.json.encode(json)))[1]) == (0, 0.75, 0.25)
+
+
+def test_a_raw_request(wire: Wire) -> None:
+    head, raw = tensors(wire.ask("POST", INFER, ROW * 2, inference_header_content_length="0"))
+    assert [one["shape"] for one in head["outputs"]] == [[2], [2, 2]]
+    assert len(raw) == 2 * 8 + 4 * 4
+
+
+def test_a_large_binary_request_is_read_in_a_thread(wire: Wire) -> None:
+    rows = 9000
+    head = msgspec.json.encode(
+        {
+            "inputs": [
+                {"name": "X", "shape": [rows, 3], "datatype": "FP64", "parameters": {"binary_data_size": rows * 24}}
+            ]
+        }
+    )
+    body = head + struct.pack("<3d", 40, 1, 0) * rows
+    reply = wire.ask("POST", INFER, body, inference_header_content_length=str(len(head)))
+    assert len(reply.json["outputs"][0]["data"]) == rows
+
+
+def test_a_fallback_in_binary(here: Bench, wire: Wire) -> None:
+    here.serve(snapshot(fallback={"prediction": "no", "score": 0.5}), champion=quick(broken()))
+    body, headers = binary(parameters={"binary_data_output": True})
+    head, raw = tensors(wire.ask("POST", INFER, body, **headers))
+    assert [one["name"] for one in head["outputs"]] == ["prediction", "score"]
+    assert raw == struct.pack("<I2s", 2, b"no") + struct.pack("<d", 0.5)
+
+
+@pytest.mark.parametrize("length", ["-1", "9999", "x", ""])
+def test_header_lengths_that_cannot_be(wire: Wire, length: str) -> None:
+    reply = wire.ask("POST", INFER, binary()[0], inference_header_content_length=length)
+    assert reply.status == 400
+    assert "Inference-Header-Content-Length" in reply.json["error"]
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_codings_both_ways_around_binary(wire: Wire, coding: str) -> None:
+    body, headers = binary(parameters={"binary_data_output": True})
+    sent = deflate(coding.encode(), body)
+    reply = wire.ask("POST", INFER, sent, content_encoding=coding, accept_encoding=coding, **headers)
+    assert reply.headers["content-encoding"] == coding
+    plain = reply._replace(body=inflate(coding.encode(), reply.body, 10_000))
+    assert struct.unpack("<q2f", tensors(plain)[1]) == (0, 0.75, 0.25)
+
+
+def test_a_long_answer_is_compressed_for_those_who_take_it(here: Bench, wire: Wire) -> None:
+    rows = 2000
+    body = msgspec.json.encode({"inputs": [{**TENSOR, "shape": [rows, 3], "data": [40, 1, 0] * rows}]})
+    for engine in (quick, slow):
+        here.serve(snapshot(), champion=engine(Scripted()))
+        sent = deflate(b"gzip", body)
+        reply = wire.ask("POST", INFER, sent, content_encoding="gzip", accept_encoding="gzip, deflate, br")
+        assert reply.headers["content-encoding"] == "gzip"
+        assert len(msgspec.json.decode(inflate(b"gzip", reply.body, 1 << 20))["outputs"][0]["data"]) == rows
+    short = wire.ask("POST", PREDICT, BODY, accept_encoding="gzip, deflate, br")
+    assert "content-encoding" not in short.headers
+    assert short.json["prediction"] == 0
+
+
+def test_codings_refused(wire: Wire) -> None:
+    bomb = wire.ask("POST", INFER, deflate(b"gzip", bytes(2 << 20)), content_encoding="gzip")
+    assert (bomb.status, "once inflated" in bomb.json["error"]) == (413, True)
+    assert wire.ask("POST", INFER, b"rubbish", content_encoding="gzip").status == 400
+    assert "'br' is not understood" in wire.ask("POST", INFER, b"x", content_encoding="br").json["error"]
+    refused = wire.ask("POST", INFER, b"x", accept_encoding="gzip")
+    assert (refused.status, "error" in refused.json) == (400, True)
+
+
+def test_not_ready_is_503_with_a_body(here: Bench, wire: Wire) -> None:
+    here.gateway.miss("gone", "its files are away")
+    here.gateway.ready = False
+    ready = wire.ask("GET", "/v2/health/ready")
+    assert (ready.status, ready.json["ready"], ready.json["live"]) == (503, False, True)
+    assert "loading or stopping" in ready.json["error"]
+    for name in ("churn", "gone"):
+        model = wire.ask("GET", f"/v2/models/{name}/ready/")
+        assert (model.status, model.json["name"], model.json["ready"]) == (503, name, False)
+        assert model.json["error"]
+
+
+def test_the_repository_extension(here: Bench, wire: Wire) -> None:
+    here.gateway.miss("gone", "its files are away")
+    every = wire.ask("POST", "/v2/repository/index").json
+    assert [(one["name"], one["version"], one["state"]) for one in every] == [
+        ("churn", "churn:1", "READY"),
+        ("churn", "churn:2", "READY"),
+        ("gone", "", "UNAVAILABLE"),
+    ]
+    assert len(wire.ask("POST", "/v2/repository/index", b'{"ready": true}').json) == 2
+    load = wire.ask("POST", "/v2/repository/models/churn/load", b"{}")
+    assert (load.status, "seatrial apply" in load.json["error"]) == (501, True)
+
+
+def test_a_request_with_a_time_limit_of_its_own(here: Bench, wire: Wire) -> None:
+    model = Scripted()
+    model.hang()
+    here.serve(snapshot(slots=(slot("champion", timeout=60.0),)), champion=slow(model))
+    body = {"inputs": [{**TENSOR, "data": [40, 1, 0]}], "parameters": {"timeout_ms": 20}}
+    reply = wire.ask("POST", INFER, msgspec.json.encode(body))
+    model.release()
+    assert reply.status == 504
+    assert "that the request left" in reply.json["error"]
+    for wrong in (0, -1, True, "20", 1e9):
+        body["parameters"] = {"timeout_ms": wrong}
+        assert wire.ask("POST", INFER, msgspec.json.encode(body)).status == 400

@@ -551,7 +551,7 @@ X = {"name": "X", "shape": [2, 3], "datatype": "FP32", "data": [40, 2000, 1, 50,
 def test_infer(here: Bench, engine: Any) -> None:
     context = (ContextKey("land", "string", optional=True),)
     here.serve(snapshot({"challenger": 1.0}, context=context), challenger=engine(Scripted(0.75)))
-    answer = infer(here, [X], id="i1", parameters={"unit": "u", "land": "FR", "foreign": 1, "request_id": "r"})
+    answer = infer(here, [X], id="i1", parameters={"unit": "u", "context.land": "FR", "foreign": 1, "request_id": "r"})
     assert (answer.model_name, answer.model_version, answer.id) == ("churn", "churn:2", "i1")
     assert answer.parameters == {
         "variant": "challenger",
@@ -572,7 +572,7 @@ def test_infer(here: Bench, engine: Any) -> None:
 
 def test_infer_by_version_variant_and_fallback(here: Bench) -> None:
     here.serve(snapshot(fallback={"prediction": 0, "score": 0.5}), challenger=quick(broken()))
-    assert infer(here, [X], "1").parameters["reason"] == "explicit"
+    assert infer(here, [X], "1").parameters["reason"] == "override"
     assert infer(here, [X], "churn:1").model_version == "churn:1"
     assert infer(here, [X], parameters={"variant": "champion"}).parameters["reason"] == "override"
     with pytest.raises(NotFound, match="serves no version '3'; it serves churn:1, churn:2"):
@@ -584,6 +584,22 @@ def test_infer_by_version_variant_and_fallback(here: Bench) -> None:
     )
     answer = infer(here, [X])
     assert (answer.model_version, [t.name for t in answer.outputs]) == (None, ["prediction", "score"])
+
+
+def test_a_bare_number_of_two_models_is_ambiguous(here: Bench) -> None:
+    here.serve(snapshot(slots=(slot("champion", 1), slot("challenger", 1, model="churn-trees"))))
+    with pytest.raises(BadInput, match="version '1' of 'churn' is one of churn-trees:1, churn:1; say which"):
+        infer(here, [X], "1")
+    assert infer(here, [X], "churn-trees:1").parameters["variant"] == "challenger"
+    assert infer(here, [X], "challenger").model_version == "churn-trees:1"
+    assert {row["reason"] for row in here.rows()} == {"override"}
+
+
+def test_context_is_flat_and_what_is_not_declared_is_refused(here: Bench) -> None:
+    here.serve(snapshot(context=(ContextKey("land", "string", optional=True),)))
+    with pytest.raises(BadInput, match="context key 'sea' is not declared"):
+        infer(here, [X], parameters={"context.sea": "x"})
+    assert infer(here, [X], parameters={"land": 3, "priority": 1, "sequence_id": "x"}).model_name == "churn"
 
 
 def test_infer_refuses_before_anything_is_booked(here: Bench) -> None:
@@ -598,7 +614,7 @@ def test_infer_refuses_before_anything_is_booked(here: Bench) -> None:
 def test_metadata(here: Bench) -> None:
     here.serve(snapshot())
     found = here.gateway.model_metadata("churn")
-    assert (found["name"], found["versions"], found["platform"]) == ("churn", ["1", "2"], "seatrial")
+    assert (found["name"], found["versions"], found["platform"]) == ("churn", ["churn:1", "churn:2"], "seatrial")
     assert found["inputs"] == [{"name": "X", "datatype": "FP32", "shape": [-1, 3]}]
     with pytest.raises(NotFound):
         here.gateway.model_metadata("churn", "9")
