@@ -93,6 +93,7 @@ def _environment(place: Path) -> dict[str, str]:
         "PYTHONPATH": str(Path(__file__).resolve().parent.parent),
         "SEATRIAL_HOME": str(place / "home"),
         "SEATRIAL_HTTP": "127.0.0.1:18080",
+        "SEATRIAL_GRPC": "off",
         "SEATRIAL_CONTROL": "127.0.0.1:18082",
         "OMP_NUM_THREADS": "1",
     }

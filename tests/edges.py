@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from seatrial.serving.edge import Edge, Timeouts
+from seatrial.serving.grpc_edge import GrpcEdge
 from seatrial.serving.routes import Routes
 from tests.gateways import Bench
 
@@ -93,6 +94,23 @@ def edge(
         for wire in wires:
             wire.close()
         asyncio.run_coroutine_threadsafe(found.drain(2.0), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+@contextmanager
+def grpc_edge(bench: Bench, *, key: str | None = None) -> Iterator[str]:
+    """Serve a gateway over gRPC until the block ends; gives the address."""
+    loop = asyncio.new_event_loop()
+    found = GrpcEdge(bench.gateway, key=key)
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        port = asyncio.run_coroutine_threadsafe(found.listen("127.0.0.1:0"), loop).result(20)
+        yield f"127.0.0.1:{port}"
+    finally:
+        asyncio.run_coroutine_threadsafe(found.drain(2.0), loop).result(20)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from seatrial.models.runtimes import Runtime, RuntimeFailure
+from seatrial.protocol.packing import DTYPES
 from seatrial.routing.snapshot import Arm, ContextKey, Entry, LogPolicy, Shadow, Slot, Snapshot
 from seatrial.serving.deployed import Deployed
 from seatrial.serving.engine import Engine
@@ -157,13 +158,16 @@ def bench(home: Path, **more: Any) -> Iterator[Bench]:
 
 __all__ = [
     "BINARY",
+    "EVERY",
     "GOOD",
     "Bench",
     "ContextKey",
+    "Echo",
     "Scripted",
     "Shadow",
     "bench",
     "broken",
+    "echo",
     "quick",
     "slot",
     "slow",
@@ -211,3 +215,30 @@ def logistic(features: int, seed: int = 0) -> tuple[bytes, Signature]:
         answer=BINARY.answer,
     )
     return model.SerializeToString(), signature
+
+
+KINDS = {"BOOL": "boolean", "BYTES": "text", "FP16": "number", "FP32": "number", "FP64": "number"}
+EVERY = Signature(
+    task="raw",
+    features=tuple(Feature(name=f"f_{name.lower()}", kind=KINDS.get(name, "integer")) for name in DTYPES),  # type: ignore[arg-type]
+    inputs=tuple(
+        Tensor(name=name, datatype=name, shape=(-1, 1), features=(f"f_{name.lower()}",))  # type: ignore[arg-type]
+        for name in DTYPES
+    ),
+    outputs=tuple(Tensor(name=f"{name}_OUT", datatype=name, shape=(-1, 1)) for name in DTYPES),  # type: ignore[arg-type]
+    answer=Answer(prediction="BYTES_OUT"),
+)
+"""A model with one input and one output of every datatype."""
+
+
+class Echo(Scripted):
+    """Gives every input back."""
+
+    def run(self, inputs: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
+        return {f"{name}_OUT": values for name, values in inputs.items()}
+
+
+def echo(deployment: str = "echo") -> Snapshot:
+    """A deployment of the model that gives everything back; serve it with ``champion=quick(Echo())``."""
+    only = slot("champion", 1, EVERY, model=deployment)
+    return snapshot(deployment=deployment, slots=(only,), task="raw", log=LogPolicy())

@@ -58,6 +58,7 @@ class LiveSystem:
             **os.environ,
             "SEATRIAL_HOME": str(place / "home"),
             "SEATRIAL_HTTP": "127.0.0.1:0",
+            "SEATRIAL_GRPC": "127.0.0.1:0",
             "SEATRIAL_CONTROL": "127.0.0.1:0",
             "SEATRIAL_WORKERS": str(workers),
             "PYTHONPATH": os.getcwd(),

@@ -101,6 +101,8 @@ def _welcome(home: Path, *, insecure: bool) -> None:
             "listening beyond this machine without a key: anybody who reaches it may use it", fg="red", bold=True
         )
     typer.echo(f"serving    http://{running.http}")
+    if running.grpc is not None:
+        typer.echo(f"grpc       {running.grpc}")
     typer.echo(f"dashboard  http://{running.control}")
     typer.echo(f"home       {home}")
     names = sorted(Publication(home).all_active())

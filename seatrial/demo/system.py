@@ -35,6 +35,7 @@ class System:
         self._environment |= {
             "SEATRIAL_HOME": str(place / "home"),
             "SEATRIAL_HTTP": f"127.0.0.1:{_free_port()}",
+            "SEATRIAL_GRPC": "off",
             "SEATRIAL_CONTROL": f"127.0.0.1:{_free_port()}",
             "SEATRIAL_WORKERS": "1",
         }

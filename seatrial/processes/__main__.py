@@ -9,7 +9,7 @@ from seatrial.ledger.counters import retire
 from seatrial.ledger.layout import counters
 from seatrial.processes.children import system
 from seatrial.processes.home import HomeLock, Running
-from seatrial.processes.sockets import bound_address, listen, require_key
+from seatrial.processes.sockets import bound_address, hold, listen, require_key
 from seatrial.processes.supervisor import Supervisor
 from seatrial.spec.errors import SeatrialError
 from seatrial.spec.settings import Settings, load_settings
@@ -17,15 +17,18 @@ from seatrial.spec.settings import Settings, load_settings
 
 def supervise(settings: Settings, *, insecure: bool) -> None:
     """Run a whole system in the foreground until SIGTERM. Raises BadInput or Conflict when it cannot start."""
-    require_key((settings.http, settings.control), settings.key, insecure)
+    grpc_address = () if settings.grpc is None else (settings.grpc,)
+    require_key((settings.http, settings.control, *grpc_address), settings.key, insecure)
     home = settings.home.resolve()
     lock = HomeLock(home)
     lock.acquire()
     try:
         http = listen(settings.http, "http")
         control = listen(settings.control, "control")
-        children = system(home, settings.workers, http.fileno(), control.fileno())
-        running = Running(pid=os.getpid(), http=bound_address(http), control=bound_address(control))
+        held = [hold(address, "grpc") for address in grpc_address]
+        grpc = bound_address(held[0]) if held else None
+        children = system(home, settings.workers, http.fileno(), control.fileno(), grpc)
+        running = Running(pid=os.getpid(), http=bound_address(http), control=bound_address(control), grpc=grpc)
         Supervisor(home, children, running, settle=lambda worker: _settle(home, worker)).run()
     finally:
         (home / "running.json").unlink(missing_ok=True)

@@ -24,14 +24,15 @@ class Child(NamedTuple):
     counted: bool = False
 
 
-def system(home: Path, workers: int, http_fd: int, control_fd: int) -> tuple[Child, ...]:
-    """The children of a whole system: serving workers, control, compactor, dashboard."""
+def system(home: Path, workers: int, http_fd: int, control_fd: int, grpc: str | None = None) -> tuple[Child, ...]:
+    """The children of a whole system: serving workers, control, compactor, dashboard; ``grpc`` is an address."""
     place = ("--home", str(home))
+    also = () if grpc is None else ("--grpc", grpc)
     serving = tuple(
         Child(
             name=f"w{index}",
             module="seatrial.serving.worker",
-            arguments=(*place, "--fd", str(http_fd), "--worker", f"w{index}"),
+            arguments=(*place, "--fd", str(http_fd), "--worker", f"w{index}", *also),
             sockets=(http_fd,),
             counted=True,
         )

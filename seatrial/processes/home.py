@@ -16,12 +16,14 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         pid: The supervisor's.
         http, control: Addresses, host:port.
+        grpc: Likewise, or None where it is off.
         children: Process name → pid.
     """
 
     pid: int
     http: str
     control: str
+    grpc: str | None = None
     children: dict[str, int] = {}
 
 

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+import msgspec
+
 from seatrial.processes.children import Child, backoff
 from seatrial.processes.home import Running, write_running
 
@@ -162,7 +164,7 @@ class Supervisor:
         try:
             write_running(
                 self._home,
-                Running(pid=os.getpid(), http=self._running.http, control=self._running.control, children=pids),
+                msgspec.structs.replace(self._running, pid=os.getpid(), children=pids),
             )
         except OSError as error:
             self._say("running.json not written", error=str(error))

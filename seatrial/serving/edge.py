@@ -16,15 +16,12 @@ from typing import Any, NamedTuple, Protocol, cast
 import httptools
 import msgspec
 
-from seatrial.serving.coding import chosen, deflate, inflate
+from seatrial.serving.coding import inflate
 from seatrial.spec.errors import SeatrialError, Unavailable
 
 MAX_HEADER_BYTES = 64 << 10
 QUICK_BYTES = 4 << 10
 """A longer compressed body is inflated in a thread."""
-
-LARGE_BYTES = 64 << 10
-"""A longer answer is compressed in a thread."""
 
 MAX_QUEUED = 32
 """Requests of one connection that may wait for an answer under way."""
@@ -348,7 +345,8 @@ class Connection(asyncio.Protocol):
         try:
             if edge.key is not None and not edge.allowed(request):
                 raise HttpError(401, "the key is missing or wrong; send `Authorization: Bearer …`", _CHALLENGE)
-            answer = edge.handle(request) if not request.headers else self._coded(request)
+            coded = b"content-encoding" in request.headers
+            answer = self._inflated(request) if coded else edge.handle(request)
         except Exception as error:  # noqa: BLE001 - whatever happens, the client gets an answer
             answer = refusal(error)
         if type(answer) is bytes:
@@ -359,26 +357,15 @@ class Connection(asyncio.Protocol):
             self._answering = True
             self._loop.create_task(self._answer_later(answer, request.keep_alive))  # type: ignore[arg-type]
 
-    def _coded(self, request: Request) -> Answer | Coroutine[Any, Any, Answer]:
-        """Answer a request that may be compressed, or may want to be answered so."""
-        headers = request.headers
-        if b"content-encoding" in headers:
-            return self._inflated(request)
-        answer = self._edge.handle(request)
-        accepted = headers.get(b"accept-encoding")
-        return answer if accepted is None else _deflated(answer, accepted)
-
     async def _inflated(self, request: Request) -> Answer:
-        """In a thread where it may take long: 4 KiB can become 4 MiB."""
+        """Answer a compressed request; inflate in a thread where that may take long: 4 KiB can become 4 MiB."""
         coding, limit = request.headers[b"content-encoding"], self._edge.body_bytes
         if len(request.body) > QUICK_BYTES:
             body = await asyncio.to_thread(inflate, coding, request.body, limit)
         else:
             body = inflate(coding, request.body, limit)
         answer = self._edge.handle(request._replace(body=body))
-        accepted = request.headers.get(b"accept-encoding")
-        coming = answer if accepted is None else _deflated(answer, accepted)
-        return await coming if asyncio.iscoroutine(coming) else coming
+        return await answer if asyncio.iscoroutine(answer) else answer
 
     async def _answer_later(self, coming: Coroutine[Any, Any, Answer], keep_alive: bool) -> None:
         try:
@@ -447,33 +434,6 @@ class Connection(asyncio.Protocol):
         self._broken = True
         self.deadline = self._edge.now + self._edge.timeouts.linger
         self._transport.write_eof()
-
-
-def _deflated(answer: Answer | Coroutine[Any, Any, Answer], accepted: bytes) -> Answer | Coroutine[Any, Any, Answer]:
-    """The answer in a coding that the client accepts, where that is worth it; refusals go plain."""
-    if not isinstance(answer, bytes | Response):
-        return _deflated_later(answer, accepted)
-    body = answer if isinstance(answer, bytes) else answer.body
-    coding = chosen(accepted, len(body))
-    if coding is None or (isinstance(answer, Response) and answer.status != 200):
-        return answer
-    plain = answer if isinstance(answer, Response) else Response(200, answer)
-    if len(body) > LARGE_BYTES:
-        return _deflated_in_thread(plain, coding)
-    return _with_coding(plain, coding, deflate(coding, body))
-
-
-async def _deflated_later(coming: Coroutine[Any, Any, Answer], accepted: bytes) -> Answer:
-    answer = _deflated(await coming, accepted)
-    return await answer if asyncio.iscoroutine(answer) else answer
-
-
-async def _deflated_in_thread(answer: Response, coding: bytes) -> Answer:
-    return _with_coding(answer, coding, await asyncio.to_thread(deflate, coding, answer.body))
-
-
-def _with_coding(answer: Response, coding: bytes, body: bytes) -> Response:
-    return answer._replace(body=body, headers=(*answer.headers, (b"content-encoding", coding)))
 
 
 _CHALLENGE = ((b"www-authenticate", b"Bearer"),)

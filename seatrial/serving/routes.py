@@ -12,6 +12,7 @@ from seatrial.protocol.bodies import read_assign, read_predict, read_predictions
 from seatrial.protocol.inference import BinaryAnswer, InferAnswer, InferBody, read_index, read_infer
 from seatrial.protocol.outcomes import read_outcomes
 from seatrial.serving.answering import Pending
+from seatrial.serving.deflating import deflated
 from seatrial.serving.edge import Answer, HttpError, Request, Response
 from seatrial.serving.gateway import Gateway
 from seatrial.serving.inference import EXTENSIONS
@@ -149,6 +150,11 @@ class Routes:
         return _readiness({"name": name, "ready": True}, None if self._gateway.ready else _AWAY)
 
     def _infer(self, request: Request, name: str, version: str | None = None) -> Answer | Coming:
+        answer = self._infer_plain(request, name, version)
+        accepted = request.headers.get(b"accept-encoding")
+        return answer if accepted is None else deflated(answer, accepted)
+
+    def _infer_plain(self, request: Request, name: str, version: str | None) -> Answer | Coming:
         if _JSON_LENGTH in request.headers:
             return self._infer_binary(request, name, version)
         if len(request.body) > LARGE_BYTES:

@@ -21,6 +21,7 @@ from seatrial.releases.subscription import Subscription
 from seatrial.serving.edge import Edge
 from seatrial.serving.follower import Follower
 from seatrial.serving.gateway import Gateway, wall_clock
+from seatrial.serving.grpc_edge import GrpcEdge
 from seatrial.serving.loader import Loader
 from seatrial.serving.recording import Recorder
 from seatrial.serving.routes import Routes
@@ -34,8 +35,8 @@ SWITCH_SECONDS = 0.0005
 log = logging.getLogger("seatrial.serving")
 
 
-async def serve(listener: socket.socket, home: Path, worker: str, settings: Settings) -> Recorder:
-    """Serve until SIGTERM or SIGINT; gives back the recorder, still to be closed."""
+async def serve(listener: socket.socket, home: Path, worker: str, settings: Settings, grpc: str | None) -> Recorder:
+    """Serve until SIGTERM or SIGINT; gives back the recorder, still to be closed. ``grpc`` is an address, or None."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -50,7 +51,10 @@ async def serve(listener: socket.socket, home: Path, worker: str, settings: Sett
         gc.collect()
         gc.freeze()
         edge = Edge(Routes(gateway), key=settings.key, body_bytes=gateway.limits.body_bytes)
+        calls = GrpcEdge(gateway, key=settings.key)
         await edge.listen(sock=listener)
+        if grpc is not None:
+            await calls.listen(grpc)
         gateway.ready = True
         follower.start(loop)
         log.info("worker %s serves %s", worker, ", ".join(sorted(gateway.deployments)) or "nothing yet")
@@ -59,7 +63,7 @@ async def serve(listener: socket.socket, home: Path, worker: str, settings: Sett
         await asyncio.to_thread(follower.stop, 1.0)
     finally:
         subscription.leave()
-    await edge.drain(DRAIN_SECONDS)
+    await asyncio.gather(edge.drain(DRAIN_SECONDS), calls.drain(DRAIN_SECONDS))
     await gateway.drain(2.0)
     return recorder
 
@@ -68,6 +72,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m seatrial.serving.worker", description="One serving process.")
     parser.add_argument("--home", type=Path, required=True, help="home directory of the machine")
     parser.add_argument("--fd", type=int, required=True, help="file descriptor of the listening socket")
+    parser.add_argument("--grpc", help="address that the supervisor holds for gRPC; none: no gRPC")
     parser.add_argument("--worker", required=True, help="name of this worker")
     arguments = parser.parse_args()
     settings = load_settings(os.environ, Path.cwd())
@@ -77,7 +82,7 @@ def main() -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     listener = socket.socket(fileno=arguments.fd)
     listener.setblocking(False)
-    recorder = uvloop.run(serve(listener, arguments.home, arguments.worker, settings))
+    recorder = uvloop.run(serve(listener, arguments.home, arguments.worker, settings, arguments.grpc))
     return _flush(recorder)
 
 

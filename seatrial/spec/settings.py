@@ -36,6 +36,7 @@ class Settings:
     Attributes:
         home: Directory of everything that is kept, absolute.
         http: Address of the data plane, ``host:port``.
+        grpc: Address of the data plane's gRPC edge, ``host:port``; None: off.
         control: Address of the control API and the dashboard, ``host:port``.
         workers: Number of serving processes.
         state_url: Database of release state and audit (SQLAlchemy URL).
@@ -43,13 +44,13 @@ class Settings:
         acknowledge: When an outcome is durable; ``disk``: when this machine's disk has it.
         key: The bearer key that callers must send, or None; a secret.
         log_level: Least severe level that is logged.
-        grpc: Address of the gRPC edge; None, because it is not built yet.
         ledger_url: Object store of the ledger; None (the ledger lies in ``home``), because it is not built yet.
         origins: Where each setting came from, by name.
     """
 
     home: Path
     http: str
+    grpc: str | None
     control: str
     workers: int
     state_url: str
@@ -57,7 +58,6 @@ class Settings:
     acknowledge: Acknowledge
     key: str | None
     log_level: str
-    grpc: str | None = None
     ledger_url: str | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
 
@@ -128,6 +128,7 @@ def _complete(values: dict[str, Any], directory: Path, origins: Mapping[str, str
     return Settings(
         home=home,
         http=values.get("http", "127.0.0.1:8080"),
+        grpc=values.get("grpc", "127.0.0.1:8081"),
         control=values.get("control", "127.0.0.1:8082"),
         workers=values.get("workers", _half_the_cores()),
         state_url=values.get("state_url", f"sqlite:///{home}/state.db"),
@@ -209,7 +210,7 @@ def _meant(variable: str, known: list[str]) -> str:
 
 def _printed(name: str, value: object) -> str:
     if value is None:
-        return {"key": "(not set)", "registry_url": "(embedded in home)"}.get(name, "(not built yet)")
+        return {"key": "(not set)", "registry_url": "(embedded in home)", "grpc": "off"}.get(name, "(not built yet)")
     if name == "key":
         return "(a secret)"
     return masked(str(value)) if name.endswith("_url") else str(value)
@@ -224,6 +225,10 @@ def _text(value: object) -> str:
 def _address(value: object) -> str:
     split_address(_text(value))
     return str(value)
+
+
+def _address_or_off(value: object) -> str | None:
+    return None if value == "off" else _address(value)
 
 
 def _workers(value: object) -> int:
@@ -275,7 +280,7 @@ SETTINGS: dict[str, Setting] = {
         _text, "`.seatrial`", "Directory of everything that is kept; a relative one starts beside `seatrial.toml`."
     ),
     "http": Setting(_address, "`127.0.0.1:8080`", "Address of the data plane."),
-    "grpc": Setting(_later("remove it; use HTTP"), "not built yet", "Address of the gRPC edge."),
+    "grpc": Setting(_address_or_off, "`127.0.0.1:8081`", "Address of the data plane's gRPC edge, or `off`."),
     "control": Setting(_address, "`127.0.0.1:8082`", "Address of the control API and the dashboard."),
     "workers": Setting(_workers, "half the cores, 1 to 8", "Number of serving processes."),
     "state_url": Setting(_url, "`sqlite:///HOME/state.db`", "Database of releases, revisions and audit."),

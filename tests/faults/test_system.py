@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from seatrial.control.apply import apply
 from seatrial.ledger.reader import Reader
 from seatrial.models.register import register
+from seatrial.protocol.messages import MESSAGES, SERVICE
 from tests.live import LiveSystem, Load
 from tests.waiting import wait_for
 
@@ -156,6 +158,26 @@ def test_a_taken_port_is_named_with_the_mend(system: LiveSystem, tmp_path: Path)
     assert said.returncode == 2
     assert system.running.http.split(":")[1] in said.stderr
     assert "SEATRIAL_HTTP" in said.stderr
+
+
+def test_grpc_is_served_by_every_worker_and_its_port_is_nobody_elses(system: LiveSystem, tmp_path: Path) -> None:
+    address = system.running.grpc
+    assert address is not None
+    request = MESSAGES["ModelInferRequest"](model_name="ring")
+    for name, value in FEATURES.items():
+        given = request.inputs.add(name=name, datatype="FP64", shape=[1])
+        given.contents.fp64_contents.append(value)
+    for _ in range(8):
+        with grpc.insecure_channel(address, (("grpc.use_local_subchannel_pool", 1),)) as channel:
+            said = channel.unary_unary(f"/{SERVICE}/ModelInfer")(request.SerializeToString(), timeout=30)
+            assert MESSAGES["ModelInferResponse"].FromString(said).model_name == "ring"
+    other = LiveSystem(tmp_path / "other")
+    other.place.mkdir()
+    other.environment["SEATRIAL_GRPC"] = address
+    refused = other.command("up", "--detach")
+    assert refused.returncode == 2
+    assert address.split(":")[1] in refused.stderr
+    assert "SEATRIAL_GRPC" in refused.stderr
 
 
 def test_stopping_drains_and_leaves_a_readable_ledger(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_frozen(tmp_path: Path) -> None:
         ('http = "8080"\n', "`8080` is not an address"),
         ('http = "127.0.0.1:99999"\n', "is not an address"),
         ('acknowledge = "shared"\n', "`shared` is not built yet"),
-        ('grpc = "127.0.0.1:8081"\n', "`grpc`: it is not built yet"),
+        ('grpc = "on"\n', "`on` is not an address"),
         ('ledger_url = "s3://x"\n', "`ledger_url`: it is not built yet"),
         ('log_level = "verbose"\n', "`verbose` is not known"),
         ('state_url = "state.db"\n', "is not a URL"),
