@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 
-.PHONY: help demo test lint types layers check bench constraints clean
+.PHONY: help demo test lint types layers check clients mlserver bench constraints clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\): .*## /  make \1\t/p; s/^\([a-z-]*\):  *## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -15,6 +15,7 @@ demo:            ## install, then turn the whole ring on real data (two minutes 
 test:            ## install, then lint, types, layers and every test
 	@scripts/environment dev
 	@scripts/system-packages
+	@$(MAKE) --no-print-directory clients || echo "the tests with KServe's client will be skipped"
 	@$(MAKE) --no-print-directory check
 
 check: lint types layers
@@ -36,9 +37,17 @@ bench:           ## speed: the gateway beside bare servers, the ledger at 1 M an
 	@$(BIN)/python bench/ledger.py --rows 1000000
 	@$(BIN)/python bench/ledger.py --rows 10000000
 
+clients:         ## an environment of its own for KServe's client, which the tests call
+	@scripts/other-environment .venv-clients tests/protocol/others/kserve.txt
+
+mlserver:        ## ask MLServer, in an environment of its own, for the answers that ours are compared with
+	@scripts/environment dev
+	@scripts/other-environment .venv-mlserver tests/protocol/others/mlserver.txt
+	@.venv-mlserver/bin/python tests/protocol/others/mlserver_answers.py
+
 constraints:     ## resolve the newest versions and pin them
 	@$(BIN)/python -m uv pip compile --quiet --upgrade --python-version 3.11 --extra dev --extra bench --extra demo \
 	    --no-header --no-annotate --no-emit-index-url pyproject.toml --output-file constraints.txt
 
 clean:           ## remove the environment and everything made by tools
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .cache
+	rm -rf .venv .venv-clients .venv-mlserver .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .cache
