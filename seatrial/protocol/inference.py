@@ -275,6 +275,14 @@ class Form:
         return raw
 
 
+def form_of(body: InferBody) -> Form | None:
+    """Which outputs travel in bytes; None where none does, which most requests say by saying nothing. Raises BadInput."""
+    if body.outputs is None and (body.parameters is None or "binary_data_output" not in body.parameters):
+        return None
+    form = Form(body)
+    return None if form.plain else form
+
+
 def _flag(parameters: Mapping[str, Parameter], name: str, default: bool) -> bool:
     value = parameters.get(name, default)
     if not isinstance(value, bool):

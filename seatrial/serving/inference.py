@@ -5,13 +5,13 @@ from typing import Any
 from seatrial.protocol.bodies import check_count, read_name
 from seatrial.protocol.inference import (
     BinaryAnswer,
-    Form,
     InferAnswer,
     InferBody,
     answers_out,
     check_forms,
     check_outputs,
     feature_inputs,
+    form_of,
     metadata_in,
     metadata_out,
     rows_of,
@@ -71,14 +71,14 @@ class Shape:
 
     def __init__(self, body: InferBody) -> None:
         self._body = body
-        self._form = Form(body)
+        self._form = form_of(body)
 
     def __call__(self, pending: Pending) -> InferAnswer | BinaryAnswer:
         """Raises Unavailable when nobody answered."""
         (only,) = pending.parts
         if only.by == "none":
             raise unanswered(pending)
-        attempt, form = only.attempt, None if self._form.plain else self._form
+        attempt, form = only.attempt, self._form
         if attempt.outputs is not None:
             outputs = tensors_out(attempt.outputs, attempt.variant.slot.signature, self._body.outputs, form)
             version: str | None = attempt.variant.version

@@ -58,7 +58,8 @@ def test_every_call(here: Bench) -> None:
         assert "no deployment is called 'nobody'" in told["error"]
     assert rest["nobody"] is False
     assert "no deployment is called 'nobody'" in grpc["nobody"]
-    for answer in [rest[name] for name in ("json", "binary in", "binary out", "both")] + [grpc["raw"], grpc["contents"]]:
+    forms = [rest[name] for name in ("json", "binary in", "binary out", "both")]
+    for answer in [*forms, grpc["raw"], grpc["contents"]]:
         assert answer == {"id": "mine", "outputs": churn}
     assert rest["one output"]["outputs"] == {"label": ["0", "0"]}
     assert rest["texts"] == [[f"text {n}"] for n in range(50)]

@@ -92,14 +92,8 @@ def main() -> None:
         folder = Path(name)
         (folder / "model.py").write_text(MODEL)
         (folder / "model-settings.json").write_text(json.dumps(SETTINGS))
-        more = {
-            "http_port": port,
-            "grpc_port": grpc,
-            "metrics_port": metrics,
-            "host": "127.0.0.1",
-            "parallel_workers": 0,
-        }
-        (folder / "settings.json").write_text(json.dumps(more))
+        ports = {"http_port": port, "grpc_port": grpc, "metrics_port": metrics}
+        (folder / "settings.json").write_text(json.dumps({**ports, "host": "127.0.0.1", "parallel_workers": 0}))
         server = subprocess.Popen([Path(sys.executable).parent / "mlserver", "start", name], cwd=name)
         try:
             found = answers(port)
