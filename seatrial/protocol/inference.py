@@ -276,7 +276,7 @@ class Form:
 
 
 def form_of(body: InferBody) -> Form | None:
-    """Which outputs travel in bytes; None where none does, which most requests say by saying nothing. Raises BadInput."""
+    """Which outputs travel in bytes; None where none does, as when a request says nothing. Raises BadInput."""
     if body.outputs is None and (body.parameters is None or "binary_data_output" not in body.parameters):
         return None
     form = Form(body)
