@@ -332,11 +332,13 @@ def labels_of_rows(table: str, value: str | None, outcome: str, field_parameter:
 
 
 def is_right(label: str, answer: str) -> str:
-    """SQL of 1 where a label (an alias with ``text`` and ``number``) equals an answer, else 0; no answer is wrong."""
-    as_number = f"TRY_CAST({answer} AS DOUBLE)"
-    return f"""coalesce(CASE WHEN {label}.text IS NOT NULL
-        THEN {label}.text = CAST({answer} AS VARCHAR) OR TRY_CAST({label}.text AS DOUBLE) = {as_number}
-        ELSE {label}.number = {as_number} END, false)::INT"""
+    """SQL of 1 where a label (an alias with ``text`` and ``number``) equals an answer, else 0; no answer is wrong.
+
+    3, 3.0 and "3" are one label, and so are true, "true" and 1: a model of zeros and ones is told booleans.
+    """
+    text = f"CAST({answer} AS VARCHAR)"
+    return f"""coalesce({label}.text = {text} OR coalesce({label}.number, {_number(f"{label}.text")}) = {_number(text)},
+        false)::INT"""
 
 
 _KINDS = {"mean": _mean, "proportion": _proportion, "ratio": _ratio, "accuracy": _accuracy}

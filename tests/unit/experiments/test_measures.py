@@ -156,6 +156,11 @@ ACCURACY = {"kind": "accuracy", **BUY}
         ([True, False], {"value_number": [1.0, 1.0]}),
         (["3", "4"], {"value_number": [3.0, 5.0]}),
         ([3, 4], {"value_text": ["3", "5"]}),
+        ([1, 0], {"value_number": [1.0, 1.0], "value_text": ["true", "true"]}),  # a boolean, as the ledger keeps it
+        ([1, 0], {"value_text": ["true", "true"]}),
+        ([True, False], {"value_number": [1.0, 1.0], "value_text": ["true", "true"]}),
+        (["True", "False"], {"value_number": [1.0, 1.0], "value_text": ["true", "true"]}),
+        (["cat", "Cat"], {"value_text": ["cat", "cat"]}),
     ],
 )
 def test_accuracy_counts_rows_whose_label_equals_the_answer(answers: list[Any], values: dict[str, Any]) -> None:
@@ -169,6 +174,12 @@ def test_accuracy_reads_a_field() -> None:
     rows = units("a", **{"prediction.label": [7]})
     labels = worlds.outcomes("buy", at(110), unit=["a"], fields=['{"digit": 7}'])
     assert measured({**ACCURACY, "value": "digit"}, rows, labels).x.tolist() == [1.0]
+
+
+def test_a_boolean_field_is_the_label_of_a_model_of_zeros_and_ones() -> None:
+    rows = units("a", "b", **{"prediction.label": [1, 1]})
+    labels = worlds.outcomes("buy", at(110, 111), unit=["a", "b"], fields=['{"left": true}', '{"left": false}'])
+    assert measured({**ACCURACY, "value": "left"}, rows, labels).x.tolist() == [1.0, 0.0]
 
 
 def test_a_label_of_a_unit_is_that_of_all_its_rows() -> None:
