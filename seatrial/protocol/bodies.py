@@ -12,6 +12,7 @@ Unit = str | int
 
 MAX_UNIT_BYTES = 1024
 MAX_NAME_CHARACTERS = 128
+MAX_LATENCY_MS = 1e9
 
 T = TypeVar("T")
 
@@ -65,7 +66,7 @@ class AppPrediction(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     at: str | None = None
     revision: int | None = None
     error: str | None = None
-    latency_ms: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    latency_ms: Annotated[float, msgspec.Meta(ge=0, le=MAX_LATENCY_MS)] | None = None
 
 
 _predict = msgspec.json.Decoder(PredictBody)
