@@ -47,7 +47,7 @@ def part(deployed: Deployed, body: InferBody, version: str | None, request_id: s
         decision = deployed.router.decide(person.unit)
     variant = deployed.variants[decision.variant]
     check_outputs(body.outputs, variant.slot.signature)
-    for tensor in body.inputs[:1]:
+    for tensor in body.inputs:
         if tensor.shape and tensor.shape[0] > 0:
             check_count(tensor.shape[0], limit)
     rows = rows_of(body, variant.slot.signature)

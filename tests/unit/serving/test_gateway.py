@@ -468,6 +468,7 @@ def test_rows_of_applications_are_checked_all_or_none(here: Bench) -> None:
         ({"prediction": {"prediction": 1}}, "give `prediction` the bare answer, with `score` or `scores` beside it"),
         ({"unit": ""}, "unit is empty"),
         ({"features": {}}, "'age' is missing"),
+        ({"at": "9999-12-31T23:59:59-23:59"}, "at: .* is out of range"),
         ({"deployment": "other"}, "no deployment is called 'other'"),
     ):
         with pytest.raises(BadInput, match=message):
@@ -593,6 +594,13 @@ def test_infer_refuses_before_anything_is_booked(here: Bench) -> None:
     with pytest.raises(BadInput, match="expected a string, got 3"):
         infer(here, [X], parameters={"variant": 3})
     assert here.rows() == []
+
+
+def test_the_rows_of_every_input_are_bounded(here: Bench) -> None:
+    here.serve(snapshot())
+    empty = {"name": "Y", "shape": [2**31 - 1, 0], "datatype": "FP32", "data": []}
+    with pytest.raises(TooLarge, match="2147483647 rows in one request; the limit is 10000"):
+        infer(here, [X, empty])
 
 
 def test_metadata(here: Bench) -> None:
