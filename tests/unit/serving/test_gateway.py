@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from seatrial.ledger.accounting import accounts
@@ -15,7 +16,7 @@ from seatrial.routing.assign import assign_many
 from seatrial.routing.snapshot import Arm, ContextKey, Entry, LogPolicy, Shadow
 from seatrial.serving.gateway import Limits
 from seatrial.spec.errors import BadInput, NotFound, TooLarge, Unavailable
-from tests.gateways import CLOCK, GOOD, Bench, Scripted, bench, broken, quick, slot, slow, snapshot
+from tests.gateways import BINARY, CLOCK, GOOD, Bench, Scripted, bench, broken, quick, slot, slow, snapshot
 from tests.waiting import wait_for
 
 HALF = {"champion": 0.5, "challenger": 0.5}
@@ -80,6 +81,27 @@ def test_the_default_answers_for_a_broken_variant(here: Bench, engine: Any) -> N
     )
     assert (row["answered_by"], row["status"], row["error"]) == ("default", "error", "out of order")
     assert row["prediction.score"] == 0.25
+
+
+@pytest.mark.parametrize("engine", [quick, slow])
+def test_rows_that_only_the_challenger_refuses_are_its_failure(here: Bench, engine: Any) -> None:
+    features = tuple(msgspec.structs.replace(feature, nullable=False) for feature in BINARY.features)
+    strict = msgspec.structs.replace(BINARY, features=features)
+    slots = (slot("champion", 1), slot("challenger", 2, signature=strict))
+    here.serve(
+        snapshot({"challenger": 1.0}, slots=slots), champion=engine(Scripted(0.25)), challenger=engine(Scripted())
+    )
+    missing = {**GOOD, "income": None}
+    answer = ask(here, missing)
+    assert (answer["variant"], answer["answered_by"], answer["score"]) == ("challenger", "default", 0.25)
+    (row,) = here.rows()
+    assert (row["status"], row["answered"]) == ("error", "champion")
+    assert row["error"].startswith("refused: feature 'income' is missing")
+    with pytest.raises(BadInput, match="'income' is missing"):
+        ask(here, missing, variant="challenger")
+    with pytest.raises(BadInput, match="'age' is missing"):
+        ask(here, {**missing, "age": None})
+    assert len(here.rows()) == 1
 
 
 def test_the_fallback_answers_when_the_default_fails_too(here: Bench) -> None:
