@@ -5,8 +5,10 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import msgspec
+
 from seatrial.models.converted import Converted, NotConvertible
-from seatrial.models.onnx_graph import finish, outputs_of
+from seatrial.models.onnx_graph import finish, inputs_of, outputs_of
 from seatrial.models.originals import Original
 from seatrial.models.pipeline_converters import OWN, register_converters
 from seatrial.models.sklearn_models import last_step
@@ -46,7 +48,15 @@ def convert_sklearn(original: Original, inputs: Sequence[Tensor], way: str) -> C
             )
     except Exception as error:
         raise NotConvertible(_reason(error)) from error
-    return converted(original, graph, inputs, way)
+    return converted(original, graph, _as_named(graph, inputs), way)
+
+
+def _as_named(graph: Any, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The tensors by the names that the graph gives them: in its inputs, in order, ``Monthly Charges`` has no space."""
+    names = [tensor.name for tensor in inputs_of(graph)]
+    if len(names) != len(inputs):
+        raise NotConvertible(f"the graph takes {len(names)} inputs where the model takes {len(inputs)}")
+    return tuple(msgspec.structs.replace(t, name=name) for t, name in zip(inputs, names, strict=True))
 
 
 def converted(original: Original, graph: Any, inputs: Sequence[Tensor], way: str) -> Converted:

@@ -182,6 +182,18 @@ def test_boosters_inside_pipelines(last: Any, machine: Machine) -> None:
     assert list(served(done, machine, frame).prediction) == list(model.predict(frame[["shop", "visits"]]))
 
 
+def test_columns_may_have_any_name(machine: Machine) -> None:
+    frame, truth = reviews()
+    odd = (
+        frame[["visits"]].rename(columns={"visits": "Visits (€)"}).assign(label=frame["visits"], **{"Visits_.€.": 1.5})
+    )
+    columns = make_column_transformer((StandardScaler(), ["Visits (€)"]), ("passthrough", ["label"]))
+    model = make_pipeline(columns, LogisticRegression()).fit(odd, truth)
+    done = register("odd", model, data=odd, settings=machine)
+    assert [f.name for f in done.manifest.signature.features] == list(odd)
+    assert list(served(done, machine, odd).prediction) == list(model.predict(odd))
+
+
 def strange_pipeline() -> Any:
     return make_pipeline(make_column_transformer((FunctionTransformer(np.log1p), ["visits"])), Ridge())
 
