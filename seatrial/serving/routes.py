@@ -1,13 +1,13 @@
 """Which path means which verb of the gateway: the data plane's addresses, as a table."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from seatrial.protocol.bodies import read_assign, read_predict, read_predictions
+from seatrial.protocol.bodies import check_brackets, read_assign, read_predict, read_predictions
 from seatrial.protocol.inference import read_infer
 from seatrial.protocol.outcomes import read_outcomes
 from seatrial.serving.answering import Pending
@@ -20,9 +20,11 @@ _encode = msgspec.json.Encoder().encode
 
 Coming = Coroutine[Any, Any, Answer]
 Verb = Callable[..., Answer | Coming]
+T = TypeVar("T")
 
 LARGE_BYTES = 256 << 10
-"""A bigger body is decoded in a thread, so that the event loop goes on."""
+"""A bigger body is looked over first and decoded in a thread. Decoding keeps the interpreter, so what keeps the event
+loop going is the bound on what is decoded; the thread only lets others in before and after."""
 
 _REMEMBERED = 1024
 _TEXT = b"text/plain; version=0.0.4; charset=utf-8"
@@ -88,7 +90,7 @@ class Routes:
         return self._finish(step) if type(step) is Pending else _encode(step)
 
     async def _predict_large(self, request: Request, name: str) -> Answer:
-        body = await asyncio.to_thread(read_predict, request.body)
+        body = await self._read(read_predict, request.body)
         step = self._gateway.begin(name, body)
         return await self._finish(step) if isinstance(step, Pending) else _encode(step)
 
@@ -103,13 +105,20 @@ class Routes:
         return _encode({"deployments": sorted(self._gateway.deployments)})
 
     async def _predictions(self, request: Request) -> bytes:
-        given = await _read(read_predictions, request.body)
+        given = await self._read(read_predictions, request.body)
         return _encode({"written": self._gateway.log_predictions(given)})
 
     async def _outcomes(self, request: Request) -> bytes:
-        given = await _read(read_outcomes, request.body)
+        given = await self._read(read_outcomes, request.body)
         ids = await self._gateway.outcomes(given)
         return _encode({"stored": len(ids), "ids": ids})
+
+    async def _read(self, reader: Callable[[bytes], T], body: bytes) -> T:
+        return await asyncio.to_thread(self._read_large, reader, body) if len(body) > LARGE_BYTES else reader(body)
+
+    def _read_large(self, reader: Callable[[bytes], T], body: bytes) -> T:
+        check_brackets(body, self._gateway.limits.rows)
+        return reader(body)
 
     # How it goes.
 
@@ -151,13 +160,9 @@ class Routes:
         return self._finish(step) if type(step) is Pending else _encode(step)
 
     async def _infer_large(self, request: Request, name: str, version: str | None) -> Answer:
-        body = await asyncio.to_thread(read_infer, request.body)
+        body = await self._read(read_infer, request.body)
         step = self._gateway.begin_infer(name, body, version)
         return await self._finish(step) if isinstance(step, Pending) else _encode(step)
-
-
-async def _read(reader: Callable[[bytes], Sequence[Any]], body: bytes) -> Sequence[Any]:
-    return await asyncio.to_thread(reader, body) if len(body) > LARGE_BYTES else reader(body)
 
 
 def _match(pattern: tuple[str, ...], steps: list[bytes]) -> tuple[str, ...] | None:

@@ -261,7 +261,16 @@ def test_a_million_rows_are_refused_with_the_limit(here: Bench) -> None:
     with edge(here, body_bytes=64 << 20) as served:
         wire = served.wire()
         row = msgspec.json.encode({"features": GOOD})
-        body = b'{"instances":[' + b",".join([row] * 200_000) + b"]}"
-        reply = wire.ask("POST", PREDICT, body)
-        assert reply.status == 413
-        assert "200000 rows in one request; the limit is 10000" in reply.json["error"]
+        for rows, message in (
+            (1_000_000, "over 200000 objects and lists in one request; the limit is 10000 rows"),
+            (20_000, "20000 rows in one request; the limit is 10000"),
+        ):
+            reply = wire.ask("POST", PREDICT, b'{"instances":[' + b",".join([row] * rows) + b"]}")
+            assert reply.status == 413
+            assert message in reply.json["error"]
+
+
+@pytest.mark.parametrize("path", [PREDICT, "/v2/models/churn/infer", "/v1/predictions", "/v1/outcomes"])
+def test_a_body_of_brackets_is_refused_unread(wire: Wire, path: str) -> None:
+    reply = wire.ask("POST", path, b"[" + b"{}," * 300_000 + b"{}]")
+    assert (reply.status, reply.json["error"][:30]) == (413, "over 200000 objects and lists ")
