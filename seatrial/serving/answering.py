@@ -207,6 +207,8 @@ class Answering:
             await asyncio.wait_for(asyncio.wrap_future(future), variant.timeout)
         except TimeoutError:
             part.give_up("timeout", f"no answer within {variant.timeout * 1000:g} ms")
+            if future.cancelled():
+                attempt.rows = ()  # it keeps its place in the queue, and need not keep a request's memory
         except asyncio.CancelledError:
             if not future.cancelled():
                 raise

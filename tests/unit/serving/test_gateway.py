@@ -167,6 +167,23 @@ def test_a_hanging_variant_holds_nobody_else_up_and_is_shed(here: Bench) -> None
     assert row["status"] == "shed"
 
 
+def test_calls_given_up_keep_their_place_in_the_queue_of_a_hanging_model(here: Bench) -> None:
+    model = Scripted()
+    model.hang()
+    engine = slow(model, threads=1, waiting=3)
+    here.serve(
+        snapshot({"challenger": 1.0}, slots=(slot("champion", 1), slot("challenger", 2, timeout=0.01))),
+        challenger=engine,
+    )
+    for _ in range(10):
+        assert ask(here)["answered_by"] == "default"
+    assert engine.held == 4
+    model.release()
+    wait_for(lambda: engine.held == 0, what="an empty queue")
+    assert model.calls == 1
+    assert sorted(row["status"] for row in here.rows()) == ["shed"] * 6 + ["timeout"] * 4
+
+
 def test_a_surprise_of_the_runtime_is_that_variants_failure(here: Bench) -> None:
     model = Scripted()
     model.failure = KeyError("surprise")
