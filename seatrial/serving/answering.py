@@ -104,9 +104,10 @@ class Pending:
         shape: Makes the answer of it once every part is closed.
         at: Server time of the decision, microseconds since 1970 UTC.
         started: Ticks at which it began.
+        size: Bytes in which it came; 0 where nobody knows.
     """
 
-    __slots__ = ("at", "deployed", "latency_us", "parts", "request_id", "sampled", "shape", "started")
+    __slots__ = ("at", "deployed", "latency_us", "parts", "request_id", "sampled", "shape", "size", "started")
 
     def __init__(
         self,
@@ -116,6 +117,7 @@ class Pending:
         started: int,
         parts: Sequence[Part],
         shape: Shape,
+        size: int = 0,
     ) -> None:
         self.deployed = deployed
         self.request_id = request_id
@@ -123,6 +125,7 @@ class Pending:
         self.started = started
         self.parts = parts
         self.shape = shape
+        self.size = size
         self.latency_us = 0
         self.sampled = True
 
@@ -252,6 +255,7 @@ class Answering:
                     part.people,
                     part.rows,
                     pending.sampled,
+                    pending.size,
                 )
                 asyncio.get_running_loop().call_soon(deployed.lanes[shadow.variant].offer, copy)
 

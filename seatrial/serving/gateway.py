@@ -161,14 +161,18 @@ class Gateway:
         step = self.begin(deployment, body)
         return await self.finish(step) if isinstance(step, Pending) else step
 
-    def begin(self, deployment: str, body: PredictBody) -> dict[str, Any] | Pending:
-        """Answer at once where the models are quick; else give back what `finish` awaits. Raises as `predict`."""
+    def begin(self, deployment: str, body: PredictBody, size: int = 0) -> dict[str, Any] | Pending:
+        """Answer at once where the models are quick; else give back what `finish` awaits. Raises as `predict`.
+
+        Args:
+            size: Bytes in which the body came; they bound what a shadow may have waiting.
+        """
         started = self._ticks()
         deployed = self.find(deployment)
         try:
             request_id = read_name(body.request_id, "request_id") or self._ids()
             parts, shape = self._parts(deployed, body, request_id)
-            pending = Pending(deployed, request_id, self._clock(), started, parts, shape)
+            pending = Pending(deployed, request_id, self._clock(), started, parts, shape, size)
             answer: dict[str, Any] | Pending = self._answering.begin(pending)
         except BadInput:
             deployed.counts.add(deployed.counts.refused, 1)
@@ -186,11 +190,14 @@ class Gateway:
 
     # The Open Inference way.
 
-    def begin_infer(self, deployment: str, body: InferBody, version: str | None = None) -> InferAnswer | Pending:
+    def begin_infer(
+        self, deployment: str, body: InferBody, version: str | None = None, size: int = 0
+    ) -> InferAnswer | Pending:
         """Answer an inference request at once where the models are quick; else give back what `finish` awaits.
 
         Args:
             version: A version that the caller addresses himself (a decision ``explicit``, never evidence).
+            size: As for `begin`.
 
         Raises:
             BadInput: Something in the request is wrong; NotFound, TooLarge likewise.
@@ -201,7 +208,7 @@ class Gateway:
         try:
             request_id = inference.given_request_id(body) or self._ids()
             part = inference.part(deployed, body, version, request_id, self.limits.rows)
-            pending = Pending(deployed, request_id, self._clock(), started, (part,), inference.Shape(body))
+            pending = Pending(deployed, request_id, self._clock(), started, (part,), inference.Shape(body), size)
             answer: InferAnswer | Pending = self._answering.begin(pending)
         except BadInput:
             deployed.counts.add(deployed.counts.refused, 1)

@@ -86,12 +86,12 @@ class Routes:
     def _predict(self, request: Request, name: str) -> Answer | Coming:
         if len(request.body) > LARGE_BYTES:
             return self._predict_large(request, name)
-        step = self._gateway.begin(name, read_predict(request.body))
+        step = self._gateway.begin(name, read_predict(request.body), len(request.body))
         return self._finish(step) if type(step) is Pending else _encode(step)
 
     async def _predict_large(self, request: Request, name: str) -> Answer:
         body = await self._read(read_predict, request.body)
-        step = self._gateway.begin(name, body)
+        step = self._gateway.begin(name, body, len(request.body))
         return await self._finish(step) if isinstance(step, Pending) else _encode(step)
 
     async def _finish(self, pending: Pending) -> bytes:
@@ -156,12 +156,12 @@ class Routes:
             raise HttpError(501, "binary tensors are not built yet; send the tensors' `data` as JSON")
         if len(request.body) > LARGE_BYTES:
             return self._infer_large(request, name, version)
-        step = self._gateway.begin_infer(name, read_infer(request.body), version)
+        step = self._gateway.begin_infer(name, read_infer(request.body), version, len(request.body))
         return self._finish(step) if type(step) is Pending else _encode(step)
 
     async def _infer_large(self, request: Request, name: str, version: str | None) -> Answer:
         body = await self._read(read_infer, request.body)
-        step = self._gateway.begin_infer(name, body, version)
+        step = self._gateway.begin_infer(name, body, version, len(request.body))
         return await self._finish(step) if isinstance(step, Pending) else _encode(step)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from seatrial.routing.snapshot import Shadow
 from seatrial.serving.edge import Timeouts
 from tests.edges import Served, Wire, edge, request
 from tests.gateways import GOOD, Bench, Scripted, bench, broken, quick, slow, snapshot
@@ -268,6 +269,23 @@ def test_a_million_rows_are_refused_with_the_limit(here: Bench) -> None:
             reply = wire.ask("POST", PREDICT, b'{"instances":[' + b",".join([row] * rows) + b"]}")
             assert reply.status == 413
             assert message in reply.json["error"]
+
+
+def test_a_hanging_shadow_keeps_no_more_bytes_than_its_bound(
+    here: Bench, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seatrial.serving.shadowing.MAX_BYTES", 1 << 20)
+    model = Scripted()
+    model.hang()
+    shadows = (Shadow(variant="challenger", share=1.0, salt="s"),)
+    deployed = here.serve(snapshot(shadows=shadows), challenger=slow(model))
+    body = msgspec.json.encode({"features": {**GOOD, "note": "x" * (300 << 10)}})
+    for _ in range(8):
+        assert wire.ask("POST", PREDICT, body).status == 200
+    dropped = 'shadow_total{deployment="churn",variant="challenger",result="dropped"}'
+    wait_for(lambda: here.recorder.counters.values().get(dropped, 0) >= 8 - 4, what="copies dropped")
+    model.release()
+    wait_for(lambda: deployed.idle, what="an idle lane")
 
 
 @pytest.mark.parametrize("path", [PREDICT, "/v2/models/churn/infer", "/v1/predictions", "/v1/outcomes"])
