@@ -22,6 +22,7 @@ def supervise(settings: Settings, *, insecure: bool) -> None:
     lock = HomeLock(home)
     lock.acquire()
     try:
+        (home / "running.json").unlink(missing_ok=True)  # of a system that was killed: `down` must not end a stranger
         http = listen(settings.http, "http")
         control = listen(settings.control, "control")
         children = system(home, settings.workers, http.fileno(), control.fileno())
