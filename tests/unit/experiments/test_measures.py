@@ -101,6 +101,38 @@ def test_event_time_decides_the_window_and_arrival_whether_it_was_there(
     assert (found.x[0], found.x_all[0], found.late[0], found.early[0]) == (counted, ever, late, early)
 
 
+@pytest.mark.parametrize(
+    ("revised_at", "value", "withdrawn", "counted", "ever", "late"),
+    [
+        (165, 5.0, False, 5, 5, 0),  # before maturity the revision counts
+        (165, None, True, 0, 0, 0),
+        (171, 5.0, False, 2, 5, 1),  # afterwards what stood at maturity does, and the revision in fixed analyses only
+        (171, None, True, 2, 0, 0),
+        (171, 2.0, False, 2, 2, 0),  # a repeat is no revision
+        (200_000, 5.0, False, 2, 2, 0),  # nobody knows the future
+    ],
+)
+def test_a_revision_after_maturity_changes_no_matured_number(
+    revised_at: float, value: float | None, withdrawn: bool, counted: int, ever: int, late: int
+) -> None:
+    posts = worlds.outcomes(
+        "buy", at(110, 110), id=["x", "x"], unit=["a", "a"], value_number=[2.0, value], withdrawn=[False, withdrawn],
+        received_at=at(111, revised_at),
+    )  # fmt: skip
+    found = measured({"kind": "mean", **BUY}, units("a"), posts)
+    assert (found.x[0], found.x_all[0], found.late[0]) == (counted, ever, late)
+
+
+@pytest.mark.parametrize(("revised_at", "right", "ever", "late"), [(165, 0, 0, 0), (171, 1, 0, 0)])
+def test_a_label_corrected_after_maturity_stays_as_it_was(revised_at: float, right: int, ever: int, late: int) -> None:
+    rows = units("a", **{"prediction.label": [1]})
+    posts = worlds.outcomes(
+        "buy", at(110, 110), id=["x", "x"], unit=["a"] * 2, value_number=[1.0, 0.0], received_at=at(111, revised_at)
+    )
+    found = measured(ACCURACY, rows, posts)
+    assert (found.x[0], found.y[0], found.x_all[0], found.y_all[0], found.late[0]) == (right, 1, ever, 1, late)
+
+
 def test_the_window_starts_at_the_first_exposure_not_at_later_ones() -> None:
     rows = worlds.rows(RUN, ["a", "a"], at(100, 150))
     bought = worlds.outcomes("buy", at(170), unit=["a"])
