@@ -60,6 +60,10 @@ def gather_evidence(
         predicted = answer(reference)
     except Exception as error:
         raise BadInput(f"The model fails on the reference data: {_first_line(error)}") from error
+    if predicted.prediction.ndim > 1:
+        raise BadInput(
+            f"The model predicts {predicted.prediction.shape[1]} values at once; register one model a value."
+        )
     kept, predicted_made = _answerable(answer, made)
     return Evidence(
         reference, kept, predicted_made=predicted_made, predicted=predicted, refused=len(made) - len(kept),

@@ -20,11 +20,15 @@ OPSET = {"": 18, "ai.onnx.ml": 3}
 
 def sklearn_ways(original: Original, features: Sequence[Feature]) -> Iterator[tuple[str, Sequence[Tensor]]]:
     """The input forms worth trying, in order: (name of the way, tensors)."""
+    if not original.needs_columns and all(f.kind in TEXT_KINDS for f in features):
+        for missing in _missing_texts(features):
+            yield f"missing text as {missing!r}", (_texts(features, missing),)
+        return
     if not original.needs_columns:
         for datatype in FLOATS:
             yield _spoken(datatype), (matrix(features, datatype),)
         return
-    texts = ("nan", "", "None") if any(f.kind in TEXT_KINDS and f.nullable for f in features) else ("",)
+    texts = _missing_texts(features)
     for missing in texts:
         for datatype in FLOATS:
             named = f"{_spoken(datatype)}, missing text as {missing!r}" if len(texts) > 1 else _spoken(datatype)
@@ -79,6 +83,16 @@ def converted(original: Original, graph: Any, inputs: Sequence[Tensor], way: str
 
 def matrix(features: Sequence[Feature], datatype: Datatype) -> Tensor:
     return Tensor(name="input", datatype=datatype, shape=(-1, len(features)), features=tuple(f.name for f in features))
+
+
+def _texts(features: Sequence[Feature], missing: str) -> Tensor:
+    names = tuple(f.name for f in features)
+    return Tensor(name="input", datatype="BYTES", shape=(-1, len(names)), features=names, missing=missing)
+
+
+def _missing_texts(features: Sequence[Feature]) -> tuple[str, ...]:
+    """What may stand for a missing text, as the encoders' own ways of writing it."""
+    return ("nan", "", "None") if any(f.kind in TEXT_KINDS and f.nullable for f in features) else ("",)
 
 
 def _column(feature: Feature, datatype: Datatype, missing: str) -> Tensor:
