@@ -83,7 +83,8 @@ def _entry(release: Values, values: Values, found: Findings) -> None:
         others = [name for name in split if name != release.get("of")]
         if len(others) > 1:
             message = (
-                f"a release into `{into}`, which splits between several variants, is not built yet: leave one at 100% there"
+                f"a release into `{into}`, which splits between several variants, is not built yet: "
+                "leave one at 100% there"
             )
             found.add("release.into", into, message)
         elif others and isinstance(default, str) and others[0] != default:
