@@ -80,15 +80,17 @@ def choose_columns(original: Original, frame: pd.DataFrame) -> tuple[pd.DataFram
         BadInput: The data lacks a column, or has another number of them.
     """
     if original.columns is not None:
-        lacking = [name for name in original.columns if name not in frame.columns]
+        spelt = {original.spelt(name): name for name in frame.columns}
+        lacking = [name for name in original.columns if name not in spelt]
         if lacking:
             raise BadInput(
                 f"The reference data has no column {lacking[0]!r}, on which the model was fitted"
                 f"{f' (nor {len(lacking) - 1} others)' if len(lacking) > 1 else ''}; give the data it was trained on."
             )
-        unused = [name for name in frame.columns if name not in original.columns]
+        chosen = [spelt[name] for name in original.columns]
+        unused = [name for name in frame.columns if name not in chosen]
         notes = (f"Not used by the model, so not part of its features: {', '.join(unused)}.",) if unused else ()
-        return original.prepare(frame[list(original.columns)]), notes
+        return original.prepare(frame[chosen]), notes
     if original.width is not None and original.width != frame.shape[1]:
         raise BadInput(
             f"The model was fitted on {original.width} columns and the reference data has {frame.shape[1]} "
