@@ -105,6 +105,7 @@ class Edge:
         routes: What answers.
         key: The bearer key every request must carry, but for health; None: no key.
         body_bytes: Most that a body may have.
+        held_bytes: Most that the bodies of all connections may have together: those that arrive, wait, or are answered.
         timeouts: How long a client may take.
     """
 
@@ -114,11 +115,14 @@ class Edge:
         *,
         key: str | None = None,
         body_bytes: int = 16 << 20,
+        held_bytes: int = 256 << 20,
         timeouts: Timeouts = Timeouts(),
     ) -> None:
         self.handle = routes.handle
         self.key = None if key is None else key.encode()
         self.body_bytes = body_bytes
+        self.held_bytes = held_bytes
+        self.held = 0
         self.timeouts = timeouts
         self.connections: set[Connection] = set()
         self.draining = False
@@ -183,6 +187,7 @@ class Connection(asyncio.Protocol):
         "_edge",
         "_fed",
         "_headers",
+        "_held",
         "_in_headers",
         "_loop",
         "_parser",
@@ -208,6 +213,7 @@ class Connection(asyncio.Protocol):
         self._headers: dict[bytes, bytes] = {}
         self._body: list[bytes] = []
         self._size = 0
+        self._held = 0
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
         self.deadline = 0.0
 
@@ -221,6 +227,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self._edge.connections.discard(self)
+        self._let_go(self._held)
         self._broken = self._deaf = True
         self._queue.clear()
 
@@ -288,9 +295,14 @@ class Connection(asyncio.Protocol):
             self._look_at_headers()
 
     def on_body(self, body: bytes) -> None:
-        self._size += len(body)
-        if self._size > self._edge.body_bytes:
+        edge, size = self._edge, len(body)
+        self._size += size
+        self._held += size
+        edge.held += size
+        if self._size > edge.body_bytes:
             raise self._too_large()
+        if edge.held > edge.held_bytes:
+            raise HttpError(503, f"requests of {edge.held_bytes} bytes are under way; send this one again", _LATER)
         self._body.append(body)
         self.deadline = self._edge.now + self._edge.timeouts.body + 1
 
@@ -302,6 +314,7 @@ class Connection(asyncio.Protocol):
         request = Request(self._parser.get_method(), self._url, self._headers, body, self._parser.should_keep_alive())
         self._url = b""
         self._body = []
+        self._size = 0
         if self._answering:
             self._queue.append(request)
             if len(self._queue) >= MAX_QUEUED:
@@ -335,26 +348,31 @@ class Connection(asyncio.Protocol):
     # Answering.
 
     def _answer(self, request: Request) -> None:
-        edge = self._edge
+        edge, size = self._edge, len(request.body)
         try:
             if edge.key is not None and not edge.allowed(request):
                 raise HttpError(401, "the key is missing or wrong; send `Authorization: Bearer …`", _CHALLENGE)
             answer = edge.handle(request)
         except Exception as error:  # noqa: BLE001 - whatever happens, the client gets an answer
             answer = refusal(error)
+        self._held -= size
         if type(answer) is bytes:
+            edge.held -= size
             self._send(answer, request.keep_alive)
         elif isinstance(answer, Response):
+            edge.held -= size
             self._send_response(answer, request.keep_alive)
         else:
             self._answering = True
-            self._loop.create_task(self._answer_later(answer, request.keep_alive))  # type: ignore[arg-type]
+            self._loop.create_task(self._answer_later(answer, request.keep_alive, size))  # type: ignore[arg-type]
 
-    async def _answer_later(self, coming: Coroutine[Any, Any, Answer], keep_alive: bool) -> None:
+    async def _answer_later(self, coming: Coroutine[Any, Any, Answer], keep_alive: bool, size: int) -> None:
         try:
             answer = await coming
         except Exception as error:  # noqa: BLE001 - as above
             answer = refusal(error)
+        finally:
+            self._edge.held -= size
         self._answering = False
         if isinstance(answer, Response):
             self._send_response(answer, keep_alive)
@@ -412,10 +430,17 @@ class Connection(asyncio.Protocol):
     def _refuse(self, error: HttpError) -> None:
         """Answer what cannot be read any further, in its turn, and listen no more."""
         self._deaf = True
+        self._body = []
+        self._let_go(self._size)
+        self._size = 0
         if self._answering:
             self._queue.append(error)
         else:
             self._hang_up(error)
+
+    def _let_go(self, size: int) -> None:
+        self._held -= size
+        self._edge.held -= size
 
     def _hang_up(self, error: HttpError) -> None:
         self._send_response(refusal(error), True)
@@ -425,6 +450,7 @@ class Connection(asyncio.Protocol):
 
 
 _CHALLENGE = ((b"www-authenticate", b"Bearer"),)
+_LATER = ((b"retry-after", b"1"),)
 
 
 def refusal(error: BaseException) -> Response:

@@ -288,6 +288,22 @@ def test_a_hanging_shadow_keeps_no_more_bytes_than_its_bound(
     wait_for(lambda: deployed.idle, what="an idle lane")
 
 
+def test_the_bodies_of_all_connections_are_bounded_together(served: Served) -> None:
+    served.edge.held_bytes = 1 << 20
+    head, _, _ = request("POST", PREDICT, b"x" * 700_000).partition(b"\r\n\r\n")
+    first = served.wire()
+    first.send(head + b"\r\n\r\n" + b"x" * 600_000)
+    wait_for(lambda: served.edge.held == 600_000, what="half a body")
+    refused = served.wire().ask("POST", PREDICT, b"x" * 700_000)
+    assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+    assert served.wire().ask("POST", PREDICT, BODY).status == 200
+    first.close()
+    wait_for(lambda: served.edge.held == 0, what="everything let go")
+    large = msgspec.json.encode({"features": {**GOOD, "note": "x" * 700_000}})
+    assert [served.wire().ask("POST", PREDICT, large).status for _ in range(3)] == [200, 200, 200]
+    wait_for(lambda: served.edge.held == 0, what="everything let go")
+
+
 @pytest.mark.parametrize("path", [PREDICT, "/v2/models/churn/infer", "/v1/predictions", "/v1/outcomes"])
 def test_a_body_of_brackets_is_refused_unread(wire: Wire, path: str) -> None:
     reply = wire.ask("POST", path, b"[" + b"{}," * 300_000 + b"{}]")
