@@ -285,6 +285,10 @@ _VALUE = f"coalesce(a.value_number, {_number('a.value_text')}, CASE WHEN a.value
 """An outcome's own value; one without any simply happened: 1."""
 
 
+HAPPENED_AT_ALL = "coalesce({value}, 1)"
+"""For a proportion: a word (``gold``) that is no number happened too; 0 and false did not."""
+
+
 def path(name: str) -> str:
     """The JSON path of an outcome's field."""
     return '$."' + name.replace('"', '\\"') + '"'
@@ -297,7 +301,7 @@ def _mean(spec: MetricSpec, label: bool) -> tuple[str, Shape, dict[str, object]]
 
 
 def _proportion(spec: MetricSpec, label: bool) -> tuple[str, Shape, dict[str, object]]:
-    value = _field("value") if spec.value is not None else _VALUE
+    value = _field("value") if spec.value is not None else HAPPENED_AT_ALL.format(value=_VALUE)
     paths: dict[str, object] = {"value": path(spec.value)} if spec.value is not None else {}
     return _totals(f"max(({value} <> 0)::INT)", "count(*)", label), "proportion", paths
 

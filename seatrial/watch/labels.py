@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seatrial.experiments.measures import answer_column, is_right
+from seatrial.experiments.measures import HAPPENED_AT_ALL, answer_column, is_right
 from seatrial.experiments.source import Source
 from seatrial.spec.deployment import MetricSpec
 from seatrial.watch.clock import maturity
@@ -125,6 +125,8 @@ def _totals(metric: MetricSpec, label: bool) -> str:
         x, y = f"sum({_field('numerator')})", f"sum({_field('denominator')})"
     else:
         value = _field("value") if metric.value is not None else _VALUE
+        if metric.kind == "proportion" and metric.value is None:
+            value = HAPPENED_AT_ALL.format(value=value)
         x = f"max(({value} <> 0)::INT)" if metric.kind == "proportion" else f"{'avg' if label else 'sum'}({value})"
     return _BY_UNIT.format(x=x, y=y)
 

@@ -61,7 +61,13 @@ def test_a_field_may_have_any_name() -> None:
 
 @pytest.mark.parametrize(
     ("value", "happened"),
-    [({}, 1.0), ({"value_number": [0.0]}, 0.0), ({"value_number": [3.0]}, 1.0), ({"value_text": ["false"]}, 0.0)],
+    [
+        ({}, 1.0),
+        ({"value_number": [0.0]}, 0.0),
+        ({"value_number": [3.0]}, 1.0),
+        ({"value_text": ["false"]}, 0.0),
+        ({"value_text": ["gold"]}, 1.0),
+    ],
 )
 def test_a_proportion_counts_units_to_whom_it_happened(value: dict[str, Any], happened: float) -> None:
     bought = worlds.outcomes("buy", at(110), unit=["a"], **value)
