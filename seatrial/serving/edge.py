@@ -1,9 +1,11 @@
 """The HTTP edge: one small protocol class over httptools; it knows bytes, order and limits, not what a path means.
 
 Every answer goes out in the order of its request. While one is awaited, further requests of the same connection wait in
-a short queue, and when that is full the connection is not read. Deadlines are kept by one sweep a second over all
-connections, so that a request sets no timer of its own. A client that is refused while it still sends is listened to
-for a while after the refusal: hanging up at once would reset the connection and take the refusal with it.
+a short queue, and when that is full the connection is not read. A client's requests mostly begin alike to the letter:
+a head that the parser has read once, of a request that came whole and by itself, is known from then on. Deadlines are
+kept by one sweep a second over all connections, so that a request sets no timer of its own. A client that is refused
+while it still sends is listened to for a while after the refusal: hanging up at once would reset the connection and
+take the refusal with it.
 """
 
 import asyncio
@@ -21,6 +23,10 @@ from seatrial.spec.errors import SeatrialError, Unavailable
 MAX_HEADER_BYTES = 64 << 10
 MAX_QUEUED = 32
 """Requests of one connection that may wait for an answer under way."""
+
+_HEADS = 512
+_HEAD_BYTES = 2048
+"""So many heads are known by their bytes, of so many bytes at most; with one more all are forgotten."""
 
 _KEPT = frozenset((b"expect", b"authorization", b"content-encoding", b"inference-header-content-length", b"accept"))
 _PHRASES = {
@@ -65,6 +71,16 @@ class Response(NamedTuple):
     body: bytes
     content_type: bytes = _JSON
     headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+class Head(NamedTuple):
+    """A head that was read before, and how long its body is; the rest as in `Request`."""
+
+    length: int
+    method: bytes
+    url: bytes
+    headers: dict[bytes, bytes]
+    keep_alive: bool
 
 
 Answer = bytes | Response
@@ -128,6 +144,7 @@ class Edge:
         self.draining = False
         self.now = 0.0
         self.head = _head(200)
+        self.heads: dict[bytes, Head] = {}
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
 
@@ -166,6 +183,16 @@ class Edge:
         scheme, _, key = given.partition(b" ")
         return scheme.lower() == b"bearer" and hmac.compare_digest(key.strip(), self.key)
 
+    def remember(self, data: bytes, request: Request) -> None:
+        """Know the head of ``data`` from now on, when that is one whole request and nothing else."""
+        end = data.find(b"\r\n\r\n") + 4
+        if not 4 <= end <= _HEAD_BYTES or len(data) - end != len(request.body) or b"expect" in request.headers:
+            return
+        if len(self.heads) >= _HEADS:
+            self.heads.clear()
+        method, url, headers, body, keep_alive = request
+        self.heads[data[:end]] = Head(len(body), method, url, headers, keep_alive)
+
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
         self.now = loop.time()
@@ -181,6 +208,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_answering",
+        "_between",
         "_body",
         "_broken",
         "_deaf",
@@ -195,6 +223,7 @@ class Connection(asyncio.Protocol):
         "_queue",
         "_size",
         "_transport",
+        "_unread",
         "_url",
         "deadline",
     )
@@ -208,6 +237,8 @@ class Connection(asyncio.Protocol):
         self._deaf = False
         self._paused = False
         self._in_headers = False
+        self._between = True
+        self._unread: bytes | None = None
         self._fed = 0
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
@@ -234,6 +265,13 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
+        if self._between:
+            end = data.find(b"\r\n\r\n", 0, _HEAD_BYTES) + 4
+            known = self._edge.heads.get(data[:end])
+            if known is not None and len(data) - end == known.length:
+                self._take(Request(known.method, known.url, known.headers, data[end:], known.keep_alive))
+                return
+        self._unread = data if self._between else None
         if self._in_headers or not self._url:
             self._fed += len(data)
         try:
@@ -269,6 +307,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self._in_headers = True
+        self._between = False
         self._headers = {}
         self._url = b""
         self._body = []
@@ -315,6 +354,13 @@ class Connection(asyncio.Protocol):
         self._url = b""
         self._body = []
         self._size = 0
+        self._between = True
+        if self._unread is not None:
+            self._edge.remember(self._unread, request)
+            self._unread = None
+        self._take(request)
+
+    def _take(self, request: Request) -> None:
         if self._answering:
             self._queue.append(request)
             if len(self._queue) >= MAX_QUEUED:

@@ -20,6 +20,7 @@ from seatrial.routing.decision import Decision
 from seatrial.serving import assigning, inference, metrics, reporting, shapes
 from seatrial.serving.answering import Answering, Part, Pending, Shape
 from seatrial.serving.deployed import Deployed
+from seatrial.serving.express import Express, express
 from seatrial.serving.identity import request_ids
 from seatrial.serving.people import Person
 from seatrial.serving.recording import Recorder
@@ -72,6 +73,7 @@ class Gateway:
         self._ticks = ticks
         self._answering = Answering(ticks)
         self._deployed: Mapping[str, Deployed] = {}
+        self._express: dict[str, Express] = {}
         self._missing: dict[str, str] = {}
         self._recent: dict[str, deque[Deployed]] = {}
         self._outcomes_slot = recorder.slot("outcomes_total")
@@ -86,7 +88,11 @@ class Gateway:
     def activate(self, deployed: Deployed) -> Deployed | None:
         """Serve a revision from now on; gives back the one it replaces."""
         old = self._deployed.get(deployed.name)
+        quick = express(deployed, self._ids, self._clock, self._ticks)
         self._deployed = {**self._deployed, deployed.name: deployed}
+        self._express = {name: way for name, way in self._express.items() if name != deployed.name}
+        if quick is not None:
+            self._express[deployed.name] = quick
         self._missing.pop(deployed.name, None)
         if old is not None:
             self._recent.setdefault(deployed.name, deque(maxlen=_REMEMBERED)).appendleft(old)
@@ -96,6 +102,7 @@ class Gateway:
         """Serve a deployment no longer; gives back what was served."""
         old = self._deployed.get(name)
         self._missing.pop(name, None)
+        self._express.pop(name, None)
         self._deployed = {other: deployed for other, deployed in self._deployed.items() if other != name}
         return old
 
@@ -160,6 +167,11 @@ class Gateway:
         )
         step = self.begin(deployment, body)
         return await self.finish(step) if isinstance(step, Pending) else step
+
+    def answer_plain(self, deployment: str, body: bytes) -> bytes | None:
+        """The JSON that answers a body of the commonest kind, at once; None: nothing happened, so `begin` with it."""
+        quick = self._express.get(deployment)
+        return None if quick is None else quick.answer(body)
 
     def begin(self, deployment: str, body: PredictBody, size: int = 0) -> dict[str, Any] | Pending:
         """Answer at once where the models are quick; else give back what `finish` awaits. Raises as `predict`.

@@ -86,6 +86,9 @@ class Routes:
     def _predict(self, request: Request, name: str) -> Answer | Coming:
         if len(request.body) > LARGE_BYTES:
             return self._predict_large(request, name)
+        answer = self._gateway.answer_plain(name, request.body)
+        if answer is not None:
+            return answer
         step = self._gateway.begin(name, read_predict(request.body), len(request.body))
         return self._finish(step) if type(step) is Pending else _encode(step)
 
