@@ -401,7 +401,7 @@ def test_judgements_over_time_are_kept_but_not_every_one(scene: Scene) -> None:
     kept = len(scene.harbour.state.verdicts.of("churn"))
     assert 5 <= kept <= 10
     scene.world.recommendation = "withheld"
-    scene.step(seconds=1.5)
+    scene.step(seconds=31)
     assert scene.harbour.state.verdicts.of("churn")[-1].recommendation == "withheld"
     assert len(scene.harbour.state.verdicts.of("churn")) == kept + 1
 
