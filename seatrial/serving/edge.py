@@ -265,12 +265,8 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
-        if self._between:
-            end = data.find(b"\r\n\r\n", 0, _HEAD_BYTES) + 4
-            known = self._edge.heads.get(data[:end])
-            if known is not None and len(data) - end == known.length:
-                self._take(Request(known.method, known.url, known.headers, data[end:], known.keep_alive))
-                return
+        if self._between and self._is_known(data):
+            return
         self._unread = data if self._between else None
         if self._in_headers or not self._url:
             self._fed += len(data)
@@ -286,6 +282,21 @@ class Connection(asyncio.Protocol):
         else:
             if self._in_headers and self._fed > MAX_HEADER_BYTES:
                 self._refuse(HttpError(431, f"the headers are over {MAX_HEADER_BYTES} bytes"))
+
+    def _is_known(self, data: bytes) -> bool:
+        """Take a whole request whose head was read before; False when the parser must read it."""
+        edge = self._edge
+        end = data.find(b"\r\n\r\n", 0, _HEAD_BYTES) + 4
+        known = edge.heads.get(data[:end])
+        if known is None:
+            return False
+        length, method, url, headers, keep_alive = known
+        if len(data) - end != length or edge.held + length > edge.held_bytes:
+            return False
+        self._held += length
+        edge.held += length
+        self._take(Request(method, url, headers, data[end:], keep_alive))
+        return True
 
     def eof_received(self) -> bool:
         """Keep the connection while an answer is under way: the client has said all, and still listens."""

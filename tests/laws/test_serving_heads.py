@@ -71,6 +71,7 @@ def heard(chunks: Sequence[bytes], *, forgetful: bool) -> list[Request]:
             connection = Connection(edge)
             connection._transport = Transport()  # type: ignore[assignment]
         connection.data_received(chunk)
+    assert connection is None or connection._broken or edge.held == connection._held
     return routes.requests
 
 
