@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 import skops.io
 import xgboost
-from sklearn.linear_model import LogisticRegression
+from onnx import TensorProto, helper, numpy_helper
+from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from seatrial.models.register import register
 from seatrial.models.registry import Registry
@@ -87,6 +88,45 @@ def test_what_does_not_exist_is_said(tmp_path: Path, machine: Machine) -> None:
         register("m", {}, data=DATA, settings=machine)
     with pytest.raises(BadInput, match="is not fitted"):
         register("m", LogisticRegression(), data=DATA, settings=machine)
+
+
+@pytest.mark.parametrize(
+    ("holdout", "said"),
+    [
+        (DATA.assign(y="high"), "The holdout's 'y' holds no numbers"),
+        (DATA, "'y' is not a column of the holdout"),
+        (DATA[:0].assign(y=1.0), "The holdout has no rows"),
+        (DATA[["a", "b"]].assign(y=1.0), "The holdout does not fit the model"),
+        (pd.concat([DATA, DATA], axis=1), "two columns called 'a'"),
+    ],
+)
+def test_a_holdout_that_is_none_is_called_so(holdout: pd.DataFrame, said: str, machine: Machine) -> None:
+    model = LinearRegression().fit(DATA, TRUTH)
+    with pytest.raises(BadInput, match=said):
+        register("m", model, data=DATA.assign(y=TRUTH), target="y", holdout=holdout, settings=machine)
+    assert Registry(machine).versions("m") == ()
+
+
+def linear(width: int) -> Any:
+    """An ONNX model: three columns times a matrix of ones."""
+    ones = numpy_helper.from_array(np.ones((3, width), dtype=np.float32), "ones")
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 3])]
+    outputs = [helper.make_tensor_value_info("z", TensorProto.FLOAT, [None, width])]
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "ones"], ["z"])], "linear", inputs, outputs, [ones])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+
+
+def test_one_score_that_is_no_probability_names_no_label(machine: Machine) -> None:
+    with pytest.raises(BadInput, match="end it in a sigmoid"):
+        register("m", linear(1), data=DATA, task="classification", settings=machine)
+
+
+def test_an_onnx_model_of_several_values_is_no_regression_but_raw(machine: Machine) -> None:
+    data = DATA.assign(y=TRUTH)
+    with pytest.raises(BadInput, match="predicts 2 values at once"):
+        register("m", linear(2), data=data, target="y", task="regression", settings=machine)
+    done = register("m", linear(2), data=data, target="y", task="raw", holdout=data, settings=machine)
+    assert done.manifest.lineage.metrics == {}
 
 
 def test_a_torch_program_without_torch_names_the_install(tmp_path: Path, machine: Machine) -> None:
