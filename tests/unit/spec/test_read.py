@@ -176,6 +176,7 @@ EDITS = {
     "fallback score": ("score: 0.12", "score: 12", "12", "a number from 0 to 1"),
     "fallback infinite": ("score: 0.12", "extra: .inf", "", "JSON cannot write"),
     "redact without features": ("[features.email]", "[email]", "email", "write `features.<name>`"),
+    "rows gone before they matter": ("keep: 90d", "keep: 30d", "30d", "rows are kept for 30d, but the window of `conversion`, its grace and the stages of the release take 1009h; write `keep: 1009h` or more"),
     "unknown event": ("[rollback, guardrail", "[rolback, guardrail", "rolback", "did you mean `rollback`"),
     "unknown performance metric": ("performance: {metric: right", "performance: {metric: rihgt", "rihgt", "did you mean `right`"),
     "performance of a built-in": ("performance: {metric: right", "performance: {metric: p99", "p99", "not built yet"),
