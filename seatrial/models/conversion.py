@@ -52,8 +52,7 @@ def gather_evidence(
     A made row at which the original itself fails (an unseen category that it was told to refuse) proves nothing and is
     left out, and counted.
     """
-    chosen = np.unique(np.linspace(0, len(frame) - 1, min(len(frame), MOST_REFERENCE_ROWS)).astype(int))
-    reference = frame.iloc[chosen].reset_index(drop=True)
+    reference = spread(frame)
     made = made_rows(reference, features, thresholds)
     answer = _caller(original, recipe)
     try:
@@ -69,6 +68,12 @@ def gather_evidence(
         reference, kept, predicted_made=predicted_made, predicted=predicted, refused=len(made) - len(kept),
         unsafe=unsafe_features(reference, features),
     )  # fmt: skip
+
+
+def spread(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows on which parity is proved: all, or as many as are enough, spread evenly."""
+    chosen = np.unique(np.linspace(0, len(frame) - 1, min(len(frame), MOST_REFERENCE_ROWS)).astype(int))
+    return frame.iloc[chosen].reset_index(drop=True)
 
 
 def first_that_agrees(

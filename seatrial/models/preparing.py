@@ -15,7 +15,7 @@ from seatrial.models.originals import Original, Predicted
 from seatrial.models.python_form import python_form
 from seatrial.models.reference import Reference
 from seatrial.models.serving_form import ServingForm, onnx_form
-from seatrial.models.torch_models import torch_to_onnx
+from seatrial.models.torch_models import torch_parity, torch_to_onnx
 from seatrial.spec.errors import BadInput, NotFound
 from seatrial.spec.signature import Feature, Task
 
@@ -108,8 +108,15 @@ def _ready_onnx(opened: Opened, reference: Reference, wishes: Wishes) -> Ready:
     if content is None:
         framework, content = "torch", torch_to_onnx(opened.torch, frame.shape[1])
     found = read_onnx(parse_onnx(content, opened.name), features, frame, reference.target, wishes.task)
-    said = "It came as ONNX, so there is no original to compare it with." if opened.onnx else "Exported from PyTorch."
-    form = ServingForm("model.onnx", found.content, "onnx", "onnx", found.signature, "none", None, (said, *found.notes))
+    parity, said = None, "It came as ONNX, so there is no original to compare it with."
+    if opened.onnx is None:
+        parity = torch_parity(opened.torch, content, found.signature, frame, wishes.parity)
+        said = (
+            f"Exported from PyTorch: agrees with the original on {parity.rows} reference rows and {parity.made_rows} "
+            f"made rows (worst {parity.worst_relative:.1g}, allowed {parity.tolerance:g})."
+        )
+    notes = (said, *found.notes)
+    form = ServingForm("model.onnx", found.content, "onnx", "onnx", found.signature, "none", parity, notes)
     recipe = recipe_of(frame, "frame")
     return Ready(form, frame, recipe, found.predict, framework, {}, ())
 

@@ -62,7 +62,7 @@ def mark(tmp_path: Path) -> Path:
     return tmp_path / "the-pickle-ran"
 
 
-@pytest.mark.parametrize("name", ["model.joblib", "model.pkl", "model.pickle"])
+@pytest.mark.parametrize("name", ["model.joblib", "model.pkl", "model.pickle", "model.pt2"])
 def test_registering_a_hostile_file_runs_nothing(name: str, tmp_path: Path, machine: Machine, mark: Path) -> None:
     joblib.dump(Hostile(mark), tmp_path / name)
     with pytest.raises(BadInput, match="add --trust pickle"):
