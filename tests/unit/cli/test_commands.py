@@ -199,3 +199,8 @@ def test_an_unexpected_error_is_a_sentence(monkeypatch: pytest.MonkeyPatch, caps
 def test_down_where_nothing_is_up(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["down"]) == 0
     assert "nothing is up" in capsys.readouterr().out
+
+
+def test_a_model_that_nobody_registered_is_told(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["models", "show", "churm"]) == 2
+    assert "There is no model called 'churm' in the registry" in capsys.readouterr().err
