@@ -201,6 +201,7 @@ def test_down_where_nothing_is_up(capsys: pytest.CaptureFixture[str]) -> None:
     assert "nothing is up" in capsys.readouterr().out
 
 
-def test_a_model_that_nobody_registered_is_told(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("home")
+def test_a_model_that_nobody_registered_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["models", "show", "churm"]) == 2
     assert "There is no model called 'churm' in the registry" in capsys.readouterr().err
