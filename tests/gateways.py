@@ -1,6 +1,7 @@
 """Gateways for tests: hand-made snapshots, models that do as they are told, a small real ONNX model."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -125,10 +126,17 @@ def slow(runtime: Runtime, **more: Any) -> Engine:
 class Bench:
     """A gateway on a home directory of its own, and what is needed to look behind it."""
 
-    def __init__(self, home: Path, *, limits: Limits = Limits(), clock: Callable[[], int] = lambda: CLOCK) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        limits: Limits = Limits(),
+        clock: Callable[[], int] = lambda: CLOCK,
+        ticks: Callable[[], int] = time.perf_counter_ns,
+    ) -> None:
         self.home = home
         self.recorder = Recorder(home, "w0", clock=clock)
-        self.gateway = Gateway(self.recorder, clock=clock, limits=limits)
+        self.gateway = Gateway(self.recorder, clock=clock, limits=limits, ticks=ticks)
 
     def serve(self, snapshot: Snapshot, **engines: Engine) -> Deployed:
         """Activate a snapshot; variants without an engine get a quick scripted model."""

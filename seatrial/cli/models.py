@@ -159,6 +159,7 @@ def _which(registry: Registry, text: str) -> tuple[str, int]:
         there = registry.versions(text)
         if there:
             return text, max(there)
+        registry.aliases(text)  # raises: there is none of that name, and these there are
     return registry.resolve(_uri(text))
 
 

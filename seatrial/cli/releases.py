@@ -63,8 +63,9 @@ def wait(
     ),
     timeout: float = typer.Option(3600.0, help="Seconds after which to give up with exit code 1."),
     every: float = typer.Option(1.0, help="Seconds between looks."),
+    json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Wait until a release has come to something."""
+    """Wait until a release has come to something; exit code 1 when it has not in time, or cannot any more."""
     from seatrial.control.queries import status
 
     words = ("ship", "stop", "no-difference", "ended")
@@ -74,13 +75,19 @@ def wait(
     while True:
         now = status(machine, deployment)
         reached = not now.release_open if until == "ended" else now.recommendation == until
-        if reached:
-            typer.echo(now.sentence)
-            return
-        if time.monotonic() > deadline:
-            typer.echo(f"not within {timeout:g} s: {now.sentence}")
-            raise typer.Exit(1)
+        over = not now.release_open
+        late = time.monotonic() > deadline
+        if reached or over or late:
+            break
         time.sleep(every)
+    if json:
+        print_json(now)
+    elif reached:
+        typer.echo(now.sentence)
+    else:
+        typer.echo(f"{'no release is under way' if over else f'not within {timeout:g} s'}: {now.sentence}")
+    if not reached:
+        raise typer.Exit(1)
 
 
 def promote(

@@ -52,8 +52,12 @@ def up(
     command = [sys.executable, "-m", "seatrial.processes", *(["--insecure"] if insecure else [])]
     with start_log.open("wb") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-    _wait_until_ready(process, home, start_log)
-    _welcome(home, insecure=insecure)
+    try:
+        _wait_until_ready(process, home, start_log)
+        _welcome(home, insecure=insecure)
+    except BaseException:  # Ctrl-C too: nobody would know of a system that goes on starting
+        process.terminate()
+        raise
     if not detach:
         _stay(process)
 
@@ -68,10 +72,10 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", home: Path, start_log:
             message = said[-1].removeprefix("error: ") if said else f"the supervisor ended with {process.returncode}"
             raise Conflict(message) if process.returncode == 2 else SeatrialError(message)
         running = read_running(home)
-        if running is not None and _is_live(running.http):
+        # The note of another process is that of a system which was killed, and its port may be somebody else's by now.
+        if running is not None and running.pid == process.pid and _is_live(running.http):
             return
         time.sleep(0.05)
-    process.terminate()
     raise Unavailable(f"no worker answered within {READY_SECONDS:.0f} s; see the logs in {home / 'logs'}")
 
 

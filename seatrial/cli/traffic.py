@@ -71,6 +71,7 @@ def send(
     item: str | None = typer.Option(None, help="Which item of a ranking."),
     at: str | None = typer.Option(None, help="When, RFC 3339 with an offset; now without it."),
     identity: str | None = typer.Option(None, "--id", help="Its identity, so that a repeat is known as one."),
+    json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
     """Say what happened to a unit, request or item; returns when it is durable."""
     one: dict[str, Any] = {"outcome": outcome, "unit": unit, "request_id": request, "row": row, "key": key}
@@ -79,8 +80,11 @@ def send(
     if value is not None:
         one["value"] = _scalar(value)
     with _client() as client:
-        client.outcomes([one], timeout=10.0)
-    typer.echo("kept")
+        kept = client.outcomes([one], timeout=10.0)
+    if json:
+        print_json({"kept": kept})
+    else:
+        typer.echo("kept")
 
 
 def import_file(

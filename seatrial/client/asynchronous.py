@@ -1,11 +1,17 @@
-"""The same client for asyncio programs; connections are httpx's."""
+"""The same client for asyncio programs; connections are httpx's.
+
+Only asyncio programs load this module, so httpx, which is slow to import, is imported here and not at the first call,
+whose time it would take.
+"""
 
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
+
+import httpx
 
 from seatrial.client import control as control_calls
 from seatrial.client import messages
@@ -17,9 +23,6 @@ from seatrial.client.retries import pause
 from seatrial.client.transport import seconds
 from seatrial.client.values import Assignment, Prediction
 from seatrial.spec.errors import BadInput, SeatrialError, Unavailable
-
-if TYPE_CHECKING:
-    import httpx
 
 Features = Mapping[str, Any]
 Item = tuple[Mapping[str, Any], "asyncio.Future[None]"]
@@ -54,8 +57,6 @@ class _AsyncTransport:
             self._client = None
 
     async def _try(self, call: Call, deadline: float) -> Reply:
-        import httpx  # slow to import, and only asyncio programs need it
-
         tried = 0
         while True:
             tried += 1
@@ -75,8 +76,6 @@ class _AsyncTransport:
             await asyncio.sleep(wait)
 
     async def _once(self, call: Call) -> Reply:
-        import httpx
-
         if self._client is None:
             self._client = httpx.AsyncClient(timeout=None, trust_env=False)
         made = headers(self._key, call.body is not None)

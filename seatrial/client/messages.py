@@ -219,8 +219,10 @@ def _error(reply: Reply) -> SeatrialError:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         content = None
     sentence = content.get("error") if isinstance(content, dict) else None
-    message = sentence if isinstance(sentence, str) else f"the gateway answered with status {reply.status}"
-    if 400 <= reply.status < 500 and reply.status not in (408, 429):
+    # A gateway's refusal says why. One that does not is a proxy's: the gateway is away, or the body is too large.
+    refused = isinstance(sentence, str) or reply.status == 413
+    message = sentence if isinstance(sentence, str) else f"status {reply.status} came without a reason, by no gateway"
+    if refused and 400 <= reply.status < 500 and reply.status not in (408, 429):
         return _ERRORS.get(reply.status, BadInput)(message)
     return Unavailable(message, retry_after=max(1, int(reply.retry_after or 1)))
 

@@ -40,8 +40,9 @@ log = logging.getLogger("seatrial.control")
 _SECOND = 1_000_000
 _DAY = 86_400 * _SECOND
 _ALIAS_EVERY = 30 * _SECOND
-_JUDGE_AT_LEAST, _JUDGE_SHARE = 1.0, 5.0
-"""A judgement is made again after so many seconds, or so many times what the last one cost."""
+_JUDGE_AT_LEAST, _JUDGE_COST, _JUDGE_AGE, _JUDGE_AT_MOST = 1.0, 10.0, 1 / 200, 30.0
+"""A judgement is made again after so many seconds, or so many times what the last one cost, or such a part of the
+release's age (which is at most so many seconds): a release of days need not be looked at every second."""
 _KEEP_SHARE, _KEEP_AT_MOST = 100, 300 * _SECOND
 """A judgement is kept when its recommendation is new, or a hundredth of the release's life has passed."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 2 * _SECOND, 300 * _SECOND
@@ -162,7 +163,9 @@ class Loop:
             return None, f"{type(error).__name__}: {error}"
         finally:
             cost = self._site.monotonic() - began
-            self._judge_at[run.id] = now + round(max(_JUDGE_AT_LEAST, _JUDGE_SHARE * cost) * _SECOND)
+            by_age = min(_JUDGE_AT_MOST, (now - run.started_at) / _SECOND * _JUDGE_AGE)
+            pause = max(_JUDGE_AT_LEAST, _JUDGE_COST * cost, by_age)
+            self._judge_at[run.id] = now + round(pause * _SECOND)
 
     def _dropped_before(self, run: ReleaseRun) -> int:
         """Rows lost before the release began, noted at its first look."""

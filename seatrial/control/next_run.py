@@ -145,8 +145,15 @@ def _go_on(
     stage = release.stages[index]
     if isinstance(stage, TestStage) and run.phase is not None and run.phase.arms[-1].weight != stage.share:
         changed = with_phase(changed, stage.share, moment.now, moment.revision)
-    notes = tuple(f"`{name}` is edited while the release runs: every later verdict will say so." for name in marks)
+    notes = tuple(f"`{name}` is edited while the release runs: {_effect(name, run)}" for name in marks)
     return NextRun(state=msgspec.structs.replace(draft, run=changed), notes=notes)
+
+
+def _effect(name: str, run: ReleaseRun) -> str:
+    """What an edit leads to: an error rate is spent from the first look on, so it holds until another release."""
+    kept = {"release.method.alpha": run.alpha, "release.method.plan_units": run.plan_units}
+    stays = f"this one keeps {kept[name]}, and " if name in kept else ""
+    return f"{stays}every later verdict will say so."
 
 
 def edits(old: Deployment | None, new: Deployment) -> tuple[str, ...]:

@@ -68,10 +68,10 @@ def traffic(house: House, name: str, range_name: str) -> dict[str, Any]:
         "range": chosen,
         "ranges": [name for name in RANGES if name != chosen],
         "empty": not read.points,
-        "step": span(read.step),
-        "share": charts.traffic_share(read.points),
-        "requests": charts.requests(read.points),
-        "latency": charts.latency(read.points),
+        "step": span(read.bins.step),
+        "share": charts.traffic_share(read.points, read.bins),
+        "requests": charts.requests(read.points, read.bins),
+        "latency": charts.latency(read.points, read.bins),
     }
 
 

@@ -7,10 +7,10 @@ from threading import Lock
 from typing import NamedTuple
 
 from seatrial.ledger.reader import Reader
-from seatrial.reports.points import TrafficPoint
+from seatrial.reports.points import Bins, TrafficPoint
 
 POINTS = 60
-"""How many intervals a chart shows, whatever its range."""
+"""How many whole intervals a chart shows, whatever its range; the one under way is added."""
 
 _QUERY = """
 select
@@ -61,13 +61,13 @@ class Traffic(NamedTuple):
     """The points of a range.
 
     Attributes:
-        step: Microseconds of one interval.
+        points: Of the intervals in which something happened.
+        bins: All intervals.
         versions: The whole range by (variant, ``name:version``).
     """
 
     points: tuple[TrafficPoint, ...]
-    since: int
-    step: int
+    bins: Bins
     versions: dict[tuple[str, str], VersionTraffic]
 
 
@@ -105,4 +105,4 @@ class TrafficReader:
         versions = {
             (r["variant"], r["version"]): VersionTraffic(r["n"], r["failed"], r["p50"], r["p99"]) for r in whole
         }
-        return Traffic(points, since, step, versions)
+        return Traffic(points, Bins(since, step, (now - since) // step + 1), versions)

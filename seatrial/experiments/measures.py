@@ -31,14 +31,37 @@ COLUMNS = ("x", "y", "x_all", "y_all", "labels", "wanted", "late", "early")
 
 _ANSWER = "prediction.label"
 
+FOREVER = 2**63 - 1
+"""``until`` of an outcome that nothing has replaced."""
+
+_CONTENT = """withdrawn, value_kind, value_number, value_text, "fields", unit, request_id, "row", "key", item"""
+_IDENTITY = "hash(outcome, deployment, id)"
+_IN_ORDER = f"PARTITION BY outcome, deployment, id ORDER BY received_at, hash({_CONTENT})"
+
 HAPPENED = f"""
+named AS (SELECT * FROM all_outcomes WHERE outcome IN (SELECT unnest($outcomes))),
+revised AS MATERIALIZED (
+  SELECT {_IDENTITY} AS identity FROM named GROUP BY identity HAVING count(*) > 1
+),
+revisions AS (
+  SELECT * FROM (
+    SELECT *, row({_CONTENT}, CASE WHEN "at" = received_at THEN NULL ELSE "at" END) AS content
+    FROM named WHERE {_IDENTITY} IN (SELECT identity FROM revised))
+  WINDOW v AS ({_IN_ORDER}) QUALIFY row_number() OVER v = 1 OR content IS DISTINCT FROM lag(content) OVER v
+),
 happened AS MATERIALIZED (
-  SELECT outcome, id, unit, request_id, "row" AS i, "key" AS k, value_number, value_text, "fields",
-         epoch_us("at") AS t, epoch_us(received_at) AS came
-  FROM outcomes WHERE outcome IN (SELECT unnest($outcomes)) AND "at" >= to_timestamp($since - {SKEW / 1e6})
-    AND epoch_us(received_at) <= $now
+  SELECT row_number() OVER () AS h, outcome, unit, request_id, "row" AS i, "key" AS k, value_number, value_text,
+         "fields", epoch_us("at") AS t, epoch_us(received_at) AS came, until
+  FROM (SELECT *, {FOREVER} AS until FROM named WHERE {_IDENTITY} NOT IN (SELECT identity FROM revised)
+        UNION ALL BY NAME
+        SELECT * EXCLUDE (content), coalesce(epoch_us(lead(received_at) OVER ({_IN_ORDER})), {FOREVER}) AS until
+        FROM revisions)
+  WHERE NOT withdrawn AND "at" >= to_timestamp($since - {SKEW / 1e6}) AND epoch_us(received_at) <= $now
 )"""
-"""Outcomes of the names in ``$outcomes`` that had arrived at ``$now``."""
+"""Outcomes of the names in ``$outcomes`` that had arrived at ``$now``: revisions, in force from ``came`` to ``until``.
+
+What a unit's outcome was when the unit matured is not changed by what it is revised to afterwards.
+"""
 
 _ATTACHED = """
 asked AS MATERIALIZED (
@@ -51,17 +74,17 @@ attached AS MATERIALIZED (
   SELECT h.*, u.u, u.first_at FROM happened h JOIN units u ON h.unit = u.unit
   UNION ALL
   SELECT h.*, u.u, u.first_at
-  FROM (SELECT h.outcome, h.id, any_value(q.unit) AS unit
+  FROM (SELECT h.h, any_value(q.unit) AS unit
         FROM happened h JOIN asked q ON h.request_id = q.request_id
           AND (h.i IS NULL OR h.i = q.i) AND (h.k IS NULL OR h.k = q.k)
-        WHERE h.unit IS NULL GROUP BY h.outcome, h.id HAVING count(DISTINCT q.unit) = 1) w
-  JOIN happened h USING (outcome, id) JOIN units u ON u.unit = w.unit
+        WHERE h.unit IS NULL GROUP BY h.h HAVING count(DISTINCT q.unit) = 1) w
+  JOIN happened h USING (h) JOIN units u ON u.unit = w.unit
   UNION ALL
   SELECT h.*, u.u, u.first_at
-  FROM (SELECT h.outcome, h.id, any_value(q.unit) AS unit
+  FROM (SELECT h.h, any_value(q.unit) AS unit
         FROM happened h JOIN asked q ON h.k = q.k
-        WHERE h.unit IS NULL AND h.request_id IS NULL GROUP BY h.outcome, h.id HAVING count(DISTINCT q.unit) = 1) w
-  JOIN happened h USING (outcome, id) JOIN units u ON u.unit = w.unit
+        WHERE h.unit IS NULL AND h.request_id IS NULL GROUP BY h.h HAVING count(DISTINCT q.unit) = 1) w
+  JOIN happened h USING (h) JOIN units u ON u.unit = w.unit
 )"""
 """Outcomes by the unit they belong to: named, or the one of the request or key they name; several are left out."""
 
@@ -232,9 +255,10 @@ def _declared(name: str, spec: MetricSpec, deployment: Deployment, run: ReleaseR
 
 
 _INSIDE = f"a.t BETWEEN a.first_at - {SKEW} AND a.first_at + ${{p}}within"
-_ON_TIME = f"{_INSIDE} AND a.came <= a.first_at + ${{p}}matures"
-_TIMES = f"""count(*) FILTER ({_INSIDE} AND a.came > a.first_at + ${{p}}matures) AS late,
-    count(*) FILTER (a.t < a.first_at - {SKEW}) AS early"""
+_ON_TIME = f"{_INSIDE} AND a.came <= a.first_at + ${{p}}matures AND a.until > a.first_at + ${{p}}matures"
+_BY_NOW = f"{_INSIDE} AND a.until > $now"
+_TIMES = f"""count(*) FILTER ({_BY_NOW} AND a.came > a.first_at + ${{p}}matures) AS late,
+    count(*) FILTER (a.t < a.first_at - {SKEW} AND a.until > $now) AS early"""
 
 
 def _totals(aggregate: str, second: str, label: bool) -> str:
@@ -242,7 +266,7 @@ def _totals(aggregate: str, second: str, label: bool) -> str:
     labels = f"count(*) FILTER ({_ON_TIME})" if label else "0"
     wanted = "1" if label else "0"
     return f"""SELECT a.u, {aggregate} FILTER ({_ON_TIME}) AS x, {second} FILTER ({_ON_TIME}) AS y,
-    {aggregate} FILTER ({_INSIDE}) AS x_all, {second} FILTER ({_INSIDE}) AS y_all,
+    {aggregate} FILTER ({_BY_NOW}) AS x_all, {second} FILTER ({_BY_NOW}) AS y_all,
     {labels} AS labels, {wanted} AS wanted, {_TIMES}
     FROM attached a WHERE a.outcome = ${{p}}outcome GROUP BY a.u"""
 
@@ -261,6 +285,10 @@ _VALUE = f"coalesce(a.value_number, {_number('a.value_text')}, CASE WHEN a.value
 """An outcome's own value; one without any simply happened: 1."""
 
 
+HAPPENED_AT_ALL = "coalesce({value}, 1)"
+"""For a proportion: a word (``gold``) that is no number happened too; 0 and false did not."""
+
+
 def path(name: str) -> str:
     """The JSON path of an outcome's field."""
     return '$."' + name.replace('"', '\\"') + '"'
@@ -273,7 +301,7 @@ def _mean(spec: MetricSpec, label: bool) -> tuple[str, Shape, dict[str, object]]
 
 
 def _proportion(spec: MetricSpec, label: bool) -> tuple[str, Shape, dict[str, object]]:
-    value = _field("value") if spec.value is not None else _VALUE
+    value = _field("value") if spec.value is not None else HAPPENED_AT_ALL.format(value=_VALUE)
     paths: dict[str, object] = {"value": path(spec.value)} if spec.value is not None else {}
     return _totals(f"max(({value} <> 0)::INT)", "count(*)", label), "proportion", paths
 
@@ -291,13 +319,15 @@ def _accuracy(spec: MetricSpec, label: bool) -> tuple[str, Shape, dict[str, obje
     found = labels_of_rows("placed", spec.value, "${p}outcome", "${p}value")
     sql = f"""
     SELECT u, sum(x) AS x, sum(y) AS y, sum(x_all) AS x_all, sum(y_all) AS y_all, sum(y) AS labels,
-           count(*) AS wanted, sum(y_all) - sum(y) AS late, 0 AS early
+           count(*) AS wanted, sum((y_all > y)::INT) AS late, 0 AS early
     FROM (
       SELECT p.u, p.r, coalesce(arg_max({is_right("n", "p.answer")}, n.came) FILTER (n.timely), 0) AS x,
              (count(n.came) FILTER (n.timely) > 0)::INT AS y,
-             coalesce(arg_max({is_right("n", "p.answer")}, n.came), 0) AS x_all, (count(n.came) > 0)::INT AS y_all
+             coalesce(arg_max({is_right("n", "p.answer")}, n.came) FILTER (n.until > $now), 0) AS x_all,
+             (count(n.came) FILTER (n.until > $now) > 0)::INT AS y_all
       FROM placed p LEFT JOIN (
-        SELECT l.*, l.came <= p.first_at + ${{p}}matures AS timely FROM ({found}) l JOIN placed p ON p.r = l.r
+        SELECT l.*, p.first_at + ${{p}}matures BETWEEN l.came AND l.until - 1 AS timely
+        FROM ({found}) l JOIN placed p ON p.r = l.r
         WHERE l.t BETWEEN p.t - {SKEW} AND p.first_at + ${{p}}within
       ) n ON n.r = p.r
       WHERE p.t <= p.first_at + ${{p}}within GROUP BY p.u, p.r)
@@ -306,7 +336,7 @@ def _accuracy(spec: MetricSpec, label: bool) -> tuple[str, Shape, dict[str, obje
 
 
 def labels_of_rows(table: str, value: str | None, outcome: str, field_parameter: str) -> str:
-    """SQL that gives each row's labels: ``r``, ``t``, ``came``, and the label as ``text`` or ``number``.
+    """SQL that gives each row's labels: ``r``, ``t``, ``came``, ``until``, and the label as ``text`` or ``number``.
 
     A label belongs to the row of its request (and row or key), else to the rows of its key, else to those of its unit.
 
@@ -324,7 +354,7 @@ def labels_of_rows(table: str, value: str | None, outcome: str, field_parameter:
         "l.unit = p.unit AND l.request_id IS NULL AND l.k IS NULL",
     )
     return " UNION ALL ".join(
-        f"""SELECT p.r, l.t, l.came, {text} AS text, {number} AS number FROM {table} p JOIN happened l ON {on}
+        f"""SELECT p.r, l.t, l.came, l.until, {text} AS text, {number} AS number FROM {table} p JOIN happened l ON {on}
         WHERE l.outcome = {outcome} AND (l.unit IS NULL OR l.unit = p.unit)
           AND ({text} IS NOT NULL OR {number} IS NOT NULL)"""
         for on in joins
@@ -332,11 +362,13 @@ def labels_of_rows(table: str, value: str | None, outcome: str, field_parameter:
 
 
 def is_right(label: str, answer: str) -> str:
-    """SQL of 1 where a label (an alias with ``text`` and ``number``) equals an answer, else 0; no answer is wrong."""
-    as_number = f"TRY_CAST({answer} AS DOUBLE)"
-    return f"""coalesce(CASE WHEN {label}.text IS NOT NULL
-        THEN {label}.text = CAST({answer} AS VARCHAR) OR TRY_CAST({label}.text AS DOUBLE) = {as_number}
-        ELSE {label}.number = {as_number} END, false)::INT"""
+    """SQL of 1 where a label (an alias with ``text`` and ``number``) equals an answer, else 0; no answer is wrong.
+
+    3, 3.0 and "3" are one label, and so are true, "true" and 1: a model of zeros and ones is told booleans.
+    """
+    text = f"CAST({answer} AS VARCHAR)"
+    return f"""coalesce({label}.text = {text} OR coalesce({label}.number, {_number(f"{label}.text")}) = {_number(text)},
+        false)::INT"""
 
 
 _KINDS = {"mean": _mean, "proportion": _proportion, "ratio": _ratio, "accuracy": _accuracy}

@@ -87,7 +87,7 @@ def take_sample(units: Units, column: Column, measure: Measure, run: ReleaseRun,
     labels = np.minimum(column.labels, wanted)
     x, x_all = _capped(column.x, measure), _capped(column.x_all, measure)
     by_stratum = effects(x, column.y, counted)
-    arrived = matured & (column.y_all > 0) if measure.needs_label and measure.shape == "share" else counted
+    arrived = matured & (column.y_all > 0) if measure.needs_label and measure.shape != "ratio" else counted
     return Sample(
         two_valued=measure.shape == "proportion",
         phases=combine_phases(list(by_stratum.values())),

@@ -32,10 +32,11 @@ def overall(
     run: ReleaseRun,
     unit: str,
 ) -> str:
-    """The recommendation, the primary's numbers, and what stands in the way."""
+    """The recommendation, the primary's numbers, what stands in the way, and what was edited meanwhile."""
+    edited = f" Edited while the release ran: {', '.join(run.edited)}." if run.edited else ""
     failed = [check for check in checks if check.withholds and not check.ok]
     if recommendation == "withheld":
-        return f"{_OPENINGS[recommendation]}: {' '.join(check.sentence for check in failed)}"
+        return f"{_OPENINGS[recommendation]}: {' '.join(check.sentence for check in failed)}{edited}"
     primary = [metric for metric in metrics if metric.part == "primary"]
     parts = [
         reading(metric, run, unit)
@@ -45,7 +46,7 @@ def overall(
     ]
     parts += _guardrails([metric for metric in metrics if metric.part == "guardrail"])
     parts += [check.sentence.rstrip(".") for check in checks if not check.ok and not check.withholds]
-    return f"{_OPENINGS[recommendation]}: {'; '.join(parts)}."
+    return f"{_OPENINGS[recommendation]}: {'; '.join(parts)}.{edited}"
 
 
 def before_units(shadow: ShadowComparison | None) -> str:

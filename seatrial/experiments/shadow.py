@@ -49,7 +49,7 @@ _NO_LABELS = "labels AS (SELECT 0 AS r, 0 AS t, 0 AS came, '' AS text, 0.0 AS nu
 _LABELS = f"""
 labels AS (
   SELECT n.r, arg_min(n.text, n.came) AS text, arg_min(n.number, n.came) AS number, min(n.came) AS came
-  FROM ({{found}}) n JOIN pairs p ON p.r = n.r WHERE n.t >= p.t - {SKEW} GROUP BY n.r
+  FROM ({{found}}) n JOIN pairs p ON p.r = n.r WHERE n.t >= p.t - {SKEW} AND n.until > $now GROUP BY n.r
 )"""
 
 _READ = """

@@ -48,14 +48,23 @@ OUTCOME_DEFAULTS: dict[str, str] = {
     "value_text": "CAST(NULL AS VARCHAR)",
     "fields": "'{}'",
     "received_at": 'CAST("at" AS TIMESTAMPTZ)',
+    "deployment": "''",
+    "value_kind": "''",
+    "withdrawn": "false",
 }
 """Likewise for ``outcomes``, which must have ``outcome`` and ``at``."""
+
+_LATEST = """CREATE VIEW outcomes AS SELECT * FROM (
+  SELECT * FROM all_outcomes
+  QUALIFY row_number() OVER (PARTITION BY outcome, deployment, id ORDER BY received_at DESC) = 1
+) WHERE NOT withdrawn"""
 
 _NO_OUTCOMES = "SELECT '' AS outcome, CAST(NULL AS TIMESTAMPTZ) AS \"at\" WHERE false"
 
 
 class Source(Protocol):
-    """Answers queries over ``rows`` (the envelope and typed columns) and ``outcomes``; one consistent state."""
+    """Answers queries over ``rows`` (the envelope and typed columns), ``outcomes`` (the latest revisions, without the
+    withdrawn) and ``all_outcomes`` (every revision); one consistent state."""
 
     def sql(self, query: str, parameters: Mapping[str, object]) -> pa.Table:
         """The result of ``query``, whose ``$name`` parameters are exactly the keys of ``parameters``."""
@@ -73,7 +82,8 @@ class TableSource:
         self._connection = duckdb.connect()
         self._connection.execute("SET autoinstall_known_extensions = false; SET TimeZone = 'UTC'")
         self._view("rows", rows, ("unit", "variant", "at"), ROW_DEFAULTS)
-        self._view("outcomes", outcomes, ("outcome", "at"), OUTCOME_DEFAULTS)
+        self._view("all_outcomes", outcomes, ("outcome", "at"), OUTCOME_DEFAULTS)
+        self._connection.execute(_LATEST)
 
     def sql(self, query: str, parameters: Mapping[str, object]) -> pa.Table:
         return self._connection.sql(query, params=dict(parameters)).to_arrow_table()

@@ -76,7 +76,7 @@ class Units:
         variant: Assigned at the first exposure.
         phase: Of the first exposure.
         first_at: Microseconds since 1970 UTC.
-        moved_at: When later weights moved the unit to another variant, or ``NEVER``.
+        moved_at: When later weights moved the unit to another variant, or the release ended; else ``NEVER``.
     """
 
     unit: pa.ChunkedArray
@@ -103,6 +103,8 @@ class Units:
             if where.size:
                 then = assign_many(_entry(run, later), unit.take(pa.array(where)).to_pylist())
                 moved_at[where[then != variant[where]]] = later.started_at
+        if run.ended_at is not None:  # one arm goes to the other's version then: no open window is its arm's alone
+            moved_at = np.minimum(moved_at, run.ended_at)
         return cls(unit, variant, phase, first_at, moved_at)
 
     def strata(self, run: ReleaseRun, within: int) -> NDArray[np.int64]:

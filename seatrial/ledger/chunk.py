@@ -7,7 +7,7 @@ holds its number; the Arrow columns are gathered from it in C.
 
 import struct
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -54,6 +54,33 @@ _ROW_OVERHEAD = 420
 Vector = Sequence[float] | NDArray[np.float64] | None
 
 
+class Stamp(NamedTuple):
+    """What the rows of one decision have in common, when nothing went wrong.
+
+    Attributes:
+        combined: The envelope's descriptive strings, in the order in which a chunk combines them (see `stamp`).
+    """
+
+    combined: tuple[str, ...]
+    context: tuple[Any, ...]
+    propensity: float
+    contested: bool
+    phase: int
+    revision: int
+
+
+def stamp(envelope: Envelope, context: tuple[Any, ...]) -> Stamp:
+    """The stamp of rows that are like this one but for request, time, unit, latency, numbers and prediction."""
+    return Stamp(
+        tuple(getattr(envelope, name) for name in _COMBINED),
+        context,
+        envelope.propensity,
+        envelope.contested,
+        envelope.phase,
+        envelope.revision,
+    )
+
+
 class Chunk:
     """Up to ``capacity`` rows of one schema; filled by one thread at a time, encoded once by another.
 
@@ -70,6 +97,8 @@ class Chunk:
         self._fixed = bytearray(_FIXED.size * capacity)
         self._numbers: NDArray[np.float64] = np.empty((capacity, width))
         self.bytes = len(self._fixed) + self._numbers.nbytes
+        self._number_bytes = self._numbers.data.cast("B") if width else memoryview(b"")
+        self._pack_numbers = struct.Struct(f"{width}d").pack_into
         self._number_index = _index_or_none(schema.number_index)
         self._text_index = schema.text_index
         self._combinations: dict[tuple[str, ...], int] = {}
@@ -171,6 +200,59 @@ class Chunk:
         self._vectors.append(vectors)
         self._predictions.append(prediction)
         self.count = index + 1
+        self.bytes += brought
+        return brought
+
+    def append_plain(
+        self,
+        stamp: Stamp,
+        request_id: str,
+        at: int,
+        unit: str,
+        unit_named: bool,
+        latency_us: int,
+        numbers: tuple[float, ...],
+        prediction: tuple[Any, ...],
+    ) -> int:
+        """Put in the only row of a request that its assigned variant answered; the caller has seen that there is room.
+
+        Args:
+            numbers: All of ``schema.numbers``, in order; there are no texts and no vectors.
+
+        Returns:
+            The bytes it brought.
+
+        Raises:
+            struct.error, TypeError: The row does not have the schema's shape; nothing was kept.
+        """
+        combined, context, propensity, contested, phase, revision = stamp
+        codes = self._combinations
+        code = codes.setdefault(combined, len(codes))
+        index = self.count
+        self._pack_numbers(self._number_bytes, index * 8 * len(numbers), *numbers)
+        _FIXED.pack_into(
+            self._fixed,
+            index * _FIXED.size,
+            at,
+            propensity,
+            revision,
+            latency_us,
+            0,
+            phase,
+            code,
+            unit_named,
+            contested,
+            True,
+        )
+        self._request_ids.append(request_id)
+        self._keys.append(None)
+        self._units.append(unit)
+        self._contexts.append(context)
+        self._texts.append(None)
+        self._vectors.append(None)
+        self._predictions.append(prediction)
+        self.count = index + 1
+        brought = _ROW_OVERHEAD + len(request_id) + len(unit)
         self.bytes += brought
         return brought
 

@@ -11,7 +11,10 @@ from typing import NamedTuple
 from seatrial.ledger.joins import pairs
 from seatrial.ledger.reader import Reader, View
 from seatrial.ledger.sql import literal, quoted
-from seatrial.spec.errors import BadInput
+from seatrial.spec.errors import BadInput, NotFound
+
+_NUMBERS = {"BIGINT", "UBIGINT", "HUGEINT", "DOUBLE"}
+"""What DuckDB calls numbers in JSON."""
 
 FORMATS = {".parquet": "FORMAT parquet, COMPRESSION zstd", ".csv": "FORMAT csv, HEADER"}
 
@@ -51,12 +54,19 @@ def export_rows(
         shadows: Write the shadows' rows too (never joined).
 
     Raises:
+        NotFound: The deployment has no rows at all, or there is no such directory to write to.
         BadInput: The file's ending says no known format.
     """
     if out.suffix not in FORMATS:
         raise BadInput(f"{out.name!r} ends in no known format; use {' or '.join(FORMATS)}")
+    if not out.absolute().parent.is_dir():
+        raise NotFound(f"there is no directory {str(out.parent)!r} to write {out.name} to; make it first")
+    reader = Reader(home)
+    known = reader.deployments()
+    if deployment not in known:
+        raise NotFound(f"the ledger has no rows of {deployment!r}; it has rows of {', '.join(known) or 'nobody yet'}")
     temporary = out.with_name(f".{out.name}.part")
-    with Reader(home).open(deployment) as view:
+    with reader.open(deployment) as view:
         _chosen_rows(view, since, until, shadows)
         columns = ["c.*"]
         joins = []
@@ -94,9 +104,19 @@ def _first_outcomes(view: View, outcome: str, within: float | None, number: int)
     ]
     keys = f"SELECT DISTINCT unnest(json_keys(fields)) AS name FROM first_{number} WHERE fields IS NOT NULL ORDER BY 1"
     for (field,) in view.connection.execute(keys).fetchall():
-        path = literal(f'$."{field}"')
-        columns.append(f"json_extract(first_{number}.fields, {path}) AS {quoted(f'outcome.{outcome}.{field}')}")
+        columns.append(f"{_field(view, number, field)} AS {quoted(f'outcome.{outcome}.{field}')}")
     return columns
+
+
+def _field(view: View, number: int, field: str) -> str:
+    """A field as the type that all its values have, otherwise as text."""
+    place = literal("/" + field.replace("~", "~0").replace("/", "~1"))
+    query = f"SELECT DISTINCT json_type(fields, {place}) FROM first_{number}"
+    kinds = {kind for (kind,) in view.connection.execute(query).fetchall()} - {None, "NULL"}
+    text = f"json_extract_string(first_{number}.fields, {place})"
+    if kinds and kinds <= _NUMBERS:
+        return f"CAST({text} AS DOUBLE)"
+    return f"CAST({text} AS BOOLEAN)" if kinds == {"BOOLEAN"} else text
 
 
 def _value_column(view: View, number: int) -> str:

@@ -3,7 +3,7 @@
 Every outcome's id is the file's own or derived exactly as `outcomes.derive_id` does, so a second import of the same
 file writes nothing, and one with corrected values writes revisions. What is read is one of:
 
-    skipped    no join key, no time, or no value where a value column was named
+    skipped    no join key, no time of the calendar, or no value (no finite number) where a value column was named
     duplicate  stored already with this content, or repeated in the file
     matched    a row of its unit, request or key is in the ledger
     early      as matched, but it happened over 5 minutes before that row
@@ -29,6 +29,7 @@ BATCH_ROWS = 200_000
 MEMORY = "4GB"
 """Beyond this a big import goes on in files under the home directory."""
 
+_CALENDAR = "coalesce(\"at\" >= TIMESTAMPTZ '0001-01-01' AND \"at\" < TIMESTAMPTZ '10000-01-01', false)"
 _INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
 _IDENTITY_AND_CONTENT = (
     *("outcome", "deployment", "id", "value_kind", "value_text", "fields"),
@@ -182,9 +183,9 @@ def _select(scan: str, columns: Columns, kinds: dict[str, str], outcome: str, de
         f'{_fields(columns.fields)} AS fields, {at} AS "at", {arrival} AS received_at FROM {scan}'
     )
     identity = "given" if columns.id is not None else _derived_id(outcome, deployment)
-    usable = '"at" IS NOT NULL AND coalesce(unit, request_id, key) IS NOT NULL'
+    usable = f"{_CALENDAR} AND coalesce(unit, request_id, key) IS NOT NULL"
     if columns.value is not None:
-        usable += " AND value_text IS NOT NULL"
+        usable += " AND value_text IS NOT NULL AND coalesce(isfinite(value_number), true)"
     if columns.id is not None:
         usable += " AND given IS NOT NULL"
     return f"SELECT * EXCLUDE (given), {identity} AS id, false AS withdrawn, ({usable}) AS usable FROM ({inner})"

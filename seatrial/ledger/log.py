@@ -21,7 +21,7 @@ from numpy import float64
 from numpy.typing import NDArray
 
 from seatrial.ledger import layout
-from seatrial.ledger.chunk import Chunk, Hash, Vector
+from seatrial.ledger.chunk import Chunk, Hash, Stamp, Vector
 from seatrial.ledger.columns import row_schema
 from seatrial.ledger.rows import Envelope, RowSchema
 from seatrial.ledger.spool import Session, StreamWriter
@@ -95,6 +95,29 @@ class RowBuffer:
             except (ValueError, TypeError, IndexError, struct.error):
                 log.drop(self.schema.deployment, "malformed", 1)
                 return False
+            return True
+
+    def append_plain(
+        self,
+        stamp: Stamp,
+        request_id: str,
+        at: int,
+        unit: str,
+        unit_named: bool,
+        latency_us: int,
+        numbers: tuple[float, ...],
+        prediction: tuple[Any, ...],
+    ) -> bool:
+        """Log a row as `Chunk.append_plain` takes it; never blocks. False when it was dropped (and counted)."""
+        log = self._log
+        with self._lock:
+            chunk = self._chunk
+            if chunk is None or chunk.count == chunk.capacity:
+                chunk = self._next_chunk()
+            if log.closed or chunk is None or log.held >= log.byte_limit:
+                log.drop(self.schema.deployment, "closed" if log.closed else "buffer", 1)
+                return False
+            log.held += chunk.append_plain(stamp, request_id, at, unit, unit_named, latency_us, numbers, prediction)
             return True
 
     def flush(self) -> None:

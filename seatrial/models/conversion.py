@@ -52,19 +52,28 @@ def gather_evidence(
     A made row at which the original itself fails (an unseen category that it was told to refuse) proves nothing and is
     left out, and counted.
     """
-    chosen = np.unique(np.linspace(0, len(frame) - 1, min(len(frame), MOST_REFERENCE_ROWS)).astype(int))
-    reference = frame.iloc[chosen].reset_index(drop=True)
+    reference = spread(frame)
     made = made_rows(reference, features, thresholds)
     answer = _caller(original, recipe)
     try:
         predicted = answer(reference)
     except Exception as error:
         raise BadInput(f"The model fails on the reference data: {_first_line(error)}") from error
+    if predicted.prediction.ndim > 1:
+        raise BadInput(
+            f"The model predicts {predicted.prediction.shape[1]} values at once; register one model a value."
+        )
     kept, predicted_made = _answerable(answer, made)
     return Evidence(
         reference, kept, predicted_made=predicted_made, predicted=predicted, refused=len(made) - len(kept),
         unsafe=unsafe_features(reference, features),
     )  # fmt: skip
+
+
+def spread(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows on which parity is proved: all, or as many as are enough, spread evenly."""
+    chosen = np.unique(np.linspace(0, len(frame) - 1, min(len(frame), MOST_REFERENCE_ROWS)).astype(int))
+    return frame.iloc[chosen].reset_index(drop=True)
 
 
 def first_that_agrees(

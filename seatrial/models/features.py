@@ -115,6 +115,10 @@ def _kind_of_objects(name: str, present: "pd.Series[Any]") -> tuple[FeatureKind,
     if kinds == {"list"}:
         widths = {len(value) for value in present}
         return ("embedding", None, widths.pop()) if len(widths) == 1 else ("list", None, None)
+    if len(kinds) == 1:
+        raise BadInput(
+            f"The column {name!r} holds {kinds.pop()} values, which are no feature; convert or leave it out."
+        )
     raise BadInput(f"The column {name!r} mixes {' and '.join(sorted(kinds))}; make it one kind.")
 
 

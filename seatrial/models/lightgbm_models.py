@@ -49,6 +49,7 @@ def lightgbm_original(model: Any) -> Original:
     classes = _classes(model, booster) if task == "classification" else ()
     names = [str(name) for name in getattr(model, "feature_names_in_", booster.feature_name())]
     named = not all(name == f"Column_{i}" for i, name in enumerate(names))
+    coded = categorical_columns(booster)
     return Original(
         framework=f"lightgbm {lightgbm.__version__}",
         model=model,
@@ -59,7 +60,8 @@ def lightgbm_original(model: Any) -> Original:
         container="frame" if named else "array",
         needs_columns=False,
         predict=predictor(booster, classes),
-        prepare=lambda frame: with_model_categories(frame, booster.pandas_categorical or []),
+        prepare=lambda frame: with_model_categories(frame, booster.pandas_categorical or [], coded),
+        spelt=lambda name: "_".join(name.split(" ")),
     )
 
 
@@ -86,16 +88,31 @@ def booster_of(model: Any) -> Any:
         raise BadInput(f"The {type(model).__name__} is not fitted; call fit before you register it.") from error
 
 
-def with_model_categories(frame: pd.DataFrame, orders: Sequence[Sequence[Any]]) -> pd.DataFrame:
+def categorical_columns(booster: Any) -> tuple[int, ...]:
+    """The columns that the booster takes for categories; one that was the same in every row is not told."""
+    told = booster.dump_model().get("feature_infos") or {}
+    return tuple(i for i, name in enumerate(booster.feature_name()) if told.get(name, {}).get("values"))
+
+
+def with_model_categories(
+    frame: pd.DataFrame, orders: Sequence[Sequence[Any]], coded: Sequence[int] = ()
+) -> pd.DataFrame:
     """The frame with its categorical columns in the model's own order of categories.
 
     LightGBM keeps the orders of the categorical columns of the frame that it was fitted on, without their names; they
-    belong to the reference's categorical (or text) columns, in order.
+    belong, in order, to the columns that it takes for categories, else to the reference's categorical (or text) ones.
+
+    Args:
+        frame: Rows, their columns in the model's order.
+        orders: ``pandas_categorical`` of the model.
+        coded: Positions of the columns that the model takes for categories.
     """
     if not orders:
         return frame
     dtypes = {str(name): frame[name].dtype for name in frame.columns}
-    columns = [name for name, dtype in dtypes.items() if isinstance(dtype, pd.CategoricalDtype)]
+    columns = [list(dtypes)[i] for i in coded]
+    if len(columns) != len(orders):
+        columns = [name for name, dtype in dtypes.items() if isinstance(dtype, pd.CategoricalDtype)]
     if len(columns) != len(orders):
         columns = [name for name, dtype in dtypes.items() if not pd.api.types.is_numeric_dtype(dtype)]
     if len(columns) != len(orders):
@@ -229,6 +246,11 @@ def _chosen(scores: NDArray[np.float64]) -> NDArray[np.intp]:
 
 def _task(booster: Any) -> Task:
     objective = str(booster.dump_model().get("objective", "")).split(" ")[0]
+    if not objective or objective == "custom":
+        raise BadInput(
+            "The model was trained with an objective of its own, so what its scores mean is not known; register it as "
+            "an ONNX file that ends in probabilities or values."
+        )
     if objective in _CLASSIFICATION:
         return "classification"
     if objective in ("lambdarank", "rank_xendcg"):

@@ -18,6 +18,8 @@ from seatrial.spec.errors import BadInput
 from seatrial.spec.signature import Answer, Feature, Label, Signature, Task, Tensor
 
 _FLOATS = ("FP16", "FP32", "FP64")
+ONE_SCORE = "seatrial_scores"
+"""The output that is made of a model's one number, P(positive): both classes' probabilities."""
 
 
 class OnnxFile(msgspec.Struct, frozen=True):
@@ -73,6 +75,8 @@ def read_onnx(
         answered = found.predict(frame.head(100))
     except RuntimeFailure as error:
         raise BadInput(f"The ONNX model does not answer the reference rows: {error}") from error
+    if task == "regression" and answered.prediction.ndim > 1:
+        raise BadInput(f"The model predicts {answered.prediction.shape[1]} values at once; register one model a value.")
     return _with_checked_scores(found, answered)
 
 
@@ -146,8 +150,8 @@ def _with_label(
         graph.initializer.extend(numpy_helper.from_array(value, name=name) for name, value in constants.items())
         graph.node.append(helper.make_node("Reshape", [source, "seatrial_column"], ["seatrial_yes"]))
         graph.node.append(helper.make_node("Sub", ["seatrial_one", "seatrial_yes"], ["seatrial_no"]))
-        graph.node.append(helper.make_node("Concat", ["seatrial_no", "seatrial_yes"], ["seatrial_scores"], axis=1))
-        source = "seatrial_scores"
+        graph.node.append(helper.make_node("Concat", ["seatrial_no", "seatrial_yes"], [ONE_SCORE], axis=1))
+        source = ONE_SCORE
         kinds = {"FP16": TensorProto.FLOAT16, "FP32": TensorProto.FLOAT, "FP64": TensorProto.DOUBLE}
         graph.output.append(helper.make_tensor_value_info(source, kinds[scores.datatype], [None, 2]))
     graph.node.append(helper.make_node("ArgMax", [source], ["seatrial_label"], axis=1, keepdims=0))
@@ -170,6 +174,11 @@ def _with_checked_scores(found: OnnxFile, answered: Predicted) -> OnnxFile:
     scores: NDArray[np.float64] | None = answered.scores
     if scores is None or _are_probabilities(scores):
         return found
+    if found.signature.answer.scores == ONE_SCORE:
+        raise BadInput(
+            "The model gives one number a row, and not from 0 to 1, so which label it means is not known; "
+            "end it in a sigmoid."
+        )
     answer = msgspec.structs.replace(found.signature.answer, scores=None)
     signature = msgspec.structs.replace(found.signature, answer=answer)
     note = "The model's scores do not sum to 1, so they are not served as probabilities; add a softmax to have them."

@@ -5,7 +5,7 @@
 .joblib .pkl .pickle       a pickle: only with --trust pickle
 .txt .lgb                  a LightGBM model
 .json .ubj .model .xgb     an XGBoost model
-.pt2                       an exported PyTorch program
+.pt2                       an exported PyTorch program, which may hold pickles: only with --trust pickle
 models:/… runs:/…          whatever of these MLflow keeps there
 """
 
@@ -142,7 +142,11 @@ def _open_xgboost(path: Path, _: Trust) -> Opened:
     return Opened(xgboost_original(booster))
 
 
-def _open_torch(path: Path, _: Trust) -> Opened:
+def _open_torch(path: Path, trust: Trust) -> Opened:
+    if trust != "pickle":
+        raise BadInput(
+            f"{path.name!r} may hold pickles, which run code when loaded; if you trust it, add --trust pickle."
+        )
     return Opened(torch=load_program(path))
 
 

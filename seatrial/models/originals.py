@@ -36,6 +36,7 @@ class Original:
         needs_columns: Whether its steps pick columns, so that each is a tensor of its own.
         predict: The container's rows to answers.
         prepare: Gives reference columns the types that the model was fitted on, where the model itself keeps them.
+        spelt: A data column's name as the model's library writes it.
     """
 
     framework: str
@@ -48,6 +49,7 @@ class Original:
     needs_columns: bool
     predict: Callable[[Any], Predicted]
     prepare: Callable[[pd.DataFrame], pd.DataFrame] = lambda frame: frame
+    spelt: Callable[[str], str] = lambda name: name
 
 
 def plain_label(value: object) -> Label:

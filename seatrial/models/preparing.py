@@ -15,7 +15,7 @@ from seatrial.models.originals import Original, Predicted
 from seatrial.models.python_form import python_form
 from seatrial.models.reference import Reference
 from seatrial.models.serving_form import ServingForm, onnx_form
-from seatrial.models.torch_models import torch_to_onnx
+from seatrial.models.torch_models import torch_parity, torch_to_onnx
 from seatrial.spec.errors import BadInput, NotFound
 from seatrial.spec.signature import Feature, Task
 
@@ -80,15 +80,17 @@ def choose_columns(original: Original, frame: pd.DataFrame) -> tuple[pd.DataFram
         BadInput: The data lacks a column, or has another number of them.
     """
     if original.columns is not None:
-        lacking = [name for name in original.columns if name not in frame.columns]
+        spelt = {original.spelt(name): name for name in frame.columns}
+        lacking = [name for name in original.columns if name not in spelt]
         if lacking:
             raise BadInput(
                 f"The reference data has no column {lacking[0]!r}, on which the model was fitted"
                 f"{f' (nor {len(lacking) - 1} others)' if len(lacking) > 1 else ''}; give the data it was trained on."
             )
-        unused = [name for name in frame.columns if name not in original.columns]
+        chosen = [spelt[name] for name in original.columns]
+        unused = [name for name in frame.columns if name not in chosen]
         notes = (f"Not used by the model, so not part of its features: {', '.join(unused)}.",) if unused else ()
-        return original.prepare(frame[list(original.columns)]), notes
+        return original.prepare(frame[chosen]), notes
     if original.width is not None and original.width != frame.shape[1]:
         raise BadInput(
             f"The model was fitted on {original.width} columns and the reference data has {frame.shape[1]} "
@@ -106,8 +108,15 @@ def _ready_onnx(opened: Opened, reference: Reference, wishes: Wishes) -> Ready:
     if content is None:
         framework, content = "torch", torch_to_onnx(opened.torch, frame.shape[1])
     found = read_onnx(parse_onnx(content, opened.name), features, frame, reference.target, wishes.task)
-    said = "It came as ONNX, so there is no original to compare it with." if opened.onnx else "Exported from PyTorch."
-    form = ServingForm("model.onnx", found.content, "onnx", "onnx", found.signature, "none", None, (said, *found.notes))
+    parity, said = None, "It came as ONNX, so there is no original to compare it with."
+    if opened.onnx is None:
+        parity = torch_parity(opened.torch, content, found.signature, frame, wishes.parity)
+        said = (
+            f"Exported from PyTorch: agrees with the original on {parity.rows} reference rows and {parity.made_rows} "
+            f"made rows (worst {parity.worst_relative:.1g}, allowed {parity.tolerance:g})."
+        )
+    notes = (said, *found.notes)
+    form = ServingForm("model.onnx", found.content, "onnx", "onnx", found.signature, "none", parity, notes)
     recipe = recipe_of(frame, "frame")
     return Ready(form, frame, recipe, found.predict, framework, {}, ())
 

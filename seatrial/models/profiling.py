@@ -24,7 +24,7 @@ def profile_of(
         truth: The holdout's true labels or values [rows].
     """
     values = {feature.name: _column(frame[feature.name], feature) for feature in signature.features}
-    if predicted is None or truth is None:
+    if predicted is None or truth is None or signature.task not in ("classification", "regression"):
         return Profile.from_values(signature.features, values)
     if signature.task == "classification":
         prediction = classification_profile(predicted.prediction, predicted.scores, signature.answer.classes)

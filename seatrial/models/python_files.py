@@ -33,12 +33,13 @@ class OriginalFile(NamedTuple):
 
 def write_original(model: Any, *, trusted: bool) -> OriginalFile:
     """The safest file that holds the model; raises BadInput, naming what would run code, when that needs trust."""
-    if hasattr(model, "dump_model") or hasattr(model, "booster_"):
+    if hasattr(model, "model_to_string") or hasattr(model, "booster_"):
         booster = getattr(model, "booster_", model)
         return OriginalFile("model.txt", booster.model_to_string().encode(), "lightgbm", "none")
     if hasattr(model, "get_booster") or hasattr(model, "save_raw"):
-        booster = model.get_booster() if hasattr(model, "get_booster") else model
-        return OriginalFile("model.ubj", bytes(booster.save_raw("ubj")), "xgboost", "none")
+        from seatrial.models.xgboost_models import booster_of  # it is installed where such a model lives
+
+        return OriginalFile("model.ubj", bytes(booster_of(model).save_raw("ubj")), "xgboost", "none")
     unsafe = "its types are not known to be data"
     try:
         import skops.io

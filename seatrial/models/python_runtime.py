@@ -81,8 +81,10 @@ class PythonRuntime:
         self._closed.set()
         process = self._process
         if process is not None:
-            _end(process)
+            process.kill()  # its pipes stay open until the reader, who waits on them, has seen the end
         self._reader.join(timeout=10.0)
+        if process is not None:
+            _end(process)
 
     def _send(self, inputs: Tensors) -> tuple[int, Future[Reply]]:
         answer: Future[Reply] = Future()

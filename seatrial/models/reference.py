@@ -29,29 +29,27 @@ class Reference(NamedTuple):
     digest: str
 
 
-def read_reference(data: object, target: str | None = None) -> Reference:
+def read_reference(data: object, target: str | None = None, called: str = "reference data") -> Reference:
     """Read reference data.
 
     Args:
         data: Path of a ``.parquet`` or ``.csv`` file, a DataFrame, a mapping of columns, a 2-d array (its columns are
             named ``x0``, ``x1``, …), or a pair ``(X, y)``.
         target: Name of the column that the model predicts; it is set apart from the features.
+        called: What the data is to the caller, for messages.
 
     Raises:
         BadInput: The data cannot be read as a table, has no rows, or lacks the target.
     """
     frame, digest = _frame(data)
     if not len(frame):
-        raise BadInput("The reference data has no rows; give at least one, better a few thousand.")
-    if len(set(frame.columns)) != len(frame.columns):
-        twice = next(name for name in frame.columns if list(frame.columns).count(name) > 1)
-        raise BadInput(f"The reference data has two columns called {twice!r}; rename one.")
+        raise BadInput(f"The {called} has no rows; give at least one, better a few thousand.")
     if target is None and isinstance(data, tuple):
         target = str(frame.columns[-1])
     if target is None:
         return Reference(frame, None, None, digest)
     if target not in frame.columns:
-        raise BadInput(f"The target {target!r} is not a column of the reference data ({_some(list(frame.columns))}).")
+        raise BadInput(f"The target {target!r} is not a column of the {called} ({_some(list(frame.columns))}).")
     return Reference(frame.drop(columns=[target]), frame[target], target, digest)
 
 
@@ -94,8 +92,11 @@ def _from_memory(data: object) -> pd.DataFrame:
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
     """The same rows with text column names and a plain index."""
-    frame = frame.reset_index(drop=True)
-    return frame.set_axis([str(name) for name in frame.columns], axis=1)
+    names = [str(name) for name in frame.columns]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise BadInput(f"The data has two columns called {twice!r}; rename one.")
+    return frame.reset_index(drop=True).set_axis(names, axis=1)
 
 
 def _digest(frame: pd.DataFrame) -> str:

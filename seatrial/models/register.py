@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import pandas as pd
 from numpy.typing import NDArray
 
 from seatrial.drift.profile import Profile
@@ -20,7 +21,8 @@ from seatrial.models.performance import performance
 from seatrial.models.preparing import Ready, RuntimeName, Wishes, prepare
 from seatrial.models.profiling import profile_of
 from seatrial.models.reference import Reference, read_reference
-from seatrial.models.registry import Registry, RegistrySettings
+from seatrial.models.registry import Registry, RegistrySettings, check_alias
+from seatrial.models.runtimes import RuntimeFailure, load
 from seatrial.models.serving_form import ServingForm
 from seatrial.models.writing import write_artefact
 from seatrial.spec.errors import BadInput, SeatrialError
@@ -91,6 +93,10 @@ def register(
         BadInput: The model, its data or both are not what they should be; or it does not convert or does not agree,
             and the message names the step and the mend.
     """
+    if alias is not None:
+        check_alias(alias)
+    if not 0 <= parity < 1:
+        raise BadInput(f"A parity of {parity} bounds nothing; give a number from 0 to below 1, such as 0.0001.")
     registry = Registry(settings or _settings())
     reference = read_reference(data, target)
     wishes = Wishes(task, schema, trust == "pickle", parity, runtime)
@@ -98,12 +104,13 @@ def register(
         work = Path(temporary)
         opened = open_model(model, trust=trust or "none", registry=registry, work=work)
         ready = prepare(opened, reference, wishes)
-        held = None if holdout is None else _hold(ready, read_reference(holdout, reference.target_name))
+        held = None if holdout is None else _hold(ready, read_reference(holdout, reference.target_name, "holdout"))
         parent = _parent(registry, name)
         lineage = _lineage(name, reference, ready, held, parent, parameters or {}, clock())
         manifest = _manifest(name, ready.form, lineage)
         directory = work / "artefact"
         write_artefact(directory, manifest, ready, _profile(ready, held))
+        _check_start(directory, manifest)
         digest = digest_of(directory)
         version = registry.add(
             name,
@@ -116,6 +123,19 @@ def register(
     aliases = _aliased(registry, name, version, alias, parent is None)
     notes = (*ready.notes, *ready.form.notes, *_changes(parent, manifest), *_first(name, parent is None, aliases))
     return Registered(name, version, digest, aliases, manifest, notes)
+
+
+def _check_start(directory: Path, manifest: Manifest) -> None:
+    """The original must load where it will be served: in a process of its own, which knows no code but what is
+    installed; raises BadInput."""
+    if manifest.runtime == "python":
+        try:
+            load(directory, manifest.trust).close()
+        except RuntimeFailure as error:
+            raise BadInput(
+                f"The model does not load in a process of its own ({error}); put the code that it needs into a module "
+                "that is installed wherever it is served."
+            ) from error
 
 
 class _Held(NamedTuple):
@@ -133,8 +153,13 @@ def _hold(ready: Ready, holdout: Reference) -> _Held:
     truth = holdout.target[known].to_numpy()
     if not len(truth):
         raise BadInput("The holdout has no row with a true answer.")
-    predicted = ready.predict(holdout.frame[known].reset_index(drop=True))
     signature = ready.form.signature
+    if signature.task == "regression" and not pd.api.types.is_numeric_dtype(holdout.target.dtype):
+        raise BadInput(f"The holdout's {holdout.target_name!r} holds no numbers, which a regression predicts.")
+    try:
+        predicted = ready.predict(holdout.frame[known].reset_index(drop=True))
+    except BadInput as error:
+        raise BadInput(f"The holdout does not fit the model: {error}") from error
     return _Held(predicted, truth, performance(signature.task, predicted, truth, signature.answer.classes))
 
 

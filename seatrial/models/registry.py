@@ -22,6 +22,7 @@ from seatrial.spec.errors import BadInput, NotFound, SeatrialError, Unavailable
 DIGEST_TAG = "seatrial.digest"
 EXPERIMENT = "seatrial"
 _URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[^/@]+))")
+_ALIAS = re.compile(r"(?!(?i:latest$|v\d+$))[A-Za-z0-9_-]{1,255}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
@@ -132,7 +133,8 @@ class Registry:
         return {alias: int(version) for alias, version in found[0].aliases.items()}
 
     def set_alias(self, name: str, alias: str, version: int) -> None:
-        """Point an alias at a version; raises NotFound."""
+        """Point an alias at a version; raises NotFound, BadInput for what cannot be one."""
+        check_alias(alias)
         self._version(name, version)
         with self._client() as client:
             client.set_registered_model_alias(name, alias, str(version))
@@ -267,6 +269,14 @@ def _told(version: Any, aliases: tuple[str, ...]) -> Version:
         created_at=int(version.creation_timestamp) * 1000,
         tags=dict(version.tags),
     )
+
+
+def check_alias(alias: str) -> None:
+    """Raises BadInput for what cannot be an alias."""
+    if not _ALIAS.fullmatch(alias):
+        raise BadInput(
+            f"{alias!r} cannot be an alias; use letters, digits, dashes and underscores, and neither latest nor v7."
+        )
 
 
 def _checked(name: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 from numpy.typing import NDArray
 
 from seatrial.models.manifest import Manifest, read_manifest
+from seatrial.models.one_row import OneRow, bind_one_row
 from seatrial.routing.snapshot import Slot
 from seatrial.spec.errors import BadInput, SeatrialError
 
@@ -60,6 +61,12 @@ class OnnxRuntime:
         except Exception as error:
             raise RuntimeFailure(f"The model failed: {_first_line(error)}") from error
         return dict(zip(names, answers, strict=True))
+
+    def one_row(self, given: str, sample: NDArray[Any]) -> OneRow | None:
+        """The same model, bound to the memory of one row for one thread; None where that cannot be."""
+        if self._session is None or self._outputs is None:
+            return None
+        return bind_one_row(self._session, self._outputs, given, sample)
 
     def close(self) -> None:
         self._session = None

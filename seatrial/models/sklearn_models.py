@@ -41,9 +41,15 @@ def sklearn_original(model: Any) -> Original:
 
 
 def predict_sklearn(model: Any, rows: Any) -> Predicted:
-    """Labels or values, and probabilities where the model gives them."""
+    """Labels or values, and probabilities where the model gives them.
+
+    A model that was fitted on a table of one column answers with such a table; its values are taken out of it.
+    """
     scores = model.predict_proba(rows) if hasattr(model, "predict_proba") else None
-    return Predicted(np.asarray(model.predict(rows)), None if scores is None else np.asarray(scores, dtype=np.float64))
+    prediction = np.asarray(model.predict(rows))
+    if prediction.ndim == 2 and prediction.shape[1] == 1:
+        prediction = prediction[:, 0]
+    return Predicted(prediction, None if scores is None else np.asarray(scores, dtype=np.float64))
 
 
 def parts_of(model: Any) -> list[Any]:
@@ -60,9 +66,10 @@ def parts_of(model: Any) -> list[Any]:
 
 
 def last_step(model: Any) -> Any:
-    """The estimator that answers: a pipeline's last step, or the model itself."""
+    """The estimator that answers: a pipeline's last step, a search's best one, or the model itself."""
     steps = getattr(model, "steps", None)
-    return last_step(steps[-1][1]) if steps else model
+    inner = steps[-1][1] if steps else getattr(model, "best_estimator_", None)
+    return model if inner is None else last_step(inner)
 
 
 def _task(model: Any) -> Task:

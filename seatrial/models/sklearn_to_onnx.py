@@ -5,8 +5,10 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import msgspec
+
 from seatrial.models.converted import Converted, NotConvertible
-from seatrial.models.onnx_graph import finish, outputs_of
+from seatrial.models.onnx_graph import finish, inputs_of, outputs_of
 from seatrial.models.originals import Original
 from seatrial.models.pipeline_converters import OWN, register_converters
 from seatrial.models.sklearn_models import last_step
@@ -18,11 +20,15 @@ OPSET = {"": 18, "ai.onnx.ml": 3}
 
 def sklearn_ways(original: Original, features: Sequence[Feature]) -> Iterator[tuple[str, Sequence[Tensor]]]:
     """The input forms worth trying, in order: (name of the way, tensors)."""
+    if not original.needs_columns and all(f.kind in TEXT_KINDS for f in features):
+        for missing in _missing_texts(features):
+            yield f"missing text as {missing!r}", (_texts(features, missing),)
+        return
     if not original.needs_columns:
         for datatype in FLOATS:
             yield _spoken(datatype), (matrix(features, datatype),)
         return
-    texts = ("nan", "", "None") if any(f.kind in TEXT_KINDS and f.nullable for f in features) else ("",)
+    texts = _missing_texts(features)
     for missing in texts:
         for datatype in FLOATS:
             named = f"{_spoken(datatype)}, missing text as {missing!r}" if len(texts) > 1 else _spoken(datatype)
@@ -46,7 +52,15 @@ def convert_sklearn(original: Original, inputs: Sequence[Tensor], way: str) -> C
             )
     except Exception as error:
         raise NotConvertible(_reason(error)) from error
-    return converted(original, graph, inputs, way)
+    return converted(original, graph, _as_named(graph, inputs), way)
+
+
+def _as_named(graph: Any, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The tensors by the names that the graph gives them: in its inputs, in order, ``Monthly Charges`` has no space."""
+    names = [tensor.name for tensor in inputs_of(graph)]
+    if len(names) != len(inputs):
+        raise NotConvertible(f"the graph takes {len(names)} inputs where the model takes {len(inputs)}")
+    return tuple(msgspec.structs.replace(t, name=name) for t, name in zip(inputs, names, strict=True))
 
 
 def converted(original: Original, graph: Any, inputs: Sequence[Tensor], way: str) -> Converted:
@@ -69,6 +83,16 @@ def converted(original: Original, graph: Any, inputs: Sequence[Tensor], way: str
 
 def matrix(features: Sequence[Feature], datatype: Datatype) -> Tensor:
     return Tensor(name="input", datatype=datatype, shape=(-1, len(features)), features=tuple(f.name for f in features))
+
+
+def _texts(features: Sequence[Feature], missing: str) -> Tensor:
+    names = tuple(f.name for f in features)
+    return Tensor(name="input", datatype="BYTES", shape=(-1, len(names)), features=names, missing=missing)
+
+
+def _missing_texts(features: Sequence[Feature]) -> tuple[str, ...]:
+    """What may stand for a missing text, as the encoders' own ways of writing it."""
+    return ("nan", "", "None") if any(f.kind in TEXT_KINDS and f.nullable for f in features) else ("",)
 
 
 def _column(feature: Feature, datatype: Datatype, missing: str) -> Tensor:

@@ -27,13 +27,19 @@ def xgboost_original(model: Any) -> Original:
     import xgboost
 
     booster = booster_of(model)
+    missing = getattr(model, "missing", None)
+    if missing is not None and not np.isnan(missing):
+        raise BadInput(
+            f"The {type(model).__name__} was fitted with missing={missing:g}; put missing values into the data as such "
+            "(None, NaN), where they can be told from numbers, and fit it without that."
+        )
     objective = _objective(booster)
     task = _task(objective)
     classes = _classes(model, booster) if task == "classification" else ()
     names = booster.feature_names
     return Original(
         framework=f"xgboost {xgboost.__version__}",
-        model=model,
+        model=booster if hasattr(model, "trees_to_dataframe") else model,
         task=task,
         classes=classes,
         columns=tuple(names) if names else None,
@@ -62,13 +68,24 @@ def predictor(booster: Any, classes: Sequence[Label]) -> Callable[[Any], Predict
 
 
 def booster_of(model: Any) -> Any:
-    """The Booster inside an estimator, or the Booster itself."""
+    """The Booster that answers: an estimator's, live or saved, with the trees up to its best iteration only."""
+    whole = _whole_booster_of(model)
+    kept = whole.attributes()
+    stopped_early = "best_iteration" in kept and (whole is not model or "scikit_learn" in kept)
+    return whole[: int(kept["best_iteration"]) + 1] if stopped_early and _has_trees(whole) else whole
+
+
+def _whole_booster_of(model: Any) -> Any:
     if hasattr(model, "trees_to_dataframe"):
         return model
     try:
         return model.get_booster()
     except Exception as error:
         raise BadInput(f"The {type(model).__name__} is not fitted; call fit before you register it.") from error
+
+
+def _has_trees(booster: Any) -> bool:
+    return str(json.loads(booster.save_config())["learner"]["gradient_booster"]["name"]) != "gblinear"
 
 
 def with_model_categories(frame: pd.DataFrame, booster: Any) -> pd.DataFrame:
@@ -95,9 +112,8 @@ def _convert(original: Original, tensor: Tensor) -> Converted:
     from onnxmltools import convert_xgboost
     from onnxmltools.convert.common.data_types import FloatTensorType
 
-    booster = booster_of(original.model)
     try:
-        with warnings.catch_warnings(), nameless(booster):
+        with warnings.catch_warnings(), nameless(_whole_booster_of(original.model)):
             warnings.simplefilter("ignore")
             graph = convert_xgboost(
                 original.model, initial_types=[(tensor.name, FloatTensorType([None, tensor.shape[1]]))], target_opset=15

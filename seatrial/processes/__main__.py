@@ -23,6 +23,7 @@ def supervise(settings: Settings, *, insecure: bool) -> None:
     lock = HomeLock(home)
     lock.acquire()
     try:
+        (home / "running.json").unlink(missing_ok=True)  # of a system that was killed: `down` must not end a stranger
         http = listen(settings.http, "http")
         control = listen(settings.control, "control")
         held = [hold(address, "grpc") for address in grpc_address]

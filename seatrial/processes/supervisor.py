@@ -98,7 +98,12 @@ class Supervisor:
         now = self._now()
         due = [kept for kept in self._kept.values() if kept.process is None and kept.start_at <= now]
         for kept in due:
-            self._start(kept)
+            try:
+                self._start(kept)
+            except OSError as error:  # no memory or no process to be had, a full disk: the others must be kept up
+                kept.crashes += 1
+                kept.start_at = now + backoff(kept.crashes + 1)
+                self._say("not started", child=kept.child.name, error=str(error))
         if due:
             self._note()
 
@@ -133,7 +138,7 @@ class Supervisor:
             return
         try:
             self._settle(child.name)
-        except OSError as error:  # a full disk must not stop the respawn
+        except Exception as error:  # noqa: BLE001 - a full disk or a torn counter file must not stop the respawn
             self._say("not settled", child=child.name, error=str(error))
 
     def _stop(self, within: float) -> None:

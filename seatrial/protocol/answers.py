@@ -22,6 +22,8 @@ Prediction = tuple[Any, ...]
 
 Column = tuple[str, Literal["number", "integer", "boolean", "string"]]
 
+_encode = msgspec.json.Encoder().encode
+
 MAX_SCORE_COLUMNS = 100
 """A classifier of more classes is logged with its label only."""
 
@@ -49,11 +51,17 @@ class Answers:
         columns: Names and types of the prediction columns that the ledger keeps.
     """
 
-    __slots__ = ("_read", "columns")
+    __slots__ = ("_read", "columns", "one")
 
     def __init__(self, signature: Signature) -> None:
         self.columns: tuple[Column, ...] = prediction_columns(signature)
         self._read: Callable[[Outputs, int], Read] = _READERS[signature.task](signature)
+        self.one: Callable[[Outputs], tuple[bytes, Prediction]] = _two_classes(signature) or self._one
+
+    def _one(self, outputs: Outputs) -> tuple[bytes, Prediction]:
+        """The answer to one row as the inside of a JSON object, and what the ledger keeps of it. Raises as `read`."""
+        read = self.read(outputs, 1)
+        return _encode(read.answers[0])[1:-1], read.predictions[0]
 
     def read(self, outputs: Outputs, n: int) -> Read:
         """The answers of ``n`` rows.
@@ -143,6 +151,26 @@ def _classification(signature: Signature) -> Callable[[Outputs, int], Read]:
     if score_tensor is None or len(classes) < 2:
         return read_labels
     return read_two if len(classes) == 2 else read_many
+
+
+def _two_classes(signature: Signature) -> Callable[[Outputs], tuple[bytes, Prediction]] | None:
+    """The commonest model's one row: of two whole-number labels and their scores, with no list made."""
+    answer = signature.answer
+    label_tensor, score_tensor, classes = answer.prediction, answer.scores, answer.classes
+    if signature.task != "classification" or score_tensor is None or len(classes) != 2:
+        return None
+    if answer.prediction_is_index or _label_type(signature) != "integer":
+        return None
+    heads = {label: b'"prediction":%b,"score":' % _encode(label) for label in classes}
+
+    def one(outputs: Outputs) -> tuple[bytes, Prediction]:
+        scores = outputs[score_tensor]
+        label, score = outputs[label_tensor].item(), scores.item(1)
+        if label not in heads or scores.size != 2 or not 0.0 <= score <= 1.000001:
+            raise UnreadableAnswer(f"the model gave {label} with the probability {score}")
+        return heads[label] + _encode(score), (label, score)
+
+    return one
 
 
 def _labeller(signature: Signature) -> Callable[[Any], Label] | None:

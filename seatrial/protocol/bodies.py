@@ -13,6 +13,8 @@ Unit = str | int
 
 MAX_UNIT_BYTES = 1024
 MAX_NAME_CHARACTERS = 128
+MAX_LATENCY_MS = 1e9
+BRACKETS_A_ROW = 20
 
 T = TypeVar("T")
 
@@ -69,7 +71,7 @@ class AppPrediction(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     at: str | None = None
     revision: int | None = None
     error: str | None = None
-    latency_ms: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    latency_ms: Annotated[float, msgspec.Meta(ge=0, le=MAX_LATENCY_MS)] | None = None
 
 
 _predict = msgspec.json.Decoder(PredictBody)
@@ -192,3 +194,17 @@ def check_count(n: int, limit: int) -> None:
         raise BadInput("0 rows: send at least one instance")
     if n > limit:
         raise TooLarge(f"{n} rows in one request; the limit is {limit}, send several requests")
+
+
+def check_brackets(body: bytes, rows: int) -> None:
+    """Refuse a large body that is mostly brackets, unread: a million objects take seconds to decode, and decoding lets
+    nobody else go on meanwhile, whichever thread does it. Brackets in strings count too; no honest body comes near.
+
+    Raises:
+        TooLarge: More than ``BRACKETS_A_ROW`` objects and lists for each of ``rows``, the most that a request may have.
+    """
+    limit = rows * BRACKETS_A_ROW
+    if body.count(b"{") + body.count(b"[") > limit:
+        raise TooLarge(
+            f"over {limit} objects and lists in one request; the limit is {rows} rows, send several requests"
+        )

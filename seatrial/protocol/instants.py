@@ -6,6 +6,9 @@ from seatrial.spec.errors import BadInput
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+"""The years 1 to 9999 in UTC: an offset reaches beyond them, and no calendar date is there."""
 
 
 def read_instant(text: object, what: str) -> int:
@@ -16,7 +19,7 @@ def read_instant(text: object, what: str) -> int:
         what: The field's name, for the message.
 
     Raises:
-        BadInput: Not a string, not a time, or without an offset (whose noon is it?).
+        BadInput: Not a string, not a time, without an offset (whose noon is it?), or no date of the calendar in UTC.
     """
     if not isinstance(text, str):
         raise BadInput(f"{what}: expected a time such as 2026-05-01T12:00:00Z, got {text!r}")
@@ -28,7 +31,7 @@ def read_instant(text: object, what: str) -> int:
         raise BadInput(f"{what}: expected a time such as 2026-05-01T12:00:00Z, got {text[:60]!r}") from None
     if moment.tzinfo is None:
         raise BadInput(f"{what}: {text!r} has no offset; write {text}Z if it is UTC")
-    try:
-        return (moment - _EPOCH) // _MICROSECOND
-    except OverflowError:
-        raise BadInput(f"{what}: {text!r} is out of range") from None
+    instant = (moment - _EPOCH) // _MICROSECOND
+    if not _FIRST <= instant <= _LAST:
+        raise BadInput(f"{what}: {text!r} is out of range; expected a time within the years 1 to 9999 UTC")
+    return instant

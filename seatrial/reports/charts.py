@@ -3,78 +3,96 @@
 Every chart takes frozen points and returns an ``altair.Chart`` whose colours work on light and dark grounds.
 """
 
+from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any, cast
 
 import altair as alt
 
-from seatrial.reports.points import DriftCell, TrafficPoint, VerdictPoint
+from seatrial.reports.points import Bins, DriftCell, TrafficPoint, VerdictPoint
 
 VARIANT_COLOURS = ("#3b82c4", "#e08a1e", "#5aa469", "#a06cb8", "#c4574e", "#7a8794")
 SEVERITY_COLOURS = {"none": "#9fc3ae", "moderate": "#e6b04a", "major": "#cf4a3f", "no-data": "#9aa3ad"}
+_MINUTE = 60_000_000
 _WIDTH: Any = "container"
 _Rows = list[dict[str, object]]
 
 
-def traffic_share(points: Sequence[TrafficPoint], *, height: int = 140) -> alt.Chart:
-    """The share of users' requests that each variant was assigned, over time."""
-    data: _Rows = [{"at": p.at // 1000, "variant": p.variant, "rows": p.rows} for p in points if p.role == "answer"]
+def traffic_share(points: Sequence[TrafficPoint], bins: Bins, *, height: int = 140) -> alt.Chart:
+    """The share of users' requests that each variant was assigned; an interval without any has no bar."""
+    data = _stacked(_bars([p for p in points if p.role == "answer"], bins))
     return (
         _chart(data, height)
-        .mark_area(interpolate="step-after", opacity=0.85)
+        .mark_bar(opacity=0.85)
         .encode(
-            x=_time(data),
-            y=alt.Y("rows:Q", stack="normalize", title="share of requests", axis=alt.Axis(format="%", grid=False)),
-            color=_variants(data),
-            tooltip=[_at_tooltip(), alt.Tooltip("variant:N"), alt.Tooltip("rows:Q", title="requests")],
-        )
-    )
-
-
-def requests(points: Sequence[TrafficPoint], *, height: int = 120) -> alt.Chart:
-    """Requests per interval, by variant; shadows dashed."""
-    data: _Rows = [
-        {"at": p.at // 1000, "variant": p.variant, "role": p.role, "rows": p.rows, "failed": p.failed} for p in points
-    ]
-    return (
-        _chart(data, height)
-        .mark_line(interpolate="monotone", point={"size": 12})
-        .encode(
-            x=_time(data),
-            y=alt.Y("rows:Q", title="requests", axis=alt.Axis(tickCount=4)),
-            color=_variants(data),
-            strokeDash=alt.StrokeDash(
-                "role:N", legend=None, scale=alt.Scale(domain=["answer", "shadow"], range=[[], [4, 3]])
+            x=_range(bins),
+            x2="until:T",
+            y=alt.Y(
+                "low_share:Q",
+                title="share of requests",
+                scale=alt.Scale(domain=[0, 1]),
+                axis=alt.Axis(format="%", grid=False, tickCount=5),
             ),
-            tooltip=[
-                _at_tooltip(),
-                alt.Tooltip("variant:N"),
-                alt.Tooltip("role:N"),
-                alt.Tooltip("rows:Q", title="requests"),
-                alt.Tooltip("failed:Q"),
-            ],
+            y2="high_share:Q",
+            color=_variants(data),
+            tooltip=[*_traffic_tooltips(), alt.Tooltip("share:Q", format=".3~p")],
         )
     )
 
 
-def latency(points: Sequence[TrafficPoint], *, height: int = 120) -> alt.Chart:
-    """Median (solid) and 99th percentile (dashed) latency of users' requests, by variant."""
+def requests(points: Sequence[TrafficPoint], bins: Bins, *, height: int = 120) -> alt.LayerChart:
+    """Requests per interval, stacked by variant; how many of them a shadow was given is a dashed line."""
+    data = _stacked(_bars([p for p in points if p.role == "answer"], bins))
+    copies = _bars([p for p in points if p.role == "shadow"], bins)
+    colour = _variants([*data, *copies])
+    axis = {"title": "requests", "axis": alt.Axis(tickCount=4, tickMinStep=1, format="~s")}
+    bars = (
+        _chart(data, height)
+        .mark_bar(opacity=0.85)
+        .encode(
+            x=_range(bins),
+            x2="until:T",
+            y=alt.Y("low:Q", **axis),
+            y2="high:Q",
+            color=colour,
+            tooltip=_traffic_tooltips(),
+        )
+    )
+    shadows = (
+        _chart(copies, height)
+        .mark_rule(strokeDash=[4, 3], strokeWidth=2)
+        .encode(x=_range(bins), x2="until:T", y=alt.Y("rows:Q", **axis), color=colour, tooltip=_traffic_tooltips())
+    )
+    return alt.layer(bars, shadows).properties(width=_WIDTH, height=height)
+
+
+def latency(points: Sequence[TrafficPoint], bins: Bins, *, height: int = 120) -> alt.Chart:
+    """Median (solid) and 99th percentile (dashed) latency of users' requests, by variant.
+
+    A line is interrupted where a variant had no requests; an interval between two such is a point of its own.
+    """
+    measured = {(p.at, p.variant): p for p in points if p.role == "answer"}
     data: _Rows = [
-        {"at": p.at // 1000, "variant": p.variant, "quantile": name, "ms": value}
-        for p in points
-        if p.role == "answer"
-        for name, value in (("p50", p.p50_ms), ("p99", p.p99_ms))
+        {"at": (at + bins.step // 2) // 1000, "variant": variant, "quantile": quantile, "ms": value}
+        for variant in sorted({variant for _, variant in measured})
+        for at in bins.starts
+        for quantile, value in _quantiles(measured.get((at, variant)))
     ]
     return (
         _chart(data, height)
-        .mark_line(interpolate="monotone")
+        .mark_line(point={"size": 14})
         .encode(
-            x=_time(data),
-            y=alt.Y("ms:Q", title="latency, ms", axis=alt.Axis(tickCount=4)),
+            x=_range(bins),
+            y=alt.Y("ms:Q", title="latency, ms", axis=alt.Axis(tickCount=4), scale=alt.Scale(zero=True)),
             color=_variants(data),
             strokeDash=alt.StrokeDash(
-                "quantile:N", title=None, scale=alt.Scale(domain=["p50", "p99"], range=[[], [4, 3]])
+                "quantile:N",
+                title=None,
+                scale=alt.Scale(domain=["p50", "p99"], range=[[1, 0], [4, 3]]),
+                legend=alt.Legend(
+                    orient="top", symbolType="stroke", symbolSize=300, symbolStrokeColor=VARIANT_COLOURS[-1]
+                ),
             ),
             tooltip=[
                 _at_tooltip(),
@@ -86,29 +104,77 @@ def latency(points: Sequence[TrafficPoint], *, height: int = 120) -> alt.Chart:
     )
 
 
-def verdict_over_time(points: Sequence[VerdictPoint], *, height: int = 160) -> alt.LayerChart:
-    """The effect and its always-valid interval at every look: it may be read at any time."""
+def _bars(points: Sequence[TrafficPoint], bins: Bins) -> _Rows:
+    return [
+        {
+            "at": p.at // 1000,
+            "until": (p.at + bins.step) // 1000,
+            "variant": p.variant,
+            "role": p.role,
+            "rows": p.rows,
+            "failed": p.failed,
+        }
+        for p in points
+    ]
+
+
+def _stacked(bars: _Rows) -> _Rows:
+    """The bars of an interval one upon the other, in the order of the legend; as counts and as shares."""
+    totals: Counter[object] = Counter()
+    for bar in bars:
+        totals[bar["at"]] += cast(int, bar["rows"])
+    order, filled, stacked = _variant_names(bars), Counter[object](), []
+    for bar in sorted(bars, key=lambda bar: order.index(str(bar["variant"]))):
+        at, rows = bar["at"], cast(int, bar["rows"])
+        low, high = filled[at], filled[at] + rows
+        shares = {"low_share": low / totals[at], "high_share": high / totals[at], "share": rows / totals[at]}
+        stacked.append({**bar, "low": low, "high": high, **shares})
+        filled[at] = high
+    return stacked
+
+
+def _quantiles(point: TrafficPoint | None) -> tuple[tuple[str, float | None], ...]:
+    return ("p50", point.p50_ms if point else None), ("p99", point.p99_ms if point else None)
+
+
+def _traffic_tooltips() -> list[alt.Tooltip]:
+    return [
+        _at_tooltip(),
+        alt.Tooltip("variant:N"),
+        alt.Tooltip("role:N"),
+        alt.Tooltip("rows:Q", title="requests"),
+        alt.Tooltip("failed:Q"),
+    ]
+
+
+def verdict_over_time(points: Sequence[VerdictPoint], *, height: int = 160, share: bool = False) -> alt.LayerChart:
+    """The effect and its always-valid interval at every look: it may be read at any time.
+
+    ``share``: the metric is a share, and its effect is drawn in points (hundredths).
+    """
+    scale = 100 if share else 1
     data: _Rows = [
         {
             "at": p.at // 1000,
-            "effect": p.effect,
-            "lower": p.lower,
-            "upper": p.upper,
+            "effect": scale * p.effect,
+            "lower": scale * p.lower,
+            "upper": scale * p.upper,
             "verdict": p.verdict,
             "units": p.units,
         }
         for p in points
     ]
     base = _chart(data, height)
+    title = "challenger − champion" + (", points" if share else "")
     tooltip = [
         _at_tooltip(),
-        *(alt.Tooltip(f"{name}:Q", format="+.4f") for name in ("effect", "lower", "upper")),
+        *(alt.Tooltip(f"{name}:Q", format="+.4~r") for name in ("effect", "lower", "upper")),
         alt.Tooltip("units:Q"),
         alt.Tooltip("verdict:N"),
     ]
     ends = base.mark_rule(color=VARIANT_COLOURS[0], opacity=0.5).encode(x=_time(data), y="lower:Q", y2="upper:Q")
     band = base.mark_area(opacity=0.25, color=VARIANT_COLOURS[0], interpolate="step-after").encode(
-        x=_time(data), y=alt.Y("lower:Q", title="challenger − champion"), y2="upper:Q"
+        x=_time(data), y=alt.Y("lower:Q", title=title), y2="upper:Q"
     )
     line = base.mark_line(color=VARIANT_COLOURS[0], interpolate="step-after", point={"size": 14}).encode(
         x=_time(data), y="effect:Q", tooltip=tooltip
@@ -117,12 +183,16 @@ def verdict_over_time(points: Sequence[VerdictPoint], *, height: int = 160) -> a
     return alt.layer(band, ends, line, zero).properties(width=_WIDTH, height=height)
 
 
-def drift_heatmap(cells: Sequence[DriftCell], *, row_height: int = 14) -> alt.Chart:
-    """Feature × window, coloured by severity; the features that moved most stand on top."""
-    data = [
+def drift_heatmap(cells: Sequence[DriftCell], *, length: int | None = None, row_height: int = 14) -> alt.Chart:
+    """Feature × time, coloured by severity; features stand in the order in which the cells name them first.
+
+    ``length``: of a window, microseconds; None: the smallest step from one window to the next.
+    """
+    lasts = length or _smallest_step({c.window for c in cells})
+    data: _Rows = [
         {
-            "window": datetime.fromtimestamp(c.window / 1e6, UTC).strftime("%d %b %H:%M:%S"),
-            "start": c.window,
+            "at": c.window // 1000,
+            "until": (c.window + lasts) // 1000,
             "feature": c.feature,
             "severity": c.severity,
             "shift": round(c.shift, 4),
@@ -131,27 +201,23 @@ def drift_heatmap(cells: Sequence[DriftCell], *, row_height: int = 14) -> alt.Ch
         }
         for c in cells
     ]
-    features = {c.feature for c in cells}
-    order = alt.EncodingSortField(field="shift", op="max", order="descending")
+    features = list(dict.fromkeys(c.feature for c in cells))
     return (
         _chart(data, max(60, row_height * len(features)))
         .mark_rect(stroke="#80808033")
         .encode(
-            x=alt.X(
-                "window:O",
-                title=None,
-                sort=alt.EncodingSortField(field="start", op="min"),
-                axis=alt.Axis(labelAngle=-40, labelOverlap=True),
-            ),
-            y=alt.Y("feature:N", title=None, sort=order, axis=alt.Axis(labelLimit=180)),
+            x=alt.X("at:T", title=None, scale=alt.Scale(type="utc", nice=False), axis=_clock()),
+            x2="until:T",
+            y=alt.Y("feature:N", title=None, sort=features, axis=alt.Axis(labelLimit=180)),
             color=alt.Color(
                 "severity:N",
                 title=None,
                 scale=alt.Scale(domain=list(SEVERITY_COLOURS), range=list(SEVERITY_COLOURS.values())),
                 legend=alt.Legend(orient="top"),
             ),
-            opacity=alt.condition("indexof(['none', 'no-data'], datum.severity) < 0", alt.value(1.0), alt.value(0.4)),
+            opacity=alt.condition("datum.severity == 'no-data'", alt.value(0.25), alt.value(0.9)),
             tooltip=[
+                _at_tooltip(),
                 alt.Tooltip("feature:N"),
                 alt.Tooltip("severity:N"),
                 alt.Tooltip("shift:Q"),
@@ -160,6 +226,11 @@ def drift_heatmap(cells: Sequence[DriftCell], *, row_height: int = 14) -> alt.Ch
             ],
         )
     )
+
+
+def _smallest_step(starts: set[int]) -> int:
+    ordered = sorted(starts)
+    return min((b - a for a, b in pairwise(ordered)), default=_MINUTE)
 
 
 def grid_image(
@@ -199,8 +270,28 @@ def _time(data: _Rows) -> alt.X:
     """A time axis in UTC; a lone moment stands in the middle of a minute."""
     moments = {cast(int, point["at"]) for point in data}
     lone = [min(moments) - 30_000, max(moments) + 30_000] if len(moments) == 1 else alt.Undefined
-    return alt.X(
-        "at:T", title=None, scale=alt.Scale(type="utc", domain=lone), axis=alt.Axis(grid=False, labelOverlap=True)
+    return alt.X("at:T", title=None, scale=alt.Scale(type="utc", domain=lone), axis=_clock())
+
+
+def _range(bins: Bins) -> alt.X:
+    """A time axis in UTC over all intervals, the empty ones too."""
+    whole = [bins.start // 1000, bins.end // 1000]
+    return alt.X("at:T", title=None, scale=alt.Scale(type="utc", domain=whole, nice=False), axis=_clock())
+
+
+def _clock() -> alt.Axis:
+    """Labels of 24 hours in UTC, a day where one begins; no more than have room."""
+    label = (
+        "utcFormat(datum.value, utcseconds(datum.value) ? '%H:%M:%S'"
+        " : utchours(datum.value) + utcminutes(datum.value) ? '%H:%M' : '%d %b')"
+    )
+    return alt.Axis(
+        grid=False,
+        labelExpr=label,
+        labelOverlap=True,
+        labelSeparation=10,
+        labelFlush=True,
+        tickCount=alt.ExprRef("max(2, ceil(width / 90))"),
     )
 
 
@@ -212,10 +303,14 @@ def _at_tooltip() -> alt.Tooltip:
 
 def _variants(data: _Rows) -> alt.Color:
     """Champion and challenger keep their colours whatever else is there."""
-    seen = {str(point["variant"]) for point in data}
-    first = [name for name in ("champion", "challenger") if name in seen]
-    names = [*first, *sorted(seen.difference(first))]
+    names = _variant_names(data)
     colours = [VARIANT_COLOURS[i % len(VARIANT_COLOURS)] for i in range(len(names))]
     return alt.Color(
         "variant:N", title=None, scale=alt.Scale(domain=names, range=colours), legend=alt.Legend(orient="top")
     )
+
+
+def _variant_names(data: _Rows) -> list[str]:
+    seen = {str(point["variant"]) for point in data}
+    first = [name for name in ("champion", "challenger") if name in seen]
+    return [*first, *sorted(seen.difference(first))]

@@ -3,6 +3,29 @@
 from typing import Literal, NamedTuple
 
 
+class Bins(NamedTuple):
+    """The intervals of a chart of traffic, one after the other, whether anything happened in them or not.
+
+    Attributes:
+        start: Of the first interval.
+        step: Length of each.
+        number: How many.
+    """
+
+    start: int
+    step: int
+    number: int
+
+    @property
+    def end(self) -> int:
+        return self.start + self.step * self.number
+
+    @property
+    def starts(self) -> range:
+        """Of every interval, in order."""
+        return range(self.start, self.end, self.step)
+
+
 class TrafficPoint(NamedTuple):
     """One variant in one interval of time.
 

@@ -44,6 +44,11 @@ class Router:
             return self._fixed
         return self._decisions[self._split.choose(unit)]
 
+    @property
+    def possible(self) -> tuple[Decision, ...]:
+        """Every decision that `decide` may come to."""
+        return (self._fixed,) if self._fixed is not None else tuple(d for d in self._decisions.values() if d.propensity)
+
     def force(self, variant: str, reason: Literal["override", "explicit"]) -> Decision:
         """The decision that a caller took himself: never evidence.
 

@@ -27,6 +27,7 @@ MANY_ROWS = 256
 """More rows than that are written down by a thread, so that the event loop gets its turn."""
 
 _SAMPLE = b"features"
+_NAMED = ("override", "explicit")
 
 Shape = Callable[["Pending"], Any]
 
@@ -69,18 +70,25 @@ class Part:
     def settle(self, deployed: Deployed) -> None:
         """Look at the attempt that ended: answered, on to the next one, or the end of the ladder.
 
+        Rows that the assigned variant refuses and the default one takes are that variant's failure, so that nobody is
+        turned away for having been drawn into a test. A variant that the caller named himself refuses for itself.
+
         Raises:
-            BadInput: The rows do not fit what the assigned variant takes.
+            BadInput: The rows fit neither what the assigned variant takes nor what the default one does.
         """
-        attempt = self.attempt
+        attempt, first = self.attempt, self.first
         if attempt.read is not None:
-            self.by = "assigned" if attempt is self.first else "default"
-        elif attempt is self.first and attempt.refused is not None:
-            raise attempt.refused
-        elif attempt is self.first and attempt.variant is not deployed.default:
+            self.by = "assigned" if attempt is first else "default"
+        elif first.refused is not None and attempt.refused is not None and self._last(deployed):
+            raise first.refused
+        elif attempt is first and attempt.variant is not deployed.default:
             self.attempt = Attempt(deployed.default, self.rows)
         else:
             self.by = "none" if deployed.fallback is None else "fallback"
+
+    def _last(self, deployed: Deployed) -> bool:
+        """Nobody else may be asked whether the rows fit."""
+        return self.attempt.variant is deployed.default or self.decision.reason in _NAMED
 
     def give_up(self, status: Status, error: str) -> None:
         """Stop waiting for the attempt. A thread may still be at it, so what counts from here on is another object."""
@@ -100,9 +108,10 @@ class Pending:
         shape: Makes the answer of it once every part is closed.
         at: Server time of the decision, microseconds since 1970 UTC.
         started: Ticks at which it began.
+        size: Bytes in which it came; 0 where nobody knows.
     """
 
-    __slots__ = ("at", "deployed", "latency_us", "parts", "request_id", "sampled", "shape", "started")
+    __slots__ = ("at", "deployed", "latency_us", "parts", "request_id", "sampled", "shape", "size", "started")
 
     def __init__(
         self,
@@ -112,6 +121,7 @@ class Pending:
         started: int,
         parts: Sequence[Part],
         shape: Shape,
+        size: int = 0,
     ) -> None:
         self.deployed = deployed
         self.request_id = request_id
@@ -119,6 +129,7 @@ class Pending:
         self.started = started
         self.parts = parts
         self.shape = shape
+        self.size = size
         self.latency_us = 0
         self.sampled = True
 
@@ -206,6 +217,8 @@ class Answering:
             part.overdue = seconds < variant.timeout
             whose = " that the request left" if part.overdue else ""
             part.give_up("timeout", f"no answer within {seconds * 1000:.4g} ms{whose}")
+            if future.cancelled():
+                attempt.rows = ()  # it keeps its place in the queue, and need not keep a request's memory
         except asyncio.CancelledError:
             if not future.cancelled():
                 raise
@@ -253,6 +266,7 @@ class Answering:
                     part.people,
                     part.rows,
                     pending.sampled,
+                    pending.size,
                 )
                 asyncio.get_running_loop().call_soon(deployed.lanes[shadow.variant].offer, copy)
 

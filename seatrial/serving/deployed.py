@@ -1,6 +1,6 @@
 """A deployment at one revision, ready to answer: what a swap puts in place in one assignment."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -86,13 +86,26 @@ class Counts:
 
     def answered(self, variant: str, by: AnsweredBy, status: Status, latency_us: int) -> None:
         """Count one request's part: the variant assigned, how it was answered, how its own attempt went."""
-        slot = self._answers.get((variant, by, status))
-        if slot is None:
-            slot = self._answers[variant, by, status] = self._recorder.slot(
-                ANSWERS, deployment=self._deployment, variant=variant, answered_by=by, status=status
-            )
-            self._latency[variant] = Histogram(
-                self._recorder.counters, LATENCY, {"deployment": self._deployment, "variant": variant}
-            )
+        slot = self._answers.get((variant, by, status)) or self._answer_slot(variant, by, status)
         self.add(slot, 1)
         self._latency[variant].observe(latency_us)
+
+    def counter(self, variant: str, by: AnsweredBy, status: Status) -> Callable[[int], None]:
+        """A function that counts one row served, and its request answered, given the latency in microseconds."""
+        add, served, answered = self.add, self.served, self._answer_slot(variant, by, status)
+        observe = self._latency[variant].observe
+
+        def count(latency_us: int) -> None:
+            add(served, 1)
+            add(answered, 1)
+            observe(latency_us)
+
+        return count
+
+    def _answer_slot(self, variant: str, by: AnsweredBy, status: Status) -> int:
+        slot = self._answers[variant, by, status] = self._recorder.slot(
+            ANSWERS, deployment=self._deployment, variant=variant, answered_by=by, status=status
+        )
+        labels = {"deployment": self._deployment, "variant": variant}
+        self._latency[variant] = Histogram(self._recorder.counters, LATENCY, labels)
+        return slot

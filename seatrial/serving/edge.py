@@ -1,9 +1,11 @@
 """The HTTP edge: one small protocol class over httptools; it knows bytes, order and limits, not what a path means.
 
 Every answer goes out in the order of its request. While one is awaited, further requests of the same connection wait in
-a short queue, and when that is full the connection is not read. Deadlines are kept by one sweep a second over all
-connections, so that a request sets no timer of its own. A client that is refused while it still sends is listened to
-for a while after the refusal: hanging up at once would reset the connection and take the refusal with it.
+a short queue, and when that is full the connection is not read. A client's requests mostly begin alike to the letter:
+a head that the parser has read once, of a request that came whole and by itself, is known from then on. Deadlines are
+kept by one sweep a second over all connections, so that a request sets no timer of its own. A client that is refused
+while it still sends is listened to for a while after the refusal: hanging up at once would reset the connection and
+take the refusal with it.
 """
 
 import asyncio
@@ -25,6 +27,10 @@ QUICK_BYTES = 4 << 10
 
 MAX_QUEUED = 32
 """Requests of one connection that may wait for an answer under way."""
+
+_HEADS = 512
+_HEAD_BYTES = 2048
+"""So many heads are known by their bytes, of so many bytes at most; with one more all are forgotten."""
 
 _KEPT = frozenset(
     (b"expect", b"authorization", b"content-encoding", b"inference-header-content-length", b"accept-encoding")
@@ -73,6 +79,16 @@ class Response(NamedTuple):
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
+class Head(NamedTuple):
+    """A head that was read before, and how long its body is; the rest as in `Request`."""
+
+    length: int
+    method: bytes
+    url: bytes
+    headers: dict[bytes, bytes]
+    keep_alive: bool
+
+
 Answer = bytes | Response
 Handler = Callable[[Request], Answer | Coroutine[Any, Any, Answer]]
 
@@ -111,6 +127,7 @@ class Edge:
         routes: What answers.
         key: The bearer key every request must carry, but for health; None: no key.
         body_bytes: Most that a body may have.
+        held_bytes: Most that the bodies of all connections may have together: those that arrive, wait, or are answered.
         timeouts: How long a client may take.
     """
 
@@ -120,16 +137,20 @@ class Edge:
         *,
         key: str | None = None,
         body_bytes: int = 16 << 20,
+        held_bytes: int = 256 << 20,
         timeouts: Timeouts = Timeouts(),
     ) -> None:
         self.handle = routes.handle
         self.key = None if key is None else key.encode()
         self.body_bytes = body_bytes
+        self.held_bytes = held_bytes
+        self.held = 0
         self.timeouts = timeouts
         self.connections: set[Connection] = set()
         self.draining = False
         self.now = 0.0
         self.head = _head(200)
+        self.heads: dict[bytes, Head] = {}
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
 
@@ -168,6 +189,16 @@ class Edge:
         scheme, _, key = given.partition(b" ")
         return scheme.lower() == b"bearer" and hmac.compare_digest(key.strip(), self.key)
 
+    def remember(self, data: bytes, request: Request) -> None:
+        """Know the head of ``data`` from now on, when that is one whole request and nothing else."""
+        end = data.find(b"\r\n\r\n") + 4
+        if not 4 <= end <= _HEAD_BYTES or len(data) - end != len(request.body) or b"expect" in request.headers:
+            return
+        if len(self.heads) >= _HEADS:
+            self.heads.clear()
+        method, url, headers, body, keep_alive = request
+        self.heads[data[:end]] = Head(len(body), method, url, headers, keep_alive)
+
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
         self.now = loop.time()
@@ -183,12 +214,14 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_answering",
+        "_between",
         "_body",
         "_broken",
         "_deaf",
         "_edge",
         "_fed",
         "_headers",
+        "_held",
         "_in_headers",
         "_loop",
         "_parser",
@@ -196,6 +229,7 @@ class Connection(asyncio.Protocol):
         "_queue",
         "_size",
         "_transport",
+        "_unread",
         "_url",
         "deadline",
     )
@@ -209,11 +243,14 @@ class Connection(asyncio.Protocol):
         self._deaf = False
         self._paused = False
         self._in_headers = False
+        self._between = True
+        self._unread: bytes | None = None
         self._fed = 0
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
         self._body: list[bytes] = []
         self._size = 0
+        self._held = 0
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
         self.deadline = 0.0
 
@@ -227,12 +264,16 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self._edge.connections.discard(self)
+        self._let_go(self._held)
         self._broken = self._deaf = True
         self._queue.clear()
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
+        if self._between and self._is_known(data):
+            return
+        self._unread = data if self._between else None
         if self._in_headers or not self._url:
             self._fed += len(data)
         try:
@@ -247,6 +288,21 @@ class Connection(asyncio.Protocol):
         else:
             if self._in_headers and self._fed > MAX_HEADER_BYTES:
                 self._refuse(HttpError(431, f"the headers are over {MAX_HEADER_BYTES} bytes"))
+
+    def _is_known(self, data: bytes) -> bool:
+        """Take a whole request whose head was read before; False when the parser must read it."""
+        edge = self._edge
+        end = data.find(b"\r\n\r\n", 0, _HEAD_BYTES) + 4
+        known = edge.heads.get(data[:end])
+        if known is None:
+            return False
+        length, method, url, headers, keep_alive = known
+        if len(data) - end != length or edge.held + length > edge.held_bytes:
+            return False
+        self._held += length
+        edge.held += length
+        self._take(Request(method, url, headers, data[end:], keep_alive))
+        return True
 
     def eof_received(self) -> bool:
         """Keep the connection while an answer is under way: the client has said all, and still listens."""
@@ -268,6 +324,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self._in_headers = True
+        self._between = False
         self._headers = {}
         self._url = b""
         self._body = []
@@ -294,9 +351,14 @@ class Connection(asyncio.Protocol):
             self._look_at_headers()
 
     def on_body(self, body: bytes) -> None:
-        self._size += len(body)
-        if self._size > self._edge.body_bytes:
+        edge, size = self._edge, len(body)
+        self._size += size
+        self._held += size
+        edge.held += size
+        if self._size > edge.body_bytes:
             raise self._too_large()
+        if edge.held > edge.held_bytes:
+            raise _full(edge.held_bytes)
         self._body.append(body)
         self.deadline = self._edge.now + self._edge.timeouts.body + 1
 
@@ -308,6 +370,14 @@ class Connection(asyncio.Protocol):
         request = Request(self._parser.get_method(), self._url, self._headers, body, self._parser.should_keep_alive())
         self._url = b""
         self._body = []
+        self._size = 0
+        self._between = True
+        if self._unread is not None:
+            self._edge.remember(self._unread, request)
+            self._unread = None
+        self._take(request)
+
+    def _take(self, request: Request) -> None:
         if self._answering:
             self._queue.append(request)
             if len(self._queue) >= MAX_QUEUED:
@@ -341,7 +411,7 @@ class Connection(asyncio.Protocol):
     # Answering.
 
     def _answer(self, request: Request) -> None:
-        edge = self._edge
+        edge, size = self._edge, len(request.body)
         try:
             if edge.key is not None and not edge.allowed(request):
                 raise HttpError(401, "the key is missing or wrong; send `Authorization: Bearer …`", _CHALLENGE)
@@ -349,29 +419,41 @@ class Connection(asyncio.Protocol):
             answer = self._inflated(request) if coded else edge.handle(request)
         except Exception as error:  # noqa: BLE001 - whatever happens, the client gets an answer
             answer = refusal(error)
+        self._held -= size
         if type(answer) is bytes:
+            edge.held -= size
             self._send(answer, request.keep_alive)
         elif isinstance(answer, Response):
+            edge.held -= size
             self._send_response(answer, request.keep_alive)
         else:
             self._answering = True
-            self._loop.create_task(self._answer_later(answer, request.keep_alive))  # type: ignore[arg-type]
+            self._loop.create_task(self._answer_later(answer, request.keep_alive, size))  # type: ignore[arg-type]
 
     async def _inflated(self, request: Request) -> Answer:
         """Answer a compressed request; inflate in a thread where that may take long: 4 KiB can become 4 MiB."""
-        coding, limit = request.headers[b"content-encoding"], self._edge.body_bytes
+        edge, coding = self._edge, request.headers[b"content-encoding"]
         if len(request.body) > QUICK_BYTES:
-            body = await asyncio.to_thread(inflate, coding, request.body, limit)
+            body = await asyncio.to_thread(inflate, coding, request.body, edge.body_bytes)
         else:
-            body = inflate(coding, request.body, limit)
-        answer = self._edge.handle(request._replace(body=body))
-        return await answer if asyncio.iscoroutine(answer) else answer
+            body = inflate(coding, request.body, edge.body_bytes)
+        grown = len(body) - len(request.body)
+        if edge.held + grown > edge.held_bytes:
+            raise _full(edge.held_bytes)
+        edge.held += grown
+        try:
+            answer = edge.handle(request._replace(body=body))
+            return await answer if asyncio.iscoroutine(answer) else answer
+        finally:
+            edge.held -= grown
 
-    async def _answer_later(self, coming: Coroutine[Any, Any, Answer], keep_alive: bool) -> None:
+    async def _answer_later(self, coming: Coroutine[Any, Any, Answer], keep_alive: bool, size: int) -> None:
         try:
             answer = await coming
         except Exception as error:  # noqa: BLE001 - as above
             answer = refusal(error)
+        finally:
+            self._edge.held -= size
         self._answering = False
         if isinstance(answer, Response):
             self._send_response(answer, keep_alive)
@@ -424,10 +506,17 @@ class Connection(asyncio.Protocol):
     def _refuse(self, error: HttpError) -> None:
         """Answer what cannot be read any further, in its turn, and listen no more."""
         self._deaf = True
+        self._body = []
+        self._let_go(self._size)
+        self._size = 0
         if self._answering:
             self._queue.append(error)
         else:
             self._hang_up(error)
+
+    def _let_go(self, size: int) -> None:
+        self._held -= size
+        self._edge.held -= size
 
     def _hang_up(self, error: HttpError) -> None:
         self._send_response(refusal(error), True)
@@ -437,6 +526,11 @@ class Connection(asyncio.Protocol):
 
 
 _CHALLENGE = ((b"www-authenticate", b"Bearer"),)
+_LATER = ((b"retry-after", b"1"),)
+
+
+def _full(held_bytes: int) -> HttpError:
+    return HttpError(503, f"requests of {held_bytes} bytes are under way; send this one again", _LATER)
 
 
 def refusal(error: BaseException) -> Response:

@@ -81,21 +81,25 @@ class Engine:
     def submit(self, work: Callable[[], T]) -> "Future[T]":
         """Run ``work`` in one of the model's threads.
 
+        What is cancelled while it waits is never run, but holds its place until a thread comes to it: a model that
+        hangs is asked by no more calls than may wait, however many of them were given up.
+
         Raises:
             Shed: Too many wait, or the engine is closed.
         """
+        given: Future[T] = Future()
         with self._lock:
             if self._held >= self._limit:
                 raise Shed(f"{self._held} calls wait for the model")
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="model")
             try:
-                future = self._pool.submit(work)
+                queued = self._pool.submit(_run, given, work)
             except RuntimeError as error:
                 raise Shed("the model is being closed") from error
             self._held += 1
-        future.add_done_callback(self._release)
-        return future
+        queued.add_done_callback(lambda done: self._release(done, given))
+        return given
 
     @property
     def held(self) -> int:
@@ -108,6 +112,17 @@ class Engine:
             self._pool.shutdown(wait=False, cancel_futures=True)
         self.runtime.close()
 
-    def _release(self, _: object) -> None:
+    def _release(self, queued: "Future[None]", given: "Future[T]") -> None:
         with self._lock:
             self._held -= 1
+        if queued.cancelled():
+            given.cancel()
+
+
+def _run(given: "Future[T]", work: Callable[[], T]) -> None:
+    if not given.set_running_or_notify_cancel():
+        return
+    try:
+        given.set_result(work())
+    except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
+        given.set_exception(error)

@@ -20,6 +20,7 @@ from seatrial.routing.decision import Decision
 from seatrial.serving import assigning, inference, metrics, reporting, shapes
 from seatrial.serving.answering import Answering, Part, Pending, Shape
 from seatrial.serving.deployed import Deployed
+from seatrial.serving.express import Express, express
 from seatrial.serving.identity import request_ids
 from seatrial.serving.people import Person
 from seatrial.serving.recording import Recorder
@@ -73,6 +74,7 @@ class Gateway:
         self._ticks = ticks
         self._answering = Answering(ticks)
         self._deployed: Mapping[str, Deployed] = {}
+        self._express: dict[str, Express] = {}
         self._missing: dict[str, str] = {}
         self._recent: dict[str, deque[Deployed]] = {}
         self._outcomes_slot = recorder.slot("outcomes_total")
@@ -87,7 +89,11 @@ class Gateway:
     def activate(self, deployed: Deployed) -> Deployed | None:
         """Serve a revision from now on; gives back the one it replaces."""
         old = self._deployed.get(deployed.name)
+        quick = express(deployed, self._ids, self._clock, self._ticks)
         self._deployed = {**self._deployed, deployed.name: deployed}
+        self._express = {name: way for name, way in self._express.items() if name != deployed.name}
+        if quick is not None:
+            self._express[deployed.name] = quick
         self._missing.pop(deployed.name, None)
         if old is not None:
             self._recent.setdefault(deployed.name, deque(maxlen=_REMEMBERED)).appendleft(old)
@@ -97,6 +103,7 @@ class Gateway:
         """Serve a deployment no longer; gives back what was served."""
         old = self._deployed.get(name)
         self._missing.pop(name, None)
+        self._express.pop(name, None)
         self._deployed = {other: deployed for other, deployed in self._deployed.items() if other != name}
         return old
 
@@ -162,14 +169,23 @@ class Gateway:
         step = self.begin(deployment, body)
         return await self.finish(step) if isinstance(step, Pending) else step
 
-    def begin(self, deployment: str, body: PredictBody) -> dict[str, Any] | Pending:
-        """Answer at once where the models are quick; else give back what `finish` awaits. Raises as `predict`."""
+    def answer_plain(self, deployment: str, body: bytes) -> bytes | None:
+        """The JSON that answers a body of the commonest kind, at once; None: nothing happened, so `begin` with it."""
+        quick = self._express.get(deployment)
+        return None if quick is None else quick.answer(body)
+
+    def begin(self, deployment: str, body: PredictBody, size: int = 0) -> dict[str, Any] | Pending:
+        """Answer at once where the models are quick; else give back what `finish` awaits. Raises as `predict`.
+
+        Args:
+            size: Bytes in which the body came; they bound what a shadow may have waiting.
+        """
         started = self._ticks()
         deployed = self.find(deployment)
         try:
             request_id = read_name(body.request_id, "request_id") or self._ids()
             parts, shape = self._parts(deployed, body, request_id)
-            pending = Pending(deployed, request_id, self._clock(), started, parts, shape)
+            pending = Pending(deployed, request_id, self._clock(), started, parts, shape, size)
             answer: dict[str, Any] | Pending = self._answering.begin(pending)
         except BadInput:
             deployed.counts.add(deployed.counts.refused, 1)
@@ -188,12 +204,19 @@ class Gateway:
     # The Open Inference way.
 
     def begin_infer(
-        self, deployment: str, body: InferBody, version: str | None = None, *, seconds: float | None = None
+        self,
+        deployment: str,
+        body: InferBody,
+        version: str | None = None,
+        size: int = 0,
+        *,
+        seconds: float | None = None,
     ) -> InferAnswer | BinaryAnswer | Pending:
         """Answer an inference request at once where the models are quick; else give back what `finish` awaits.
 
         Args:
             version: A version that the caller addresses himself (an ``override``, never evidence).
+            size: As for `begin`.
             seconds: How long the caller's transport waits; None: for ever. The body's ``timeout_ms`` may be shorter.
 
         Raises:
@@ -208,7 +231,7 @@ class Gateway:
             part = inference.part(deployed, body, version, request_id, self.limits.rows)
             if seconds is not None or body.parameters is not None:
                 part.deadline = _deadline(started, seconds, inference.timeout_of(body))
-            pending = Pending(deployed, request_id, self._clock(), started, (part,), shape)
+            pending = Pending(deployed, request_id, self._clock(), started, (part,), shape, size)
             answer: InferAnswer | BinaryAnswer | Pending = self._answering.begin(pending)
         except BadInput:
             deployed.counts.add(deployed.counts.refused, 1)
@@ -216,10 +239,16 @@ class Gateway:
         return answer
 
     async def infer(
-        self, deployment: str, body: InferBody, version: str | None = None, *, seconds: float | None = None
+        self,
+        deployment: str,
+        body: InferBody,
+        version: str | None = None,
+        size: int = 0,
+        *,
+        seconds: float | None = None,
     ) -> InferAnswer | BinaryAnswer:
         """Answer an inference request. Arguments and errors as `begin_infer`."""
-        step = self.begin_infer(deployment, body, version, seconds=seconds)
+        step = self.begin_infer(deployment, body, version, size, seconds=seconds)
         return await self.finish(step) if isinstance(step, Pending) else step
 
     def signature(self, deployment: str, version: str | None = None) -> Signature:

@@ -17,11 +17,14 @@ from seatrial.protocol.inference import InferBody
 from seatrial.protocol.messages import CALLS, MESSAGES, SERVICE
 from seatrial.serving.gateway import Gateway
 from seatrial.serving.inference import EXTENSIONS
-from seatrial.spec.errors import CAUSES, SeatrialError, Unavailable
+from seatrial.spec.errors import CAUSES, Overloaded, SeatrialError, Unavailable
 from seatrial.version import __version__
 
 LARGE_BYTES = 256 << 10
 """A bigger message is read in a thread, so that the event loop goes on."""
+
+HELD_BYTES = 256 << 20
+"""Most that the messages of all calls under way may have together."""
 
 _OPEN = frozenset(("ServerLive", "ServerReady"))
 """Calls that need no key, as HTTP's health needs none."""
@@ -46,6 +49,7 @@ class GrpcEdge:
         self._gateway = gateway
         self._key = None if key is None else key.encode()
         self._server: Any = None
+        self._held = 0
         calls: tuple[Call, ...] = (
             self._server_live,
             self._server_ready,
@@ -87,8 +91,12 @@ class GrpcEdge:
             try:
                 if checked and not self._allowed(context):
                     await context.abort(_code("no key"), "the key is missing or wrong; send `authorization: Bearer …`")
-                message = await _read(lambda: read_message(request, body), len(body))
-                answer: bytes = (await call(message, context)).SerializeToString()
+                self._hold(len(body))
+                try:
+                    message = await _read(lambda: read_message(request, body), len(body))
+                    answer: bytes = (await call(message, context)).SerializeToString()
+                finally:
+                    self._held -= len(body)
             except SeatrialError as error:
                 await context.abort(_code(error.cause), str(error))
             except grpc.aio.AbortError:
@@ -99,6 +107,13 @@ class GrpcEdge:
             return answer
 
         return handle
+
+    def _hold(self, size: int) -> None:
+        """Count a message among those under way; it is let go whatever comes. Raises Overloaded."""
+        self._held += size
+        if self._held > HELD_BYTES:
+            self._held -= size
+            raise Overloaded(f"calls of {HELD_BYTES} bytes are under way; send this one again")
 
     def _allowed(self, context: Context) -> bool:
         for name, value in context.invocation_metadata() or ():
@@ -136,7 +151,7 @@ class GrpcEdge:
         name, version = message.model_name, message.model_version or None
         if self._gateway.only_binary(name):
             body = in_bytes(body)
-        return write_call(await self._gateway.infer(name, body, version, seconds=seconds))
+        return write_call(await self._gateway.infer(name, body, version, message.ByteSize(), seconds=seconds))
 
 
 async def _read(reader: Callable[[], T], size: int) -> T:

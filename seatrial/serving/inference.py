@@ -56,7 +56,7 @@ def part(deployed: Deployed, body: InferBody, version: str | None, request_id: s
     check_outputs(body.outputs, variant.slot.signature)
     if variant.only_binary:
         check_forms(variant.only_binary, body)
-    for tensor in body.inputs[:1]:
+    for tensor in body.inputs:
         if tensor.shape and tensor.shape[0] > 0:
             check_count(tensor.shape[0], limit)
     rows = rows_of(body, variant.slot.signature)

@@ -6,14 +6,21 @@ measure goes on in the threads, so a model that got slow leaves the loop at once
 for a while.
 
 On a busy machine a quick call now and then looks slow, because its thread did not run. So a call that took long by the
-wall makes the next ones be timed by the processor's clock too (which is a system call, and not free), and only what is
-slow by that clock, or very slow by the wall, is the model's.
+wall makes the next ones be timed by the processor's clock too, and what is slow by that clock is the model's. It is a
+system call, and not free: it is asked only when long calls come near the limit, and when three of them have shown whose
+doing they are, it rests for some thousand calls. Meanwhile a long call counts as theirs did; several in a row say that
+something has changed.
 """
 
 INLINE_MICROSECONDS = 200.0
 HANG_MICROSECONDS = 100_000.0
 _CAREFUL_CALLS = 32
+_RESTING_CALLS = 4096
+_IN_A_ROW = 3
+_FOLDED = 64
 _WEIGHT = 1 / 256
+_BLAME_WEIGHT = 1 / 2
+_ENOUGH = 3
 _LEAVE = 0.01
 _RETURN = 0.004
 _FEW = 8
@@ -28,7 +35,7 @@ class Pace:
         careful: So many calls are still to be timed by the processor's clock.
     """
 
-    __slots__ = ("_seen", "_slow", "careful", "inline", "row_us")
+    __slots__ = ("_blame", "_look_at", "_quick", "_seen", "_shown", "_slow", "_streak", "careful", "inline", "row_us")
 
     def __init__(self) -> None:
         self.inline = False
@@ -36,6 +43,11 @@ class Pace:
         self.careful = _CAREFUL_CALLS
         self._slow = 1.0
         self._seen = 0
+        self._quick = 0
+        self._blame = 1.0
+        self._look_at = 0
+        self._shown = 0
+        self._streak = 0
 
     def fits(self, rows: int) -> bool:
         """Whether a call of this many rows is expected to stay under the limit."""
@@ -50,6 +62,9 @@ class Pace:
             wall_us: Microseconds it took.
             processor_us: Microseconds its thread ran, where that was measured.
         """
+        if rows == 1 and self.inline and wall_us <= INLINE_MICROSECONDS and self._quick < _FOLDED <= self._seen:
+            self._quick += 1  # nearly every call; what it means is worked out with the next that is different
+            return
         expected = rows == 1 or rows * self.row_us <= INLINE_MICROSECONDS
         taken = wall_us if processor_us is None else min(wall_us, processor_us)
         self.row_us += (taken / rows - self.row_us) * (0.5 if self._seen < _FEW else 0.02)
@@ -57,15 +72,36 @@ class Pace:
             self._judge(wall_us, taken, measured=processor_us is not None)
 
     def _judge(self, wall_us: float, taken: float, *, measured: bool) -> None:
+        self._fold()
         self._seen += 1
         slow = 0.0
         if wall_us > HANG_MICROSECONDS:
             slow = 16.0  # at once: the next one may not have the event loop
         elif wall_us > INLINE_MICROSECONDS:
-            if not measured:
-                self.careful = _CAREFUL_CALLS
-            elif taken > INLINE_MICROSECONDS:
-                slow = 1.0
+            slow = self._long(taken > INLINE_MICROSECONDS, measured=measured)
+        else:
+            self._streak = 0
         weight = _WEIGHT if self.inline else max(_WEIGHT, 1 / self._seen)
         self._slow += (slow - self._slow) * weight
         self.inline = self._slow <= (_LEAVE if self.inline else _RETURN)
+
+    def _fold(self) -> None:
+        """Take in the quick calls that were only counted."""
+        if self._quick:
+            self._slow *= (1 - _WEIGHT) ** self._quick
+            self._seen += self._quick
+            self._quick = self._streak = 0
+
+    def _long(self, busy: bool, *, measured: bool) -> float:
+        """How far a call that was long by the wall is the model's doing, from 0 to 1."""
+        if measured:
+            self._blame += (busy - self._blame) * _BLAME_WEIGHT
+            self._shown += 1
+            if self._shown >= _ENOUGH:
+                self._shown, self._look_at = 0, self._seen + _RESTING_CALLS
+            return float(busy)
+        self._streak += 1
+        near = self._slow > _LEAVE / 2 and self._seen >= self._look_at
+        if near or self._streak >= _IN_A_ROW:
+            self.careful = _CAREFUL_CALLS
+        return self._blame

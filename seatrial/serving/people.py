@@ -39,6 +39,11 @@ class People:
         names = [key.name for key in self._keys]
         self._unit_at = names.index(snapshot.unit_from) if snapshot.unit_from in names else None
 
+    @property
+    def silent(self) -> tuple[Any, ...] | None:
+        """The context's values where a request carries none; None where it must carry some."""
+        return None if self._required else self._empty
+
     def read(self, unit: object, context: Mapping[str, Any] | None, made_up: str) -> Person:
         """Who this is.
 

@@ -1,14 +1,14 @@
 """Which path means which verb of the gateway: the data plane's addresses, as a table."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 
 from seatrial.protocol.binary_bodies import raw_infer, read_binary_infer, read_length, write_binary
-from seatrial.protocol.bodies import read_assign, read_predict, read_predictions
+from seatrial.protocol.bodies import check_brackets, read_assign, read_predict, read_predictions
 from seatrial.protocol.inference import BinaryAnswer, InferAnswer, InferBody, read_index, read_infer
 from seatrial.protocol.outcomes import read_outcomes
 from seatrial.serving.answering import Pending
@@ -23,9 +23,11 @@ _encode = msgspec.json.Encoder().encode
 
 Coming = Coroutine[Any, Any, Answer]
 Verb = Callable[..., Answer | Coming]
+T = TypeVar("T")
 
 LARGE_BYTES = 256 << 10
-"""A bigger body is decoded in a thread, so that the event loop goes on."""
+"""A bigger body is looked over first and decoded in a thread. Decoding keeps the interpreter, so what keeps the event
+loop going is the bound on what is decoded; the thread only lets others in before and after."""
 
 _REMEMBERED = 1024
 _TEXT = b"text/plain; version=0.0.4; charset=utf-8"
@@ -93,12 +95,15 @@ class Routes:
     def _predict(self, request: Request, name: str) -> Answer | Coming:
         if len(request.body) > LARGE_BYTES:
             return self._predict_large(request, name)
-        step = self._gateway.begin(name, read_predict(request.body))
+        answer = self._gateway.answer_plain(name, request.body)
+        if answer is not None:
+            return answer
+        step = self._gateway.begin(name, read_predict(request.body), len(request.body))
         return self._finish(step) if type(step) is Pending else _encode(step)
 
     async def _predict_large(self, request: Request, name: str) -> Answer:
-        body = await asyncio.to_thread(read_predict, request.body)
-        step = self._gateway.begin(name, body)
+        body = await self._read(read_predict, request.body)
+        step = self._gateway.begin(name, body, len(request.body))
         return await self._finish(step) if isinstance(step, Pending) else _encode(step)
 
     async def _finish(self, pending: Pending) -> bytes:
@@ -112,13 +117,20 @@ class Routes:
         return _encode({"deployments": sorted(self._gateway.deployments)})
 
     async def _predictions(self, request: Request) -> bytes:
-        given = await _read(read_predictions, request.body)
+        given = await self._read(read_predictions, request.body)
         return _encode({"written": self._gateway.log_predictions(given)})
 
     async def _outcomes(self, request: Request) -> bytes:
-        given = await _read(read_outcomes, request.body)
+        given = await self._read(read_outcomes, request.body)
         ids = await self._gateway.outcomes(given)
         return _encode({"stored": len(ids), "ids": ids})
+
+    async def _read(self, reader: Callable[[bytes], T], body: bytes) -> T:
+        return await asyncio.to_thread(self._read_large, reader, body) if len(body) > LARGE_BYTES else reader(body)
+
+    def _read_large(self, reader: Callable[[bytes], T], body: bytes) -> T:
+        check_brackets(body, self._gateway.limits.rows)
+        return reader(body)
 
     # How it goes.
 
@@ -158,8 +170,8 @@ class Routes:
         if _JSON_LENGTH in request.headers:
             return self._infer_binary(request, name, version)
         if len(request.body) > LARGE_BYTES:
-            return self._infer_later(read_infer, request.body, name, version)
-        return self._begin_infer(read_infer(request.body), name, version)
+            return self._infer_later(lambda body: self._read_large(read_infer, body), request.body, name, version)
+        return self._begin_infer(read_infer(request.body), name, version, len(request.body))
 
     def _infer_binary(self, request: Request, name: str, version: str | None) -> Answer | Coming:
         length = read_length(request.headers[_JSON_LENGTH], request.body)
@@ -167,19 +179,20 @@ class Routes:
             signature = self._gateway.signature(name, version)
             reader: Callable[[bytes], InferBody] = lambda body: raw_infer(body, signature)  # noqa: E731
         else:
+            check_brackets(request.body[:length], self._gateway.limits.rows)
             reader = lambda body: read_binary_infer(body, length)  # noqa: E731
         if len(request.body) > LARGE_BYTES:
             return self._infer_later(reader, request.body, name, version)
-        return self._begin_infer(reader(request.body), name, version)
+        return self._begin_infer(reader(request.body), name, version, len(request.body))
 
-    def _begin_infer(self, body: InferBody, name: str, version: str | None) -> Answer | Coming:
-        step = self._gateway.begin_infer(name, body, version)
+    def _begin_infer(self, body: InferBody, name: str, version: str | None, size: int) -> Answer | Coming:
+        step = self._gateway.begin_infer(name, body, version, size)
         return self._finish_infer(step) if type(step) is Pending else _inferred(step)  # type: ignore[arg-type]
 
     async def _infer_later(
         self, reader: Callable[[bytes], InferBody], body: bytes, name: str, version: str | None
     ) -> Answer:
-        step = self._gateway.begin_infer(name, await asyncio.to_thread(reader, body), version)
+        step = self._gateway.begin_infer(name, await asyncio.to_thread(reader, body), version, len(body))
         return await self._finish_infer(step) if isinstance(step, Pending) else _inferred(step)
 
     async def _finish_infer(self, pending: Pending) -> Answer:
@@ -207,10 +220,6 @@ def _readiness(ready: dict[str, Any], why_not: str | None) -> Answer:
     if why_not is None:
         return _encode(ready)
     return Response(503, _encode({**ready, "ready": False, "error": why_not}))
-
-
-async def _read(reader: Callable[[bytes], Sequence[Any]], body: bytes) -> Sequence[Any]:
-    return await asyncio.to_thread(reader, body) if len(body) > LARGE_BYTES else reader(body)
 
 
 def _match(pattern: tuple[str, ...], steps: list[bytes]) -> tuple[str, ...] | None:

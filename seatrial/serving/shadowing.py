@@ -19,11 +19,12 @@ from seatrial.serving.variant import Attempt, Variant
 
 MAX_COPIES = 1000
 MAX_ROWS = 20_000
-"""Bounds of one shadow's queue: requests, and rows in them."""
+MAX_BYTES = 32 << 20
+"""Bounds of one shadow's queue: requests, rows in them, and the bytes in which they came."""
 
 
 class Copy(NamedTuple):
-    """A request, or the part of it that one variant was assigned to, for a shadow."""
+    """A request, or the part of it that one variant was assigned to, for a shadow; ``size`` is the request's bytes."""
 
     shadow: Shadow
     decision: Decision
@@ -34,6 +35,7 @@ class Copy(NamedTuple):
     people: Sequence[Person]
     rows: Sequence[Row]
     sampled: bool
+    size: int
 
 
 class ShadowLane:
@@ -51,6 +53,7 @@ class ShadowLane:
         self._recorder = recorder
         self._queue: deque[Copy] = deque()
         self._rows = 0
+        self._bytes = 0
         self._busy = 0
         self._condition = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -69,12 +72,12 @@ class ShadowLane:
     def offer(self, copy: Copy) -> bool:
         """Queue a copy; False when the queue is full (the copy is dropped and counted). Never blocks."""
         with self._condition:
-            full = len(self._queue) >= MAX_COPIES or self._rows + len(copy.rows) > MAX_ROWS
-            if full or self._closed:
+            if self._closed or self._is_full(copy):
                 self._recorder.add_shared(self._dropped)
                 return False
             self._queue.append(copy)
             self._rows += len(copy.rows)
+            self._bytes += copy.size
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name=f"shadow-{self._variant.name}", daemon=True)
                 self._thread.start()
@@ -93,9 +96,16 @@ class ShadowLane:
             self._closed = True
             lost = len(self._queue)
             self._queue.clear()
-            self._rows = 0
+            self._rows = self._bytes = 0
             self._condition.notify()
         self._recorder.add_shared(self._dropped, lost)
+
+    def _is_full(self, copy: Copy) -> bool:
+        return (
+            len(self._queue) >= MAX_COPIES
+            or self._rows + len(copy.rows) > MAX_ROWS
+            or self._bytes + copy.size > MAX_BYTES
+        )
 
     def _work(self) -> None:
         while True:
@@ -106,6 +116,7 @@ class ShadowLane:
                     self._condition.wait()
                 copy = self._queue.popleft()
                 self._rows -= len(copy.rows)
+                self._bytes -= copy.size
                 self._busy = 1
             try:
                 self._deliver(copy)

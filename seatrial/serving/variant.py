@@ -38,6 +38,7 @@ class Variant:
         "buffer",
         "encoder",
         "engine",
+        "logs_all_numbers",
         "name",
         "only_binary",
         "pick_vectors",
@@ -61,6 +62,8 @@ class Variant:
         self.buffer: RowBuffer = recorder.buffer(schema, snapshot.log.redact)
         self._append = self.buffer.append
         self._has_texts = bool(schema.texts)
+        numbers = tuple(feature.name for feature in slot.signature.numbers)
+        self.logs_all_numbers = tuple(name for name, _ in schema.numbers) == numbers and not snapshot.log.redact
 
     def write(
         self,

@@ -7,7 +7,8 @@ from seatrial.spec.shapes import BAD
 from seatrial.spec.units import show
 
 BUILT_IN: dict[str, str] = {
-    "errors": "share of requests that failed",
+    "errors": "share of units with a failed request",
+    "error_rate": "share of requests that failed",
     "p50": "median latency",
     "p99": "99th percentile of latency",
     "throughput": "requests per second",
@@ -23,7 +24,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
 TAKES: dict[str, tuple[str, ...]] = {
     "mean": ("value", "cap"),
     "proportion": ("value",),
-    "ratio": ("cap",),
+    "ratio": (),
     "accuracy": ("value",),
 }
 _EVERY = ("value", "numerator", "denominator", "cap")
@@ -53,6 +54,9 @@ def _keys(metric: Values, path: str, found: Findings) -> None:
         if key not in metric:
             found.add(path, kind, f"the {kind} `{_name(path)}` needs `{key}`: {_EXAMPLES[key]}")
     allowed = (*ALWAYS, *NEEDS[kind], *TAKES[kind])
+    if kind == "ratio" and "cap" in metric:
+        found.add(f"{path}.cap", "cap", f"`cap` of the ratio `{_name(path)}` is not built yet: remove it")
+        allowed += ("cap",)
     for key, value in metric.items():
         if key not in allowed and (value is not BAD or key in _EVERY):
             found.add(f"{path}.{key}", key, f"the {kind} `{_name(path)}` has no use for `{key}`; remove it")

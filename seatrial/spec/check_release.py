@@ -11,7 +11,7 @@ LARGEST_SHARE = 0.95
 """Of a split, for a challenger: there is always somebody to compare with at the same time."""
 
 UNIT_OF_KIND: dict[str, str] = {"mean": "number", "ratio": "number", "proportion": "share", "accuracy": "share"}
-UNIT_OF_BUILT_IN: dict[str, str] = {"errors": "share", "p50": "duration", "p99": "duration"}
+UNIT_OF_BUILT_IN: dict[str, str] = {"errors": "share", "error_rate": "share", "p50": "duration", "p99": "duration"}
 FORM_OF_UNIT = {
     "share": "a share like `{absolute: 0.1%}`",
     "duration": "a duration like `{absolute: 5ms}`",
@@ -79,11 +79,20 @@ def _entry(release: Values, values: Values, found: Findings) -> None:
     if "to" in named[into]:
         message = f"the release goes into `{into}`, which has `to` and no weights to move; give it a `split`"
         found.add("release.into", into, message)
-    elif isinstance(split, dict) and len([name for name in split if name != release.get("of")]) > 1:
-        message = (
-            f"a release into `{into}`, which splits between several variants, is not built yet: leave one at 100% there"
-        )
-        found.add("release.into", into, message)
+    elif isinstance(split, dict):
+        others = [name for name in split if name != release.get("of")]
+        if len(others) > 1:
+            message = (
+                f"a release into `{into}`, which splits between several variants, is not built yet: "
+                "leave one at 100% there"
+            )
+            found.add("release.into", into, message)
+        elif others and isinstance(default, str) and others[0] != default:
+            message = (
+                f"a release into `{into}`, which goes to `{others[0]}`, is not built yet: the challenger is compared "
+                f"with the default variant `{default}`; split to that one, or write `default: {others[0]}`"
+            )
+            found.add("release.into", into, message)
 
 
 def _stages(release: Values, found: Findings) -> None:
@@ -147,6 +156,10 @@ def _guardrails(release: Values, values: Values, found: Findings) -> None:
             found.add(path, name, message)
             continue
         _known(name, path, values, found, tuple(BUILT_IN))
+        primary = release.get("primary")
+        if isinstance(primary, dict) and primary.get("metric") == name:
+            message = f"`{name}` is the primary metric, and being worse in it stops the release already; remove it here"
+            found.add(path, name, message)
         if isinstance(margin, dict):
             _unit_of(name, margin, path, values, found)
 

@@ -8,12 +8,15 @@ from typing import Any
 
 from seatrial.spec.check_metrics import BUILT_IN, check_metrics
 from seatrial.spec.check_release import check_release
+from seatrial.spec.deployment import LogSpec, MetricSpec
 from seatrial.spec.problems import Findings, did_you_mean
 from seatrial.spec.secrets import literal_secret
 from seatrial.spec.shapes import BAD
-from seatrial.spec.units import show, show_share
+from seatrial.spec.units import show, show_duration, show_share
 
 Values = dict[str, Any]
+
+KEEP, GRACE = LogSpec().keep, MetricSpec(kind="mean").grace
 
 
 def check(values: Values, found: Findings) -> None:
@@ -25,6 +28,7 @@ def check(values: Values, found: Findings) -> None:
     check_metrics(values, found)
     check_release(values, found)
     _monitors(values, found)
+    _keep(values, found)
     _alerts(values, found)
 
 
@@ -139,6 +143,32 @@ def _monitors(values: Values, found: Findings) -> None:
         found.add(path, name, f"a performance monitor of `{name}` is not built yet: name a declared metric")
     elif name not in metrics:
         undeclared(path, name, "metric", metrics, found)
+
+
+def _keep(values: Values, found: Findings) -> None:
+    """Rows that are gone before their units mature, or before the release is over, would be missed and never seen."""
+    log, release = part(values, "log", dict), part(values, "release", dict)
+    keep = log.get("keep", KEEP)
+    lasts = sum(length for stage in part(release, "stages", list) for length in _lengths(stage))
+    for name, metric in part(values, "metrics", dict).items():
+        within, grace = (metric.get("within"), metric.get("grace", GRACE)) if isinstance(metric, dict) else (BAD, BAD)
+        if isinstance(keep, float) and isinstance(within, float) and isinstance(grace, float):
+            needed = within + grace + lasts
+            if keep < needed:
+                release_too = " and the stages of the release" if lasts else ""
+                message = (
+                    f"rows are kept for {show_duration(keep)}, but the window of `{name}`, its grace{release_too} take "
+                    f"{show_duration(needed)}; write `keep: {show_duration(needed)}` or more"
+                )
+                found.add("log.keep" if "keep" in log else "log", show_duration(keep), message)
+                return
+
+
+def _lengths(stage: Any) -> list[float]:
+    if not isinstance(stage, dict):
+        return []
+    parts = [part(stage, kind, dict).get(key) for kind, key in (("shadow", "for"), ("test", "at_most"))]
+    return [length for length in parts if isinstance(length, float)]
 
 
 def _alerts(values: Values, found: Findings) -> None:

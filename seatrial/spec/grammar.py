@@ -147,7 +147,7 @@ METRIC = Record(
         "within": Key(SOME_TIME, "The window after a unit's first exposure in which its outcomes count; needed."),
         "grace": Key(DURATION, "How much longer outcomes may take to arrive before a unit is matured.", default="1h"),
         "want": Key(Choice(("higher", "lower")), "Which direction is good.", default="higher"),
-        "cap": Key(Number(above=0), "For `mean` and `ratio`: the largest total that one unit counts with."),
+        "cap": Key(Number(above=0), "For `mean`: the largest total that one unit counts with."),
     },
     later={
         "covariate": "remove it; the estimate is unadjusted",
@@ -220,7 +220,7 @@ RELEASE = Record(
         "method": Key(METHOD, "How it is judged.", default="{name: always-valid, alpha: 0.05, plan_units: 5000}"),
         "guardrails": Key(
             Named(NAME, MARGIN),
-            "By how much `errors`, `p50`, `p99` or a declared metric may be worse at most.",
+            "By how much `errors`, `error_rate`, `p50`, `p99` or a declared metric may be worse at most.",
             default="{}",
         ),
         "then": Key(Choice(("ask", "promote", "nothing")), "What happens when the verdict is `ship`.", default="ask"),

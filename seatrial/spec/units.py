@@ -108,6 +108,8 @@ def _plain(number: Decimal) -> str:
 
 
 def _perhaps_percent(value: object) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool) and value == 1:
+        return "; for all of it write `100%`, for 1 percent `1%`"
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1:
         return f"; for {value:g} write `{show_share(value)}`"
     if isinstance(value, int | float) and not isinstance(value, bool) and 1 <= value <= 100:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seatrial.experiments.measures import answer_column
+from seatrial.experiments.measures import HAPPENED_AT_ALL, answer_column, is_right
 from seatrial.experiments.source import Source
 from seatrial.spec.deployment import MetricSpec
 from seatrial.watch.clock import maturity
@@ -66,8 +66,9 @@ _BY_ROW = """
 SELECT coalesce(x, 0)::DOUBLE AS x, coalesce(y, 0)::DOUBLE AS y, wanted
 FROM (SELECT count(*) AS wanted FROM served) LEFT JOIN (
   SELECT sum(correct) AS x, count(*) AS y FROM (
-    SELECT r, unit, arg_max(coalesce({right}, false)::INT, came) AS correct FROM attached
-    WHERE {known} GROUP BY r, unit)
+    SELECT r, unit, arg_max({right}, came) AS correct
+    FROM (SELECT r, unit, came, answer, {text} AS text, {number} AS number FROM attached) n
+    WHERE text IS NOT NULL OR number IS NOT NULL GROUP BY r, unit)
   GROUP BY unit) ON true"""
 
 _BY_UNIT = """
@@ -112,17 +113,9 @@ def _uses(metric: MetricSpec, name: str) -> bool:
 
 
 def _accuracy(metric: MetricSpec) -> str:
-    """A label may be a number, a boolean or a string; so may an answer: 3, 3.0 and "3" are one label."""
-    if metric.value is not None:
-        text, number = 'json_extract_string("fields", $value)', "NULL"
-    else:
-        text, number = "value_text", "value_number"
-    right = (
-        f"CASE WHEN {text} IS NOT NULL THEN lower({text}) = lower(answer) "
-        f"OR TRY_CAST({text} AS DOUBLE) = TRY_CAST(answer AS DOUBLE) "
-        f"ELSE {number} = coalesce(TRY_CAST(answer AS DOUBLE), TRY_CAST(answer AS BOOLEAN)::INT) END"
-    )
-    return _BY_ROW.format(right=right, known=f"({text} IS NOT NULL OR {number} IS NOT NULL)")
+    """Right is what an experiment calls right, so that the two never disagree about one answer."""
+    text, number = ("value_text", "value_number") if metric.value is None else (_json("value"), "NULL::DOUBLE")
+    return _BY_ROW.format(text=text, number=number, right=is_right("n", "n.answer"))
 
 
 def _totals(metric: MetricSpec, label: bool) -> str:
@@ -132,6 +125,8 @@ def _totals(metric: MetricSpec, label: bool) -> str:
         x, y = f"sum({_field('numerator')})", f"sum({_field('denominator')})"
     else:
         value = _field("value") if metric.value is not None else _VALUE
+        if metric.kind == "proportion" and metric.value is None:
+            value = HAPPENED_AT_ALL.format(value=value)
         x = f"max(({value} <> 0)::INT)" if metric.kind == "proportion" else f"{'avg' if label else 'sum'}({value})"
     return _BY_UNIT.format(x=x, y=y)
 
@@ -142,7 +137,11 @@ def _number(text: str) -> str:
 
 
 def _field(parameter: str) -> str:
-    return _number(f'json_extract_string("fields", ${parameter})')
+    return _number(_json(parameter))
+
+
+def _json(parameter: str) -> str:
+    return f'json_extract_string("fields", ${parameter})'
 
 
 _VALUE = f"coalesce(value_number, {_number('value_text')}, CASE WHEN value_text IS NULL THEN 1 END)"

@@ -1,6 +1,8 @@
 """The trust rule: a hostile pickle is run by nobody who did not say twice that he trusts it."""
 
 import os
+import sys
+import types
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,7 +62,7 @@ def mark(tmp_path: Path) -> Path:
     return tmp_path / "the-pickle-ran"
 
 
-@pytest.mark.parametrize("name", ["model.joblib", "model.pkl", "model.pickle"])
+@pytest.mark.parametrize("name", ["model.joblib", "model.pkl", "model.pickle", "model.pt2"])
 def test_registering_a_hostile_file_runs_nothing(name: str, tmp_path: Path, machine: Machine, mark: Path) -> None:
     joblib.dump(Hostile(mark), tmp_path / name)
     with pytest.raises(BadInput, match="add --trust pickle"):
@@ -132,3 +134,17 @@ def test_an_own_model_needs_trust_and_says_it_to_the_deployment(machine: Machine
     assert (manifest.format, manifest.trust) == ("joblib", "pickle")
     assert any("`trust: pickle`" in note for note in done.notes)
     assert pack(manifest.signature, DATA)["x"].dtype == np.float64
+
+
+def test_code_that_only_this_process_knows_is_not_registered(machine: Machine) -> None:
+    """A pickle names its code by module; what stands in a notebook or a script is in no other process."""
+    local = type("Local", (Doubler,), {"__module__": "a_notebook"})
+    module = types.ModuleType("a_notebook")
+    module.Local = local  # type: ignore[attr-defined]
+    sys.modules["a_notebook"] = module
+    try:
+        with pytest.raises(BadInput, match=r"does not load in a process of its own .*a_notebook"):
+            register("m", local().fit(DATA, DATA["x"]), data=DATA, runtime="python", trust="pickle", settings=machine)
+    finally:
+        del sys.modules["a_notebook"]
+    assert Registry(machine).versions("m") == ()

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,6 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from seatrial.control.apply import apply
 from seatrial.ledger.reader import Reader
 from seatrial.models.register import register
+from seatrial.processes.home import write_running
 from seatrial.protocol.messages import MESSAGES, SERVICE
 from tests.live import LiveSystem, Load
 from tests.waiting import wait_for
@@ -153,6 +155,8 @@ def test_a_second_system_in_the_same_home_is_refused_in_words(system: LiveSystem
 def test_a_taken_port_is_named_with_the_mend(system: LiveSystem, tmp_path: Path) -> None:
     other = LiveSystem(tmp_path / "other")
     other.place.mkdir()
+    other.home.mkdir(parents=True, exist_ok=True)  # it was up at this very address once, and was killed
+    write_running(other.home, msgspec.structs.replace(system.running, pid=1))
     other.environment["SEATRIAL_HTTP"] = system.running.http
     said = other.command("up", "--detach")
     assert said.returncode == 2

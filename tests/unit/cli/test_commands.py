@@ -61,7 +61,7 @@ def test_an_unknown_option_is_bad_usage(words: str, capsys: pytest.CaptureFixtur
 
 def test_what_answers_has_json() -> None:
     without = {words for words, command in commands().items() if "--json" not in str([p.opts for p in command.params])}
-    assert without == {"init", "up", "down", "schema", "wait", "demo", "models alias", "outcome send"}
+    assert without == {"init", "up", "down", "schema", "demo", "models alias"}
 
 
 def test_help_loads_nothing_heavy() -> None:
@@ -152,6 +152,16 @@ def test_judge_with_no_evidence_is_no(capsys: pytest.CaptureFixture[str]) -> Non
     assert json.loads(capsys.readouterr().out)["recommendation"] in ("wait", "withheld")
 
 
+def test_waiting_for_what_cannot_come_any_more_is_no(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["wait", "churn", "--until", "ship", "--timeout", "0", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["release_open"] is True
+    with gateway_worker(home / "home"):
+        assert run(["rollback", "churn", "--reason", "complaints"]) == 0
+    assert run(["wait", "churn", "--until", "ship"]) == 1
+    assert "no release is under way" in capsys.readouterr().out
+    assert run(["wait", "churn"]) == 0
+
+
 def test_by_hand_needs_a_reason_and_any_letters_do(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["pause", "churn"]) == 2
     assert "--reason" in capsys.readouterr().err
@@ -189,3 +199,9 @@ def test_an_unexpected_error_is_a_sentence(monkeypatch: pytest.MonkeyPatch, caps
 def test_down_where_nothing_is_up(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["down"]) == 0
     assert "nothing is up" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("home")
+def test_a_model_that_nobody_registered_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["models", "show", "churm"]) == 2
+    assert "There is no model called 'churm' in the registry" in capsys.readouterr().err

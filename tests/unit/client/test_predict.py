@@ -33,6 +33,7 @@ BROKEN: dict[str, bytes | None] = {
     "a list": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
     "another type": b'HTTP/1.1 200 OK\r\nContent-Length: 29\r\n\r\n{"prediction":1,"score":"hi"}',
     "a page of another server": b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 6\r\n\r\n<html>",
+    "a proxy with nobody behind it": b"HTTP/1.1 404 Not Found\r\nContent-Length: 6\r\n\r\n<html>",
     "overloaded": b'HTTP/1.1 503 Later\r\nRetry-After: 1\r\nContent-Length: 18\r\n\r\n{"error": "later"}',
     "a header without end": b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100_000,
     "a wrong length": b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n{}",

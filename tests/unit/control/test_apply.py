@@ -184,6 +184,17 @@ def test_share_edited_during_the_test_begins_a_phase_with_the_same_salt(harbour:
     assert harbour.weights == {"champion": 0.8, "challenger": 0.2}
 
 
+def test_an_edited_alpha_is_said_to_wait_for_the_next_release(harbour: Harbour) -> None:
+    harbour.apply(RELEASE)
+    primary = next(line for line in RELEASE.splitlines() if line.strip().startswith("primary:"))
+    method = primary[: len(primary) - len(primary.lstrip())] + "method: {alpha: 0.01}"
+    applied = harbour.apply(RELEASE.replace(primary, f"{primary}\n{method}"))
+    run = harbour.state.deployments.get("churn").run
+    assert run is not None
+    assert run.alpha == 0.05
+    assert any("`release.method.alpha`" in note and "this one keeps 0.05" in note for note in applied.notes)
+
+
 def test_edited_terms_are_marked_on_the_release(harbour: Harbour) -> None:
     harbour.apply(RELEASE)
     edited = RELEASE.replace("relative: 2%", "relative: 1%").replace("within: 1d", "within: 7d")

@@ -59,3 +59,11 @@ def test_after_a_promotion_the_figures_of_a_version_are_its_own(tmp_path: Path) 
         ("champion", "answer", 3, 1),  # one point a variant and interval, whatever its version
         ("challenger", "shadow", 1, 1),
     ]
+
+
+def test_the_intervals_cover_the_range_whether_anything_happened_or_not(tmp_path: Path) -> None:
+    read = TrafficReader(tmp_path).read("churn", now=NOW, seconds=60)
+    assert read.points == ()
+    assert read.bins.step == 1_000_000
+    assert read.bins.start <= NOW - 60_000_000 < NOW < read.bins.end
+    assert read.bins.start % read.bins.step == 0

@@ -277,7 +277,9 @@ def test_an_empty_ledger_is_no_data() -> None:
 
 def test_edits_are_marked() -> None:
     run = msgspec.structs.replace(RUN, edited=("alpha",))
-    assert judge(deployment(), run, world(run, 100), END).edited == ("alpha",)
+    found = judge(deployment(), run, world(run, 100), END)
+    assert found.edited == ("alpha",)
+    assert found.sentence.endswith(". Edited while the release ran: alpha.")
 
 
 def test_a_metric_that_does_not_exist_is_an_error() -> None:

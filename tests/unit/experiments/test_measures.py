@@ -61,7 +61,13 @@ def test_a_field_may_have_any_name() -> None:
 
 @pytest.mark.parametrize(
     ("value", "happened"),
-    [({}, 1.0), ({"value_number": [0.0]}, 0.0), ({"value_number": [3.0]}, 1.0), ({"value_text": ["false"]}, 0.0)],
+    [
+        ({}, 1.0),
+        ({"value_number": [0.0]}, 0.0),
+        ({"value_number": [3.0]}, 1.0),
+        ({"value_text": ["false"]}, 0.0),
+        ({"value_text": ["gold"]}, 1.0),
+    ],
 )
 def test_a_proportion_counts_units_to_whom_it_happened(value: dict[str, Any], happened: float) -> None:
     bought = worlds.outcomes("buy", at(110), unit=["a"], **value)
@@ -99,6 +105,38 @@ def test_event_time_decides_the_window_and_arrival_whether_it_was_there(
     bought = worlds.outcomes("buy", at(event), unit=["a"], received_at=at(arrival))
     found = measured({"kind": "mean", **BUY}, units("a"), bought)
     assert (found.x[0], found.x_all[0], found.late[0], found.early[0]) == (counted, ever, late, early)
+
+
+@pytest.mark.parametrize(
+    ("revised_at", "value", "withdrawn", "counted", "ever", "late"),
+    [
+        (165, 5.0, False, 5, 5, 0),  # before maturity the revision counts
+        (165, None, True, 0, 0, 0),
+        (171, 5.0, False, 2, 5, 1),  # afterwards what stood at maturity does, and the revision in fixed analyses only
+        (171, None, True, 2, 0, 0),
+        (171, 2.0, False, 2, 2, 0),  # a repeat is no revision
+        (200_000, 5.0, False, 2, 2, 0),  # nobody knows the future
+    ],
+)
+def test_a_revision_after_maturity_changes_no_matured_number(
+    revised_at: float, value: float | None, withdrawn: bool, counted: int, ever: int, late: int
+) -> None:
+    posts = worlds.outcomes(
+        "buy", at(110, 110), id=["x", "x"], unit=["a", "a"], value_number=[2.0, value], withdrawn=[False, withdrawn],
+        received_at=at(111, revised_at),
+    )  # fmt: skip
+    found = measured({"kind": "mean", **BUY}, units("a"), posts)
+    assert (found.x[0], found.x_all[0], found.late[0]) == (counted, ever, late)
+
+
+@pytest.mark.parametrize(("revised_at", "right", "ever", "late"), [(165, 0, 0, 0), (171, 1, 0, 0)])
+def test_a_label_corrected_after_maturity_stays_as_it_was(revised_at: float, right: int, ever: int, late: int) -> None:
+    rows = units("a", **{"prediction.label": [1]})
+    posts = worlds.outcomes(
+        "buy", at(110, 110), id=["x", "x"], unit=["a"] * 2, value_number=[1.0, 0.0], received_at=at(111, revised_at)
+    )
+    found = measured(ACCURACY, rows, posts)
+    assert (found.x[0], found.y[0], found.x_all[0], found.y_all[0], found.late[0]) == (right, 1, ever, 1, late)
 
 
 def test_the_window_starts_at_the_first_exposure_not_at_later_ones() -> None:
@@ -156,6 +194,11 @@ ACCURACY = {"kind": "accuracy", **BUY}
         ([True, False], {"value_number": [1.0, 1.0]}),
         (["3", "4"], {"value_number": [3.0, 5.0]}),
         ([3, 4], {"value_text": ["3", "5"]}),
+        ([1, 0], {"value_number": [1.0, 1.0], "value_text": ["true", "true"]}),  # a boolean, as the ledger keeps it
+        ([1, 0], {"value_text": ["true", "true"]}),
+        ([True, False], {"value_number": [1.0, 1.0], "value_text": ["true", "true"]}),
+        (["True", "False"], {"value_number": [1.0, 1.0], "value_text": ["true", "true"]}),
+        (["cat", "Cat"], {"value_text": ["cat", "cat"]}),
     ],
 )
 def test_accuracy_counts_rows_whose_label_equals_the_answer(answers: list[Any], values: dict[str, Any]) -> None:
@@ -169,6 +212,12 @@ def test_accuracy_reads_a_field() -> None:
     rows = units("a", **{"prediction.label": [7]})
     labels = worlds.outcomes("buy", at(110), unit=["a"], fields=['{"digit": 7}'])
     assert measured({**ACCURACY, "value": "digit"}, rows, labels).x.tolist() == [1.0]
+
+
+def test_a_boolean_field_is_the_label_of_a_model_of_zeros_and_ones() -> None:
+    rows = units("a", "b", **{"prediction.label": [1, 1]})
+    labels = worlds.outcomes("buy", at(110, 111), unit=["a", "b"], fields=['{"left": true}', '{"left": false}'])
+    assert measured({**ACCURACY, "value": "left"}, rows, labels).x.tolist() == [1.0, 0.0]
 
 
 def test_a_label_of_a_unit_is_that_of_all_its_rows() -> None:

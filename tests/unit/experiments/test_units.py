@@ -1,9 +1,11 @@
 """Who is counted: every exclusion by its reason, first exposures, and censoring that does not ask who came back."""
 
+import msgspec
 import numpy as np
 import pytest
 
 from seatrial.experiments.measures import Column, Measure, error_measures, read
+from seatrial.experiments.sample import take_sample
 from seatrial.experiments.units import NEVER, Units, count_in_both_arms, count_rows, fresh_units
 from tests import worlds
 
@@ -97,6 +99,15 @@ def test_units_that_later_weights_move_are_known_whether_or_not_they_came_back()
     assert np.array_equal(moved, after != units.variant)
     assert set(units.moved_at[moved]) == {run.phases[1].started_at}
     assert 0.4 < moved.mean() < 0.55
+
+
+def test_the_end_of_a_release_closes_windows_of_both_arms() -> None:
+    run = msgspec.structs.replace(worlds.release((0.5, 0)), status="promoted", ended_at=at(100)[0])
+    names = worlds.unit_names(200)
+    first = np.where(np.arange(200) < 100, at(30)[0], at(50)[0])
+    units, errors = read_errors(worlds.source([worlds.rows(run, names, first)]), run)
+    sample = take_sample(units, errors, error_measures(worlds.deployment())[0], run, NOW)
+    assert (sample.censored, sample.effect.n) == (100, 100)
 
 
 def test_a_move_after_the_longest_window_is_not_even_computed() -> None:

@@ -100,12 +100,14 @@ def test_values_fields_and_several_outcomes_are_columns(tmp_path: Path) -> None:
     write_outcomes(
         tmp_path,
         outcome("plan", unit="unit-0", value="gold"),
-        outcome("purchase", unit="unit-1", value=True, fields={"amount": 9.5, "items": 2}),
+        outcome("purchase", unit="unit-1", value=True, fields={"amount": 9.5, "new": False, "": "x", 'q"/~.': "gold"}),
     )
     done, (first, second) = exported(tmp_path, "plan", "purchase", "never")
     assert done.joined == {"plan": 1, "purchase": 1, "never": 0}
     assert (first["outcome.plan"], first["outcome.purchase"], first["outcome.never"]) == ("gold", None, None)
-    assert (second["outcome.purchase"], second["outcome.purchase.amount"]) == (1.0, "9.5")
+    assert (second["outcome.purchase"], second["outcome.purchase.amount"]) == (1.0, 9.5)
+    assert second["outcome.purchase.new"] is False
+    assert (second["outcome.purchase."], second['outcome.purchase.q"/~.']) == ("x", "gold")
     assert second["prediction.value"] == 1.0
 
 
@@ -126,6 +128,22 @@ def test_csv_is_written_too_and_other_endings_are_refused(tmp_path: Path) -> Non
     assert pyarrow.csv.read_csv(tmp_path / "out.csv").num_rows == 3
     with pytest.raises(BadInput, match=r"'out\.xlsx' ends in no known format; use \.parquet or \.csv"):
         export_rows(tmp_path, "churn", tmp_path / "out.xlsx")
+
+
+def test_a_field_of_mixed_types_is_text(tmp_path: Path) -> None:
+    write_rows(tmp_path, range(3), at=START)
+    for number, amount in enumerate((2, "many", None)):
+        write_outcomes(tmp_path, outcome("purchase", unit=f"unit-{number}", fields={"amount": amount}))
+    assert [row["outcome.purchase.amount"] for row in exported(tmp_path, "purchase")[1]] == ["2", "many", None]
+
+
+def test_what_is_not_there_is_told_and_nothing_is_written(tmp_path: Path) -> None:
+    write_rows(tmp_path, range(1))
+    with pytest.raises(NotFound, match="no rows of 'chrun'; it has rows of churn"):
+        export_rows(tmp_path, "chrun", tmp_path / "out.csv")
+    with pytest.raises(NotFound, match="make it first"):
+        export_rows(tmp_path, "churn", tmp_path / "none" / "out.csv")
+    assert not (tmp_path / "out.csv").exists()
 
 
 def test_a_request_is_explained_with_its_shadows_and_outcomes(tmp_path: Path) -> None:

@@ -45,6 +45,14 @@ def test_a_file_is_stored_as_if_each_line_had_been_posted(tmp_path: Path) -> Non
         assert found["id"] == derive_id(outcome="churned", unit=found["unit"], at=at)
 
 
+def test_no_time_of_the_calendar_and_no_finite_number_are_skipped(tmp_path: Path) -> None:
+    lines = ["a,infinity,1", "b,12000-01-01T00:00:00Z,1", "c,2023-11-15,nan", "d,2023-11-15,inf", "e,2023-11-15,1.5"]
+    file = csv(tmp_path, "\n".join(["customer,when,churned", *lines]))
+    done = import_outcomes(tmp_path, file, "churned", BY_UNIT, now=ARRIVAL)
+    assert (done.read, done.skipped, done.written) == (5, 4, 1)
+    assert [found["unit"] for found in stored(tmp_path)] == ["e"]
+
+
 def test_a_second_import_changes_nothing(tmp_path: Path) -> None:
     file = csv(tmp_path, "customer,when,churned\na,2023-11-15,1.5\nb,2023-11-15,2\n")
     import_outcomes(tmp_path, file, "churned", BY_UNIT, now=ARRIVAL)

@@ -1,6 +1,9 @@
 """Model files: what is accepted, and the sentence for what is not a model."""
 
+import json
+import os
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +14,10 @@ import pandas as pd
 import pytest
 import skops.io
 import xgboost
-from sklearn.linear_model import LogisticRegression
+from onnx import TensorProto, helper, numpy_helper
+from sklearn.linear_model import LinearRegression, LogisticRegression
 
+from seatrial.models import preparing
 from seatrial.models.register import register
 from seatrial.models.registry import Registry
 from seatrial.models.runtimes import load
@@ -89,13 +94,52 @@ def test_what_does_not_exist_is_said(tmp_path: Path, machine: Machine) -> None:
         register("m", LogisticRegression(), data=DATA, settings=machine)
 
 
+@pytest.mark.parametrize(
+    ("holdout", "said"),
+    [
+        (DATA.assign(y="high"), "The holdout's 'y' holds no numbers"),
+        (DATA, "'y' is not a column of the holdout"),
+        (DATA[:0].assign(y=1.0), "The holdout has no rows"),
+        (DATA[["a", "b"]].assign(y=1.0), "The holdout does not fit the model"),
+        (pd.concat([DATA, DATA], axis=1), "two columns called 'a'"),
+    ],
+)
+def test_a_holdout_that_is_none_is_called_so(holdout: pd.DataFrame, said: str, machine: Machine) -> None:
+    model = LinearRegression().fit(DATA, TRUTH)
+    with pytest.raises(BadInput, match=said):
+        register("m", model, data=DATA.assign(y=TRUTH), target="y", holdout=holdout, settings=machine)
+    assert Registry(machine).versions("m") == ()
+
+
+def linear(width: int) -> Any:
+    """An ONNX model: three columns times a matrix of ones."""
+    ones = numpy_helper.from_array(np.ones((3, width), dtype=np.float32), "ones")
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 3])]
+    outputs = [helper.make_tensor_value_info("z", TensorProto.FLOAT, [None, width])]
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "ones"], ["z"])], "linear", inputs, outputs, [ones])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+
+
+def test_one_score_that_is_no_probability_names_no_label(machine: Machine) -> None:
+    with pytest.raises(BadInput, match="end it in a sigmoid"):
+        register("m", linear(1), data=DATA, task="classification", settings=machine)
+
+
+def test_an_onnx_model_of_several_values_is_no_regression_but_raw(machine: Machine) -> None:
+    data = DATA.assign(y=TRUTH)
+    with pytest.raises(BadInput, match="predicts 2 values at once"):
+        register("m", linear(2), data=data, target="y", task="regression", settings=machine)
+    done = register("m", linear(2), data=data, target="y", task="raw", holdout=data, settings=machine)
+    assert done.manifest.lineage.metrics == {}
+
+
 def test_a_torch_program_without_torch_names_the_install(tmp_path: Path, machine: Machine) -> None:
     try:
         import torch  # noqa: F401
     except ImportError:
         (tmp_path / "m.pt2").write_text("x")
         with pytest.raises(BadInput, match="pip install torch"):
-            register("m", tmp_path / "m.pt2", data=DATA, settings=machine)
+            register("m", tmp_path / "m.pt2", data=DATA, trust="pickle", settings=machine)
 
 
 def torch_or_skip() -> Any:
@@ -114,12 +158,64 @@ def test_a_live_torch_module_and_an_exported_program(tmp_path: Path, machine: Ma
     rows = DATA.to_numpy("float32").copy()
     expected = module(torch.from_numpy(rows)).detach().numpy()
     for model in (module, tmp_path / "net.pt2"):
-        done = register("net", model, data=DATA.assign(y=TRUTH), target="y", task="classification", settings=machine)
+        data = DATA.assign(y=TRUTH)
+        done = register("net", model, data=data, target="y", task="classification", trust="pickle", settings=machine)
+        assert done.manifest.parity is not None
+        assert (done.manifest.parity.rows, done.manifest.trust) == (len(DATA), "none")
         signature = done.manifest.signature
         assert signature.inputs[0].features == ("a", "b", "c")
         _, directory = Registry(machine).materialise("net", done.version, machine.home / "store")
         found = load(str(directory)).run({signature.inputs[0].name: rows})
         assert np.abs(found[signature.answer.scores] - expected).max() < 1e-6
+
+
+def test_a_torch_module_that_is_exported_wrongly_is_refused_and_left_as_it_was(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch = torch_or_skip()
+    module = torch.nn.Sequential(torch.nn.Linear(3, 1), torch.nn.Dropout(0.5)).train()
+    monkeypatch.setattr(preparing, "torch_to_onnx", lambda *_: linear(1).SerializeToString())
+    with pytest.raises(BadInput, match="does not answer as the original: on 200 rows values differ"):
+        register("net", module, data=DATA, task="regression", settings=machine)
+    assert module.training
+
+
+def hostile_program(torch: Any, path: Path, mark: Path) -> None:
+    """An exported program whose weights are a pickle that leaves a mark."""
+    example = (torch.zeros((2, 3)),)
+    torch.export.save(torch.export.export(torch.nn.Linear(3, 1), example), path)
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    (config,) = (name for name in files if name.endswith("weights_config.json"))
+    weights = json.loads(files[config])
+    for entry in weights["config"].values():
+        entry["use_pickle"] = True
+        files[f"{config.rpartition('/')[0]}/{entry['path_name']}"] = pickle.dumps(Mark(mark))
+    files[config] = json.dumps(weights).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+
+
+class Mark:
+    """Makes a directory when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_hostile_torch_program_runs_only_where_it_is_trusted(tmp_path: Path, machine: Machine) -> None:
+    torch = torch_or_skip()
+    hostile_program(torch, tmp_path / "net.pt2", tmp_path / "mark")
+    with pytest.raises(BadInput, match="may hold pickles"):
+        register("net", tmp_path / "net.pt2", data=DATA, task="regression", settings=machine)
+    assert not (tmp_path / "mark").exists()
+    with pytest.raises(BadInput):
+        register("net", tmp_path / "net.pt2", data=DATA, task="regression", trust="pickle", settings=machine)
+    assert (tmp_path / "mark").exists(), "it would have run"
 
 
 def test_an_onnx_file_and_an_mlflow_uri(machine: Machine) -> None:

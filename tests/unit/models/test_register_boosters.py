@@ -1,5 +1,6 @@
 """Boosters, pipelines, text and regression: registered, proved, and served from requests as the original answers."""
 
+from pathlib import Path
 from typing import Any
 
 import lightgbm
@@ -80,6 +81,27 @@ def test_the_order_of_categories_is_the_models_own(machine: Machine) -> None:
     assert np.abs(served(done, machine, frame).scores[:, 1] - booster.predict(frame)).max() < 1e-5
 
 
+def test_a_lightgbm_file_finds_its_categories_and_its_columns_by_itself(machine: Machine, tmp_path: Path) -> None:
+    frame = people().rename(columns={"income": "yearly income"})
+    frame["size"] = pd.Categorical(np.arange(ROWS) % 3, categories=[2, 0, 1])
+    booster = lightgbm.LGBMClassifier(**QUIET).fit(frame, churned(people())).booster_
+    booster.save_model(tmp_path / "model.txt")
+    frame.to_csv(tmp_path / "data.csv", index=False)
+    done = register("churn", tmp_path / "model.txt", data=tmp_path / "data.csv", settings=machine)
+    kinds = {f.name: (f.kind, f.categories) for f in done.manifest.signature.features}
+    assert kinds["size"] == ("category", ("2", "0", "1"))
+    assert kinds["yearly income"] == ("number", None)
+    assert np.abs(served(done, machine, frame).scores[:, 1] - booster.predict(frame)).max() < 1e-5
+
+
+def test_a_lightgbm_objective_of_somebodys_own_is_refused(machine: Machine) -> None:
+    frame = people()[["age", "visits"]]
+    own = {**QUIET, "objective": lambda truth, score: (score - truth, np.ones_like(score))}
+    model = lightgbm.LGBMClassifier(**own).fit(frame, churned(people()) == "yes")
+    with pytest.raises(BadInput, match="an objective of its own, so what its scores mean is not known"):
+        register("own", model, data=frame, runtime="python", settings=machine)
+
+
 def test_an_unseen_category_is_treated_as_the_original_treats_it(machine: Machine) -> None:
     frame = people()
     model = lightgbm.LGBMClassifier(**QUIET).fit(frame, churned(frame))
@@ -109,6 +131,31 @@ def test_xgboost_with_categories(machine: Machine) -> None:
     model = xgboost.XGBClassifier(n_estimators=8, enable_categorical=True, n_jobs=1).fit(frame, truth)
     done = register("churn", model, data=frame, settings=machine)
     assert np.abs(served(done, machine, frame).scores - model.predict_proba(frame)).max() < 1e-5
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "python"])
+@pytest.mark.parametrize("saved", [False, True])
+def test_xgboost_that_stopped_early_answers_with_its_best_trees(
+    saved: bool, runtime: Any, machine: Machine, tmp_path: Path
+) -> None:
+    frame, noise = people()[["age", "plan", "visits"]], np.random.default_rng(1).integers(0, 2, ROWS)
+    model = xgboost.XGBClassifier(
+        n_estimators=50, learning_rate=0.5, early_stopping_rounds=3, enable_categorical=True, n_jobs=1
+    )
+    model.fit(frame[:200], noise[:200], eval_set=[(frame[200:], noise[200:])], verbose=False)
+    assert model.best_iteration + 1 < model.get_booster().num_boosted_rounds()
+    model.save_model(tmp_path / "model.json")
+    registered = tmp_path / "model.json" if saved else model
+    done = register("early", registered, data=frame, runtime=runtime, settings=machine)
+    assert np.abs(served(done, machine, frame).scores - model.predict_proba(frame)).max() < 1e-5
+
+
+def test_an_xgboost_model_with_a_number_for_missing_is_refused(machine: Machine) -> None:
+    frame = people()[["age", "visits"]]
+    model = xgboost.XGBRegressor(n_estimators=2, missing=-999.0, n_jobs=1).fit(frame, frame["visits"])
+    for runtime in ("onnx", "python"):
+        with pytest.raises(BadInput, match="was fitted with missing=-999; put missing values into the data as such"):
+            register("m", model, data=frame, runtime=runtime, settings=machine)  # type: ignore[arg-type]
 
 
 REGRESSORS = {
@@ -180,6 +227,18 @@ def test_boosters_inside_pipelines(last: Any, machine: Machine) -> None:
     done = register("reviews", model, data=frame[["shop", "visits"]], settings=machine)
     assert done.manifest.runtime == "onnx"
     assert list(served(done, machine, frame).prediction) == list(model.predict(frame[["shop", "visits"]]))
+
+
+def test_columns_may_have_any_name(machine: Machine) -> None:
+    frame, truth = reviews()
+    odd = (
+        frame[["visits"]].rename(columns={"visits": "Visits (€)"}).assign(label=frame["visits"], **{"Visits_.€.": 1.5})
+    )
+    columns = make_column_transformer((StandardScaler(), ["Visits (€)"]), ("passthrough", ["label"]))
+    model = make_pipeline(columns, LogisticRegression()).fit(odd, truth)
+    done = register("odd", model, data=odd, settings=machine)
+    assert [f.name for f in done.manifest.signature.features] == list(odd)
+    assert list(served(done, machine, odd).prediction) == list(model.predict(odd))
 
 
 def strange_pipeline() -> Any:

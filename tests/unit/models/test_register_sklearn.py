@@ -1,24 +1,28 @@
 """Registering scikit-learn models end to end: converted, proved, profiled, versioned, served."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.ensemble import GradientBoostingClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 
 from seatrial.drift.profile import Profile
-from seatrial.models.frames import pack
+from seatrial.models.frames import pack, rows_of
+from seatrial.models.parity import served_answers
 from seatrial.models.register import register
 from seatrial.models.registry import Registry
 from seatrial.models.runtimes import load
 from seatrial.protocol.features import Encoder
+from seatrial.spec.errors import BadInput
 from tests.unit.models.conftest import Machine
 
 MODELS = {
@@ -51,6 +55,43 @@ def test_digits_are_served_as_the_original_answers(which: str, digits: pd.DataFr
     assert np.abs(outputs[signature.answer.scores] - model.predict_proba(unseen)).max() < 1e-5
     assert done.manifest.lineage.metrics["accuracy"] == pytest.approx(model.score(unseen, holdout["digit"]))
     runtime.close()
+
+
+def answered(model: Any, frame: pd.DataFrame, machine: Machine) -> Any:
+    """What a version of the model answers to requests with these rows."""
+    done = register("m", model, data=frame, settings=machine)
+    _, directory = Registry(machine).materialise("m", done.version, machine.home / "store")
+    signature = done.manifest.signature
+    outputs = load(directory).run(Encoder(signature).encode(rows_of(frame, signature.features)).tensors)
+    return served_answers(outputs, signature.answer).prediction
+
+
+def test_a_model_fitted_on_a_table_of_one_column_answers_with_numbers(digits: pd.DataFrame, machine: Machine) -> None:
+    frame = digits.drop(columns="digit").iloc[:200, 20:30]
+    model = LinearRegression().fit(frame, digits[["digit"]].head(200))
+    assert answered(model, frame, machine) == pytest.approx(model.predict(frame)[:, 0], abs=1e-3)
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "python"])
+def test_a_model_of_several_values_is_refused(runtime: Any, digits: pd.DataFrame, machine: Machine) -> None:
+    frame = digits.drop(columns="digit").iloc[:200, 20:30]
+    model = Ridge().fit(frame, digits.iloc[:200, :2])
+    with pytest.raises(BadInput, match="predicts 2 values at once; register one model a value"):
+        register("m", model, data=frame, runtime=runtime, settings=machine)
+
+
+def test_a_search_is_served_as_its_best_model(digits: pd.DataFrame, machine: Machine) -> None:
+    frame = digits.drop(columns="digit").iloc[:200, 20:30]
+    labels = np.where(digits["digit"].head(200) > 4, "high", "low")
+    search = GridSearchCV(make_pipeline(HistGradientBoostingClassifier(max_iter=3)), {}, cv=2).fit(frame, labels)
+    assert list(answered(search, frame, machine)) == list(search.predict(frame))
+
+
+def test_categories_alone_need_no_column_transformer(machine: Machine) -> None:
+    frame = pd.DataFrame({"plan": ["a", "b", None, "a"] * 20, "shop": ["n", "s", "s", "n", "e"] * 16})
+    labels = np.where(frame["shop"] == "n", "yes", "no")
+    model = make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression()).fit(frame, labels)
+    assert list(answered(model, frame, machine)) == list(model.predict(frame))
 
 
 def test_the_artefact_carries_its_profile_samples_and_lineage(digits: pd.DataFrame, machine: Machine) -> None:

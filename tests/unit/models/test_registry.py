@@ -56,6 +56,20 @@ def test_a_uri_of_another_form_is_bad_input(uri: str, machine: Machine) -> None:
         Registry(machine).resolve(uri)
 
 
+@pytest.mark.parametrize("alias", ["two words", "latest", "v1", ""])
+def test_an_alias_that_cannot_be_one_is_refused_before_there_is_a_version(alias: str, machine: Machine) -> None:
+    with pytest.raises(BadInput, match="cannot be an alias"):
+        registered(machine, alias=alias)
+    assert not machine.home.exists()
+
+
+@pytest.mark.parametrize("parity", [-1.0, float("nan"), float("inf")])
+def test_a_parity_that_bounds_nothing_is_refused(parity: float, machine: Machine) -> None:
+    model = LogisticRegression().fit(DATA, [0, 0, 1, 1])
+    with pytest.raises(BadInput, match="bounds nothing"):
+        register("m", model, data=DATA, parity=parity, settings=machine)
+
+
 def test_a_name_that_cannot_be_one_is_refused(machine: Machine) -> None:
     with pytest.raises(BadInput, match="cannot name a model"):
         registered(machine, name="a/b'c")

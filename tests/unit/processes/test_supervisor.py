@@ -100,6 +100,19 @@ def test_a_killed_child_is_started_again_its_counts_settled_first_and_others_lef
     assert system.process.wait(20) == 0
 
 
+def test_a_child_that_cannot_be_started_is_tried_again_and_others_left_alone(place: Path) -> None:
+    log = place / "logs" / "worker0.log"
+    log.mkdir(parents=True)  # so that its log cannot be opened
+    system = System(place, "worker0", "other")
+    other = system.pid("other")
+    log.rmdir()
+    assert alive(system.pid("worker0"))
+    assert system.pid("other") == other
+    system.process.terminate()
+    assert system.process.wait(20) == 0
+    assert '"not started"' in (place / "logs" / "supervisor.log").read_text()
+
+
 def test_children_are_stopped_in_their_order(place: Path) -> None:
     system = System(place, "worker0", "control", "compactor")
     pids = [system.pid(name) for name in ("worker0", "control", "compactor")]

@@ -35,6 +35,12 @@ def test_read_predict_refuses_in_words(body: bytes, message: str) -> None:
         read_predict(body)
 
 
+@pytest.mark.parametrize("latency", [b"1e308", b"1e20", b"-1"])
+def test_a_latency_that_no_row_holds_is_refused(latency: bytes) -> None:
+    with pytest.raises(BadInput, match=r"\$.latency_ms"):
+        read_predictions(b'{"deployment":"d","request_id":"r","variant":"v","latency_ms":' + latency + b"}")
+
+
 def test_read_predict_one_and_several() -> None:
     one = read_predict(b'{"unit": "u", "features": {"a": 1, "b": null}}')
     assert (one.unit, one.features) == ("u", {"a": 1, "b": None})

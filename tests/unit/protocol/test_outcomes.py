@@ -57,6 +57,8 @@ def test_object_array_and_lines() -> None:
         ({"unit": ""}, "unit is empty"),
         ({"unit": "x" * 10_000}, "unit is 10000 bytes"),
         ({"outcome": ""}, "outcome is empty"),
+        ({"at": "0001-01-01T00:00:00+23:59"}, "out of range; expected a time within the years 1 to 9999"),
+        ({"at": "9999-12-31T23:59:59-23:59"}, "out of range; expected a time within the years 1 to 9999"),
         ({"row": 1}, "give the request_id too"),
         ({"row": -1, "request_id": "r"}, r"\$.*row"),
         ({"at": "2026-01-01T00:00:00"}, "has no offset; write 2026-01-01T00:00:00Z"),

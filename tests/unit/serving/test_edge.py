@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from seatrial.routing.snapshot import Shadow
 from seatrial.serving.coding import deflate, inflate
 from seatrial.serving.edge import Timeouts
 from tests.edges import Reply, Served, Wire, edge, request
@@ -263,10 +264,52 @@ def test_a_million_rows_are_refused_with_the_limit(here: Bench) -> None:
     with edge(here, body_bytes=64 << 20) as served:
         wire = served.wire()
         row = msgspec.json.encode({"features": GOOD})
-        body = b'{"instances":[' + b",".join([row] * 200_000) + b"]}"
-        reply = wire.ask("POST", PREDICT, body)
-        assert reply.status == 413
-        assert "200000 rows in one request; the limit is 10000" in reply.json["error"]
+        for rows, message in (
+            (1_000_000, "over 200000 objects and lists in one request; the limit is 10000 rows"),
+            (20_000, "20000 rows in one request; the limit is 10000"),
+        ):
+            reply = wire.ask("POST", PREDICT, b'{"instances":[' + b",".join([row] * rows) + b"]}")
+            assert reply.status == 413
+            assert message in reply.json["error"]
+
+
+def test_a_hanging_shadow_keeps_no_more_bytes_than_its_bound(
+    here: Bench, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seatrial.serving.shadowing.MAX_BYTES", 1 << 20)
+    model = Scripted()
+    model.hang()
+    shadows = (Shadow(variant="challenger", share=1.0, salt="s"),)
+    deployed = here.serve(snapshot(shadows=shadows), challenger=slow(model))
+    body = msgspec.json.encode({"features": {**GOOD, "note": "x" * (300 << 10)}})
+    for _ in range(8):
+        assert wire.ask("POST", PREDICT, body).status == 200
+    dropped = 'shadow_total{deployment="churn",variant="challenger",result="dropped"}'
+    wait_for(lambda: here.recorder.counters.values().get(dropped, 0) >= 8 - 4, what="copies dropped")
+    model.release()
+    wait_for(lambda: deployed.idle, what="an idle lane")
+
+
+def test_the_bodies_of_all_connections_are_bounded_together(served: Served) -> None:
+    served.edge.held_bytes = 1 << 20
+    head, _, _ = request("POST", PREDICT, b"x" * 700_000).partition(b"\r\n\r\n")
+    first = served.wire()
+    first.send(head + b"\r\n\r\n" + b"x" * 600_000)
+    wait_for(lambda: served.edge.held == 600_000, what="half a body")
+    refused = served.wire().ask("POST", PREDICT, b"x" * 700_000)
+    assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+    assert served.wire().ask("POST", PREDICT, BODY).status == 200
+    first.close()
+    wait_for(lambda: served.edge.held == 0, what="everything let go")
+    large = msgspec.json.encode({"features": {**GOOD, "note": "x" * 700_000}})
+    assert [served.wire().ask("POST", PREDICT, large).status for _ in range(3)] == [200, 200, 200]
+    wait_for(lambda: served.edge.held == 0, what="everything let go")
+
+
+@pytest.mark.parametrize("path", [PREDICT, "/v2/models/churn/infer", "/v1/predictions", "/v1/outcomes"])
+def test_a_body_of_brackets_is_refused_unread(wire: Wire, path: str) -> None:
+    reply = wire.ask("POST", path, b"[" + b"{}," * 300_000 + b"{}]")
+    assert (reply.status, reply.json["error"][:30]) == (413, "over 200000 objects and lists ")
 
 
 # The binary tensor extension and content codings.

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from seatrial.ledger.accounting import accounts
@@ -15,7 +16,7 @@ from seatrial.routing.assign import assign_many
 from seatrial.routing.snapshot import Arm, ContextKey, Entry, LogPolicy, Shadow
 from seatrial.serving.gateway import Limits
 from seatrial.spec.errors import BadInput, NotFound, TooLarge, Unavailable
-from tests.gateways import CLOCK, GOOD, Bench, Scripted, bench, broken, quick, slot, slow, snapshot
+from tests.gateways import BINARY, CLOCK, GOOD, Bench, Scripted, bench, broken, quick, slot, slow, snapshot
 from tests.waiting import wait_for
 
 HALF = {"champion": 0.5, "challenger": 0.5}
@@ -82,6 +83,27 @@ def test_the_default_answers_for_a_broken_variant(here: Bench, engine: Any) -> N
     assert row["prediction.score"] == 0.25
 
 
+@pytest.mark.parametrize("engine", [quick, slow])
+def test_rows_that_only_the_challenger_refuses_are_its_failure(here: Bench, engine: Any) -> None:
+    features = tuple(msgspec.structs.replace(feature, nullable=False) for feature in BINARY.features)
+    strict = msgspec.structs.replace(BINARY, features=features)
+    slots = (slot("champion", 1), slot("challenger", 2, signature=strict))
+    here.serve(
+        snapshot({"challenger": 1.0}, slots=slots), champion=engine(Scripted(0.25)), challenger=engine(Scripted())
+    )
+    missing = {**GOOD, "income": None}
+    answer = ask(here, missing)
+    assert (answer["variant"], answer["answered_by"], answer["score"]) == ("challenger", "default", 0.25)
+    (row,) = here.rows()
+    assert (row["status"], row["answered"]) == ("error", "champion")
+    assert row["error"].startswith("refused: feature 'income' is missing")
+    with pytest.raises(BadInput, match="'income' is missing"):
+        ask(here, missing, variant="challenger")
+    with pytest.raises(BadInput, match="'age' is missing"):
+        ask(here, {**missing, "age": None})
+    assert len(here.rows()) == 1
+
+
 def test_the_fallback_answers_when_the_default_fails_too(here: Bench) -> None:
     fallback = {"prediction": 0, "score": 0.125, "note": "guess"}
     here.serve(
@@ -143,6 +165,23 @@ def test_a_hanging_variant_holds_nobody_else_up_and_is_shed(here: Bench) -> None
     assert [answer["answered_by"] for answer in answers] == ["assigned"] * 5 + ["default"] + ["assigned"] * 2
     (row,) = [row for row in here.rows() if row["request_id"] == "shed"]
     assert row["status"] == "shed"
+
+
+def test_calls_given_up_keep_their_place_in_the_queue_of_a_hanging_model(here: Bench) -> None:
+    model = Scripted()
+    model.hang()
+    engine = slow(model, threads=1, waiting=3)
+    here.serve(
+        snapshot({"challenger": 1.0}, slots=(slot("champion", 1), slot("challenger", 2, timeout=0.01))),
+        challenger=engine,
+    )
+    for _ in range(10):
+        assert ask(here)["answered_by"] == "default"
+    assert engine.held == 4
+    model.release()
+    wait_for(lambda: engine.held == 0, what="an empty queue")
+    assert model.calls == 1
+    assert sorted(row["status"] for row in here.rows()) == ["shed"] * 6 + ["timeout"] * 4
 
 
 def test_a_surprise_of_the_runtime_is_that_variants_failure(here: Bench) -> None:
@@ -468,6 +507,7 @@ def test_rows_of_applications_are_checked_all_or_none(here: Bench) -> None:
         ({"prediction": {"prediction": 1}}, "give `prediction` the bare answer, with `score` or `scores` beside it"),
         ({"unit": ""}, "unit is empty"),
         ({"features": {}}, "'age' is missing"),
+        ({"at": "9999-12-31T23:59:59-23:59"}, "at: .* is out of range"),
         ({"deployment": "other"}, "no deployment is called 'other'"),
     ):
         with pytest.raises(BadInput, match=message):
@@ -609,6 +649,13 @@ def test_infer_refuses_before_anything_is_booked(here: Bench) -> None:
     with pytest.raises(BadInput, match="expected a string, got 3"):
         infer(here, [X], parameters={"variant": 3})
     assert here.rows() == []
+
+
+def test_the_rows_of_every_input_are_bounded(here: Bench) -> None:
+    here.serve(snapshot())
+    empty = {"name": "Y", "shape": [2**31 - 1, 0], "datatype": "FP32", "data": []}
+    with pytest.raises(TooLarge, match="2147483647 rows in one request; the limit is 10000"):
+        infer(here, [X, empty])
 
 
 def test_metadata(here: Bench) -> None:

@@ -45,11 +45,40 @@ def test_a_thread_that_did_not_run_is_not_the_models_fault() -> None:
     assert pace.fits(1)
 
 
-def test_a_long_call_makes_the_next_be_timed_by_the_processor() -> None:
+def test_long_calls_make_the_next_be_timed_by_the_processor() -> None:
     pace = noted(Pace(), 10, 20.0)
     pace.careful = 0
-    pace.note(3000.0, 1)
+    noted(pace, 3, 3000.0)
     assert pace.careful > 0
+
+
+def test_on_a_busy_machine_the_second_clock_rests() -> None:
+    """One call in a hundred is held up by others; the processor's clock is asked for few of the rest."""
+    pace = noted(Pace(), 300, 20.0)
+    careful = 0
+    for call in range(20_000):
+        wall = 3000.0 if call % 100 == 0 else 20.0
+        if pace.careful:
+            pace.careful -= 1
+            careful += 1
+            pace.note(wall, 1, 20.0)
+        else:
+            pace.note(wall, 1)
+        assert pace.inline
+    assert careful < 20_000 * 0.05
+
+
+def test_several_long_calls_in_a_row_are_looked_into_though_the_clock_rests() -> None:
+    pace = noted(Pace(), 300, 20.0)
+    noted(pace, 50, 3000.0, 20.0)
+    pace.careful = 0
+    noted(pace, 1, 20.0)
+    noted(pace, 2, 3000.0)
+    assert pace.careful == 0
+    noted(pace, 1, 3000.0)
+    assert pace.careful > 0
+    noted(pace, 5, 3000.0, 3000.0)
+    assert not pace.fits(1)
 
 
 def test_batches_fit_by_what_a_row_costs() -> None:

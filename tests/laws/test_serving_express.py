@@ -1,0 +1,221 @@
+"""The quick way answers, writes and counts as the long way does, or leaves the request alone."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from seatrial.models.runtimes import OnnxRuntime
+from seatrial.protocol.plain import plain_bodies
+from seatrial.routing.snapshot import LogPolicy
+from seatrial.serving.edge import Request, Response, refusal
+from seatrial.serving.engine import Engine
+from seatrial.serving.routes import Routes
+from seatrial.spec.errors import SeatrialError
+from seatrial.spec.signature import Feature, Signature
+from tests.gateways import Bench, ContextKey, Shadow, bench, logistic, quick, slot, slow, snapshot
+
+WIDTH = 4
+MODEL, PLAIN = logistic(WIDTH)
+KINDS = (
+    Feature(name="feature_0", kind="number"),
+    Feature(name="feature_1", kind="number", nullable=True),
+    Feature(name="feature_2", kind="integer"),
+    Feature(name="feature_3", kind="boolean"),
+)
+SIGNATURE = msgspec.structs.replace(PLAIN, features=KINDS)
+NAMES = tuple(feature.name for feature in KINDS)
+UNSTABLE = ("at", "latency_us")
+
+
+def served(bench: Bench, signature: Signature = SIGNATURE, **more: Any) -> Routes:
+    slots = (slot("champion", 1, signature), slot("challenger", 2, signature))
+    given: dict[str, Any] = {"log": LogPolicy(features=NAMES), **more}
+    engines = {s.variant: _ready(OnnxRuntime(MODEL, ("label", "probabilities"))) for s in slots}
+    bench.serve(snapshot({"champion": 0.5, "challenger": 0.5}, slots=slots, **given), **engines)
+    return Routes(bench.gateway)
+
+
+def _ready(runtime: OnnxRuntime) -> Engine:
+    engine = quick(runtime, ticks=lambda: 0, processor_ticks=lambda: 0)
+    engine.pace.careful = 0
+    return engine
+
+
+def still(home: Path) -> AbstractContextManager[Bench]:
+    """A bench on which every call takes no time, whatever else the machine does."""
+    return bench(home, ticks=lambda: 0)
+
+
+class Both:
+    """The same gateway twice; the second one knows no quick way."""
+
+    def __init__(self, one: Bench, other: Bench, **more: Any) -> None:
+        self.benches = one, other
+        self.asked = 0
+        self.ways = served(one, **more), served(other, **more)
+        other.gateway._express.clear()
+
+    def ask(self, body: bytes) -> list[Any]:
+        """What each says to a body; both give its request the same identity."""
+        self.asked += 1
+        for each in self.benches:
+            each.gateway._ids = lambda: f"{self.asked:032x}"
+            for way in each.gateway._express.values():
+                way._ids = each.gateway._ids
+        return [_answer(routes, body) for routes in self.ways]
+
+    def rows(self) -> list[list[dict[str, Any]]]:
+        return [[{k: v for k, v in row.items() if k not in UNSTABLE} for row in b.rows()] for b in self.benches]
+
+    def counts(self) -> list[dict[str, int]]:
+        return [
+            {name: value for name, value in b.recorder.counters.values().items() if "latency" not in name and value}
+            for b in self.benches
+        ]
+
+
+def _answer(routes: Routes, body: bytes) -> Any:
+    try:
+        answer = routes.handle(Request(b"POST", b"/v1/deployments/churn/predict", {}, body, True))
+    except SeatrialError as error:
+        answer = refusal(error)
+    assert isinstance(answer, bytes | Response)
+    if isinstance(answer, bytes):
+        return list(msgspec.json.decode(answer).items())
+    return answer[:2]
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+    with still(tmp_path_factory.mktemp("quick")) as one, still(tmp_path_factory.mktemp("long")) as other:
+        yield Both(one, other)
+
+
+numbers = (
+    st.floats(allow_nan=False, allow_infinity=False)
+    | st.floats(-100, 100)
+    | st.integers(-(2**70), 2**70)
+    | st.sampled_from([0, 1, -0.0, 2**53, 2**53 + 1, -(2**53), 1e15, 1e300, 5e-324, 3.5e38])
+)
+odd = st.none() | st.booleans() | st.text(max_size=3) | st.lists(st.integers(), max_size=2)
+features = st.fixed_dictionaries(
+    {"feature_0": st.floats(-9, 9), "feature_1": numbers, "feature_2": st.integers(-5, 5), "feature_3": st.booleans()},
+) | st.fixed_dictionaries({}, optional=dict.fromkeys((*NAMES, "feature_9"), numbers | odd))
+units = (
+    st.text(max_size=300) | st.integers(-(2**70), 2**70) | st.none() | st.booleans() | st.sampled_from(["u", "ü" * 256])
+)
+bodies = st.fixed_dictionaries(
+    {"features": features, "unit": st.sampled_from(["a", "b", "c", "ü", "u" * 256, "u" * 257, ""])},
+    optional={
+        "context": st.none() | st.just({}),
+        "key": st.just("k"),
+        "instances": st.none(),
+        "variant": st.just("champion"),
+    },
+) | st.fixed_dictionaries({}, optional={"features": features, "unit": units})
+
+
+@given(bodies)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_both_ways_answer_alike(both: Both, body: dict[str, Any]) -> None:
+    quickly, at_length = both.ask(msgspec.json.encode(body))
+    assert quickly == at_length
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"features": {"feature_0": 1e999, "feature_2": 1, "feature_3": true}, "unit": "u"}',
+        b'{"features": {"feature_0": 1, "feature_0": 2, "feature_2": 1, "feature_3": true}, "unit": "u"}',
+        b'{"features": {"feature_0": 1, "feature_2": 1.0, "feature_3": true}, "unit": "u"}',
+        b'{"features": {"feature_0": 1, "feature_2": 1.5, "feature_3": true}, "unit": "u"}',
+        b'{"features": {"feature_0": 1, "feature_2": 1, "feature_3": 1}, "unit": "u"}',
+        b'{"features": {"feature_0": 1, "feature_2": 1, "feature_3": true}, "unit": "\\ud800"}',
+        b'{"features": {"feature_0": 1, "feature_2": 1, "feature_3": true}, "unit": "u"} x',
+        b'{"features": {"feature_0": 9007199254740993, "feature_2": 1, "feature_3": true}, "unit": "u"}',
+        b'{"features": {"feature_0": 1, "feature_1": null, "feature_2": 1, "feature_3": true}, "unit": "u"}',
+    ],
+)
+def test_both_ways_treat_odd_bodies_alike(both: Both, body: bytes) -> None:
+    quickly, at_length = both.ask(body)
+    assert quickly == at_length
+
+
+def test_both_ways_write_and_count_alike(tmp_path: Path) -> None:
+    with still(tmp_path / "quick") as one, still(tmp_path / "long") as other:
+        pair = Both(one, other)
+        for number in range(60):
+            given: dict[str, Any] = {"feature_0": number / 7, "feature_2": number, "feature_3": number % 2 == 0}
+            if number % 3:
+                given["feature_1"] = -number / 3
+            quickly, at_length = pair.ask(msgspec.json.encode({"unit": f"u{number}", "features": given}))
+            assert quickly == at_length
+        quick_rows, long_rows = ({row["unit"]: row for row in rows} for rows in pair.rows())
+        assert len(quick_rows) == 60
+        assert quick_rows == long_rows
+        assert {row["variant"] for row in quick_rows.values()} == {"champion", "challenger"}
+        quick_counts, long_counts = pair.counts()
+        assert quick_counts == long_counts
+
+
+def goes_quickly(bench: Bench) -> bool:
+    body = {"unit": "u", "features": {"feature_0": 1.0, "feature_1": 0.5, "feature_2": 1, "feature_3": True}}
+    return bench.gateway.answer_plain("churn", msgspec.json.encode(body)) is not None
+
+
+def test_a_plain_row_of_a_quick_model_goes_the_quick_way(tmp_path: Path) -> None:
+    with still(tmp_path) as here:
+        served(here)
+        assert goes_quickly(here)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"shadows": (Shadow(variant="challenger", share=1.0, salt="s"),)},
+        {"log": LogPolicy(features=NAMES, sample=0.5)},
+        {"log": LogPolicy(features=NAMES[:2])},
+        {"log": LogPolicy(features=NAMES, redact=NAMES[:1])},
+        {"context": (ContextKey(name="country", kind="string"),)},
+        {"context": (ContextKey(name="who", kind="string", optional=True),), "unit_from": "who"},
+    ],
+)
+def test_what_needs_more_goes_the_long_way(tmp_path: Path, more: dict[str, Any]) -> None:
+    with still(tmp_path) as here:
+        served(here, **more)
+        assert not goes_quickly(here)
+
+
+def test_a_slow_model_goes_the_long_way_and_a_removed_deployment_no_way(tmp_path: Path) -> None:
+    with still(tmp_path) as here:
+        served(here)
+        for engine in here.gateway.find("churn").engines.values():
+            engine.pace.inline = False
+        assert not goes_quickly(here)
+        here.gateway.remove("churn")
+        assert here.gateway.answer_plain("churn", b"{}") is None
+
+
+def test_a_swap_takes_the_quick_way_with_it(tmp_path: Path) -> None:
+    with still(tmp_path) as here:
+        served(here)
+        assert goes_quickly(here)
+        here.serve(snapshot(revision=2), champion=slow(OnnxRuntime(MODEL, ("label", "probabilities"))))
+        assert here.gateway.answer_plain("churn", b"{}") is None
+
+
+def test_only_tensors_of_plain_numbers_have_plain_bodies() -> None:
+    assert plain_bodies(SIGNATURE) is not None
+    text = msgspec.structs.replace(SIGNATURE, features=(*KINDS[:3], Feature(name="feature_3", kind="category")))
+    assert plain_bodies(text) is None
+    whole = msgspec.structs.replace(SIGNATURE, inputs=(msgspec.structs.replace(SIGNATURE.inputs[0], datatype="INT64"),))
+    assert plain_bodies(whole) is None
