@@ -567,3 +567,13 @@ def test_trouble_with_one_deployment_does_not_stop_another(scene: Scene) -> None
     scene.step(days=1)
     assert scene.status() == "rolled-back"
     assert [alert.event for alert in scene.harbour.state.alerts.of("broken")] == ["failure"]
+
+
+def test_a_test_without_an_end_ends_before_its_first_rows_are_deleted(scene: Scene) -> None:
+    endless = TEST_ONLY.replace(", at_most: 10d", "")
+    assert endless != TEST_ONLY
+    scene.harbour.apply(endless)
+    scene.step(days=80)
+    assert scene.status() == "running"
+    scene.step(days=11)
+    assert scene.status() == "inconclusive"

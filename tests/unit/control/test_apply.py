@@ -305,6 +305,12 @@ def test_text_features_are_not_logged_unless_named(harbour: Harbour) -> None:
         harbour.apply(PLAIN + "log: {features: [features.nope]}\n")
 
 
+def test_a_feature_that_nobody_takes_cannot_be_watched(harbour: Harbour) -> None:
+    harbour.apply(PLAIN + "monitors: {data: {window: 1h, features: [tenure]}}\n")
+    with pytest.raises(BadInput, match=r"`monitors.data.features` names 'tenur', .* the features are tenure, note"):
+        harbour.apply(PLAIN + "monitors: {data: {window: 1h, features: [tenur]}}\n")
+
+
 def test_same_text_can_be_applied_to_two_deployments(harbour: Harbour) -> None:
     harbour.apply()
     harbour.apply(PLAIN.replace("deployment: churn", "deployment: other"))
