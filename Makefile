@@ -35,6 +35,8 @@ bench:           ## speed: the gateway beside bare servers, the ledger at 1 M an
 	@$(BIN)/python -m bench
 	@$(BIN)/python bench/ledger.py --rows 1000000
 	@$(BIN)/python bench/ledger.py --rows 10000000
+	@$(BIN)/python -m bench.lookup --rows 200000
+	@$(BIN)/python -m bench.lookup --rows 1000000
 
 constraints:     ## resolve the newest versions and pin them
 	@$(BIN)/python -m uv pip compile --quiet --upgrade --python-version 3.11 --extra dev --extra bench --extra demo \
