@@ -71,8 +71,8 @@ class Part:
         turned away for having been drawn into a test. A variant that the caller named himself refuses for itself.
 
         Raises:
-            BadInput: The rows fit neither what the assigned variant takes nor what the default one does; or, after a miss,
-                not the default.
+            BadInput: The rows fit neither what the assigned variant takes nor what the default one does; after a miss
+                it is enough that they do not fit the default.
         """
         attempt, first = self.attempt, self.first
         if attempt.read is not None:
