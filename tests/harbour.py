@@ -10,6 +10,7 @@ import msgspec
 
 from seatrial.control.apply import Applied, apply_to
 from seatrial.control.site import Site
+from seatrial.experiments.checks import Losses
 from seatrial.experiments.judgement import Counts, Judgement, MetricJudgement, ShadowComparison
 from seatrial.models.manifest import Manifest
 from seatrial.releases.publication import Publication
@@ -203,13 +204,13 @@ class World:
         self.windows: tuple[Window, ...] = ()
         self.lost = 0
         self.judged: list[ReleaseRun] = []
-        self.lost_before: list[int] = []
+        self.lost_before: list[Losses] = []
 
-    def judge(self, _spec: Deployment, run: ReleaseRun, now: int, dropped_before: int) -> Judgement:
+    def judge(self, _spec: Deployment, run: ReleaseRun, now: int, before: Losses) -> Judgement:
         if self.broken:
             raise self.broken
         self.judged.append(run)
-        self.lost_before.append(dropped_before)
+        self.lost_before.append(before)
         shadow = ShadowComparison(
             pairs=self.pairs,
             inputs=self.pairs,
@@ -257,8 +258,8 @@ class World:
     def watch(self, *_: object) -> tuple[Window, ...]:
         return self.windows
 
-    def dropped(self, _deployment: str) -> int:
-        return self.lost
+    def losses(self, _deployment: str) -> Losses:
+        return Losses(dropped=self.lost, by_variant={"challenger": self.lost})
 
 
 def verdict(metric: str, role: Role, word: Word) -> Verdict:

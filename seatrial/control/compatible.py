@@ -21,6 +21,19 @@ def check_compatible(spec: Deployment, slots: Sequence[Slot]) -> None:
         _check_task(slot, task, spec)
         _check_features(slot, command)
         _check_classes(slot, command)
+    _check_watched(spec, slots)
+
+
+def _check_watched(spec: Deployment, slots: Sequence[Slot]) -> None:
+    """A feature that is to be watched and that nobody takes would be watched by nobody, in silence."""
+    if spec.monitors.data is None or spec.monitors.data.features == "all":
+        return
+    known = list(dict.fromkeys(feature.name for slot in slots for feature in slot.signature.features))
+    for name in spec.monitors.data.features:
+        if name not in known:
+            raise BadInput(
+                f"`monitors.data.features` names {name!r}, which no version takes; the features are {', '.join(known)}."
+            )
 
 
 def _check_task(slot: Slot, task: str, spec: Deployment) -> None:

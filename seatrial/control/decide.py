@@ -40,7 +40,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
         further_stages: How many stages come after this one.
         stage_seconds: How long the stage has run.
         at_least: Seconds the stage runs at least (a shadow's ``for``).
-        at_most: Seconds a test runs at most; None: no limit.
+        at_most: Seconds a test runs at most: the file's, or what `log.keep` allows; None: no limit.
         then: What ``ship`` leads to.
         recommendation: Of the judgement; ``unknown`` when it could not be made.
         trouble: Why it could not be made, or "".
@@ -154,7 +154,12 @@ RELEASE: tuple[Row, ...] = (
     Row("ship: promote", "test: `ship`, `then: promote`", lambda o: _ships(o) and o.then == "promote", "promote"),
     Row("ship: asked", "test: `ship`, `then: ask`, asked already", lambda o: _ships(o) and o.status == "proposed"),
     Row("ship: ask", "test: `ship`, `then: ask`", lambda o: _ships(o) and o.then == "ask", "propose"),
-    Row("time is up", "test: it has run `at_most` and does not ship", _time_is_up, "conclude"),
+    Row(
+        "time is up",
+        "test: it has run `at_most`, or as long as `log.keep` keeps its first rows, and nothing shipped",
+        _time_is_up,
+        "conclude",
+    ),
     Row(
         "no longer ships", "test: asked, but it does not ship any more", lambda o: o.status == "proposed", "reconsider"
     ),

@@ -1,7 +1,9 @@
 """Judging now, on request: what the loop would see, without acting on it."""
 
+from seatrial.control.losses import noted_losses
 from seatrial.control.senses import LedgerSenses
 from seatrial.control.site import microseconds
+from seatrial.experiments.checks import Losses
 from seatrial.experiments.judgement import Judgement
 from seatrial.releases.state import State
 from seatrial.spec.errors import NotFound
@@ -19,5 +21,5 @@ def judge_now(settings: Settings, deployment: str) -> Judgement:
         held = state.deployments.get(deployment)
         if held.run is None:
             raise NotFound(f"{deployment!r} has no release to judge; give the file a `release` and apply it")
-        before = state.marks.get(deployment, f"dropped before {held.run.id}")
-        return LedgerSenses(settings.home).judge(load_deployment(held.text), held.run, microseconds(), before or 0)
+        before = noted_losses(state.marks, held.run) or Losses()
+        return LedgerSenses(settings.home).judge(load_deployment(held.text), held.run, microseconds(), before)

@@ -17,12 +17,14 @@ from seatrial.control.alerting import Postman, tell
 from seatrial.control.change import LOOP, recover
 from seatrial.control.decide import Action, Observed
 from seatrial.control.decisions import DECIDED, Decided, decided, decision_of, entry_of
+from seatrial.control.losses import note_losses, noted_losses
 from seatrial.control.monitoring import read_windows
 from seatrial.control.observe import alias_stands, observe
 from seatrial.control.perform import Done, Who
 from seatrial.control.senses import Senses
 from seatrial.control.site import Site
 from seatrial.control.transitions import with_caps
+from seatrial.experiments.checks import Losses
 from seatrial.experiments.judgement import Judgement
 from seatrial.ledger.retention import read_retention, write_retention
 from seatrial.releases.leadership import Leadership
@@ -155,7 +157,7 @@ class Loop:
     def _judge(self, spec: Deployment, run: ReleaseRun, now: int) -> tuple[Judgement | None, str]:
         began = self._site.monotonic()
         try:
-            return self._senses.judge(spec, run, now, self._dropped_before(run)), ""
+            return self._senses.judge(spec, run, now, self._lost_before(run)), ""
         except SeatrialError as error:
             return None, str(error)
         except Exception as error:  # whatever it is, the judgement could not be made, and that is said aloud
@@ -167,14 +169,9 @@ class Loop:
             pause = max(_JUDGE_AT_LEAST, _JUDGE_COST * cost, by_age)
             self._judge_at[run.id] = now + round(pause * _SECOND)
 
-    def _dropped_before(self, run: ReleaseRun) -> int:
-        """Rows lost before the release began, noted at its first look."""
-        name = f"dropped before {run.id}"
-        before = self._site.state.marks.get(run.deployment, name)
-        if before is None:
-            before = self._senses.dropped(run.deployment)
-            self._site.state.marks.put(run.deployment, name, before)
-        return before
+    def _lost_before(self, run: ReleaseRun) -> Losses:
+        marks = self._site.state.marks
+        return noted_losses(marks, run) or note_losses(marks, run, self._senses.losses(run.deployment))
 
     def _fix_caps(self, state: DeploymentState, judgement: Judgement) -> DeploymentState:
         """Numbers that must not change once they were looked at are kept with the release."""

@@ -48,10 +48,12 @@ def observe(
     run = state.open_run
     if run is None or spec.release is None:
         return Observed(**house)  # type: ignore[arg-type]
-    return Observed(**house, **_release(spec.release, run, now, judgement), trouble=trouble)  # type: ignore[arg-type]
+    return Observed(**house, **_release(spec, run, now, judgement), trouble=trouble)  # type: ignore[arg-type]
 
 
-def _release(release: ReleaseSpec, run: ReleaseRun, now: int, judgement: Judgement | None) -> dict[str, object]:
+def _release(spec: Deployment, run: ReleaseRun, now: int, judgement: Judgement | None) -> dict[str, object]:
+    release = spec.release
+    assert release is not None
     stage = release.stages[run.stage_index]
     is_shadow = isinstance(stage, ShadowStage)
     return {
@@ -61,11 +63,18 @@ def _release(release: ReleaseSpec, run: ReleaseRun, now: int, judgement: Judgeme
         "further_stages": len(release.stages) - run.stage_index - 1,
         "stage_seconds": max(0.0, (now - run.stage_started_at) / _SECOND),
         "at_least": (stage.duration or 0.0) if isinstance(stage, ShadowStage) else stage.at_least,
-        "at_most": None if isinstance(stage, ShadowStage) else stage.at_most,
+        "at_most": None if isinstance(stage, ShadowStage) else stage.at_most or _while_kept(spec, run),
         "minimum_pairs": stage.minimum_pairs if isinstance(stage, ShadowStage) else 0,
         "then": release.then,
         **(_judged(release, judgement, is_shadow) if judgement is not None else {}),
     }
+
+
+def _while_kept(spec: Deployment, run: ReleaseRun) -> float:
+    """Seconds that a stage may last: the release's first units must have matured before their rows are deleted."""
+    windows = [(metric.within or 0.0) + metric.grace for metric in spec.metrics.values()]
+    before = (run.stage_started_at - run.started_at) / _SECOND
+    return max(0.0, spec.log.keep - max(windows, default=0.0) - before)
 
 
 def _judged(release: ReleaseSpec, judgement: Judgement, is_shadow: bool) -> dict[str, object]:

@@ -25,15 +25,15 @@ from seatrial.watch.window import Window
 class Senses(Protocol):
     """What the loop needs to see."""
 
-    def judge(self, spec: Deployment, run: ReleaseRun, now: int, dropped_before: int) -> Judgement:
-        """What is known about a release; ``dropped_before``: rows that were lost before it began."""
+    def judge(self, spec: Deployment, run: ReleaseRun, now: int, before: Losses) -> Judgement:
+        """What is known about a release; ``before``: rows that were lost before it began."""
         ...
 
     def watch(self, spec: Deployment, state: DeploymentState, since: Watermark, now: int) -> tuple[Window, ...]:
         """Windows of monitors that have become complete since the watermark."""
         ...
 
-    def dropped(self, deployment: str) -> int:
+    def losses(self, deployment: str) -> Losses:
         """Rows of a deployment that were served and never written, since this machine began."""
         ...
 
@@ -45,8 +45,8 @@ class LedgerSenses:
         self._home = home
         self._reader = Reader(home)
 
-    def judge(self, spec: Deployment, run: ReleaseRun, now: int, dropped_before: int) -> Judgement:
-        losses = Losses(dropped=max(0, self.dropped(spec.deployment) - dropped_before))
+    def judge(self, spec: Deployment, run: ReleaseRun, now: int, before: Losses) -> Judgement:
+        losses = self.losses(spec.deployment).since(before)
         with self._reader.open(spec.deployment) as view:
             return judge(spec, run, view, now, losses=losses)
 
@@ -59,9 +59,11 @@ class LedgerSenses:
         with self._reader.open(spec.deployment) as view:
             return watch(spec, profiles, view, since, now, versions=versions)
 
-    def dropped(self, deployment: str) -> int:
+    def losses(self, deployment: str) -> Losses:
         account = accounts(read_counters(layout.counters(self._home))).get(deployment)
-        return sum(account.dropped.values()) if account is not None else 0
+        if account is None:
+            return Losses()
+        return Losses(dropped=sum(account.dropped.values()), by_variant=account.arms)
 
 
 def profiles_of(slots: list[Slot]) -> Mapping[str, Profile]:

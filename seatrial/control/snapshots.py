@@ -4,8 +4,8 @@ import msgspec
 
 from seatrial.releases.records import DeploymentState, Pin
 from seatrial.releases.run import ReleaseRun
-from seatrial.routing.snapshot import Arm, ContextKey, Entry, LogPolicy, Shadow, Slot, Snapshot
-from seatrial.spec.deployment import Deployment, EntrySpec, LogSpec, ShadowStage
+from seatrial.routing.snapshot import Arm, ContextKey, Entry, LogPolicy, Lookup, Shadow, Slot, Snapshot
+from seatrial.spec.deployment import Deployment, EntrySpec, LogSpec, ShadowStage, VariantSpec
 from seatrial.spec.errors import BadInput
 from seatrial.spec.signature import Feature
 
@@ -48,7 +48,14 @@ def routing_snapshot(spec: Deployment, state: DeploymentState) -> Snapshot:
 def _slot(spec: Deployment, pin: Pin) -> Slot:
     assert pin.slot is not None
     variant = spec.variants[pin.variant]
-    return msgspec.structs.replace(pin.slot, variant=pin.variant, timeout=variant.timeout, trust=variant.trust)
+    return msgspec.structs.replace(
+        pin.slot, variant=pin.variant, timeout=variant.timeout, trust=variant.trust, lookup=_lookup(variant)
+    )
+
+
+def _lookup(variant: VariantSpec) -> Lookup | None:
+    said = variant.lookup
+    return None if said is None else Lookup(scores=said.scores, key=said.key, stale_after=said.stale_after)
 
 
 def _entry(entry: EntrySpec, spec: Deployment, state: DeploymentState) -> Entry:

@@ -14,6 +14,7 @@ from seatrial.dashboard.acting import ACTIONS, act
 from seatrial.dashboard.house import House, TheHouse
 from seatrial.dashboard.parts import PARTS, RANGES, overview
 from seatrial.reports.page import chart_json
+from seatrial.reports.prose import count, prose
 from seatrial.spec.errors import NotFound, SeatrialError
 
 router = APIRouter(include_in_schema=False)
@@ -21,6 +22,7 @@ REFRESH_SECONDS = 3
 _KINDS = {".css": "text/css", ".js": "text/javascript"}
 _TEMPLATES = Environment(loader=PackageLoader("seatrial.dashboard"), autoescape=True, undefined=StrictUndefined)
 _TEMPLATES.globals["chart_json"] = chart_json
+_TEMPLATES.filters.update(prose=prose, count=count)
 
 
 def _page(template: str, **values: Any) -> HTMLResponse:
@@ -45,7 +47,10 @@ def index(house: TheHouse) -> HTMLResponse:
 def deployment(name: str, house: TheHouse, last: str = "") -> HTMLResponse:
     snapshot = house.snapshot(name)
     if snapshot is None:
-        raise NotFound(f"there is no deployment {name!r}; see / for those there are")
+        known = ", ".join(f"`{one}`" for one in sorted(house.publication.all_active()))
+        raise NotFound(
+            f"There is no deployment `{name}`; " + (f"there is: {known}." if known else "nothing is deployed.")
+        )
     query = f"?last={quote(last)}" if last in RANGES else ""
     parts = {part: _first_sight(part, house, name, last) for part in PARTS}
     return _page("deployment.html", title=name, task=snapshot.task, parts=parts, every=REFRESH_SECONDS, query=query)
@@ -56,7 +61,9 @@ def _first_sight(part: str, house: House, name: str, last: str) -> Markup:
     try:
         values = PARTS[part](house, name, last)
     except SeatrialError as error:
-        return Markup('<section class="card"><h2>{}</h2><p class="bad">{}</p></section>').format(part, str(error))
+        return Markup('<section class="card"><h2>{}</h2><p class="bad">{}</p></section>').format(
+            part.capitalize(), prose(str(error))
+        )
     return Markup(_TEMPLATES.get_template(f"{part}.html").render(values))
 
 

@@ -3,13 +3,26 @@
 from collections.abc import Callable
 from typing import Any
 
-from seatrial.dashboard.formats import arms, interval, moment, number, span, tone
+from seatrial.dashboard.formats import (
+    arms,
+    difference,
+    interval,
+    measured,
+    moment,
+    number,
+    percent,
+    probability,
+    span,
+    tone,
+)
 from seatrial.dashboard.house import House
+from seatrial.dashboard.meaning import is_share, meaning
 from seatrial.dashboard.traffic import Traffic, VersionTraffic
 from seatrial.dashboard.watching import watch
 from seatrial.experiments.judgement import MetricJudgement
 from seatrial.releases.run import ReleaseRun
 from seatrial.reports import charts
+from seatrial.reports.prose import count
 from seatrial.routing.snapshot import Snapshot
 from seatrial.stats.interval import TestResult
 
@@ -31,8 +44,8 @@ def overview(house: House) -> list[dict[str, Any]]:
         found.append(
             {
                 "name": name,
-                "badge": run.status if run else "",
-                "tone": tone(run.status) if run else "",
+                "badge": _word(run),
+                "tone": tone(_word(run)),
                 "sentence": _standing(snapshot, run),
                 "arms": arms(_main_entry(snapshot, run)),
             }
@@ -50,11 +63,11 @@ def now(house: House, name: str, range_name: str) -> dict[str, Any]:
     read = house.traffic.read(name, now=house.clock(), seconds=seconds)
     return {
         "deployment": name,
-        "badge": run.status if run and run.open else "in command",
-        "tone": tone(run.status) if run and run.open else "good",
+        "badge": _word(run),
+        "tone": tone(_word(run)),
         "sentence": _standing(snapshot, run),
         "entries": [{"name": entry.name, "arms": arms(entry)} for entry in snapshot.entries],
-        "shadows": [f"{s.variant} runs in shadow of {100 * s.share:.3g}% of requests" for s in snapshot.shadows],
+        "shadows": [f"{s.variant} runs in shadow of {percent(s.share)} of requests" for s in snapshot.shadows],
         "variants": [_variant_row(slot.variant, slot.model_version, read) for slot in snapshot.slots],
         "actions": _possible(run, has_previous=bool(state and state.previous)),
     }
@@ -96,12 +109,12 @@ def verdict(house: House, name: str, _range: str) -> dict[str, Any]:
         "badge": judgement.recommendation,
         "tone": tone(judgement.recommendation),
         "sentence": judgement.sentence,
-        "drawing": charts.verdict_over_time(points) if points else None,
+        "drawing": charts.verdict_over_time(points, share=bool(primary and is_share(primary))) if points else None,
         "metric": primary.name if primary else "",
-        "metrics": [_metric_row(metric) for metric in judgement.metrics],
+        "metrics": [_metric_row(metric, judgement.unit) for metric in judgement.metrics],
         "shadow": judgement.shadow.sentence if judgement.shadow else "",
         "checks": [{"tone": "" if c.ok else "bad", "sentence": c.sentence} for c in judgement.checks],
-        "fixed": [_fixed_row(result) for result in primary.fixed] if primary else [],
+        "fixed": [_fixed_row(result, share=is_share(primary)) for result in primary.fixed] if primary else [],
     }
 
 
@@ -127,6 +140,11 @@ PARTS: dict[str, Callable[[House, str, str], dict[str, Any]]] = {
     "trail": trail,
 }
 """The parts of a deployment's page, in their order; a template has the name of its part."""
+
+
+def _word(run: ReleaseRun | None) -> str:
+    """How a deployment stands, in a word: a release under way, or somebody in command."""
+    return run.status if run is not None and run.open else "in command"
 
 
 def _main_entry(snapshot: Snapshot, run: ReleaseRun | None) -> Any:
@@ -156,34 +174,36 @@ def _variant_row(variant: str, version: str, read: Traffic) -> dict[str, Any]:
     return {
         "variant": variant,
         "version": version,
-        "rows": own.rows,
-        "failed": own.failed,
+        "rows": count(own.rows),
+        "failed": count(own.failed),
+        "broken": own.failed > 0,
         "p50": number(own.p50_ms),
         "p99": number(own.p99_ms),
     }
 
 
-def _metric_row(metric: MetricJudgement) -> dict[str, Any]:
-    v = metric.verdict
+def _metric_row(metric: MetricJudgement, unit: str) -> dict[str, Any]:
+    v, share = metric.verdict, is_share(metric)
     return {
         "name": metric.name,
         "part": metric.part,
+        "meaning": meaning(metric, unit),
         "word": v.word,
         "tone": tone(v.word),
-        "champion": number(v.control_mean),
-        "challenger": number(v.treatment_mean),
-        "effect": number(v.effect, signed=True),
-        "interval": interval(v.lower, v.upper),
-        "units": f"{v.n_control:,} / {v.n_treatment:,}",
+        "champion": measured(v.control_mean, share=share),
+        "challenger": measured(v.treatment_mean, share=share),
+        "effect": difference(v.effect, share=share),
+        "interval": interval(v.lower, v.upper, share=share),
+        "units": f"{count(v.n_control)} / {count(v.n_treatment)}",
     }
 
 
-def _fixed_row(result: TestResult) -> dict[str, Any]:
+def _fixed_row(result: TestResult, *, share: bool) -> dict[str, Any]:
     return {
         "method": result.method,
         "statistic": number(result.statistic),
-        "p": number(result.p_value),
-        "effect": number(result.effect, signed=True),
-        "interval": interval(result.lower, result.upper),
+        "p": probability(result.p_value),
+        "effect": difference(result.effect, share=share),
+        "interval": interval(result.lower, result.upper, share=share),
         "note": result.note,
     }

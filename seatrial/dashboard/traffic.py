@@ -18,7 +18,7 @@ select
     variant,
     role,
     count(*) as n,
-    count(*) filter (status <> 'ok') as failed,
+    count(*) filter (status not in ('ok', 'miss')) as failed,
     quantile_cont(latency_us, 0.5) / 1000.0 as p50,
     quantile_cont(latency_us, 0.99) / 1000.0 as p99
 from rows
@@ -33,7 +33,7 @@ select
     variant,
     assigned_version as version,
     count(*) filter (role = 'answer') as n,
-    count(*) filter (status <> 'ok') as failed,
+    count(*) filter (status not in ('ok', 'miss')) as failed,
     quantile_cont(latency_us, 0.5) filter (role = 'answer') / 1000.0 as p50,
     quantile_cont(latency_us, 0.99) filter (role = 'answer') / 1000.0 as p99
 from rows

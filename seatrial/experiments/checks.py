@@ -9,7 +9,7 @@ from seatrial.experiments.judgement import Check
 from seatrial.experiments.sample import Sample
 from seatrial.experiments.units import RowCounts
 from seatrial.releases.run import ReleaseRun
-from seatrial.stats.chi_squared import chi_squared
+from seatrial.stats.bernoulli import share_sequence
 from seatrial.stats.effect import Effect
 from seatrial.stats.holm import holm
 from seatrial.stats.minimum import MINIMUM_UNITS
@@ -24,19 +24,26 @@ DROPPED_SHARE = 0.001
 """Rows that the ledger had to drop, of all rows, above which verdicts are withheld."""
 
 DROPPED_ALPHA = 0.001
-"""Chi-squared level at which the arms lost rows unequally."""
+"""Over all looks: the level at which the arms lost rows unequally."""
 
 
 class Losses(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows that were served and never written, since the release began.
+    """Rows that were served and never written.
 
     Attributes:
         dropped: Of the whole deployment.
-        by_variant: Of the variants, where the writer knows them.
+        by_variant: Of them, those whose variant is known (a crash tells none).
     """
 
     dropped: int = 0
     by_variant: dict[str, int] = {}
+
+    def since(self, before: "Losses") -> "Losses":
+        """What was lost after ``before``."""
+        return Losses(
+            dropped=max(0, self.dropped - before.dropped),
+            by_variant={arm: max(0, n - before.by_variant.get(arm, 0)) for arm, n in self.by_variant.items()},
+        )
 
 
 def check_sample_ratio(fresh: Mapping[int, Mapping[str, int]], run: ReleaseRun) -> Check:
@@ -65,9 +72,7 @@ def check_dropped(losses: Losses, rows: RowCounts, run: ReleaseRun) -> Check:
     """
     served = losses.dropped + rows.total
     share = losses.dropped / served if served else 0.0
-    table = [[losses.by_variant.get(arm, 0), rows.by_variant.get(arm, 0)] for arm in (run.champion, run.challenger)]
-    p_value = chi_squared(table).p_value if losses.by_variant else None
-    unequal = p_value is not None and p_value < DROPPED_ALPHA
+    unequal = _lost_unequally(losses, rows, run)
     what = f"{losses.dropped} of {served} rows were dropped"
     return Check(
         name="dropped-rows",
@@ -76,6 +81,16 @@ def check_dropped(losses: Losses, rows: RowCounts, run: ReleaseRun) -> Check:
         value=share,
         sentence=f"{what}, more in one arm than in the other." if unequal else f"{what} ({share:.2%}).",
     )
+
+
+def _lost_unequally(losses: Losses, rows: RowCounts, run: ReleaseRun) -> bool:
+    """Whether the lost rows fall on the arms otherwise than the written ones; may be asked at every look."""
+    lost = [losses.by_variant.get(arm, 0) for arm in (run.champion, run.challenger)]
+    written = [rows.by_variant.get(arm, 0) for arm in (run.champion, run.challenger)]
+    if not sum(lost) or not sum(written):
+        return False
+    expected = (written[0] + lost[0]) / (sum(written) + sum(lost))
+    return not share_sequence(lost[0], sum(lost), DROPPED_ALPHA).contains(expected)
 
 
 def check_both_arms(units: int) -> Check:

@@ -32,7 +32,8 @@ SLACK = 3_600_000_000
 EVIDENCE = """
 evidence AS MATERIALIZED (
   SELECT row_number() OVER () AS r, unit, variant, phase, epoch_us("at") AS t, request_id, "row" AS i, "key" AS k,
-         status <> 'ok' OR answered_by IN ('default', 'fallback', 'none') AS failed, latency_us, {answer} AS answer
+         CASE status WHEN 'ok' THEN answered_by IN ('default', 'fallback', 'none')
+                     WHEN 'miss' THEN answered_by <> 'default' ELSE true END AS failed, latency_us, {answer} AS answer
   FROM rows
   WHERE release = $release AND "at" >= to_timestamp($since) AND epoch_us("at") <= $now AND role IN ('answer', 'app')
     AND contested AND unit_named AND reason IN ('split', 'canary', 'bandit')

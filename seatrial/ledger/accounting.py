@@ -4,6 +4,7 @@ Serving counts a row as served before its answer is sent; the log counts it as l
 dropped with a reason. While requests run the rest is in flight.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -17,12 +18,14 @@ class Account(NamedTuple):
         served: Rows that answers (and shadows) were to leave behind.
         logged: Of them, in the ledger.
         dropped: Of them, lost, by reason.
+        arms: Of the lost ones, those whose variant is known (a crash tells none), by variant.
         in_flight: Neither yet; at rest 0.
     """
 
     served: int
     logged: int
     dropped: dict[str, int]
+    arms: dict[str, int] = {}  # noqa: RUF012 - never changed
 
     @property
     def in_flight(self) -> int:
@@ -38,7 +41,8 @@ def accounts(counters: Mapping[str, int]) -> dict[str, Account]:
     """The account of every deployment, from counters as `read_counters` gives them."""
     served: dict[str, int] = {}
     logged: dict[str, int] = {}
-    dropped: dict[str, dict[str, int]] = {}
+    dropped: dict[str, Counter[str]] = {}
+    arms: dict[str, Counter[str]] = {}
     for text, value in counters.items():
         name, labels = parse_series(text)
         deployment = labels.get("deployment", "")
@@ -47,7 +51,11 @@ def accounts(counters: Mapping[str, int]) -> dict[str, Account]:
         elif name == LOGGED:
             logged[deployment] = logged.get(deployment, 0) + value
         elif name == DROPPED:
-            reasons = dropped.setdefault(deployment, {})
-            reasons[labels["reason"]] = reasons.get(labels["reason"], 0) + value
+            dropped.setdefault(deployment, Counter())[labels["reason"]] += value
+            if labels.get("variant"):
+                arms.setdefault(deployment, Counter())[labels["variant"]] += value
     deployments = sorted({*served, *logged, *dropped})
-    return {d: Account(served.get(d, 0), logged.get(d, 0), dropped.get(d, {})) for d in deployments}
+    return {
+        d: Account(served.get(d, 0), logged.get(d, 0), dict(dropped.get(d, {})), dict(arms.get(d, {})))
+        for d in deployments
+    }

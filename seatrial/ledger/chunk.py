@@ -6,6 +6,7 @@ holds its number; the Arrow columns are gathered from it in C.
 """
 
 import struct
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -48,6 +49,7 @@ _COMBINED = (
     "status",
     "error",
 )
+_ROLE, _VARIANT = _COMBINED.index("role"), _COMBINED.index("variant")
 _ROW_OVERHEAD = 420
 """Bytes of Python objects that a row holds beside its text: list slots, small strings, tuples; estimated from above."""
 
@@ -256,8 +258,14 @@ class Chunk:
         self.bytes += brought
         return brought
 
-    def encode(self, schema: pa.Schema, hashes: dict[str, Hash]) -> tuple[pa.RecordBatch, int]:
-        """The rows as one record batch of ``schema``, and how many had to be left out.
+    def arms(self, rows: Sequence[int] | None = None) -> Counter[str]:
+        """How many rows each variant has here, of all or of those named; a shadow's copies stand under ""."""
+        arms = [arm_of(combined) for combined in self._combinations]
+        codes = np.frombuffer(self._fixed, _FIXED_TYPE, self.count)["combination"]
+        return Counter(arms[code] for code in codes[slice(None) if rows is None else list(rows)].tolist())
+
+    def encode(self, schema: pa.Schema, hashes: dict[str, Hash]) -> tuple[pa.RecordBatch, Counter[str]]:
+        """The rows as one record batch of ``schema``, and how many of which variant had to be left out.
 
         A row whose context, text or prediction does not fit its column's type is left out alone; its neighbours stay.
         """
@@ -276,10 +284,10 @@ class Chunk:
         built |= self._number_columns(hashes)
         batch = pa.RecordBatch.from_arrays([built[field.name] for field in schema], schema=schema)
         if not bad:
-            return batch, 0
+            return batch, Counter()
         keep = np.ones(self.count, bool)
         keep[list(bad)] = False
-        return batch.filter(arrays.of_flags(keep)), len(bad)
+        return batch.filter(arrays.of_flags(keep)), self.arms(sorted(bad))
 
     def _fixed_columns(self) -> dict[str, pa.Array]:
         fixed = np.frombuffer(self._fixed, _FIXED_TYPE, self.count)
@@ -306,6 +314,11 @@ class Chunk:
                     [None if np.isnan(v) else hashed(repr(float(v))) for v in values], pa.string()
                 )
         return columns
+
+
+def arm_of(combined: tuple[str, ...]) -> str:
+    """The variant that a row's descriptive strings name; "" for a shadow's copy, which no arm misses."""
+    return "" if combined[_ROLE] == "shadow" else combined[_VARIANT]
 
 
 def _index_or_none(positions: tuple[int, ...]) -> NDArray[np.intp] | None:

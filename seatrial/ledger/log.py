@@ -21,7 +21,7 @@ from numpy import float64
 from numpy.typing import NDArray
 
 from seatrial.ledger import layout
-from seatrial.ledger.chunk import Chunk, Hash, Stamp, Vector
+from seatrial.ledger.chunk import Chunk, Hash, Stamp, Vector, arm_of
 from seatrial.ledger.columns import row_schema
 from seatrial.ledger.rows import Envelope, RowSchema
 from seatrial.ledger.spool import Session, StreamWriter
@@ -88,12 +88,12 @@ class RowBuffer:
             if chunk is None or chunk.count == chunk.capacity:
                 chunk = self._next_chunk()
             if log.closed or chunk is None or log.held >= log.byte_limit:
-                log.drop(self.schema.deployment, "closed" if log.closed else "buffer", 1)
+                self._drop("closed" if log.closed else "buffer", envelope)
                 return False
             try:
                 log.held += chunk.append(envelope, context, numbers, texts, vectors, prediction)
             except (ValueError, TypeError, IndexError, struct.error):
-                log.drop(self.schema.deployment, "malformed", 1)
+                self._drop("malformed", envelope)
                 return False
             return True
 
@@ -115,10 +115,15 @@ class RowBuffer:
             if chunk is None or chunk.count == chunk.capacity:
                 chunk = self._next_chunk()
             if log.closed or chunk is None or log.held >= log.byte_limit:
-                log.drop(self.schema.deployment, "closed" if log.closed else "buffer", 1)
+                log.drop(self.schema.deployment, "closed" if log.closed else "buffer", arm_of(stamp.combined), 1)
                 return False
             log.held += chunk.append_plain(stamp, request_id, at, unit, unit_named, latency_us, numbers, prediction)
             return True
+
+    def _drop(self, reason: str, envelope: Envelope) -> None:
+        """Count one row that a caller could not leave here (its envelope may be anything); the lock is held."""
+        role, variant = getattr(envelope, "role", ""), getattr(envelope, "variant", "")
+        self._log.drop(self.schema.deployment, reason, "" if role == "shadow" else str(variant), 1)
 
     def flush(self) -> None:
         """Write what is waiting, and close the segment if it is due; called by the log's thread."""
@@ -153,18 +158,17 @@ class RowBuffer:
             return taken
 
     def _write(self, chunk: Chunk) -> None:
-        written, lost, reason = 0, chunk.count, "malformed"
+        written, malformed = 0, Counter[str]()
         try:
-            batch, lost = chunk.encode(self._arrow, self._hashes)
+            batch, malformed = chunk.encode(self._arrow, self._hashes)
             if batch.num_rows:
                 self._writer.write(batch)
             written = batch.num_rows
         except OSError:
-            self._log.count_drop(self.schema.deployment, "disk", batch.num_rows)
+            self._log.count_drop(self.schema.deployment, "disk", chunk.arms() - malformed)
         except (pa.ArrowException, ValueError, TypeError, KeyError, AttributeError):
-            written = 0
-        if lost:
-            self._log.count_drop(self.schema.deployment, reason, lost)
+            written, malformed = 0, chunk.arms()
+        self._log.count_drop(self.schema.deployment, "malformed", malformed)
         if written:
             self._log.book(self.schema.deployment, written)
 
@@ -180,7 +184,8 @@ class PredictionLog:
         segments: When segments are closed.
         flush_seconds: How long the thread waits between two looks; well under the promised 100 ms.
         on_logged: Called with (deployment, rows) when rows are in the spool; always from the log's thread.
-        on_dropped: Called with (deployment, reason, rows) when rows were dropped; never by two threads at once.
+        on_dropped: Called with (deployment, reason, variant, rows) when rows were dropped ("" for a shadow's copies);
+            never by two threads at once.
 
     Attributes:
         dropped: Rows dropped so far, by reason.
@@ -197,7 +202,7 @@ class PredictionLog:
         segments: SegmentLimits = SegmentLimits(),
         flush_seconds: float = FLUSH_SECONDS,
         on_logged: Callable[[str, int], None] = _nothing,
-        on_dropped: Callable[[str, str, int], None] = _nothing,
+        on_dropped: Callable[[str, str, str, int], None] = _nothing,
     ) -> None:
         self.byte_limit = byte_limit
         self.held = 0
@@ -260,15 +265,16 @@ class PredictionLog:
             buffer.close()
         self._session.close()
 
-    def drop(self, deployment: str, reason: str, rows: int) -> None:
-        """Count dropped rows; the caller holds the lock."""
+    def drop(self, deployment: str, reason: str, arm: str, rows: int) -> None:
+        """Count dropped rows of one variant; the caller holds the lock."""
         self.dropped[reason] += rows
-        self._on_dropped(deployment, reason, rows)
+        self._on_dropped(deployment, reason, arm, rows)
 
-    def count_drop(self, deployment: str, reason: str, rows: int) -> None:
-        """Count dropped rows."""
+    def count_drop(self, deployment: str, reason: str, arms: Mapping[str, int]) -> None:
+        """Count dropped rows, by variant."""
         with self.lock:
-            self.drop(deployment, reason, rows)
+            for arm, rows in arms.items():
+                self.drop(deployment, reason, arm, rows)
 
     def book(self, deployment: str, rows: int) -> None:
         """Count rows that are in the spool."""

@@ -21,12 +21,12 @@ _Rows = list[dict[str, object]]
 
 def traffic_share(points: Sequence[TrafficPoint], bins: Bins, *, height: int = 140) -> alt.Chart:
     """The share of users' requests that each variant was assigned; an interval without any has no bar."""
-    data = _stacked(_bars([p for p in points if p.role == "answer"], bins))
+    data = _stacked(_bars([p for p in points if p.role == "answer"], bins), bins)
     return (
         _chart(data, height)
         .mark_bar(opacity=0.85)
         .encode(
-            x=_range(bins),
+            x=_range(),
             x2="until:T",
             y=alt.Y(
                 "low_share:Q",
@@ -43,7 +43,7 @@ def traffic_share(points: Sequence[TrafficPoint], bins: Bins, *, height: int = 1
 
 def requests(points: Sequence[TrafficPoint], bins: Bins, *, height: int = 120) -> alt.LayerChart:
     """Requests per interval, stacked by variant; how many of them a shadow was given is a dashed line."""
-    data = _stacked(_bars([p for p in points if p.role == "answer"], bins))
+    data = _stacked(_bars([p for p in points if p.role == "answer"], bins), bins)
     copies = _bars([p for p in points if p.role == "shadow"], bins)
     colour = _variants([*data, *copies])
     axis = {"title": "requests", "axis": alt.Axis(tickCount=4, tickMinStep=1, format="~s")}
@@ -51,7 +51,7 @@ def requests(points: Sequence[TrafficPoint], bins: Bins, *, height: int = 120) -
         _chart(data, height)
         .mark_bar(opacity=0.85)
         .encode(
-            x=_range(bins),
+            x=_range(),
             x2="until:T",
             y=alt.Y("low:Q", **axis),
             y2="high:Q",
@@ -62,9 +62,9 @@ def requests(points: Sequence[TrafficPoint], bins: Bins, *, height: int = 120) -
     shadows = (
         _chart(copies, height)
         .mark_rule(strokeDash=[4, 3], strokeWidth=2)
-        .encode(x=_range(bins), x2="until:T", y=alt.Y("rows:Q", **axis), color=colour, tooltip=_traffic_tooltips())
+        .encode(x="at:T", x2="until:T", y=alt.Y("rows:Q", **axis), color=colour, tooltip=_traffic_tooltips())
     )
-    return alt.layer(bars, shadows).properties(width=_WIDTH, height=height)
+    return alt.layer(*([bars, shadows] if copies else [bars])).properties(width=_WIDTH, height=height)
 
 
 def latency(points: Sequence[TrafficPoint], bins: Bins, *, height: int = 120) -> alt.Chart:
@@ -83,16 +83,14 @@ def latency(points: Sequence[TrafficPoint], bins: Bins, *, height: int = 120) ->
         _chart(data, height)
         .mark_line(point={"size": 14})
         .encode(
-            x=_range(bins),
-            y=alt.Y("ms:Q", title="latency, ms", axis=alt.Axis(tickCount=4), scale=alt.Scale(zero=True)),
+            x=_time(data, [bins.start // 1000, bins.end // 1000]),
+            y=alt.Y("ms:Q", title="milliseconds", axis=alt.Axis(tickCount=4), scale=alt.Scale(zero=True)),
             color=_variants(data),
             strokeDash=alt.StrokeDash(
                 "quantile:N",
                 title=None,
                 scale=alt.Scale(domain=["p50", "p99"], range=[[1, 0], [4, 3]]),
-                legend=alt.Legend(
-                    orient="top", symbolType="stroke", symbolSize=300, symbolStrokeColor=VARIANT_COLOURS[-1]
-                ),
+                legend=None,
             ),
             tooltip=[
                 _at_tooltip(),
@@ -118,8 +116,11 @@ def _bars(points: Sequence[TrafficPoint], bins: Bins) -> _Rows:
     ]
 
 
-def _stacked(bars: _Rows) -> _Rows:
-    """The bars of an interval one upon the other, in the order of the legend; as counts and as shares."""
+def _stacked(bars: _Rows, bins: Bins) -> _Rows:
+    """The bars of an interval one upon the other, in the order of the legend; as counts and as shares.
+
+    An interval in which nothing happened has a bar of no height.
+    """
     totals: Counter[object] = Counter()
     for bar in bars:
         totals[bar["at"]] += cast(int, bar["rows"])
@@ -130,6 +131,11 @@ def _stacked(bars: _Rows) -> _Rows:
         shares = {"low_share": low / totals[at], "high_share": high / totals[at], "share": rows / totals[at]}
         stacked.append({**bar, "low": low, "high": high, **shares})
         filled[at] = high
+    nothing = {"rows": 0, "failed": 0, "low": 0, "high": 0, "low_share": 0.0, "high_share": 0.0, "share": 0.0}
+    for start in bins.starts if order else ():
+        if start // 1000 not in totals:
+            until = (start + bins.step) // 1000
+            stacked.append({"at": start // 1000, "until": until, "variant": order[0], "role": "answer", **nothing})
     return stacked
 
 
@@ -213,7 +219,7 @@ def drift_heatmap(cells: Sequence[DriftCell], *, length: int | None = None, row_
                 "severity:N",
                 title=None,
                 scale=alt.Scale(domain=list(SEVERITY_COLOURS), range=list(SEVERITY_COLOURS.values())),
-                legend=alt.Legend(orient="top"),
+                legend=alt.Legend(orient="top", columns=alt.ExprRef("width < 260 ? 2 : 4")),
             ),
             opacity=alt.condition("datum.severity == 'no-data'", alt.value(0.25), alt.value(0.9)),
             tooltip=[
@@ -266,17 +272,16 @@ def _chart(data: _Rows, height: int) -> alt.Chart:
     return alt.Chart(alt.Data(values=data)).properties(width=_WIDTH, height=height)
 
 
-def _time(data: _Rows) -> alt.X:
-    """A time axis in UTC; a lone moment stands in the middle of a minute."""
+def _time(data: _Rows, whole: list[int] | None = None) -> alt.X:
+    """A time axis in UTC, over ``whole`` where given; else a lone moment stands in the middle of a minute."""
     moments = {cast(int, point["at"]) for point in data}
     lone = [min(moments) - 30_000, max(moments) + 30_000] if len(moments) == 1 else alt.Undefined
-    return alt.X("at:T", title=None, scale=alt.Scale(type="utc", domain=lone), axis=_clock())
+    return alt.X("at:T", title=None, scale=alt.Scale(type="utc", domain=whole or lone), axis=_clock())
 
 
-def _range(bins: Bins) -> alt.X:
-    """A time axis in UTC over all intervals, the empty ones too."""
-    whole = [bins.start // 1000, bins.end // 1000]
-    return alt.X("at:T", title=None, scale=alt.Scale(type="utc", domain=whole, nice=False), axis=_clock())
+def _range() -> alt.X:
+    """A time axis in UTC over the intervals that the data holds: a domain of its own makes Vega-Lite warn of ``x2``."""
+    return alt.X("at:T", title=None, scale=alt.Scale(type="utc", nice=False), axis=_clock())
 
 
 def _clock() -> alt.Axis:

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import altair as alt
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from seatrial.reports.prose import prose
+
 SCRIPTS = ("vega.min.js", "vega-lite.min.js", "vega-embed.min.js")
 """The chart bundle, in the order in which a page loads it."""
 
@@ -42,7 +44,9 @@ def static_text(name: str) -> str:
 @cache
 def environment() -> Environment:
     """The room's templates; an unknown name in one is an error."""
-    return Environment(loader=PackageLoader("seatrial.reports"), autoescape=True, undefined=StrictUndefined)
+    made = Environment(loader=PackageLoader("seatrial.reports"), autoescape=True, undefined=StrictUndefined)
+    made.filters["prose"] = prose
+    return made
 
 
 def chart_json(chart: alt.TopLevelMixin) -> str:

@@ -10,6 +10,20 @@ import msgspec
 from seatrial.spec.signature import Signature, Task
 
 
+class Lookup(msgspec.Struct, frozen=True, kw_only=True):
+    """Answers of a variant that were computed beforehand, and are looked up instead of computed.
+
+    Attributes:
+        scores: Directory that `seatrial batch` wrote; a relative one starts where the home directory lies.
+        key: What is looked up: the ``unit`` of a request, or the ``request``'s own key.
+        stale_after: Seconds after which the scores answer no longer; None: never.
+    """
+
+    scores: str
+    key: Literal["unit", "request"] = "unit"
+    stale_after: float | None = None
+
+
 class Slot(msgspec.Struct, frozen=True, kw_only=True):
     """One variant, resolved: which version, where its verified files lie on this host.
 
@@ -23,6 +37,7 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
         trust: What the deployment file allows (``pickle`` only where it says so).
         timeout: Seconds a request may wait for it.
         signature: What it takes and gives.
+        lookup: Where its answers lie ready; None: they are computed.
     """
 
     variant: str
@@ -34,6 +49,7 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     trust: Literal["none", "pickle"] = "none"
     timeout: float = 1.0
     signature: Signature
+    lookup: Lookup | None = None
 
     @property
     def model_version(self) -> str:

@@ -16,6 +16,7 @@ from seatrial.routing.assign import draw
 from seatrial.routing.decision import Decision
 from seatrial.serving.deployed import Deployed
 from seatrial.serving.engine import Shed
+from seatrial.serving.lookups import attempt_of
 from seatrial.serving.people import Person
 from seatrial.serving.shadowing import Copy
 from seatrial.serving.variant import Attempt, Variant
@@ -62,7 +63,7 @@ class Part:
         self.keys = keys
         self.people = people
         self.rows = rows
-        self.first = self.attempt = Attempt(variant, rows, places)
+        self.first = self.attempt = attempt_of(variant, rows, places, keys, people)
         self.by: AnsweredBy | None = None
         self.deadline: int | None = None
         self.overdue = False
@@ -74,7 +75,8 @@ class Part:
         turned away for having been drawn into a test. A variant that the caller named himself refuses for itself.
 
         Raises:
-            BadInput: The rows fit neither what the assigned variant takes nor what the default one does.
+            BadInput: The rows fit neither what the assigned variant takes nor what the default one does; after a miss
+                it is enough that they do not fit the default.
         """
         attempt, first = self.attempt, self.first
         if attempt.read is not None:
@@ -82,7 +84,9 @@ class Part:
         elif first.refused is not None and attempt.refused is not None and self._last(deployed):
             raise first.refused
         elif attempt is first and attempt.variant is not deployed.default:
-            self.attempt = Attempt(deployed.default, self.rows)
+            self.attempt = attempt_of(deployed.default, self.rows, None, self.keys, self.people)
+        elif attempt.refused is not None and first.status == "miss" and deployed.fallback is None:
+            raise attempt.refused  # the default computes what the table lacks, and these rows do not fit it
         else:
             self.by = "none" if deployed.fallback is None else "fallback"
 

@@ -22,6 +22,7 @@ from seatrial.serving.answering import Answering, Part, Pending, Shape
 from seatrial.serving.deployed import Deployed
 from seatrial.serving.express import Express, express
 from seatrial.serving.identity import request_ids
+from seatrial.serving.lookups import has_answer
 from seatrial.serving.people import Person
 from seatrial.serving.recording import Recorder
 from seatrial.spec.errors import BadInput, NotFound, Unavailable
@@ -381,7 +382,7 @@ def _one_by_one(
     request_id: str,
 ) -> Sequence[Part]:
     """Parts by decision: instances with a unit or context of their own are routed by themselves."""
-    places: dict[Decision, list[int]] = {}
+    places: dict[tuple[Decision, bool], list[int]] = {}
     people = []
     for index, instance in enumerate(instances):
         unit = body.unit if instance.unit is None else instance.unit
@@ -391,7 +392,9 @@ def _one_by_one(
         except BadInput as error:
             raise BadInput(f"instance {index}: {error}") from None
         people.append(person)
-        places.setdefault(_decide(deployed, body, person), []).append(index)
+        decision = _decide(deployed, body, person)
+        held = has_answer(deployed.variants[decision.variant], keys[index], person)
+        places.setdefault((decision, held), []).append(index)
     return [
         Part(
             decision,
@@ -402,5 +405,5 @@ def _one_by_one(
             [instances[index].features for index in indices],
             indices,
         )
-        for decision, indices in places.items()
+        for (decision, _), indices in places.items()
     ]

@@ -15,7 +15,7 @@ from seatrial.models.artefact import digest_of
 from seatrial.models.manifest import read_manifest
 from seatrial.models.runtimes import Runtime, load
 from seatrial.protocol.features import Row
-from seatrial.routing.snapshot import Slot, Snapshot
+from seatrial.routing.snapshot import Lookup, Slot, Snapshot
 from seatrial.serving.deployed import Deployed
 from seatrial.serving.engine import Engine
 from seatrial.serving.recording import Recorder
@@ -39,6 +39,9 @@ class _Key(NamedTuple):
     runtime: str
     trust: str
     timeout: float | None
+    lookup: Lookup | None
+    version: str
+    """Whose answers a lookup finds; "" where the model itself is loaded."""
 
 
 class _Retired(NamedTuple):
@@ -118,8 +121,10 @@ class Loader:
         return len(self._engines)
 
     def _engine(self, slot: Slot, keys: list[_Key]) -> Engine:
-        timeout = slot.timeout if slot.runtime == "python" else None
-        key = _Key(slot.digest, slot.path, slot.runtime, slot.trust, timeout)
+        slot = _rooted(slot, self._recorder.home.parent)
+        timeout = slot.timeout if slot.runtime == "python" and slot.lookup is None else None
+        version = "" if slot.lookup is None else slot.model_version
+        key = _Key(slot.digest, slot.path, slot.runtime, slot.trust, timeout, slot.lookup, version)
         engine = self._engines.get(key)
         if engine is None:
             engine = self._engines[key] = Engine(self._loaded(slot))
@@ -145,13 +150,21 @@ class Loader:
                 self._engines.pop(key).close()
 
 
+def _rooted(slot: Slot, root: Path) -> Slot:
+    """The slot with a relative path of scores made whole."""
+    if slot.lookup is None:
+        return slot
+    lookup = msgspec.structs.replace(slot.lookup, scores=str(root / slot.lookup.scores))
+    return msgspec.structs.replace(slot, lookup=lookup)
+
+
 def warm_up(variant: Variant, now: Callable[[], float] = time.monotonic) -> None:
-    """Let a model answer real-shaped rows until it is warm and its pace is known.
+    """Let a model answer real-shaped rows until it is warm and its pace is known; a lookup needs neither.
 
     Raises:
         SeatrialError: It does not answer its own samples.
     """
-    rows = samples(variant.slot)
+    rows = samples(variant.slot) if variant.slot.lookup is None else []
     if not rows:
         return
     deadline = now() + WARM_SECONDS

@@ -75,5 +75,5 @@ class Recorder:
     def _logged(self, deployment: str, rows: int) -> None:
         self.counters.add(self.slot(LOGGED, deployment=deployment), rows)
 
-    def _dropped(self, deployment: str, reason: str, rows: int) -> None:
-        self.counters.add(self.slot(DROPPED, deployment=deployment, reason=reason), rows)
+    def _dropped(self, deployment: str, reason: str, variant: str, rows: int) -> None:
+        self.counters.add(self.slot(DROPPED, deployment=deployment, reason=reason, variant=variant), rows)

@@ -13,6 +13,7 @@ from seatrial.ledger.rows import Envelope
 from seatrial.protocol.features import Row
 from seatrial.routing.decision import Decision
 from seatrial.routing.snapshot import Shadow
+from seatrial.serving.lookups import attempt_of
 from seatrial.serving.people import Person
 from seatrial.serving.recording import Recorder
 from seatrial.serving.variant import Attempt, Variant
@@ -124,7 +125,7 @@ class ShadowLane:
                 self._busy = 0
 
     def _deliver(self, copy: Copy) -> None:
-        attempt = Attempt(self._variant, copy.rows)
+        attempt = attempt_of(self._variant, copy.rows, None, copy.keys, copy.people)
         started = time.perf_counter_ns()
         attempt.run()
         latency_us = (time.perf_counter_ns() - started) // 1000

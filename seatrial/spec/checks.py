@@ -57,6 +57,12 @@ def _variants(values: Values, found: Findings) -> None:
         else:
             message = "there is no variant `champion` to be the default; call one so, or name another with `default`"
             found.add("variants", default, message)
+    elif default is not BAD and "lookup" in part(variants, default, dict) and "fallback" not in values:
+        message = (
+            f"`{default}` is the default, which answers what others miss, but a lookup misses keys itself; "
+            "name a variant without `lookup` as `default`, or give a `fallback`"
+        )
+        found.add(f"variants.{default}.lookup", default, message)
 
 
 def _unit(values: Values, found: Findings) -> None:

@@ -29,6 +29,13 @@ class ContextField(Model):
     optional: bool = False
 
 
+class LookupSpec(Model):
+    scores: str
+    """Directory of a batch run; a relative one starts where the home directory lies."""
+    key: Literal["unit", "request"] = "unit"
+    stale_after: float | None = None
+
+
 class VariantSpec(Model):
     model: str
     """``models:/name@alias`` or ``models:/name/version``."""
@@ -36,6 +43,8 @@ class VariantSpec(Model):
     trust: Literal["none", "pickle"] = "none"
     runtime: Literal["onnx", "python"] | None = None
     """None: what the registered version says."""
+    lookup: LookupSpec | None = None
+    """None: every answer is computed."""
 
 
 class Margin(Model):

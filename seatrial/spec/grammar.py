@@ -81,6 +81,26 @@ UNIT = Record(
 CONTEXT_KINDS = ("string", "number", "integer", "boolean")
 CONTEXT = Named(FIELD, Choice((*CONTEXT_KINDS, *(f"optional {kind}" for kind in CONTEXT_KINDS))))
 
+LOOKUP = Record(
+    "a lookup",
+    {
+        "scores": Key(
+            Text(r"[^\n]{1,1000}", "the directory that `seatrial batch … --out` wrote"),
+            "The directory that `seatrial batch` wrote; a relative path starts at the directory that holds `home`.",
+            required=True,
+        ),
+        "key": Key(
+            Choice(("unit", "request")),
+            "What is looked up: the `unit` of a request, or the `request`'s (an instance's) own `key`.",
+            default="unit",
+        ),
+        "stale_after": Key(
+            SOME_TIME, "Scores older than that are not served; they age from the start of the run. Without it, never."
+        ),
+    },
+    forms="write `{scores: scores/, stale_after: 26h}`",
+)
+
 VARIANT = Record(
     "a variant",
     {
@@ -94,6 +114,7 @@ VARIANT = Record(
             default="none",
         ),
         "runtime": Key(Choice(("onnx", "python")), "Which runtime serves it; without it, what the version says."),
+        "lookup": Key(LOOKUP, "Serve the version's answers from a table scored beforehand, instead of computing them."),
     },
     later={"remote": "register the model and name it with `model`"},
     forms='write `{model: "models:/name@alias"}`',

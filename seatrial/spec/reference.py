@@ -16,6 +16,7 @@ SECTIONS: dict[str, Record] = {
     "deployment": grammar.DEPLOYMENT,
     "unit": grammar.UNIT,
     "variants": grammar.VARIANT,
+    "lookup": grammar.LOOKUP,
     "routing": grammar.ENTRY,
     "outcomes": grammar.OUTCOME,
     "metrics": grammar.METRIC,

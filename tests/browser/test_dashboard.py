@@ -76,6 +76,10 @@ def test_every_chart_is_drawn_and_nothing_complains_or_asks_elsewhere(
 def test_a_phone_needs_no_sideways_scrolling(browser: Any, served: tuple[str, Harbour]) -> None:
     with opened(browser, served[0], viewport={"width": 390, "height": 844}) as (page, _):
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        wide = "[...document.querySelectorAll('.wide')].filter(w => w.scrollWidth > w.clientWidth).length"
+        assert page.evaluate(wide) == 0
+        label = "getComputedStyle(document.querySelector('#now td:last-child'), '::before').content"
+        assert page.evaluate(label) == '"p99 ms"'
         page.goto(served[0])
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
 

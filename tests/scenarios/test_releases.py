@@ -11,6 +11,7 @@ from seatrial.control.actions import Arguments, ask_or_do
 from seatrial.control.decisions import verify
 from seatrial.control.loop import Loop
 from seatrial.control.perform import Done, Who, pause, promote, resume, rollback
+from seatrial.experiments.checks import Losses
 from seatrial.releases.leadership import Leadership
 from seatrial.releases.records import Command
 from seatrial.releases.run import ReleaseRun
@@ -389,7 +390,11 @@ def test_rows_lost_before_the_release_are_not_held_against_it(scene: Scene) -> N
     scene.world.lost = 9
     scene.loop = scene.another_loop()
     scene.step()
-    assert scene.world.lost_before == [7, 7]
+    lost = Losses(dropped=7, by_variant={"champion": 0, "challenger": 7})
+    assert [before.since(Losses()) for before in scene.world.lost_before][1] == lost
+    assert Losses(dropped=9, by_variant={"challenger": 9}).since(lost) == Losses(
+        dropped=2, by_variant={"challenger": 2}
+    )
 
 
 def test_judgements_over_time_are_kept_but_not_every_one(scene: Scene) -> None:
@@ -562,3 +567,13 @@ def test_trouble_with_one_deployment_does_not_stop_another(scene: Scene) -> None
     scene.step(days=1)
     assert scene.status() == "rolled-back"
     assert [alert.event for alert in scene.harbour.state.alerts.of("broken")] == ["failure"]
+
+
+def test_a_test_without_an_end_ends_before_its_first_rows_are_deleted(scene: Scene) -> None:
+    endless = TEST_ONLY.replace(", at_most: 10d", "")
+    assert endless != TEST_ONLY
+    scene.harbour.apply(endless)
+    scene.step(days=80)
+    assert scene.status() == "running"
+    scene.step(days=11)
+    assert scene.status() == "inconclusive"

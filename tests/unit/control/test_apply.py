@@ -7,6 +7,7 @@ import pytest
 
 from seatrial.control.perform import Who, rollback
 from seatrial.releases.publication import PreparationFailed
+from seatrial.routing.snapshot import Lookup
 from seatrial.spec.errors import BadInput, Conflict, NotFound, SeatrialError
 from seatrial.spec.signature import Feature
 from tests.harbour import PLAIN, RELEASE, Harbour, gateway_worker, signature
@@ -305,7 +306,25 @@ def test_text_features_are_not_logged_unless_named(harbour: Harbour) -> None:
         harbour.apply(PLAIN + "log: {features: [features.nope]}\n")
 
 
+def test_a_feature_that_nobody_takes_cannot_be_watched(harbour: Harbour) -> None:
+    harbour.apply(PLAIN + "monitors: {data: {window: 1h, features: [tenure]}}\n")
+    with pytest.raises(BadInput, match=r"`monitors.data.features` names 'tenur', .* the features are tenure, note"):
+        harbour.apply(PLAIN + "monitors: {data: {window: 1h, features: [tenur]}}\n")
+
+
 def test_same_text_can_be_applied_to_two_deployments(harbour: Harbour) -> None:
     harbour.apply()
     harbour.apply(PLAIN.replace("deployment: churn", "deployment: other"))
     assert harbour.publication.all_active() == {"churn": 1, "other": 1}
+
+
+def test_a_lookup_is_served_as_the_file_says_it_now(harbour: Harbour) -> None:
+    def lookup() -> Lookup | None:
+        return harbour.serving.slot("night").lookup
+
+    looked_up = PLAIN + '  night: {model: "models:/churn/2", lookup: {scores: scores/, stale_after: 26h}}\n'
+    harbour.apply(looked_up)
+    assert lookup() == Lookup(scores="scores/", key="unit", stale_after=26 * 3600.0)
+    applied = harbour.apply(looked_up.replace("26h", "50h"))
+    assert applied.published
+    assert lookup() == Lookup(scores="scores/", key="unit", stale_after=50 * 3600.0)

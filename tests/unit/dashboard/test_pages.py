@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from seatrial.dashboard.house import House
+from seatrial.reports.prose import GAP
 from seatrial.spec.errors import Unavailable
 from tests.harbour import PLAIN, Harbour
 from tests.houses import TestClient
@@ -29,7 +30,7 @@ def test_the_list_says_who_is_in_command_and_who_is_on_the_way(client: TestClien
     page = client.get("/").text
     assert 'href="/deployments/churn"' in page
     assert "churn:1 is in command; churn:2 is in a test on live traffic" in page
-    assert "challenger 50%" in page
+    assert f"challenger 50{GAP}%" in page
 
 
 def test_a_page_stands_whole_when_it_is_opened(client: TestClient) -> None:
@@ -71,6 +72,33 @@ def test_a_deployment_without_traffic_or_release_has_a_page(nobody: TestClient) 
         assert words in page
     assert charts(page) == []
     assert "<button" not in page
+
+
+def test_home_and_page_call_the_same_state_by_the_same_word(client: TestClient, nobody: TestClient) -> None:
+    home, page = client.get("/").text, client.get("/deployments/churn/now").text
+    assert re.findall(r'class="badge (\w*)">([\w ]+)<', home) == re.findall(r'class="badge (\w*)">([\w ]+)<', page)
+    assert nobody.get("/").text.count("badge") == 0
+
+
+def test_a_row_of_the_verdict_explains_itself_and_a_narrow_page_knows_its_columns(client: TestClient) -> None:
+    rows = client.get("/deployments/churn/verdict").text
+    assert f"-1.33 to +5.33{GAP}points" in rows
+    assert "share of" in rows
+    assert 'data-label="units">900 / 880' in rows
+    assert "[" not in re.sub(r"<script.*?</script>", "", rows, flags=re.DOTALL)
+
+
+def test_an_unknown_deployment_names_those_there_are(client: TestClient, nobody: TestClient) -> None:
+    assert "There is no deployment <code>nope</code>; there is: <code>churn</code>." in (
+        client.get("/deployments/nope", headers=BROWSER).text
+    )
+    assert "nothing is deployed" in nobody.get("/deployments/nope", headers=BROWSER).text
+
+
+def test_the_audit_shows_names_as_code(client: TestClient) -> None:
+    trail = client.get("/deployments/churn/trail").text
+    assert "<code>champion</code>" in trail
+    assert "`" not in trail
 
 
 def test_a_part_that_cannot_be_told_leaves_the_others_standing(

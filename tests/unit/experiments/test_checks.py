@@ -56,6 +56,23 @@ def test_rows_dropped_in_one_arm_only_withhold_however_few() -> None:
     assert check_dropped(Losses(dropped=40, by_variant={"challenger": 20, "champion": 20}), rows, RUN).ok
 
 
+def test_rows_dropped_alike_pass_at_every_look() -> None:
+    """Whole runs of 40 looks while rows are lost by chance: hardly any says that an arm lost more."""
+    rng = np.random.default_rng(7)
+    false = 0
+    for _ in range(200):
+        lost = np.zeros(2, int)
+        for look in range(1, 41):
+            lost += rng.multinomial(5, [0.7, 0.3])
+            rows = RowCounts({"champion": 70_000 * look, "challenger": 30_000 * look}, {})
+            arms = {"champion": int(lost[0]), "challenger": int(lost[1])}
+            losses = Losses(dropped=int(lost.sum()), by_variant=arms)
+            if not check_dropped(losses, rows, RUN).ok:
+                false += 1
+                break
+    assert false <= 1
+
+
 def test_no_rows_at_all_pass() -> None:
     assert check_dropped(Losses(), RowCounts({}, {}), RUN).ok
 

@@ -282,6 +282,9 @@ def test_without_logged_answers_there_is_no_answer_column() -> None:
         ("timeout", "default", 1),
         ("error", "fallback", 1),
         ("shed", "none", 1),
+        ("miss", "default", 0),
+        ("miss", "fallback", 1),
+        ("miss", "none", 1),
     ],
 )
 def test_errors_count_failures_and_whoever_answered_instead(status: str, answered_by: str, failed: int) -> None:

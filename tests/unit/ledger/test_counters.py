@@ -134,3 +134,15 @@ def test_in_flight_is_what_is_neither_logged_nor_dropped(tmp_path: Path) -> None
     served(tmp_path, 10, 6, 1)
     account = accounts(read_counters(tmp_path))["d"]
     assert (account.in_flight, account.balanced) == (3, False)
+
+
+def test_lost_rows_are_told_by_variant_where_it_is_known(tmp_path: Path) -> None:
+    file = CounterFile.create(tmp_path / "w0.counters")
+    file.add(file.slot(series(SERVED, deployment="d", role="answer")), 10)
+    for reason, variant, rows in (("disk", "champion", 2), ("buffer", "champion", 1), ("disk", "", 3)):
+        file.add(file.slot(series(DROPPED, deployment="d", reason=reason, variant=variant)), rows)
+    file.add(file.slot(series(DROPPED, deployment="d", reason="crash")), 4)
+    account = accounts(read_counters(tmp_path))["d"]
+    assert account.dropped == {"disk": 5, "buffer": 1, "crash": 4}
+    assert account.arms == {"champion": 3}
+    assert account.balanced

@@ -9,6 +9,7 @@ from seatrial.ledger.log import PredictionLog
 from seatrial.ledger.reader import Reader
 from seatrial.ledger.redaction import Redactor
 from seatrial.ledger.rows import Envelope
+from seatrial.ledger.spool import StreamWriter
 from tests.ledger_events import FEATURES, PLAIN, SCHEMA, Clock, append_plain, envelope, prediction_log
 from tests.waiting import wait_for
 
@@ -196,7 +197,7 @@ def test_redacted_columns_hold_hashes(tmp_path: Path) -> None:
 
 def test_rows_are_booked_by_deployment(tmp_path: Path) -> None:
     logged: dict[str, int] = {}
-    dropped: list[tuple[str, str, int]] = []
+    dropped: list[tuple[str, str, str, int]] = []
     log = PredictionLog(
         tmp_path,
         "w0",
@@ -210,7 +211,29 @@ def test_rows_are_booked_by_deployment(tmp_path: Path) -> None:
     log.buffer(PLAIN).append(envelope(8), (), None, None, None, ("text",))
     log.close()
     assert logged == {"churn": 4, "other": 2}
-    assert dropped == [("churn", "malformed", 1)]
+    assert dropped == [("churn", "malformed", "champion", 1)]
+
+
+def test_rows_that_the_disk_refuses_are_booked_by_variant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(StreamWriter, "write", full)
+    dropped: list[tuple[str, str, str, int]] = []
+    log = PredictionLog(
+        tmp_path, "w0", clock=Clock(), flush_seconds=3600.0, on_dropped=lambda *drop: dropped.append(drop)
+    )
+    buffer = log.buffer(PLAIN)
+    for number, arm in enumerate(("champion", "challenger", "champion")):
+        buffer.append(envelope(number, variant=arm), (), None, None, None, (1.0,))
+    buffer.append(envelope(3, role="shadow", variant="challenger"), (), None, None, None, (1.0,))
+    log.close()
+    assert sorted(dropped) == [
+        ("churn", "disk", "", 1),
+        ("churn", "disk", "challenger", 1),
+        ("churn", "disk", "champion", 2),
+    ]
+    assert log.dropped == {"disk": 4}
 
 
 def test_threads_may_append_together(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_an_embedding_knows_its_width() -> None:
     [
         ([None, None], "missing in every row"),
         (np.array(["a", 1], dtype=object), "mixes integer and text"),
-        (np.array([dt.date(2026, 1, 1)] * 2, dtype=object), "mixes date"),
+        (np.array([dt.date(2026, 1, 1)] * 2, dtype=object), "holds date values, which are no feature"),
         (np.array([1j, 2j]), "complex128"),
     ],
 )

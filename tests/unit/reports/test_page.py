@@ -20,7 +20,7 @@ def test_what_is_written_into_a_page_is_text_not_markup() -> None:
     html = page()
     assert "Mail &lt;room&gt;" in html
     assert "The challenger is &lt;better&gt;." in html
-    assert "<td>&lt;2&gt;</td>" in html
+    assert '<td data-label="b">&lt;2&gt;</td>' in html
     assert "<script>alert(1)" not in html
 
 

@@ -70,6 +70,8 @@ DEFAULTS = {
     "deployment": "deployment: a\nvariants: {champion: {model: models:/m/1}}\n@: #\n",
     "unit": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nunit: {@: #}\n",
     "variants": "deployment: a\nvariants: {champion: {model: models:/m/1, @: #}}\n",
+    "lookup": "deployment: a\nvariants: {champion: {model: models:/m/1}, b: {model: models:/m/1, "
+    "lookup: {scores: s, @: #}}}\n",
     "outcomes": "deployment: a\nvariants: {champion: {model: models:/m/1}}\noutcomes: {o: {@: #}}\n",
     "metrics": "deployment: a\nvariants: {champion: {model: models:/m/1}}\noutcomes: {o: {}}\n"
     "metrics: {m: {kind: mean, outcome: o, within: 1d, @: #}}\n",

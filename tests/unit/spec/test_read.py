@@ -33,6 +33,7 @@ def test_full_file(full_text: str) -> None:
     assert read.unit == model.UnitSpec(name="customer", source="context.customer_id")
     assert read.context["country"] == model.ContextField(kind="string", optional=True)
     assert read.variants["champion"].timeout == 0.05
+    assert read.variants["night"].lookup == model.LookupSpec(scores="scores/", key="unit", stale_after=26 * 3600.0)
     assert read.fallback == {"prediction": 0, "score": 0.12}
     assert read.outcomes["purchase"].fields == {"amount": "number", "items": "integer"}
     assert read.outcomes["churned"].label
@@ -81,7 +82,7 @@ def test_fields_of_labels_and_booleans_can_be_measured() -> None:
 
 def test_yaml_on_and_no_are_strings(full_text: str) -> None:
     read = load_deployment(full_text.replace("challenger", "NO").replace("popular", "off"))
-    assert set(read.variants) == {"champion", "NO"}
+    assert set(read.variants) == {"champion", "NO", "night"}
 
 
 def test_default_routing_goes_to_the_default_variant() -> None:
@@ -299,3 +300,12 @@ def test_shares_add_up_exactly_despite_floats() -> None:
     split = ", ".join(f"{name}: 10%" for name in names)
     text = f"deployment: a\ndefault: v0\nvariants: {{{variants}}}\nrouting: [{{name: all, split: {{{split}}}}}]\n"
     assert sum((load_deployment(text).routing[0].split or {}).values()) == pytest.approx(1)
+
+
+def test_a_default_that_is_looked_up_needs_a_fallback() -> None:
+    text = "deployment: a\nvariants: {champion: {model: models:/m/1, lookup: {scores: s}}}\n"
+    (problem,) = problems_of(text)
+    assert problem.path == "variants.champion.lookup"
+    assert "give a `fallback`" in problem.message
+    read = load_deployment(text + "fallback: {prediction: 0}\n")
+    assert read.variants["champion"].lookup == model.LookupSpec(scores="s", key="unit", stale_after=None)

@@ -1,0 +1,37 @@
+"""What a metric's numbers are, for somebody who reads one row of a table."""
+
+from seatrial.dashboard.formats import number
+from seatrial.experiments.judgement import MetricJudgement
+from seatrial.experiments.sentences import plural
+
+_MEANINGS = {
+    "accuracy": "share of labelled answers that are right",
+    "proportion": "share of {units} with the outcome",
+    "errors": "share of {units} with a failed answer",
+    "error_rate": "share of requests that failed",
+    "latency": "share of requests slower than {threshold}",
+    "mean": "average of a {unit}",
+    "ratio": "sum over sum",
+}
+_NOT_SHARES = frozenset({"mean", "ratio"})
+
+
+def is_share(metric: MetricJudgement) -> bool:
+    """Whether its values are shares, to be told in percent."""
+    return metric.kind in _MEANINGS and metric.kind not in _NOT_SHARES
+
+
+def meaning(metric: MetricJudgement, unit: str) -> str:
+    """What is counted or averaged: ``p99`` as "share of requests slower than 22 ms"."""
+    known = metric.name if metric.name in ("errors", "error_rate") else metric.kind
+    return _MEANINGS.get(known, "").format(unit=unit, units=plural(unit), threshold=_threshold(metric))
+
+
+def _threshold(metric: MetricJudgement) -> str:
+    """The champion's frozen quantile; with the margin on it where the challenger's is another."""
+    if metric.cap is None:
+        return f"the champion's {metric.name}"
+    own = f"{number(metric.cap / 1000)} ms"
+    if metric.tolerated in (None, metric.cap):
+        return own
+    return f"{own} (the challenger's: {number(metric.tolerated / 1000)} ms)"
