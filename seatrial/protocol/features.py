@@ -5,6 +5,7 @@ at the types and one sum of magnitudes prove that nothing is missing, infinite o
 way goes through the careful reading, which knows each kind and names the field that is wrong.
 """
 
+import re
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite, isnan, nan
@@ -29,6 +30,7 @@ _NOTHING: list[Any] = []
 _NONE: list[list[Any]] = [_NOTHING]
 _UNBOUND = Bound(float("-inf"), float("inf"), "")
 _PLAIN = frozenset((float, int))
+_WHOLE = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _EXPECTED = {
     "number": "a number",
     "integer": "a whole number",
@@ -81,6 +83,7 @@ class Encoder:
         self._texts = signature.texts
         self._vectors = signature.vectors
         self._known = tuple(frozenset(feature.categories or ()) for feature in self._texts)
+        self._coded = tuple(_is_coded(feature) for feature in self._texts)
         self._pick = _picker([feature.name for feature in self._numbers])
         held = bounds(signature)
         self._bounds = tuple(held.get(feature.name, _UNBOUND) for feature in self._numbers)
@@ -164,8 +167,10 @@ class Encoder:
     def _read_texts(self, row: Row, place: Place) -> tuple[list[str | None], int]:
         found: list[str | None] = []
         unseen = 0
-        for feature, known in zip(self._texts, self._known, strict=True):
+        for feature, known, coded in zip(self._texts, self._known, self._coded, strict=True):
             value = row.get(feature.name)
+            if coded and type(value) is int:
+                value = str(value)
             if type(value) is str:
                 if known and value not in known:
                     unseen += 1
@@ -190,6 +195,12 @@ class Encoder:
                 raise BadInput(f"feature {unknown[0]!r} is not one of the model's ({_listed(names)}); leave it out")
             extra += len(unknown)
         return extra
+
+
+def _is_coded(feature: Feature) -> bool:
+    """A category whose values are whole numbers (of a store, of a plan) may travel as numbers too."""
+    categories = feature.categories or ()
+    return feature.kind == "category" and bool(categories) and all(_WHOLE.fullmatch(value) for value in categories)
 
 
 def _picker(names: Sequence[str]) -> Callable[[Row], Sequence[Any]]:

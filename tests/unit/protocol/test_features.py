@@ -171,6 +171,20 @@ def test_category_as_a_string_keeps_what_was_said() -> None:
     assert encoded.unseen == 1
 
 
+def test_a_category_of_whole_numbers_may_travel_as_numbers() -> None:
+    plan = Feature(name="plan", kind="category", categories=("1", "2", "-3"))
+    tensor = Tensor(name="X", datatype="FP64", shape=(-1, 1), features=("plan",), missing=-1.0)
+    encoded = Encoder(signature(plan, inputs=(tensor,))).encode([{"plan": 2}, {"plan": "2"}, {"plan": -3}, {"plan": 7}])
+    assert encoded.tensors["X"].ravel().tolist() == [1.0, 1.0, 2.0, -1.0]
+    assert encoded.texts == [["2"], ["2"], ["-3"], ["7"]]
+    assert encoded.unseen == 1
+    with pytest.raises(BadInput, match="feature 'plan'"):
+        Encoder(signature(plan, inputs=(tensor,))).encode([{"plan": True}])
+    words = Feature(name="plan", kind="category", categories=("1", "basic"))
+    with pytest.raises(BadInput, match="feature 'plan': expected a string, got 1"):
+        Encoder(signature(words, inputs=(tensor,))).encode([{"plan": 1}])
+
+
 def test_text_of_any_script_arrives() -> None:
     encoder = Encoder(signature(Feature(name="t", kind="text"), datatype="BYTES"))
     assert encoder.encode([{"t": "Straße 🙂\n"}]).tensors["X"].tolist() == [["Straße 🙂\n"]]
