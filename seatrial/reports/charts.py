@@ -14,6 +14,8 @@ from seatrial.reports.points import Bins, DriftCell, TrafficPoint, VerdictPoint
 
 VARIANT_COLOURS = ("#3b82c4", "#e08a1e", "#5aa469", "#a06cb8", "#c4574e", "#7a8794")
 SEVERITY_COLOURS = {"none": "#9fc3ae", "moderate": "#e6b04a", "major": "#cf4a3f", "no-data": "#9aa3ad"}
+_OVERHANG = alt.ExprRef("min(0, width - 240)")
+"""Where a legend of four begins: a narrow chart gives it the room above the names of its rows."""
 _MINUTE = 60_000_000
 _WIDTH: Any = "container"
 _Rows = list[dict[str, object]]
@@ -210,6 +212,7 @@ def drift_heatmap(cells: Sequence[DriftCell], *, length: int | None = None, row_
     features = list(dict.fromkeys(c.feature for c in cells))
     return (
         _chart(data, max(60, row_height * len(features)))
+        .properties(padding={"top": 30, "left": 5, "right": 5, "bottom": 5})
         .mark_rect(stroke="#80808033")
         .encode(
             x=alt.X("at:T", title=None, scale=alt.Scale(type="utc", nice=False), axis=_clock()),
@@ -219,7 +222,7 @@ def drift_heatmap(cells: Sequence[DriftCell], *, length: int | None = None, row_
                 "severity:N",
                 title=None,
                 scale=alt.Scale(domain=list(SEVERITY_COLOURS), range=list(SEVERITY_COLOURS.values())),
-                legend=alt.Legend(orient="top", columns=alt.ExprRef("width < 260 ? 2 : 4")),
+                legend=alt.Legend(orient="none", direction="horizontal", legendX=_OVERHANG, legendY=-26),
             ),
             opacity=alt.condition("datum.severity == 'no-data'", alt.value(0.25), alt.value(0.9)),
             tooltip=[
