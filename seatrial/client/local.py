@@ -13,12 +13,27 @@ import msgspec
 
 from seatrial.client.values import Assignment
 from seatrial.protocol.bodies import read_unit
-from seatrial.releases.layout import Layout, read_pointer
+from seatrial.releases.layout import Layout, read_pointer, read_pointers
 from seatrial.routing.router import Router
 from seatrial.routing.snapshot import Snapshot
 from seatrial.spec.errors import NotFound, Unavailable
 
 REFRESH_SECONDS = 0.25
+
+
+def published(home: Path) -> list[Snapshot]:
+    """What is served on this machine, by its home directory; raises Unavailable where it cannot be read."""
+    layout = Layout(home)
+    try:
+        revisions = sorted(read_pointers(layout.active).items())
+        return [read_snapshot(layout.snapshot(name, revision)) for name, revision in revisions]
+    except (OSError, msgspec.DecodeError) as error:
+        raise Unavailable(f"what is published in {home} cannot be read: {error}") from error
+
+
+def read_snapshot(path: Path) -> Snapshot:
+    """A snapshot's file; raises OSError, msgspec.DecodeError."""
+    return msgspec.json.decode(path.read_bytes(), type=Snapshot)
 
 
 class _Loaded(NamedTuple):
@@ -86,8 +101,7 @@ class LocalDecisions:
                 raise NotFound(f"no deployment {deployment!r} is published in {self._home}; apply its file first")
             if known is not None and known.snapshot.revision == revision:
                 return known._replace(looked=now)
-            content = self._layout.snapshot(deployment, revision).read_bytes()
-            snapshot = msgspec.json.decode(content, type=Snapshot)
+            snapshot = read_snapshot(self._layout.snapshot(deployment, revision))
         except (OSError, msgspec.DecodeError) as error:
             if known is not None:
                 return known._replace(looked=now)

@@ -14,6 +14,7 @@ def one(**fields: object) -> bytes:
 def test_every_field() -> None:
     (got,) = read_outcomes(
         one(
+            unit=None,
             request_id="r",
             row=3,
             key="k",
@@ -25,7 +26,7 @@ def test_every_field() -> None:
             deployment="churn",
         )
     )
-    assert (got.unit, got.request_id, got.row, got.key, got.item, got.id) == ("u", "r", 3, "k", "i", "o1")
+    assert (got.unit, got.request_id, got.row, got.key, got.item, got.id) == (None, "r", 3, "k", "i", "o1")
     assert (got.value, got.withdrawn, got.at, got.deployment) == (1.5, False, JANUARY, "churn")
     assert got.fields == {"amount": 2.5, "items": 3, "gift": True, "note": "x", "nothing": None}
     assert type(got.fields["items"]) is int
@@ -59,8 +60,10 @@ def test_object_array_and_lines() -> None:
         ({"outcome": ""}, "outcome is empty"),
         ({"at": "0001-01-01T00:00:00+23:59"}, "out of range; expected a time within the years 1 to 9999"),
         ({"at": "9999-12-31T23:59:59-23:59"}, "out of range; expected a time within the years 1 to 9999"),
+        ({"request_id": "r"}, "both a unit and a request_id; it joins by one of them"),
+        ({"key": "k"}, "both a unit and a key; it joins by one of them"),
         ({"row": 1}, "give the request_id too"),
-        ({"row": -1, "request_id": "r"}, r"\$.*row"),
+        ({"unit": None, "row": -1, "request_id": "r"}, r"\$.*row"),
         ({"at": "2026-01-01T00:00:00"}, "has no offset; write 2026-01-01T00:00:00Z"),
         ({"at": "2026-01-01"}, "expected a time such as"),
         ({"at": "2026-13-01T00:00:00Z"}, "expected a time such as"),
@@ -70,7 +73,7 @@ def test_object_array_and_lines() -> None:
         ({"value": "x" * 10_001}, "10001 characters"),
         ({"fields": {"amount": [1]}}, "field 'amount': expected a number"),
         ({"fields": {"amount": 2**60}}, "field 'amount' is"),
-        ({"key": "k" * 129}, "key has 129 characters"),
+        ({"unit": None, "key": "k" * 129}, "key has 129 characters"),
         ({"id": ""}, "id has 0 characters"),
         ({"surprise": 1}, "unknown field `surprise`"),
     ],
