@@ -5,6 +5,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from seatrial.protocol.refusals import explain
 from seatrial.spec.errors import BadInput, TooLarge
 
 Unit = str | int
@@ -87,7 +88,7 @@ def read(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise BadInput(f"the body does not fit: {str(error)[:300]}") from None
+        raise BadInput(explain(error, body, decoder.type)) from None
 
 
 def read_predict(body: bytes) -> PredictBody:
