@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from seatrial.client.values import Assignment
-from seatrial.protocol.bodies import read_unit
 from seatrial.releases.layout import Layout, read_pointer, read_pointers
+from seatrial.routing.people import People
 from seatrial.routing.router import Router
 from seatrial.routing.snapshot import Snapshot
 from seatrial.spec.errors import NotFound, Unavailable
@@ -39,6 +39,7 @@ def read_snapshot(path: Path) -> Snapshot:
 class _Loaded(NamedTuple):
     snapshot: Snapshot
     router: Router
+    people: People
     versions: Mapping[str, str]
     looked: float
 
@@ -64,14 +65,11 @@ class LocalDecisions:
 
         Raises:
             NotFound: No such deployment is published here.
-            BadInput: The unit is none.
+            BadInput: The unit or the context is none, as the gateway would say it.
             Unavailable: The published snapshot cannot be read, and none was read before.
         """
         loaded = self._current(deployment)
-        named = unit
-        if named is None and loaded.snapshot.unit_from is not None and context:
-            named = context.get(loaded.snapshot.unit_from)
-        decision = loaded.router.decide(request_id if named is None else read_unit(named))
+        decision = loaded.router.decide(loaded.people.read(unit, context, request_id).unit)
         return Assignment(
             request_id=request_id,
             deployment=deployment,
@@ -107,4 +105,4 @@ class LocalDecisions:
                 return known._replace(looked=now)
             raise Unavailable(f"the snapshot of {deployment!r} in {self._home} cannot be read: {error}") from error
         versions = {slot.variant: slot.model_version for slot in snapshot.slots}
-        return _Loaded(snapshot, Router(snapshot), versions, now)
+        return _Loaded(snapshot, Router(snapshot), People(snapshot), versions, now)
