@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from seatrial.serving.edge import Edge, Timeouts
+from seatrial.serving.edge import MAX_CONNECTIONS, Edge, Timeouts
 from seatrial.serving.grpc_edge import GrpcEdge
 from seatrial.serving.routes import Routes
 from tests.gateways import Bench
@@ -36,13 +36,18 @@ class Wire:
         self.socket.sendall(data)
 
     def reply(self) -> Reply:
+        head = self.head()
+        return head._replace(body=self._stream.read(int(head.headers.get("content-length", "0"))))
+
+    def head(self) -> Reply:
+        """A reply up to its body."""
         line = self._stream.readline()
         assert line, "the connection was closed without an answer"
         headers = {}
         while (text := self._stream.readline().strip()) != b"":
             name, _, value = text.decode().partition(": ")
             headers[name.lower()] = value
-        return Reply(int(line.split()[1]), headers, self._stream.read(int(headers.get("content-length", "0"))))
+        return Reply(int(line.split()[1]), headers, b"")
 
     def ended(self) -> bool:
         return self._stream.read(1) == b""
@@ -78,11 +83,16 @@ class Served(NamedTuple):
 
 @contextmanager
 def edge(
-    bench: Bench, *, key: str | None = None, body_bytes: int = 1 << 20, timeouts: Timeouts = Timeouts()
+    bench: Bench,
+    *,
+    key: str | None = None,
+    body_bytes: int = 1 << 20,
+    timeouts: Timeouts = Timeouts(),
+    most: int = MAX_CONNECTIONS,
 ) -> Iterator[Served]:
     """Serve a gateway over HTTP until the block ends."""
     loop = asyncio.new_event_loop()
-    found = Edge(Routes(bench.gateway), key=key, body_bytes=body_bytes, timeouts=timeouts)
+    found = Edge(Routes(bench.gateway), key=key, body_bytes=body_bytes, timeouts=timeouts, most=most)
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     wires: list[Wire] = []

@@ -11,10 +11,12 @@ import typer
 
 from seatrial.cli.context import settings
 from seatrial.cli.output import JSON_HELP, print_json
-from seatrial.spec.errors import BadInput, Unavailable
+from seatrial.spec.errors import BadInput, NotFound, Unavailable
+from seatrial.spec.problems import did_you_mean
 
 if TYPE_CHECKING:
     from seatrial.client.client import Client
+    from seatrial.protocol.outcome_shapes import OutcomeShape
 
 
 def add_to(app: typer.Typer) -> None:
@@ -106,8 +108,10 @@ def import_file(
     from seatrial.ledger.importing import Columns, import_outcomes
 
     columns = Columns(unit, request, row, key, item, at, value, identity, tuple(field))
+    home = settings().home
+    shape = _declared(home, outcome, deployment)
     imported = import_outcomes(
-        settings().home, file, outcome, columns, now=time.time_ns() // 1000, deployment=deployment
+        home, file, outcome, columns, now=time.time_ns() // 1000, deployment=deployment, shape=shape
     )
     if json:
         print_json(imported._asdict())
@@ -115,8 +119,29 @@ def import_file(
     typer.echo(
         f"read {imported.read:,}: {imported.matched:,} matched a row, {imported.unmatched:,} matched none (kept), "
         f"{imported.early:,} came before their row, {imported.duplicate:,} were there already, "
-        f"{imported.skipped:,} said nothing"
+        f"{imported.skipped:,} said nothing, {imported.unfit:,} were of another kind than declared (left out)"
     )
+
+
+def _declared(home: Path, outcome: str, deployment: str) -> OutcomeShape | None:
+    """What the deployments of this machine declare of an outcome; None where none is published, or it says nothing."""
+    from seatrial.client.local import published
+
+    serving = published(home)
+    if not serving:
+        return None
+    if deployment and deployment not in {one.deployment for one in serving}:
+        raise NotFound(f"no deployment {deployment!r} is published in {home}; apply its file first")
+    serving = [one for one in serving if deployment in ("", one.deployment)]
+    declaring = [one for one in serving if outcome in one.outcomes]
+    if not declaring:
+        names = {name for one in serving for name in one.outcomes}
+        raise BadInput(f"outcome {outcome!r} is not declared; {did_you_mean(outcome, names)}")
+    shapes = {one.shape(outcome) for one in declaring}
+    if len(shapes) > 1:
+        named = ", ".join(one.deployment for one in declaring)
+        raise BadInput(f"{named} declare {outcome!r} differently; say with --deployment whose outcomes these are")
+    return shapes.pop()
 
 
 def _client() -> Client:

@@ -16,6 +16,7 @@ import httpx
 from seatrial.client import control as control_calls
 from seatrial.client import messages
 from seatrial.client.address import CONTROL, DATA_PLANE, Address, headers, key_or_environment, parse_address
+from seatrial.client.batches import MOST_FAILURES, failure
 from seatrial.client.client import local_decisions, named, now_us
 from seatrial.client.ids import new_id
 from seatrial.client.messages import Call, OutcomeFields, Reply, RequestFields, RowFields
@@ -90,8 +91,10 @@ class _AsyncBatches:
     """Gathers the items of concurrent callers; each caller waits until the gateway has his."""
 
     def __init__(
-        self, send: Callable[[Call, float], Any], to_call: Callable[[Sequence[Mapping[str, Any]]], Call]
+        self, name: str, send: Callable[[Call, float], Any], to_call: Callable[[Sequence[Mapping[str, Any]]], Call]
     ) -> None:
+        self._name = name
+        self._failures: dict[asyncio.Task[Any], SeatrialError] = {}
         self._send = send
         self._to_call = to_call
         self._waiting: list[Item] = []
@@ -102,12 +105,32 @@ class _AsyncBatches:
         self._waiting.append((body, future))
         if self._task is None:
             self._task = asyncio.create_task(self._run())
-        await future
+        try:
+            await future
+        except SeatrialError as error:
+            self._note(error)
+            raise
 
-    async def finish(self) -> None:
-        """Wait for the batches under way."""
-        if self._task is not None:
+    async def finish(self) -> SeatrialError | None:
+        """Wait for the batches under way; gives what failed in tasks that nobody looked at."""
+        await asyncio.sleep(0)  # tasks that were made just now have their say
+        while self._task is not None:
             await self._task
+            await asyncio.sleep(0)  # the callers hear of it
+        errors = [error for task, error in self._failures.items() if _is_unseen(task, error)]
+        for task in [task for task in self._failures if task.done()]:
+            if _is_unseen(task, self._failures.pop(task)):
+                task.exception()  # it is raised here, so asyncio need not complain of it too
+        return failure(self._name, errors, len(errors))
+
+    def _note(self, error: SeatrialError) -> None:
+        task = asyncio.current_task()
+        if task is None:
+            return
+        if len(self._failures) >= MOST_FAILURES:
+            self._failures = {t: e for t, e in self._failures.items() if not t.done() or _is_unseen(t, e)}
+        if len(self._failures) < MOST_FAILURES:
+            self._failures[task] = error
 
     async def _run(self) -> None:
         try:
@@ -152,8 +175,8 @@ class AsyncClient:
         self._control = _AsyncTransport(parse_address(control), key)
         self._timeout = timeout
         self._clock = clock
-        self._outcomes = _AsyncBatches(self._data.send, messages.outcomes)
-        self._rows = _AsyncBatches(self._data.send, messages.rows)
+        self._outcomes = _AsyncBatches("outcome", self._data.send, messages.outcomes)
+        self._rows = _AsyncBatches("prediction", self._data.send, messages.rows)
         self._local = local_decisions(home) if local else None
 
     async def predict(
@@ -286,12 +309,24 @@ class AsyncClient:
         """Let a paused release go on."""
         return await self._act("resume", deployment, reason, timeout)
 
+    async def flush(self) -> None:
+        """Wait until all outcomes and rows said so far are handed over.
+
+        Raises:
+            BadInput: Some were refused in tasks that nobody has looked at since; with the first reason and the count.
+            Unavailable: Some could not be handed over, likewise.
+        """
+        first, second = await self._outcomes.finish(), await self._rows.finish()
+        if error := first or second:
+            raise error
+
     async def close(self) -> None:
-        """Finish what is under way and close the connections."""
-        await self._outcomes.finish()
-        await self._rows.finish()
-        await self._data.close()
-        await self._control.close()
+        """Finish what is under way and close the connections; raises as `flush`."""
+        try:
+            await self.flush()
+        finally:
+            await self._data.close()
+            await self._control.close()
 
     async def __aenter__(self) -> "AsyncClient":
         return self
@@ -299,7 +334,11 @@ class AsyncClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.close()
+        try:
+            await self.close()
+        except SeatrialError:
+            if error is None:  # else the first thing that went wrong is the one to tell
+                raise
 
     async def _recommended(self, deployment: str) -> tuple[dict[str, Any], str | None]:
         try:
@@ -328,6 +367,14 @@ class AsyncClient:
 
 def _doubt(call: Call) -> str:
     return "" if call.repeatable else "; it may or may not have been done, so look before you repeat it"
+
+
+def _is_unseen(task: "asyncio.Task[Any]", error: SeatrialError) -> bool:
+    """Whether a task ended with this error, and nobody has taken it from the task: asyncio keeps count for its log.
+
+    Only these attributes tell; to ask the task's methods would be to take it.
+    """
+    return getattr(task, "_exception", None) is error and bool(getattr(task, "_log_traceback", False))
 
 
 def _settle(batch: Sequence[Item], error: SeatrialError | None) -> None:

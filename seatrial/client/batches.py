@@ -1,7 +1,8 @@
 """Hands items over in batches from a thread of its own; each item's future says when the gateway has it durably.
 
 Bounded: when ``capacity`` items wait, another is refused aloud, so that nothing is lost in silence. A batch that the
-gateway refuses is halved until only the bad item fails.
+gateway refuses is halved until only the bad item fails. A failure that the caller does not take from its future is
+raised by the next ``flush`` or by ``close``.
 """
 
 import contextlib
@@ -15,7 +16,35 @@ from typing import Any
 from seatrial.client.messages import Call, Reply, read_json
 from seatrial.spec.errors import BadInput, SeatrialError, Unavailable
 
-Item = tuple[Mapping[str, Any], "Future[None]"]
+MOST_FAILURES = 10_000
+"""Failures that are kept with their reasons until somebody looks at them; more are counted."""
+
+
+class Delivery(Future[None]):
+    """Done when the gateway has the item; it tells when its caller has taken how that went."""
+
+    def __init__(self, taken: Callable[["Delivery"], None]) -> None:
+        super().__init__()
+        self._taken = taken
+
+    def result(self, timeout: float | None = None) -> None:
+        try:
+            super().result(timeout)
+        finally:
+            self._tell()
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        try:
+            return super().exception(timeout)
+        finally:
+            self._tell()
+
+    def _tell(self) -> None:
+        if self.done():
+            self._taken(self)
+
+
+Item = tuple[Mapping[str, Any], Delivery]
 
 
 class Batches:
@@ -29,6 +58,7 @@ class Batches:
         linger: Seconds to wait for a batch to fill.
         capacity: Most items waiting.
         patience: Seconds for which a batch is tried before its futures fail.
+        address: Where they go, for messages.
     """
 
     def __init__(
@@ -41,6 +71,7 @@ class Batches:
         linger: float = 0.02,
         capacity: int = 20_000,
         patience: float = 60.0,
+        address: str = "the gateway",
     ) -> None:
         self._name = name
         self._send = send
@@ -49,6 +80,9 @@ class Batches:
         self._linger = linger
         self._capacity = capacity
         self._patience = patience
+        self._address = address
+        self._failures: dict[Delivery, SeatrialError] = {}
+        self._more_failures = 0
         self._waiting: deque[Item] = deque()
         self._under_way: list[Item] = []
         self._changed = threading.Condition()
@@ -56,13 +90,13 @@ class Batches:
         self._hurry = False
         self._thread: threading.Thread | None = None
 
-    def add(self, body: Mapping[str, Any]) -> "Future[None]":
+    def add(self, body: Mapping[str, Any]) -> Future[None]:
         """Queue an item; its future is done when the gateway has it durably.
 
         Raises:
             Unavailable: Too many wait already, or the client is closed.
         """
-        future: Future[None] = Future()
+        future = Delivery(self._look_away)
         with self._changed:
             if self._closed:
                 raise Unavailable(f"the client is closed; this {self._name} was not taken")
@@ -79,7 +113,8 @@ class Batches:
         """Wait until everything queued is handed over or has failed.
 
         Raises:
-            Unavailable: Some still wait after ``timeout`` seconds.
+            Unavailable: Some still wait after ``timeout`` seconds, or could not be handed over.
+            BadInput: Some were refused since the last time, and nobody has taken that from their futures.
         """
         with self._changed:
             self._hurry = True
@@ -87,14 +122,21 @@ class Batches:
             done = self._changed.wait_for(lambda: not self._waiting and not self._under_way, timeout)
             self._hurry = False
             left = len(self._waiting) + len(self._under_way)
+        failed = self._take_failures()
         if not done:
-            raise Unavailable(f"{left} {self._name}s still wait for the gateway after {timeout:g} s")
+            still = f"still {'waits' if left == 1 else 'wait'} for {self._address} after {round(timeout, 1):g} s"
+            waiting = f"{_count(left, self._name)} {still}"
+            also = f"; before that {failed}" if failed else ""
+            raise Unavailable(f"{waiting}; is it up? `seatrial up` starts it{also}")
+        if failed is not None:
+            raise failed
 
     def close(self, timeout: float) -> None:
         """Hand over what waits, then stop; safe to repeat.
 
         Raises:
             Unavailable: Some could not be handed over; their futures have failed.
+            BadInput: As `flush`.
         """
         try:
             self.flush(timeout)
@@ -105,7 +147,9 @@ class Batches:
                 self._waiting.clear()
                 self._changed.notify_all()
             error = Unavailable(f"the client was closed before this {self._name} was handed over")
-            _fail([future for _, future in left], error)
+            for _, future in left:
+                with contextlib.suppress(InvalidStateError):
+                    future.set_exception(error)
 
     def _run(self) -> None:
         while (batch := self._next()) is not None:
@@ -135,22 +179,55 @@ class Batches:
             read_json(self._send(self._to_call([body for body, _ in batch]), self._patience))
         except BadInput as error:
             if len(batch) == 1:
-                _fail([batch[0][1]], error)
+                self._fail(batch, error)
                 return
             middle = len(batch) // 2
             self._deliver(batch[:middle])
             self._deliver(batch[middle:])
         except SeatrialError as error:
-            _fail([future for _, future in batch], error)
+            self._fail(batch, error)
         except Exception as error:  # noqa: BLE001 (the thread must live, and the callers must hear of it)
-            _fail([future for _, future in batch], Unavailable(f"{type(error).__name__}: {error}"))
+            self._fail(batch, Unavailable(f"{type(error).__name__}: {error}"))
         else:
             for _, future in batch:
                 with contextlib.suppress(InvalidStateError):  # cancelled, or given up by close
                     future.set_result(None)
 
+    def _fail(self, batch: Sequence[Item], error: SeatrialError) -> None:
+        for _, future in batch:
+            with self._changed:  # noted first: who waits for the future looks at once
+                if len(self._failures) < MOST_FAILURES:
+                    self._failures[future] = error
+                else:
+                    self._more_failures += 1
+            try:
+                future.set_exception(error)
+            except InvalidStateError:  # cancelled, or given up by close
+                self._look_away(future)
 
-def _fail(futures: Sequence["Future[None]"], error: SeatrialError) -> None:
-    for future in futures:
-        with contextlib.suppress(InvalidStateError):
-            future.set_exception(error)
+    def _look_away(self, future: Delivery) -> None:
+        """The caller has seen to this one himself."""
+        with self._changed:
+            self._failures.pop(future, None)
+
+    def _take_failures(self) -> SeatrialError | None:
+        """What went wrong since the last time and nobody has looked at, as one error."""
+        with self._changed:
+            errors, more = list(self._failures.values()), self._more_failures
+            self._failures.clear()
+            self._more_failures = 0
+        return failure(self._name, errors, len(errors) + more)
+
+
+def failure(name: str, errors: Sequence[SeatrialError], count: int) -> SeatrialError | None:
+    """Many failures of items of this name as one error; None for none."""
+    if not errors:
+        return None
+    kind = BadInput if isinstance(errors[0], BadInput) else Unavailable
+    first = f"{errors[0]}" if count == 1 else f"the first because: {errors[0]}"
+    was = "was" if count == 1 else "were"
+    return kind(f"{_count(count, name)} {was} not taken{':' if count == 1 else ','} {first}")
+
+
+def _count(n: int, name: str) -> str:
+    return f"{n} {name}" if n == 1 else f"{n} {name}s"

@@ -23,7 +23,7 @@ from seatrial.client.ids import new_id
 from seatrial.client.messages import Call, OutcomeFields, RequestFields, RowFields
 from seatrial.client.transport import Transport
 from seatrial.client.values import Assignment, Prediction
-from seatrial.spec.errors import BadInput, Unavailable
+from seatrial.spec.errors import BadInput, SeatrialError, Unavailable
 
 if TYPE_CHECKING:
     from seatrial.client.local import LocalDecisions
@@ -65,8 +65,9 @@ class Client:
         self._control = Transport(parse_address(control), key)
         self._timeout = timeout
         self._clock = clock
-        self._outcomes = Batches("outcome", self._data.send, messages.outcomes)
-        self._rows = Batches("prediction", self._data.send, messages.rows)
+        address = self._data.address.url
+        self._outcomes = Batches("outcome", self._data.send, messages.outcomes, address=address)
+        self._rows = Batches("prediction", self._data.send, messages.rows, address=address)
         self._local = local_decisions(home) if local else None
 
     def predict(
@@ -148,14 +149,15 @@ class Client:
                 request_id=request_id, deployment=deployment, variant=default, unit=unit, error=str(error)
             )
 
-    def log(self, assignment: Assignment, prediction: Any, **more: Unpack[RowFields]) -> "Future[None]":
+    def log(self, assignment: Assignment, prediction: Any, **more: Unpack[RowFields]) -> Future[None]:
         """Write the row that an application answered after `assign`; sent in batches.
 
         Args:
             more: What of ``RowFields`` there is.
 
         Returns:
-            Done when the gateway has it; failed when the gateway refused it or was away for long.
+            Done when the gateway has it; failed when the gateway refused it or was away for long. A failure that
+            nobody takes from it is raised by `flush` and `close`.
 
         Raises:
             BadInput: The assignment is a default: nobody decided it, so it is no row.
@@ -164,14 +166,15 @@ class Client:
             raise BadInput("the assignment is the default of an absent gateway, which decided nothing; do not log it")
         return self._rows.add(messages.prediction_row(assignment, prediction, more))
 
-    def outcome(self, name: str, **said: Unpack[OutcomeFields]) -> "Future[None]":
+    def outcome(self, name: str, **said: Unpack[OutcomeFields]) -> Future[None]:
         """Say what happened; sent in batches with others.
 
         Args:
             said: What of ``OutcomeFields`` there is; at least one of ``unit``, ``request_id`` and ``key``.
 
         Returns:
-            Done when the gateway has it durably; failed when it refused it or was away for long.
+            Done when the gateway has it durably; failed when it refused it or was away for long. A failure that nobody
+            takes from it (with ``result()`` or ``exception()``) is raised by `flush` and `close`.
 
         Raises:
             BadInput: Nothing says whose outcome it is.
@@ -249,17 +252,19 @@ class Client:
         return self._act("resume", deployment, reason, timeout)
 
     def flush(self, timeout: float = 10.0) -> None:
-        """Wait until all outcomes and rows said so far are handed over; raises Unavailable when some are not."""
-        self._outcomes.flush(timeout)
-        self._rows.flush(timeout)
+        """Wait until all outcomes and rows said so far are handed over.
+
+        Raises:
+            BadInput: The gateway refused some since the last time, and nobody has taken that from their futures; the
+                message has the first reason and the count.
+            Unavailable: Some are not handed over after ``timeout`` seconds.
+        """
+        _all(timeout, self._outcomes.flush, self._rows.flush)
 
     def close(self, timeout: float = 10.0) -> None:
-        """Hand over what waits and close the connections; raises Unavailable when some could not be handed over."""
+        """Hand over what waits and close the connections; raises as `flush`."""
         try:
-            try:
-                self._outcomes.close(timeout)
-            finally:
-                self._rows.close(timeout)
+            _all(timeout, self._outcomes.close, self._rows.close)
         finally:
             self._data.close()
             self._control.close()
@@ -272,7 +277,7 @@ class Client:
     ) -> None:
         try:
             self.close()
-        except Unavailable:
+        except SeatrialError:
             if error is None:  # else the first thing that went wrong is the one to tell
                 raise
 
@@ -298,6 +303,19 @@ class Client:
     def _refuse_local(self) -> None:
         if self._local is not None:
             raise BadInput("a local client decides and does not predict; use `assign`, or a client without `local`")
+
+
+def _all(timeout: float, *steps: Callable[[float], None]) -> None:
+    """Take every step, all within a time; raises the first error at the end."""
+    deadline = time.monotonic() + timeout
+    first: SeatrialError | None = None
+    for step in steps:
+        try:
+            step(max(0.0, deadline - time.monotonic()))
+        except SeatrialError as error:
+            first = first or error
+    if first is not None:
+        raise first
 
 
 def local_decisions(home: Path | str | None) -> "LocalDecisions":

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from seatrial.client.values import Assignment
-from seatrial.protocol.bodies import read_unit
-from seatrial.releases.layout import Layout, read_pointer
+from seatrial.releases.layout import Layout, read_pointer, read_pointers
+from seatrial.routing.people import People
 from seatrial.routing.router import Router
 from seatrial.routing.snapshot import Snapshot
 from seatrial.spec.errors import NotFound, Unavailable
@@ -21,9 +21,25 @@ from seatrial.spec.errors import NotFound, Unavailable
 REFRESH_SECONDS = 0.25
 
 
+def published(home: Path) -> list[Snapshot]:
+    """What is served on this machine, by its home directory; raises Unavailable where it cannot be read."""
+    layout = Layout(home)
+    try:
+        revisions = sorted(read_pointers(layout.active).items())
+        return [read_snapshot(layout.snapshot(name, revision)) for name, revision in revisions]
+    except (OSError, msgspec.DecodeError) as error:
+        raise Unavailable(f"what is published in {home} cannot be read: {error}") from error
+
+
+def read_snapshot(path: Path) -> Snapshot:
+    """A snapshot's file; raises OSError, msgspec.DecodeError."""
+    return msgspec.json.decode(path.read_bytes(), type=Snapshot)
+
+
 class _Loaded(NamedTuple):
     snapshot: Snapshot
     router: Router
+    people: People
     versions: Mapping[str, str]
     looked: float
 
@@ -49,14 +65,11 @@ class LocalDecisions:
 
         Raises:
             NotFound: No such deployment is published here.
-            BadInput: The unit is none.
+            BadInput: The unit or the context is none, as the gateway would say it.
             Unavailable: The published snapshot cannot be read, and none was read before.
         """
         loaded = self._current(deployment)
-        named = unit
-        if named is None and loaded.snapshot.unit_from is not None and context:
-            named = context.get(loaded.snapshot.unit_from)
-        decision = loaded.router.decide(request_id if named is None else read_unit(named))
+        decision = loaded.router.decide(loaded.people.read(unit, context, request_id).unit)
         return Assignment(
             request_id=request_id,
             deployment=deployment,
@@ -86,11 +99,10 @@ class LocalDecisions:
                 raise NotFound(f"no deployment {deployment!r} is published in {self._home}; apply its file first")
             if known is not None and known.snapshot.revision == revision:
                 return known._replace(looked=now)
-            content = self._layout.snapshot(deployment, revision).read_bytes()
-            snapshot = msgspec.json.decode(content, type=Snapshot)
+            snapshot = read_snapshot(self._layout.snapshot(deployment, revision))
         except (OSError, msgspec.DecodeError) as error:
             if known is not None:
                 return known._replace(looked=now)
             raise Unavailable(f"the snapshot of {deployment!r} in {self._home} cannot be read: {error}") from error
         versions = {slot.variant: slot.model_version for slot in snapshot.slots}
-        return _Loaded(snapshot, Router(snapshot), versions, now)
+        return _Loaded(snapshot, Router(snapshot), People(snapshot), versions, now)

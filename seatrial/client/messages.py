@@ -101,9 +101,36 @@ class Reply(NamedTuple):
 
 
 def predict(deployment: str, asked: RequestFields, **rows: Features | Sequence[Features]) -> Call:
-    """The call that answers one row of ``features`` or several ``instances``; ``asked`` has its ``request_id``."""
+    """The call that answers one row of ``features`` or several ``instances``; ``asked`` has its ``request_id``.
+
+    Raises:
+        BadInput: The rows are something else than one mapping, or a sequence of mappings.
+    """
+    _check_rows(rows)
     body = _given(**asked, **rows)
     return Call("POST", f"/v1/deployments/{quote(deployment, safe='')}/predict", _encode(body))
+
+
+def _check_rows(rows: Mapping[str, Any]) -> None:
+    features, instances = rows.get("features"), rows.get("instances")
+    if "features" in rows and not isinstance(features, Mapping):
+        kind = type(features).__name__
+        if isinstance(features, list | tuple) or kind == "DataFrame":
+            records = "frame.to_dict('records')" if kind == "DataFrame" else "rows"
+            mend = f'several rows go to `predict_many`, as [{{"features": row}} for row in {records}]'
+        elif hasattr(features, "to_dict"):
+            mend = f"write `.to_dict()` after the {kind}"
+        else:
+            mend = 'send a dict like {"age": 42}'
+        raise BadInput(f"features: expected one row as a dict, got {_a(kind)}; {mend}")
+    if "instances" in rows and (isinstance(instances, Mapping | str) or type(instances).__name__ == "DataFrame"):
+        kind = type(instances).__name__
+        mend = 'send [{"features": row} for row in …]' + (", of `.to_dict('records')`" if kind == "DataFrame" else "")
+        raise BadInput(f"instances: expected a list of rows, got {_a(kind)}; {mend}")
+
+
+def _a(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
 def assign(deployment: str, request_id: str, unit: str | int | None, context: Features | None) -> Call:

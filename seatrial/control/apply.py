@@ -15,6 +15,9 @@ from seatrial.spec.deployment import Deployment
 from seatrial.spec.read import load_deployment
 from seatrial.spec.settings import Settings
 
+WAIT_SECONDS = 10.0
+"""How long to wait for somebody else who is changing the deployment: a step of the loop is over before that."""
+
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True):
     """What applying a file came to.
@@ -64,7 +67,7 @@ def apply(
         PreparationFailed: a worker could not load a version; nothing has changed.
     """
     spec = load_deployment(text, source)
-    with open_site(settings) as site:
+    with open_site(settings, wait_seconds=WAIT_SECONDS) as site:
         return apply_to(site, spec, text, actor=actor, plan_only=plan_only, retry=retry, why=why)
 
 

@@ -2,10 +2,11 @@
 
 import msgspec
 
+from seatrial.protocol.outcome_shapes import OutcomeField, OutcomeShape, label_kinds
 from seatrial.releases.records import DeploymentState, Pin
 from seatrial.releases.run import ReleaseRun
 from seatrial.routing.snapshot import Arm, ContextKey, Entry, LogPolicy, Lookup, Shadow, Slot, Snapshot
-from seatrial.spec.deployment import Deployment, EntrySpec, LogSpec, ShadowStage, VariantSpec
+from seatrial.spec.deployment import Deployment, EntrySpec, LogSpec, OutcomeSpec, ShadowStage, VariantSpec
 from seatrial.spec.errors import BadInput
 from seatrial.spec.signature import Feature
 
@@ -41,6 +42,7 @@ def routing_snapshot(spec: Deployment, state: DeploymentState) -> Snapshot:
         entries=tuple(_entry(entry, spec, state) for entry in spec.routing),
         shadows=_shadows(spec, state.open_run),
         outcomes=tuple(spec.outcomes),
+        outcome_shapes=tuple(_shape(name, outcome, slots) for name, outcome in spec.outcomes.items()),
         log=log_policy(spec.log, slots),
     )
 
@@ -90,6 +92,13 @@ def _shadows(spec: Deployment, run: ReleaseRun | None) -> tuple[Shadow, ...]:
     stage = spec.release.stages[run.stage_index]
     assert isinstance(stage, ShadowStage)
     return (Shadow(variant=run.challenger, share=stage.share, salt=run.salt, entry=run.entry, release=run.id),)
+
+
+def _shape(name: str, outcome: OutcomeSpec, slots: tuple[Slot, ...]) -> OutcomeShape:
+    fields = tuple(OutcomeField(field, kind) for field, kind in outcome.fields.items())
+    plain = outcome.label and not fields
+    kinds = label_kinds([slot.signature for slot in slots]) if plain else ()
+    return OutcomeShape(name=name, fields=fields, label=outcome.label, kinds=kinds)
 
 
 def log_policy(log: LogSpec, slots: tuple[Slot, ...]) -> LogPolicy:

@@ -12,6 +12,7 @@ import argparse
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +27,8 @@ from seatrial.ledger.maintenance import Maintenance
 from seatrial.ledger.retention import Forgetting, read_forgetting, without_forgotten, write_forgetting
 from seatrial.ledger.spool import Segment, list_segments, read_segment, remove_ended_sessions
 from seatrial.ledger.sql import connect
-from seatrial.ledger.table import Table, append, not_included, unify_into, with_day
+from seatrial.ledger.table import Table, append, not_included, unify_into, with_day, within_calendar
+from seatrial.ledger.troubles import Troubles
 from seatrial.spec.errors import SeatrialError
 
 SETTLE_MICROSECONDS = 1_000_000
@@ -41,12 +43,17 @@ class Round(NamedTuple):
         duplicates: Rows left out because their ``row_id`` was there already.
         segments: Segments committed.
         removed: Segments removed.
+        impossible: Rows and outcomes left out because their time lies in no year from 1 to 9999.
     """
 
     rows: int = 0
     duplicates: int = 0
     segments: int = 0
     removed: int = 0
+    impossible: int = 0
+
+    def plus(self, other: "Round") -> "Round":
+        return Round(*(a + b for a, b in zip(self, other, strict=True)))
 
 
 class Target(NamedTuple):
@@ -105,57 +112,84 @@ class Compactor:
         """One round over all tables.
 
         Raises:
-            Unavailable: Somebody else writes the tables for longer than we wait.
+            Unavailable: Somebody else writes the tables for longer than we wait; or some of them could not be seen to,
+                said when all the others have been.
         """
+        done = Round()
+        troubles = Troubles()
         with locked(self._home / "ledger" / "tables.lock", self._lock_wait):
-            done = self.compact()
-            self._maintenance.run()
+            with troubles.of("compaction"):
+                done = self.compact()
+            with troubles.of("maintenance"):
+                self._maintenance.run()
+        troubles.tell()
         return done
 
     def compact(self) -> Round:
-        """`run_once` without maintenance, for a caller that holds the tables' lock."""
+        """`run_once` without maintenance, for a caller that holds the tables' lock; raises likewise."""
         segments = list_segments(self._home, lambda _: True)
         self._reached("listed")
         forgetting = self._settle(read_forgetting(self._home), segments)
         total = Round()
+        troubles = Troubles()
         for target in sorted({target_of(self._home, s.stream) for s in segments}, key=lambda t: str(t.directory)):
             mine = [s for s in segments if target_of(self._home, s.stream) == target]
-            done = self._compact(target, mine, forgetting)
-            total = Round(*(a + b for a, b in zip(total, done, strict=True)))
+            with troubles.of(target.directory.name):
+                total = total.plus(self._compact(target, mine, forgetting, troubles))
         remove_ended_sessions(self._home)
+        troubles.tell()
         return total
 
-    def _compact(self, target: Target, segments: list[Segment], forgetting: tuple[Forgetting, ...]) -> Round:
+    def _compact(
+        self, target: Target, segments: list[Segment], forgetting: tuple[Forgetting, ...], troubles: Troubles
+    ) -> Round:
         closed = [segment for segment in segments if segment.closed]
-        rows = duplicates = committed = 0
+        total = Round()
         table = Table.load(target.directory)
-        for batch in self._batches(not_included(closed, table)):
-            self._reached("loaded")
-            found, repeated = self._commit(target, batch, table, forgetting)
-            self._reached("committed")
-            rows, duplicates = rows + found, duplicates + repeated
-            committed += sum(segment.path not in self._empty for segment in batch)
-            table = Table.load(target.directory)
-        removed = self._remove(closed, table)
-        return Round(rows, duplicates, committed, removed)
+        stuck: set[str] = set()
+        attempts = deque(self._batches(not_included(closed, table)))
+        while attempts:
+            # A commit includes all earlier segments of its streams, so behind one that fails its stream waits.
+            part = [segment for segment in attempts.popleft() if segment.application not in stuck]
+            if not part:
+                continue
+            try:
+                self._reached("loaded")
+                total = total.plus(self._commit(target, part, table, forgetting))
+                self._reached("committed")
+                table = Table.load(target.directory)
+            except Exception as error:  # noqa: BLE001 - the table's library has no common base for its errors
+                if len(part) > 1:
+                    attempts.extendleft([segment] for segment in reversed(part))  # which of them is it?
+                else:
+                    stuck.add(part[0].application)
+                    troubles.note(f"{target.directory.name}, {part[0].path}", error)
+        return total._replace(removed=self._remove(closed, table))
 
     def _commit(
         self, target: Target, batch: list[Segment], table: Table | None, forgetting: tuple[Forgetting, ...]
-    ) -> tuple[int, int]:
-        """Commit segments; gives rows committed and duplicates left out."""
+    ) -> Round:
+        """Commit segments."""
         read = [read_segment(segment.path, mapped=True) for segment in batch]
         whole = [rows for rows in read if rows is not None and rows.num_rows]
         applied = {segment.application: segment.number for segment in batch}
         self._empty |= {s.path for s, rows in zip(batch, read, strict=True) if rows is None or not rows.num_rows}
         if not whole:
-            return 0, 0
-        arrived = without_forgotten(unify_into(whole, table), target.arrival, forgetting)
+            return Round()
+        read_rows = unify_into(whole, table)
+        possible = within_calendar(read_rows)
+        arrived = without_forgotten(possible, target.arrival, forgetting)
         before = arrived.num_rows
         if target.deployment is not None and before:
             arrived = self._first_of_each(arrived, table)
         self._reached("read")
         append(target.directory, with_day(arrived, target.arrival), applied)
-        return arrived.num_rows, before - arrived.num_rows
+        return Round(
+            rows=arrived.num_rows,
+            duplicates=before - arrived.num_rows,
+            segments=sum(segment.path not in self._empty for segment in batch),
+            impossible=read_rows.num_rows - possible.num_rows,
+        )
 
     def _first_of_each(self, arrived: pa.Table, table: Table | None) -> pa.Table:
         connection = connect(self._home)
@@ -227,27 +261,39 @@ def main(arguments: list[str] | None = None) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    compactor = Compactor(given.home, grace=given.grace)
+    rounds = Rounds(Compactor(given.home, grace=given.grace))
     with locked(given.home / "ledger" / "compactor.lock", wait=0.0):
         while not stop.is_set():
-            _round(compactor)
+            rounds.run()
             stop.wait(given.interval)
-        _round(compactor)
+        rounds.run()
     return 0
 
 
-def _round(compactor: Compactor) -> None:
-    """One round; what goes wrong is said, and the next round tries again (a full disk is freed, a lock released)."""
-    moment = datetime.now(UTC).isoformat(timespec="seconds")
-    try:
-        done = compactor.run_once()
-    except (SeatrialError, OSError, pa.ArrowException) as error:
-        print(f"{moment} compactor: {error}", flush=True)
-    except Exception as error:  # noqa: BLE001 - the table's library has no common base for its errors
-        print(f"{moment} compactor: {type(error).__name__}: {error}", flush=True)
-    else:
+class Rounds:
+    """Rounds of a compactor, told on standard output: a trouble that lasts is told once."""
+
+    def __init__(self, compactor: Compactor) -> None:
+        self._compactor = compactor
+        self._trouble = ""
+
+    def run(self) -> None:
+        """One round; what goes wrong is said, and the next one tries again (a full disk is freed, a lock released)."""
+        moment = datetime.now(UTC).isoformat(timespec="seconds")
+        try:
+            done = self._compactor.run_once()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next round may go well
+            trouble = str(error) if isinstance(error, SeatrialError | OSError) else f"{type(error).__name__}: {error}"
+            if trouble != self._trouble:
+                print(f"{moment} compactor: {trouble}", flush=True)
+            self._trouble = trouble
+            return
+        self._trouble = ""
         if done.segments:
             print(f"{moment} compactor: {done.rows} rows from {done.segments} segments", flush=True)
+        if done.impossible:
+            left = f"{done.impossible} rows left out, because their time lies in no year from 1 to 9999"
+            print(f"{moment} compactor: {left}", flush=True)
 
 
 if __name__ == "__main__":

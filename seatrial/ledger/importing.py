@@ -3,6 +3,7 @@
 Every outcome's id is the file's own or derived exactly as `outcomes.derive_id` does, so a second import of the same
 file writes nothing, and one with corrected values writes revisions. What is read is one of:
 
+    unfit      a value or field of another kind than the outcome declares
     skipped    no join key, no time of the calendar, or no value (no finite number) where a value column was named
     duplicate  stored already with this content, or repeated in the file
     matched    a row of its unit, request or key is in the ledger
@@ -10,7 +11,7 @@ file writes nothing, and one with corrected values writes revisions. What is rea
     unmatched  no such row (yet): stored all the same
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ from seatrial.ledger.locks import locked
 from seatrial.ledger.reader import Reader, View
 from seatrial.ledger.sql import literal, quoted
 from seatrial.ledger.table import PARTITION, append
+from seatrial.protocol.outcome_shapes import EXPECTED, Kind, OutcomeShape
 from seatrial.spec.errors import BadInput, NotFound
 
 BATCH_ROWS = 200_000
@@ -31,6 +33,7 @@ MEMORY = "4GB"
 
 _CALENDAR = "coalesce(\"at\" >= TIMESTAMPTZ '0001-01-01' AND \"at\" < TIMESTAMPTZ '10000-01-01', false)"
 _INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
+_NUMBERS = {*_INTEGERS, "DOUBLE", "FLOAT", "DECIMAL"}
 _IDENTITY_AND_CONTENT = (
     *("outcome", "deployment", "id", "value_kind", "value_text", "fields"),
     *("unit", "request_id", "row", "key", "item"),
@@ -71,7 +74,7 @@ class Columns(NamedTuple):
 
 
 class Imported(NamedTuple):
-    """What became of the rows of a file; the last five add up to ``read``."""
+    """What became of the rows of a file; the others add up to ``read``."""
 
     read: int
     skipped: int
@@ -79,6 +82,7 @@ class Imported(NamedTuple):
     matched: int
     early: int
     unmatched: int
+    unfit: int = 0
 
     @property
     def written(self) -> int:
@@ -94,6 +98,7 @@ def import_outcomes(
     *,
     now: int,
     deployment: str = "",
+    shape: OutcomeShape | None = None,
     lock_wait: float = 60.0,
 ) -> Imported:
     """Store the outcomes of a file.
@@ -105,29 +110,48 @@ def import_outcomes(
         columns: Which column holds what.
         now: Arrival, microseconds since 1970 UTC.
         deployment: Whose they are; "" for every deployment that declares the outcome.
+        shape: What the outcome may carry; None: anything.
 
     Raises:
         NotFound: There is no such file.
-        BadInput: A column is not in the file or cannot be what it is said to be.
+        BadInput: A column is not in the file, cannot be what it is said to be, or is nothing the outcome has.
         Unavailable: Somebody else writes the tables for longer than we wait.
     """
     if not file.exists():
         raise NotFound(f"there is no file {str(file)!r}; check the path")
     if columns.unit is None and columns.request_id is None and columns.key is None:
         raise BadInput("outcomes join rows by something: name the column of the unit, the request id or the key")
+    if columns.unit is not None and (columns.request_id is not None or columns.key is not None):
+        other = "request id" if columns.request_id is not None else "key"
+        raise BadInput(f"an outcome joins by its unit or by its {other}: name the column of one of them")
     if columns.at is None and columns.id is None:
         raise BadInput("without times or ids an import could not be repeated: name the column of the time or of the id")
+    wanted = _wanted(outcome, columns, shape)
     with locked(home / "ledger" / "tables.lock", lock_wait), Reader(home).open(deployment or None) as view:
         view.connection.execute(f"SET memory_limit = '{MEMORY}'")
-        _stage(view.connection, file, outcome, columns, now, deployment)
-        read, skipped = _counts(view.connection)
+        _stage(view.connection, file, outcome, columns, wanted, now, deployment)
+        read, skipped, unfit = _counts(view.connection)
         _leave_duplicates_out(view.connection)
         _anchor(home, view, columns, deployment)
         found = _matches(view.connection)
         written = sum(found)
         if written:
             _write(home, view)
-    return Imported(read, skipped, read - skipped - written, *found)
+    return Imported(read, skipped, read - skipped - unfit - written, *found, unfit)
+
+
+def _wanted(outcome: str, columns: Columns, shape: OutcomeShape | None) -> dict[str, Kind]:
+    """The kind that each column of a value or field must have, where something is declared of it."""
+    if shape is None:
+        return {}
+    wanted = {name: shape.kind(name) for name in columns.fields}
+    if columns.value is not None and shape.fields:
+        raise BadInput(f"{outcome!r} has fields and no plain value; name {columns.value!r} as a field")
+    if shape.label and columns.value is None and not columns.fields:
+        raise BadInput(f"{outcome!r} is a label: name the column that holds the truth")
+    if columns.value is not None and len(shape.kinds) == 1:
+        wanted[columns.value] = shape.kinds[0]
+    return wanted
 
 
 def _write(home: Path, view: View) -> None:
@@ -137,7 +161,13 @@ def _write(home: Path, view: View) -> None:
 
 
 def _stage(
-    connection: duckdb.DuckDBPyConnection, file: Path, outcome: str, columns: Columns, now: int, deployment: str
+    connection: duckdb.DuckDBPyConnection,
+    file: Path,
+    outcome: str,
+    columns: Columns,
+    wanted: Mapping[str, Kind],
+    now: int,
+    deployment: str,
 ) -> None:
     """Read the file into ``incoming``, in the columns of an outcome; ``usable`` says what can be stored."""
     try:
@@ -145,10 +175,11 @@ def _stage(
         for name in columns.named:
             if name not in there:
                 raise BadInput(f"{file.name} has no column {name!r}; it has {', '.join(there)}")
-        texts = (columns.unit, columns.request_id, columns.key, columns.item, columns.id)
+        strings = (name for name, kind in wanted.items() if kind == "string")
+        texts = (columns.unit, columns.request_id, columns.key, columns.item, columns.id, *strings)
         scan = _scan(file, [name for name in texts if name is not None])
         kinds = _kinds(connection, scan)
-        query = _select(scan, columns, kinds, outcome, deployment, now)
+        query = _select(scan, columns, _read(kinds, wanted), outcome, deployment, now)
         connection.execute(f"CREATE TEMP TABLE incoming AS SELECT * FROM ({query})")
     except duckdb.Error as error:
         raise BadInput(f"{file.name} cannot be read: {str(error).splitlines()[0]}") from error
@@ -170,25 +201,65 @@ def _scan(file: Path, texts: Sequence[str]) -> str:
     return f"read_csv([{path}], header = true, sample_size = 200000{typed})"
 
 
-def _select(scan: str, columns: Columns, kinds: dict[str, str], outcome: str, deployment: str, now: int) -> str:
+class _Column(NamedTuple):
+    """SQL that reads a column as what it should be.
+
+    Attributes:
+        value: Its value; null where that cannot be.
+        kind: The value's type.
+        unfit: Whether the cell holds something else than it should.
+    """
+
+    value: str
+    kind: str
+    unfit: str = "false"
+
+
+def _read(kinds: Mapping[str, str], wanted: Mapping[str, Kind]) -> dict[str, _Column]:
+    return {name: _column(name, kind, wanted.get(name)) for name, kind in kinds.items()}
+
+
+def _column(name: str, kind: str, wanted: Kind | None) -> _Column:
+    """Text is read as what is wanted, cell by cell; any other column must be of that kind as a whole."""
+    cell = quoted(name)
+    if wanted is None or (wanted == "string" and kind == "VARCHAR") or (wanted == "boolean" and kind == "BOOLEAN"):
+        return _Column(cell, kind)
+    if wanted == "boolean" and kind == "VARCHAR":
+        value = f"CASE lower(trim({cell})) WHEN 'true' THEN true WHEN 'false' THEN false END"
+        return _Column(value, "BOOLEAN", f"({cell} IS NOT NULL AND {value} IS NULL)")
+    if wanted not in ("number", "integer") or (kind not in _NUMBERS and kind != "VARCHAR"):
+        raise BadInput(f"column {name!r} is of type {kind}, but {EXPECTED[wanted]} is declared; write it as that")
+    number = f"TRY_CAST({cell} AS DOUBLE)"
+    misfit = f"{number} IS NULL"
+    if wanted == "integer":
+        misfit += f" OR trunc({number}) <> {number}"
+    value, kind = (number, "DOUBLE") if kind == "VARCHAR" else (cell, kind)
+    return _Column(value, kind, f"({cell} IS NOT NULL AND ({misfit}))")
+
+
+def _select(scan: str, columns: Columns, there: Mapping[str, _Column], outcome: str, deployment: str, now: int) -> str:
     arrival = f"make_timestamptz({int(now)})"
     text = {name: _text(getattr(columns, name)) for name in ("unit", "request_id", "key", "item")}
     row = "NULL::INTEGER" if columns.row is None else f"TRY_CAST({quoted(columns.row)} AS INTEGER)"
-    at = arrival if columns.at is None else _time(columns.at, kinds[columns.at])
-    kind, number, value_text = _value(columns.value, kinds)
+    at = arrival if columns.at is None else _time(columns.at, there[columns.at].kind)
+    kind, number, value_text = _value(None if columns.value is None else there[columns.value])
     inner = (
         f"SELECT {literal(outcome)} AS outcome, {_text(columns.id)} AS given, {literal(deployment)} AS deployment, "
         + ", ".join(f"{expression} AS {name}" for name, expression in text.items())
         + f", {row} AS row, {kind} AS value_kind, {number} AS value_number, {value_text} AS value_text, "
-        f'{_fields(columns.fields)} AS fields, {at} AS "at", {arrival} AS received_at FROM {scan}'
+        f'{_fields(columns.fields, there)} AS fields, {at} AS "at", {arrival} AS received_at, '
+        f"({_unfit(columns, there)}) AS unfit FROM {scan}"
     )
     identity = "given" if columns.id is not None else _derived_id(outcome, deployment)
-    usable = f"{_CALENDAR} AND coalesce(unit, request_id, key) IS NOT NULL"
+    sound = f"{_CALENDAR} AND coalesce(unit, request_id, key) IS NOT NULL"
     if columns.value is not None:
-        usable += " AND value_text IS NOT NULL AND coalesce(isfinite(value_number), true)"
+        sound += " AND value_text IS NOT NULL AND coalesce(isfinite(value_number), true)"
     if columns.id is not None:
-        usable += " AND given IS NOT NULL"
-    return f"SELECT * EXCLUDE (given), {identity} AS id, false AS withdrawn, ({usable}) AS usable FROM ({inner})"
+        sound += " AND given IS NOT NULL"
+    return (
+        f"SELECT * EXCLUDE (given), {identity} AS id, false AS withdrawn, "
+        f"(unfit OR {sound}) AS sound, (NOT unfit AND {sound}) AS usable FROM ({inner})"
+    )
 
 
 def _text(column: str | None) -> str:
@@ -196,19 +267,24 @@ def _text(column: str | None) -> str:
 
 
 def _time(column: str, kind: str) -> str:
-    if kind in _INTEGERS or kind in ("DOUBLE", "FLOAT", "DECIMAL", "BOOLEAN"):
+    if kind in _NUMBERS or kind == "BOOLEAN":
         raise BadInput(f"the times in column {column!r} are numbers; write them as 2026-01-31T12:00:00Z")
     return f"TRY_CAST({quoted(column)} AS TIMESTAMPTZ)"
 
 
-def _value(column: str | None, kinds: dict[str, str]) -> tuple[str, str, str]:
+def _unfit(columns: Columns, there: Mapping[str, _Column]) -> str:
+    named = (*((columns.value,) if columns.value is not None else ()), *columns.fields)
+    return " OR ".join(["false", *(there[name].unfit for name in named)])
+
+
+def _value(column: _Column | None) -> tuple[str, str, str]:
     """SQL of the value's three columns, as `outcomes.stored_value` gives them."""
     if column is None:
         return "'none'", "NULL::DOUBLE", "NULL::VARCHAR"
-    name, kind = quoted(column), kinds[column]
+    name, kind, _ = column
     if kind == "BOOLEAN":
         return "'boolean'", f"CAST({name} AS DOUBLE)", f"CAST({name} AS VARCHAR)"
-    if kind in _INTEGERS or kind in ("DOUBLE", "FLOAT", "DECIMAL"):
+    if kind in _NUMBERS:
         number = f"CAST({name} AS DOUBLE)"
         whole = f"isfinite({number}) AND trunc({number}) = {number} AND abs({number}) < 9223372036854775808.0"
         text = f"CASE WHEN {whole} THEN CAST(CAST({number} AS BIGINT) AS VARCHAR) ELSE CAST({number} AS VARCHAR) END"
@@ -216,10 +292,10 @@ def _value(column: str | None, kinds: dict[str, str]) -> tuple[str, str, str]:
     return "'string'", "NULL::DOUBLE", f"CAST({name} AS VARCHAR)"
 
 
-def _fields(names: Sequence[str]) -> str:
+def _fields(names: Sequence[str], there: Mapping[str, _Column]) -> str:
     if not names:
         return "NULL::VARCHAR"
-    pairs = ", ".join(f"{literal(name)}, {quoted(name)}" for name in sorted(names))
+    pairs = ", ".join(f"{literal(name)}, {there[name].value}" for name in sorted(names))
     return f"CAST(json_object({pairs}) AS VARCHAR)"
 
 
@@ -231,10 +307,11 @@ def _derived_id(outcome: str, deployment: str) -> str:
     return f"left(sha256({constant} || {written}), 32)"
 
 
-def _counts(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
-    query = "SELECT count(*), count(*) FILTER (NOT usable) FROM incoming"
-    read, skipped = connection.execute(query).fetchall()[0]
-    return int(read), int(skipped)
+def _counts(connection: duckdb.DuckDBPyConnection) -> tuple[int, int, int]:
+    """Read, skipped and unfit."""
+    query = "SELECT count(*), count(*) FILTER (NOT sound), count(*) FILTER (sound AND NOT usable) FROM incoming"
+    read, skipped, unfit = connection.execute(query).fetchall()[0]
+    return int(read), int(skipped), int(unfit)
 
 
 def _leave_duplicates_out(connection: duckdb.DuckDBPyConnection) -> None:

@@ -1,20 +1,24 @@
 """Keeping tables small and quick: small files joined, rows past their retention deleted, replaced files removed."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import pyarrow as pa
-
 from seatrial.ledger import layout
 from seatrial.ledger.retention import Retention, read_retention
 from seatrial.ledger.table import PARTITION, Table
+from seatrial.ledger.troubles import Troubles
 
 SMALL_FILE_BYTES = 64 << 20
 TARGET_FILE_BYTES = 128 << 20
 SMALL_FILES = 8
 """A day's files are joined when it has more than this many small ones."""
+
+_EPOCH = date(1970, 1, 1)
+_FIRST_DAY = (date.min - _EPOCH).days
+_LAST_DAY = (date.max - _EPOCH).days
 
 FILE_GRACE_HOURS = 1
 """Replaced files stay this long for queries that run."""
@@ -48,17 +52,22 @@ class Maintenance:
         self._deleted = -float("inf")
 
     def run(self) -> None:
-        """Do what is due."""
+        """Do what is due; a table that cannot be seen to holds up no other. Raises as `Troubles.tell` at the end."""
         now = self._monotonic()
+        troubles = Troubles()
         if now - self._joined >= self._join_seconds:
             self._joined = now
             for directory in self._directories():
-                join_small_files(directory)
+                with troubles.of(directory.name):
+                    join_small_files(directory)
         if now - self._deleted >= self._delete_seconds:
             self._deleted = now
-            delete_expired(self._home, read_retention(self._home), self._clock())
+            with troubles.of("retention"):
+                delete_expired(self._home, read_retention(self._home), self._clock())
             for directory in self._directories():
-                remove_replaced_files(directory)
+                with troubles.of(directory.name):
+                    remove_replaced_files(directory)
+        troubles.tell()
 
     def _directories(self) -> list[Path]:
         return [*_deployment_tables(self._home), layout.outcomes(self._home)]
@@ -69,15 +78,17 @@ def join_small_files(directory: Path) -> int:
     table = Table.load(directory)
     if table is None:
         return 0
-    small: dict[date, int] = {}
-    for file in pa.table(table.delta.get_add_actions(flatten=True)).to_pylist():
-        if file["size_bytes"] < SMALL_FILE_BYTES:
-            small[file[f"partition.{PARTITION}"]] = small.get(file[f"partition.{PARTITION}"], 0) + 1
+    files = zip(table.file_days(), table.file_facts("size_bytes"), strict=True)
+    small = Counter(day for day, file in files if file["size_bytes"] < SMALL_FILE_BYTES)
     replaced = 0
+    troubles = Troubles()
     for day, count in sorted(small.items()):
-        if count > SMALL_FILES:
-            done = table.delta.optimize.compact([(PARTITION, "=", day.isoformat())], target_size=TARGET_FILE_BYTES)
-            replaced += int(done["numFilesRemoved"])
+        if count > SMALL_FILES and _FIRST_DAY <= day <= _LAST_DAY:
+            named = (_EPOCH + timedelta(days=day)).isoformat()
+            with troubles.of(f"{directory.name} {named}"):
+                done = table.delta.optimize.compact([(PARTITION, "=", named)], target_size=TARGET_FILE_BYTES)
+                replaced += int(done["numFilesRemoved"])
+    troubles.tell()
     return replaced
 
 
@@ -125,8 +136,9 @@ def _delete_before(directory: Path, day: date) -> int:
     table = Table.load(directory)
     if table is None:
         return 0
-    files = pa.table(table.delta.get_add_actions(flatten=True)).to_pylist()
-    rows = sum(int(file["num_records"]) for file in files if file[f"partition.{PARTITION}"] < day)
+    files = zip(table.file_days(), table.file_facts("num_records"), strict=True)
+    before = (day - _EPOCH).days
+    rows = sum(int(file["num_records"]) for there, file in files if there < before)
     if rows:
         table.delta.delete(f"{PARTITION} < '{day.isoformat()}'")
     return rows

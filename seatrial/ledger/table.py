@@ -9,6 +9,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction, WriterPropertie
 
 from seatrial.ledger.columns import TIME, TYPES, unify
 from seatrial.ledger.spool import Segment
+from seatrial.protocol.instants import FIRST, LAST
 
 PARTITION = "day"
 """Date, in UTC and by our clock, on which a row came: the partition column of every table."""
@@ -44,11 +45,23 @@ class Table:
         """The highest segment of a stream that this version includes, with all before it; 0: none."""
         return self.delta.transaction_version(application) or 0
 
+    def file_facts(self, *names: str) -> list[dict[str, Any]]:
+        """What the log says of every file: only what is asked for, because Python cannot hold every date."""
+        facts = pa.table(self.delta.get_add_actions(flatten=True))
+        found: list[dict[str, Any]] = facts.select([n for n in names if n in facts.column_names]).to_pylist()
+        return found
+
+    def file_days(self) -> list[int]:
+        """The partition of every file in the order of `file_facts`, as days since 1970 (which no calendar bounds)."""
+        facts = pa.table(self.delta.get_add_actions(flatten=True))
+        days: list[int] = facts[f"partition.{PARTITION}"].cast(pa.int32()).to_pylist()
+        return days
+
     def files_overlapping(self, column: str, least: str, most: str) -> list[str]:
         """Files that may hold values of a string column in [least, most], by their statistics."""
         found = []
         root = self.delta.table_uri.rstrip("/")
-        for file in pa.table(self.delta.get_add_actions(flatten=True)).to_pylist():
+        for file in self.file_facts("path", f"min.{column}", f"max.{column}"):
             low, high = file.get(f"min.{column}"), file.get(f"max.{column}")
             # Long strings are cut in statistics, so a bound is compared by its own length.
             if low is None or high is None or (low <= most and least[: len(high)] <= high):
@@ -90,6 +103,19 @@ def append(directory: Path, data: Any, applied: Mapping[str, int]) -> None:
 def with_day(rows: pa.Table, arrival: str) -> pa.Table:
     """Rows with their partition column: the date of ``arrival`` in UTC."""
     return rows.append_column(PARTITION, rows[arrival].cast(pa.timestamp("us")).cast(pa.date32(), safe=False))
+
+
+def within_calendar(rows: pa.Table) -> pa.Table:
+    """Rows whose times lie in the years 1 to 9999; no table holds others, and no tool reads them."""
+    import pyarrow.compute as pc  # slow to load, and not needed to read
+
+    for name in ("at", "received_at"):
+        if name in rows.column_names:
+            moments = rows[name].cast(pa.int64())
+            inside = pc.and_(pc.greater_equal(moments, FIRST), pc.less_equal(moments, LAST))
+            if not pc.all(inside).as_py():
+                rows = rows.filter(inside)
+    return rows
 
 
 def unify_into(parts: Iterable[pa.Table], table: Table | None) -> pa.Table:

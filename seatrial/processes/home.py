@@ -2,12 +2,16 @@
 
 import fcntl
 import os
+import time
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
 from seatrial.spec.errors import Conflict
+
+ASKING_SECONDS = 0.5
+"""Longer than `is_up` holds the lock to ask for it."""
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +43,7 @@ class HomeLock:
         """Take the lock. Raises Conflict when another system runs in this directory."""
         file = self._path.open("a+")
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(file, ASKING_SECONDS)
         except OSError as error:
             file.close()
             running = read_running(self._path.parent)
@@ -56,6 +60,19 @@ class HomeLock:
             self._file = None
 
 
+def _lock(file: IO[str], seconds: float) -> None:
+    """Take a file's lock; raises OSError when it is held for longer than somebody asks whether it is."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.01)
+
+
 def is_up(home: Path) -> bool:
     """Whether a supervisor holds the home's lock."""
     path = home / "home.lock"
@@ -63,7 +80,8 @@ def is_up(home: Path) -> bool:
         return False
     with path.open("a+") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Shared, so that two who ask at the same time do not take each other for the holder.
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:
             return True
     return False

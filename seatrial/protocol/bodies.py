@@ -1,11 +1,11 @@
 """Bodies of the short way: what a predict, an assign and a written prediction look like, and how they are read."""
 
-import re
 from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from seatrial.protocol.refusals import explain
 from seatrial.spec.errors import BadInput, TooLarge
 
 Unit = str | int
@@ -17,9 +17,6 @@ MAX_LATENCY_MS = 1e9
 BRACKETS_A_ROW = 20
 
 T = TypeVar("T")
-
-_BYTE = re.compile(r"\(byte ([0-9]+)\)$")
-_NOT_FINITE = re.compile(rb"[^-NI]?(-?(?:NaN|Infinity))")
 
 
 class Instance(msgspec.Struct, forbid_unknown_fields=True):
@@ -91,18 +88,7 @@ def read(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise _unfit(str(error)[:300], body) from None
-
-
-def _unfit(error: str, body: bytes) -> BadInput:
-    """What is wrong; NaN and the infinities, which many writers of JSON let through, are called by their names."""
-    place = _BYTE.search(error)
-    if place is not None:
-        token = _NOT_FINITE.match(body, max(0, int(place.group(1)) - 1))
-        if token is not None:
-            written, at = token.group(1).decode(), place.group(1)
-            return BadInput(f"the body has {written} at byte {at}, which JSON has not; send null for missing")
-    return BadInput(f"the body does not fit: {error}")
+        raise BadInput(explain(error, body, decoder.type)) from None
 
 
 def read_predict(body: bytes) -> PredictBody:

@@ -6,8 +6,8 @@ from seatrial.spec.errors import BadInput
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
-_LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 """The years 1 to 9999 in UTC: an offset reaches beyond them, and no calendar date is there."""
 
 
@@ -32,6 +32,6 @@ def read_instant(text: object, what: str) -> int:
     if moment.tzinfo is None:
         raise BadInput(f"{what}: {text!r} has no offset; write {text}Z if it is UTC")
     instant = (moment - _EPOCH) // _MICROSECOND
-    if not _FIRST <= instant <= _LAST:
+    if not FIRST <= instant <= LAST:
         raise BadInput(f"{what}: {text!r} is out of range; expected a time within the years 1 to 9999 UTC")
     return instant

@@ -92,6 +92,9 @@ def _checked(given: OutcomeBody) -> OutcomeGiven:
         raise BadInput("outcome is empty; name one that the deployment declares")
     if given.unit is None and given.request_id is None and given.key is None:
         raise BadInput(f"outcome {given.outcome!r} names nobody; give it a unit, a request_id or a key")
+    if given.unit is not None and (given.request_id is not None or given.key is not None):
+        other = "request_id" if given.request_id is not None else "key"
+        raise BadInput(f"outcome {given.outcome!r} has both a unit and a {other}; it joins by one of them, send one")
     if given.row is not None and given.request_id is None:
         raise BadInput(f"row {given.row} means the instance of a request; give the request_id too")
     value = None if given.value is msgspec.UNSET else _value(given.value, "value")

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from seatrial.protocol.outcome_shapes import OutcomeShape
 from seatrial.spec.signature import Signature, Task
 
 
@@ -129,6 +130,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     entries: tuple[Entry, ...]
     shadows: tuple[Shadow, ...] = ()
     outcomes: tuple[str, ...] = ()
+    outcome_shapes: tuple[OutcomeShape, ...] = ()
+    """What each of them may carry; one without a shape (a snapshot from before there were any) may carry anything."""
     log: LogPolicy = LogPolicy()
 
     def slot(self, variant: str) -> Slot:
@@ -136,3 +139,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
             if slot.variant == variant:
                 return slot
         raise KeyError(variant)
+
+    def shape(self, outcome: str) -> OutcomeShape | None:
+        """What an outcome may carry; None: anything."""
+        return next((shape for shape in self.outcome_shapes if shape.name == outcome), None)

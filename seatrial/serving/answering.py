@@ -14,10 +14,10 @@ from seatrial.ledger.rows import AnsweredBy, Envelope, Status
 from seatrial.protocol.features import Row
 from seatrial.routing.assign import draw
 from seatrial.routing.decision import Decision
+from seatrial.routing.people import Person
 from seatrial.serving.deployed import Deployed
 from seatrial.serving.engine import Shed
 from seatrial.serving.lookups import attempt_of
-from seatrial.serving.people import Person
 from seatrial.serving.shadowing import Copy
 from seatrial.serving.variant import Attempt, Variant
 

@@ -12,8 +12,8 @@ from seatrial.ledger.rows import Envelope
 from seatrial.protocol.bodies import AppPrediction, AssignBody, read_name
 from seatrial.protocol.instants import read_instant
 from seatrial.routing.decision import Decision
+from seatrial.routing.people import Person
 from seatrial.serving.deployed import Deployed
-from seatrial.serving.people import Person
 from seatrial.serving.variant import Attempt, Variant
 from seatrial.spec.errors import BadInput
 

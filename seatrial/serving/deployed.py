@@ -8,10 +8,10 @@ import msgspec
 from seatrial.ledger.counters import Histogram
 from seatrial.ledger.rows import AnsweredBy, Status
 from seatrial.protocol.answers import Prediction
+from seatrial.routing.people import People
 from seatrial.routing.router import Router
 from seatrial.routing.snapshot import Snapshot
 from seatrial.serving.engine import Engine
-from seatrial.serving.people import People
 from seatrial.serving.recording import Recorder
 from seatrial.serving.shadowing import ShadowLane
 from seatrial.serving.variant import Variant

@@ -24,6 +24,15 @@ from seatrial.spec.errors import SeatrialError, Unavailable
 MAX_HEADER_BYTES = 64 << 10
 QUICK_BYTES = 4 << 10
 """A longer compressed body is inflated in a thread."""
+FREE_BYTES = 1 << 20
+SLOWEST = 64 << 10
+"""Bytes a second."""
+
+MAX_CONNECTIONS = 10_000
+"""Open connections of one worker; a further one is answered 503 and closed."""
+
+_REFUSED = 64
+"""So many more may be open while they are told; what comes beyond is cut off."""
 
 MAX_QUEUED = 32
 """Requests of one connection that may wait for an answer under way."""
@@ -77,6 +86,8 @@ class Response(NamedTuple):
     body: bytes
     content_type: bytes = _JSON
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    bare: bool = False
+    """Send no body, only its length: the answer to HEAD."""
 
 
 class Head(NamedTuple):
@@ -111,7 +122,7 @@ class Routes(Protocol):
 
 
 class Timeouts(NamedTuple):
-    """Seconds."""
+    """Seconds; ``body`` is for the first `FREE_BYTES` of a body, and what is longer must come at `SLOWEST` at least."""
 
     headers: float = 10.0
     body: float = 30.0
@@ -129,6 +140,7 @@ class Edge:
         body_bytes: Most that a body may have.
         held_bytes: Most that the bodies of all connections may have together: those that arrive, wait, or are answered.
         timeouts: How long a client may take.
+        most: Connections that may be open.
     """
 
     def __init__(
@@ -139,6 +151,7 @@ class Edge:
         body_bytes: int = 16 << 20,
         held_bytes: int = 256 << 20,
         timeouts: Timeouts = Timeouts(),
+        most: int = MAX_CONNECTIONS,
     ) -> None:
         self.handle = routes.handle
         self.key = None if key is None else key.encode()
@@ -146,6 +159,7 @@ class Edge:
         self.held_bytes = held_bytes
         self.held = 0
         self.timeouts = timeouts
+        self.most = most
         self.connections: set[Connection] = set()
         self.draining = False
         self.now = 0.0
@@ -216,6 +230,7 @@ class Connection(asyncio.Protocol):
         "_answering",
         "_between",
         "_body",
+        "_body_due",
         "_broken",
         "_deaf",
         "_edge",
@@ -227,6 +242,7 @@ class Connection(asyncio.Protocol):
         "_parser",
         "_paused",
         "_queue",
+        "_quiet",
         "_size",
         "_transport",
         "_unread",
@@ -246,6 +262,8 @@ class Connection(asyncio.Protocol):
         self._between = True
         self._unread: bytes | None = None
         self._fed = 0
+        self._quiet = 0
+        self._body_due = 0.0
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
         self._body: list[bytes] = []
@@ -261,6 +279,11 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._edge.connections.add(self)
         self.deadline = self._loop.time() + self._edge.timeouts.headers
+        over = len(self._edge.connections) - self._edge.most
+        if over > _REFUSED:
+            self._transport.abort()
+        elif over > 0:
+            self._refuse(HttpError(503, f"{self._edge.most} connections are open; come back later", _LATER))
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self._edge.connections.discard(self)
@@ -274,6 +297,7 @@ class Connection(asyncio.Protocol):
         if self._between and self._is_known(data):
             return
         self._unread = data if self._between else None
+        size = self._size
         if self._in_headers or not self._url:
             self._fed += len(data)
         try:
@@ -286,7 +310,9 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._refuse(HttpError(400, f"this is not HTTP: {error}"))
         else:
-            if self._in_headers and self._fed > MAX_HEADER_BYTES:
+            # Framing and trailers are bounded like headers: so much may come without a byte of the body.
+            self._quiet = 0 if self._in_headers or self._between or self._size != size else self._quiet + len(data)
+            if (self._in_headers and self._fed > MAX_HEADER_BYTES) or self._quiet > MAX_HEADER_BYTES:
                 self._refuse(HttpError(431, f"the headers are over {MAX_HEADER_BYTES} bytes"))
 
     def _is_known(self, data: bytes) -> bool:
@@ -346,7 +372,7 @@ class Connection(asyncio.Protocol):
         self._fed = 0
         if self._parser.should_upgrade():
             raise HttpError(400, "another protocol was asked for; this address speaks HTTP/1.1")
-        self.deadline = self._edge.now + self._edge.timeouts.body + 1
+        self.deadline = self._body_due = self._edge.now + self._edge.timeouts.body + 1
         if self._headers:
             self._look_at_headers()
 
@@ -360,7 +386,8 @@ class Connection(asyncio.Protocol):
         if edge.held > edge.held_bytes:
             raise _full(edge.held_bytes)
         self._body.append(body)
-        self.deadline = self._edge.now + self._edge.timeouts.body + 1
+        if self._size > FREE_BYTES:
+            self.deadline = self._body_due + (self._size - FREE_BYTES) / SLOWEST
 
     def on_message_complete(self) -> None:
         if self._deaf:
@@ -418,7 +445,7 @@ class Connection(asyncio.Protocol):
             coded = b"content-encoding" in request.headers
             answer = self._inflated(request) if coded else edge.handle(request)
         except Exception as error:  # noqa: BLE001 - whatever happens, the client gets an answer
-            answer = refusal(error)
+            answer = refusal(error)._replace(bare=request.method == b"HEAD")
         self._held -= size
         if type(answer) is bytes:
             edge.held -= size
@@ -487,7 +514,8 @@ class Connection(asyncio.Protocol):
         lines = b"".join(b"%b: %b\r\n" % header for header in response.headers)
         closing = b"connection: close\r\n" if last else b""
         head = _head(response.status, response.content_type)
-        self._transport.write(b"%b%d\r\n%b%b\r\n%b" % (head, len(response.body), lines, closing, response.body))
+        body = b"" if response.bare else response.body
+        self._transport.write(b"%b%d\r\n%b%b\r\n%b" % (head, len(response.body), lines, closing, body))
         self.deadline = self._edge.now + self._edge.timeouts.idle
         if not keep:
             self.close()

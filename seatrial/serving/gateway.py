@@ -17,13 +17,13 @@ from seatrial.protocol.features import Row
 from seatrial.protocol.inference import BinaryAnswer, InferAnswer, InferBody
 from seatrial.protocol.outcomes import OutcomeGiven
 from seatrial.routing.decision import Decision
+from seatrial.routing.people import Person
 from seatrial.serving import assigning, inference, metrics, reporting, shapes
 from seatrial.serving.answering import Answering, Part, Pending, Shape
 from seatrial.serving.deployed import Deployed
 from seatrial.serving.express import Express, express
 from seatrial.serving.identity import request_ids
 from seatrial.serving.lookups import has_answer
-from seatrial.serving.people import Person
 from seatrial.serving.recording import Recorder
 from seatrial.spec.errors import BadInput, NotFound, Unavailable
 from seatrial.spec.signature import Signature

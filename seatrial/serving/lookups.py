@@ -8,7 +8,7 @@ from seatrial.models.lookup import KEYS, LookupRuntime, Miss
 from seatrial.models.runtimes import RuntimeFailure
 from seatrial.protocol.answers import UnreadableAnswer
 from seatrial.protocol.features import Row
-from seatrial.serving.people import Person
+from seatrial.routing.people import Person
 from seatrial.serving.variant import Attempt, Variant
 from seatrial.spec.errors import BadInput
 

@@ -13,7 +13,7 @@ from seatrial.protocol.inference import BinaryAnswer, InferAnswer, InferBody, re
 from seatrial.protocol.outcomes import read_outcomes
 from seatrial.serving.answering import Pending
 from seatrial.serving.deflating import deflated
-from seatrial.serving.edge import Answer, HttpError, Request, Response
+from seatrial.serving.edge import Answer, HttpError, Request, Response, refusal
 from seatrial.serving.gateway import Gateway
 from seatrial.serving.inference import EXTENSIONS
 from seatrial.spec.errors import Unavailable
@@ -79,6 +79,8 @@ class Routes:
             names = _match(pattern, steps)
             if names is None:
                 continue
+            if request.method == b"HEAD" and method == b"GET":
+                verb, method = _without_body(verb), request.method
             if method == request.method:
                 if len(self._known) < _REMEMBERED and len(request.url) < 200:
                     self._known[request.method, request.url] = verb, names
@@ -220,6 +222,26 @@ def _readiness(ready: dict[str, Any], why_not: str | None) -> Answer:
     if why_not is None:
         return _encode(ready)
     return Response(503, _encode({**ready, "ready": False, "error": why_not}))
+
+
+def _without_body(verb: Verb) -> Verb:
+    """The verb that answers HEAD as another answers GET."""
+
+    async def later(coming: Coming) -> Response:
+        try:
+            return bare(await coming)
+        except Exception as error:  # noqa: BLE001 - a refusal has no body either
+            return bare(refusal(error))
+
+    def bare(answer: Answer) -> Response:
+        whole = answer if isinstance(answer, Response) else Response(200, answer)
+        return whole._replace(bare=True)
+
+    def answer(request: Request, *names: str) -> Answer | Coming:
+        found = verb(request, *names)
+        return bare(found) if isinstance(found, bytes | Response) else later(found)
+
+    return answer
 
 
 def _match(pattern: tuple[str, ...], steps: list[bytes]) -> tuple[str, ...] | None:

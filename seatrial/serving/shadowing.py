@@ -12,9 +12,9 @@ from typing import NamedTuple
 from seatrial.ledger.rows import Envelope
 from seatrial.protocol.features import Row
 from seatrial.routing.decision import Decision
+from seatrial.routing.people import Person
 from seatrial.routing.snapshot import Shadow
 from seatrial.serving.lookups import attempt_of
-from seatrial.serving.people import Person
 from seatrial.serving.recording import Recorder
 from seatrial.serving.variant import Attempt, Variant
 

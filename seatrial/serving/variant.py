@@ -11,9 +11,9 @@ from seatrial.models.runtimes import RuntimeFailure
 from seatrial.protocol.answers import Answers, Prediction, Read, UnreadableAnswer
 from seatrial.protocol.features import Encoded, Encoder, Row
 from seatrial.protocol.inference import only_binary
+from seatrial.routing.people import Person
 from seatrial.routing.snapshot import Slot, Snapshot
 from seatrial.serving.engine import Engine
-from seatrial.serving.people import Person
 from seatrial.serving.recording import Recorder
 from seatrial.spec.errors import BadInput
 

@@ -15,7 +15,7 @@ HEADERS: tuple[dict[str, str], ...] = (
     {},
     {"authorization": "Bearer k"},
     {"connection": "close"},
-    {"content-encoding": "identity"},
+    {"accept": "application/json"},
     {"x-trace": "1"},
 )
 CHUNKED = b"POST /c HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"

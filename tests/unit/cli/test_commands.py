@@ -195,6 +195,20 @@ def test_an_unexpected_error_is_a_sentence(monkeypatch: pytest.MonkeyPatch, caps
     assert capsys.readouterr().err.startswith("error: RuntimeError: the sea is rough")
 
 
+def test_an_import_is_held_to_what_is_declared(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = home / "bought.csv"
+    file.write_text("customer,day,n\nann,2026-01-01,1\n")
+    line = ["outcome", "import", str(file), "--unit", "customer", "--at", "day", "--outcome"]
+    assert run([*line, "purchse"]) == 2
+    assert "outcome 'purchse' is not declared; did you mean `purchase`?" in capsys.readouterr().err
+    assert run([*line, "purchase", "--deployment", "chrun"]) == 2
+    assert "no deployment 'chrun' is published" in capsys.readouterr().err
+    assert run([*line, "purchase", "--field", "n"]) == 2
+    assert "'n' is not a field of 'purchase'; it has none" in capsys.readouterr().err
+    assert run([*line, "purchase", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["unfit"] == 0
+
+
 @pytest.mark.usefixtures("home")
 def test_down_where_nothing_is_up(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["down"]) == 0

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from seatrial.client import AsyncClient, Client
@@ -78,6 +79,18 @@ def test_the_unit_comes_from_the_request_then_from_the_context_then_from_nowhere
         assert local.assign("churn", "r", f"u{n}", {"customer_id": "c"}).variant == router.decide(f"u{n}").variant
         assert local.assign("churn", f"r{n}", None, None).variant == router.decide(f"r{n}").variant
         assert local.assign("churn", "r", n, None).variant == router.decide(str(n)).variant
+
+
+def test_context_is_held_to_what_is_declared(tmp_path: Path, local: LocalDecisions, clock: Clock) -> None:
+    with pytest.raises(BadInput, match="context key 'land' is not declared; the deployment declares: customer_id"):
+        local.assign("churn", "r", "u", {"land": "FR"})
+    with pytest.raises(BadInput, match=r"context.customer_id: expected a string, got 3"):
+        local.assign("churn", "r", "u", {"customer_id": 3})
+    required = msgspec.structs.replace(snapshot(2, 0.5), context=(ContextKey("customer_id", "string"),))
+    Publication(tmp_path).publish(required, timeout=1)
+    clock.now += REFRESH_SECONDS
+    with pytest.raises(BadInput, match=r"context.customer_id is missing"):
+        local.assign("churn", "r", "u", None)
 
 
 def test_a_new_revision_is_seen_after_the_refresh(tmp_path: Path, local: LocalDecisions, clock: Clock) -> None:

@@ -4,6 +4,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from concurrent.futures import wait
 from datetime import UTC, datetime
 from typing import Any
 
@@ -97,7 +98,9 @@ def test_later_is_tried_again_until_it_is_taken(server: Any) -> None:
 def test_an_absent_gateway_fails_aloud(nobody: str) -> None:
     client = Client(nobody)
     future = client.outcome("o", unit="u")
-    with pytest.raises(Unavailable, match="1 outcomes still wait"):
+    with pytest.raises(
+        Unavailable, match=rf"1 outcome still waits for {nobody} after 0.2 s; is it up\? `seatrial up` starts it"
+    ):
         client.close(timeout=0.2)
     with pytest.raises(Unavailable, match="closed before this outcome was handed over"):
         future.result(timeout=10)
@@ -202,6 +205,71 @@ def test_asynchronous_refusals_reach_their_own_caller(server: Any) -> None:
 
     found = asyncio.run(run())
     assert [isinstance(one, BadInput) for one in found] == [False, False, False, True, False, False]
+
+
+def test_a_refusal_that_nobody_looks_at_is_raised_by_flush_and_close(server: Any) -> None:
+    server.answer = lambda _m, _p, body: (400, {"error": "no such outcome"}) if "outcome" in body[0] else (200, {})
+    client = Client(server.url)
+    client.outcome("o", unit=1)
+    with pytest.raises(BadInput, match=r"^1 outcome was not taken: no such outcome$"):
+        client.flush()
+    client.flush()
+    client.outcome("o", unit=1)
+    client.outcome("o", unit=2)
+    client.log(DECIDED, 1)
+    with pytest.raises(BadInput, match=r"^2 outcomes were not taken, the first because: no such outcome$"):
+        client.close()
+    client.close()
+    assert len(server.bodies("/v1/predictions")) == 1
+    with pytest.raises(BadInput), Client(server.url) as other:
+        other.outcome("o", unit=1)
+
+
+def test_a_refusal_that_the_caller_took_is_not_raised_again(server: Any) -> None:
+    server.answer = lambda *_: (400, {"error": "no such outcome"})
+    with Client(server.url) as client:
+        assert isinstance(client.outcome("o", unit=1).exception(timeout=10), BadInput)
+        with pytest.raises(BadInput):
+            client.outcome("o", unit=1).result(timeout=10)
+        future = client.outcome("o", unit=1)
+        wait([future], timeout=10)
+        assert future.exception() is not None
+
+
+def test_what_goes_wrong_in_the_block_is_told_first(server: Any) -> None:
+    server.answer = lambda *_: (400, {"error": "no such outcome"})
+
+    def work() -> None:
+        with Client(server.url) as client:
+            client.outcome("o", unit=1)
+            raise KeyError("first")
+
+    with pytest.raises(KeyError):
+        work()
+
+
+def test_asynchronous_refusals_that_nobody_looks_at_are_raised(server: Any) -> None:
+    server.answer = lambda *_: (400, {"error": "no such outcome"})
+
+    async def forget(tasks: list[asyncio.Task[None]]) -> None:
+        async with AsyncClient(server.url) as client:
+            tasks += [asyncio.create_task(client.outcome("o", unit=unit)) for unit in range(2)]
+
+    async def flush_and_look() -> None:
+        async with AsyncClient(server.url) as client:
+            task = asyncio.create_task(client.outcome("o", unit=1))
+            with pytest.raises(BadInput, match="1 outcome was not taken: no such outcome"):
+                await client.flush()
+            assert task.done()
+            taken = asyncio.create_task(client.outcome("o", unit=1))
+            await asyncio.wait([taken])
+            assert isinstance(taken.exception(), BadInput)
+            with pytest.raises(BadInput):
+                await client.outcome("o", unit=1)
+
+    with pytest.raises(BadInput, match="2 outcomes were not taken, the first because: no such outcome"):
+        asyncio.run(forget([]))
+    asyncio.run(flush_and_look())
 
 
 CHANGE = Call("POST", "/x", repeatable=False)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from seatrial.client import AsyncClient, Client, Prediction
@@ -187,3 +188,34 @@ def test_a_path_in_front_is_kept(server: Any) -> None:
     with Client(f"{server.url}/behind/") as client:
         client.predict("a/b c", {})
     assert server.asked[0][1] == "/behind/v1/deployments/a%2Fb%20c/predict"
+
+
+FRAME = pd.DataFrame({"age": [1.0, 2.0]})
+
+
+@pytest.mark.parametrize(
+    ("features", "words"),
+    [
+        ([{"age": 1}], "expected one row as a dict, got a list; several rows go to `predict_many`"),
+        (FRAME, "got a DataFrame; several rows go to `predict_many`, as .* in frame.to_dict"),
+        (FRAME.iloc[0], r"got a Series; write `.to_dict\(\)` after the Series"),
+        (3, "got an int; send a dict"),
+    ],
+)
+def test_what_is_no_row_is_refused_before_it_is_sent(server: Any, features: Any, words: str) -> None:
+    async def later() -> None:
+        async with AsyncClient(server.url) as client:
+            await client.predict("churn", features)
+
+    with Client(server.url) as client, pytest.raises(BadInput, match=words):
+        client.predict("churn", features)
+    with pytest.raises(BadInput, match=words):
+        asyncio.run(later())
+    assert not server.asked
+
+
+@pytest.mark.parametrize("rows", [FRAME, {"age": 1}])
+def test_what_are_no_rows_is_refused_before_it_is_sent(server: Any, rows: Any) -> None:
+    with Client(server.url) as client, pytest.raises(BadInput, match="instances: expected a list of rows, got a"):
+        client.predict_many("churn", rows)
+    assert not server.asked

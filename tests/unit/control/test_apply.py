@@ -1,14 +1,20 @@
 """Applying a file: what is planned, what is pinned, what is served, what is refused."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from seatrial.control.apply import apply
 from seatrial.control.perform import Who, rollback
+from seatrial.control.site import Site
 from seatrial.releases.publication import PreparationFailed
 from seatrial.routing.snapshot import Lookup
 from seatrial.spec.errors import BadInput, Conflict, NotFound, SeatrialError
+from seatrial.spec.settings import load_settings
 from seatrial.spec.signature import Feature
 from tests.harbour import PLAIN, RELEASE, Harbour, gateway_worker, signature
 from tests.waiting import wait_for
@@ -101,6 +107,18 @@ def test_worker_that_cannot_load_it_leaves_everything_as_it_was(harbour: Harbour
         applied = harbour.apply(PLAIN.replace("@champion", "/3"))
     assert applied.revision == 3
     assert harbour.versions["champion"] == "churn:3"
+
+
+def test_apply_waits_for_a_step_of_the_loop(harbour: Harbour, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = ExitStack()
+    step.enter_context(harbour.site.changing("churn"))
+
+    @contextmanager
+    def opened(_settings: object, *, wait_seconds: float = 0.0) -> Iterator[Site]:
+        yield replace(harbour.site, wait_seconds=wait_seconds, sleep=lambda _: step.close())
+
+    monkeypatch.setattr("seatrial.control.apply.open_site", opened)
+    assert apply(PLAIN, load_settings({}, harbour.home), actor="ci").published
 
 
 def test_second_apply_while_the_first_is_loading_is_refused(harbour: Harbour) -> None:

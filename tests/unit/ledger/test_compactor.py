@@ -9,18 +9,21 @@ import pyarrow.parquet as pq
 import pytest
 
 from seatrial.ledger import layout
-from seatrial.ledger.compactor import Compactor, Round, main
+from seatrial.ledger.compactor import Compactor, Round, Rounds, main
 from seatrial.ledger.locks import locked
+from seatrial.ledger.maintenance import SMALL_FILES, delete_expired, join_small_files
 from seatrial.ledger.outcomes import OutcomeLog
 from seatrial.ledger.reader import Reader
-from seatrial.ledger.spool import list_segments
-from seatrial.ledger.table import Table
+from seatrial.ledger.retention import Retention
+from seatrial.ledger.spool import list_segments, read_segment
+from seatrial.ledger.table import Table, append, with_day
 from seatrial.spec.errors import Unavailable
 from tests.ledger_events import (
     FEATURES,
     PLAIN,
     SCHEMA,
     SMALL_SEGMENTS,
+    START,
     Clock,
     append_plain,
     compacted,
@@ -197,3 +200,58 @@ def test_the_process_compacts_and_ends_on_request_with_a_last_round(tmp_path: Pa
     assert process.returncode == 0
     assert "5 rows from 1 segments" in output
     assert Table.load(layout.outcomes(tmp_path)) is not None
+
+
+DAY = 86_400_000_000
+ABSURD = 40_000_000 * DAY
+"""Microseconds from 1970 to a day that no calendar has."""
+
+
+def test_rows_of_no_calendar_are_left_out_and_hold_up_nothing(tmp_path: Path) -> None:
+    write_rows(tmp_path, range(1), at=-(2**63) + 1)
+    write_rows(tmp_path, range(1, 3))
+    assert Compactor(tmp_path).run_once() == Round(rows=2, segments=2, impossible=1)
+
+
+def test_a_table_that_holds_an_absurd_day_goes_on(tmp_path: Path) -> None:
+    directory = layout.table(tmp_path, "churn")
+    write_rows(tmp_path, range(1))
+    compacted(tmp_path)
+    with Reader(tmp_path).open("churn") as view:
+        rows = view.sql("SELECT * FROM rows")
+    absurd = rows.set_column(rows.column_names.index("at"), "at", pa.array([ABSURD], pa.int64()).view(rows["at"].type))
+    for _ in range(SMALL_FILES + 1):
+        append(directory, with_day(absurd, "at"), {})
+    for number in range(1, SMALL_FILES + 2):
+        write_rows(tmp_path, range(number, number + 1))
+        assert compacted(tmp_path)
+    assert join_small_files(directory) == SMALL_FILES + 2, "the other days are joined"
+    assert delete_expired(tmp_path, Retention({"churn": 1.0}), START + 3 * DAY) == {"churn": SMALL_FILES + 2}
+
+
+def test_a_segment_that_cannot_be_read_holds_up_its_own_stream_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_rows(tmp_path, range(2), worker="bad")
+    write_rows(tmp_path, range(2, 5), worker="good")
+    write_outcomes(tmp_path, outcome(unit="a"))
+
+    def failing(path: Path, *, mapped: bool) -> pa.Table | None:
+        if path.is_relative_to(layout.spool(tmp_path) / "bad"):
+            raise OSError(5, "Input/output error", str(path))
+        return read_segment(path, mapped=mapped)
+
+    monkeypatch.setattr("seatrial.ledger.compactor.read_segment", failing)
+    rounds = Rounds(Compactor(tmp_path, grace=0.0))
+    rounds.run()
+    rounds.run()
+    told = capsys.readouterr().out.strip()
+    assert told.count("\n") == 0, "a trouble that lasts is told once"
+    assert "Input/output error" in told
+    table = Table.load(layout.table(tmp_path, "churn"))
+    assert table is not None
+    assert table.delta.count() == 3
+    assert Table.load(layout.outcomes(tmp_path)) is not None
+    monkeypatch.undo()
+    rounds.run()
+    assert "2 rows from 1 segments" in capsys.readouterr().out

@@ -8,6 +8,7 @@ import pytest
 from seatrial.ledger.importing import Columns, Imported, import_outcomes
 from seatrial.ledger.outcomes import derive_id, stored_value
 from seatrial.ledger.reader import Reader
+from seatrial.protocol.outcome_shapes import OutcomeField, OutcomeShape
 from seatrial.spec.errors import BadInput, NotFound
 from tests.ledger_events import PLAIN, SECOND, START, compacted, outcome, write_outcomes, write_rows
 
@@ -185,3 +186,54 @@ def test_a_file_that_is_not_there_or_is_not_one(tmp_path: Path) -> None:
         import_outcomes(tmp_path, tmp_path / "nope.csv", "churned", BY_UNIT, now=ARRIVAL)
     with pytest.raises(BadInput, match=r"fake\.parquet cannot be read"):
         import_outcomes(tmp_path, csv(tmp_path, "no parquet", "fake.parquet"), "churned", BY_UNIT, now=ARRIVAL)
+
+
+FOLLOWED = OutcomeShape(name="followed", fields=(OutcomeField("visits", "integer"), OutcomeField("note", "string")))
+CHURNED = OutcomeShape(name="churned", label=True, kinds=("number",))
+
+
+def test_cells_of_another_kind_than_declared_are_left_out_and_counted(tmp_path: Path) -> None:
+    file = csv(
+        tmp_path, "customer,when,visits,note\na,2023-11-15,3,7\nb,2023-11-15,1.5,x\nc,2023-11-15,,y\n,2023-11-15,1,z\n"
+    )
+    columns = Columns(unit="customer", at="when", fields=("visits", "note"))
+    done = import_outcomes(tmp_path, file, "followed", columns, now=ARRIVAL, shape=FOLLOWED)
+    assert (done.read, done.written, done.unfit, done.skipped) == (4, 2, 1, 1)
+    kept = [found["fields"] for found in stored(tmp_path)]
+    assert kept == [
+        '{"note":"7","visits":3.0}',
+        '{"note":"y","visits":null}',
+    ]
+    labels = csv(tmp_path, "customer,when,churned\na,2023-11-15,1\nb,2023-11-15,gone\n")
+    done = import_outcomes(tmp_path, labels, "churned", BY_UNIT, now=ARRIVAL, shape=CHURNED)
+    assert (done.written, done.unfit, done.skipped) == (1, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("columns", "shape", "words"),
+    [
+        (Columns(unit="customer", at="when", fields=("churned",)), FOLLOWED, "'churned' is not a field of 'followed'"),
+        (BY_UNIT, FOLLOWED, "'followed' has fields and no plain value"),
+        (Columns(unit="customer", at="when"), CHURNED, "'churned' is a label: name the column that holds the truth"),
+        (BY_UNIT, CHURNED, "column 'churned' is of type BOOLEAN, but a number is declared"),
+        (BY_UNIT._replace(request_id="when"), CHURNED, "joins by its unit or by its request id"),
+    ],
+)
+def test_a_file_that_is_not_what_is_declared_is_refused(
+    tmp_path: Path, columns: Columns, shape: OutcomeShape, words: str
+) -> None:
+    file = csv(tmp_path, "customer,when,churned\na,2023-11-15,true\nb,2023-11-15,false\n")
+    with pytest.raises(BadInput, match=words):
+        import_outcomes(tmp_path, file, shape.name, columns, now=ARRIVAL, shape=shape)
+
+
+def test_labels_of_text_and_of_truth_are_read_as_declared(tmp_path: Path) -> None:
+    file = csv(tmp_path, "customer,when,churned\na,2023-11-15,01\nb,2023-11-15,2\n")
+    strings = OutcomeShape(name="churned", label=True, kinds=("string",))
+    assert import_outcomes(tmp_path, file, "churned", BY_UNIT, now=ARRIVAL, shape=strings).written == 2
+    assert [(one["value_kind"], one["value_text"]) for one in stored(tmp_path)] == [("string", "01"), ("string", "2")]
+    file = csv(tmp_path, "customer,when,churned\nc,2023-11-15,TRUE\nd,2023-11-15,maybe\n")
+    truths = OutcomeShape(name="churned", label=True, kinds=("boolean",))
+    done = import_outcomes(tmp_path, file, "churned", BY_UNIT, now=ARRIVAL, shape=truths)
+    assert (done.written, done.unfit) == (1, 1)
+    assert stored(tmp_path)[-1]["value_text"] == "true"

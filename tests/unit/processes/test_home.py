@@ -1,3 +1,4 @@
+import fcntl
 import os
 import subprocess
 import sys
@@ -48,3 +49,14 @@ def test_running_is_read_back_and_rubbish_is_none(tmp_path: Path) -> None:
 def test_an_empty_home_is_not_up(tmp_path: Path) -> None:
     assert not is_up(tmp_path)
     assert read_running(tmp_path) is None
+
+
+def test_who_asks_is_not_taken_for_a_system_that_is_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (tmp_path / "home.lock").open("a+") as asking:
+        fcntl.flock(asking, fcntl.LOCK_SH)
+        assert not is_up(tmp_path), "another who asks"
+        monkeypatch.setattr("seatrial.processes.home.time.sleep", lambda _: asking.close())
+        lock = HomeLock(tmp_path)
+        lock.acquire()
+        assert is_up(tmp_path)
+        lock.release()

@@ -14,6 +14,7 @@ def one(**fields: object) -> bytes:
 def test_every_field() -> None:
     (got,) = read_outcomes(
         one(
+            unit=None,
             request_id="r",
             row=3,
             key="k",
@@ -25,7 +26,7 @@ def test_every_field() -> None:
             deployment="churn",
         )
     )
-    assert (got.unit, got.request_id, got.row, got.key, got.item, got.id) == ("u", "r", 3, "k", "i", "o1")
+    assert (got.unit, got.request_id, got.row, got.key, got.item, got.id) == (None, "r", 3, "k", "i", "o1")
     assert (got.value, got.withdrawn, got.at, got.deployment) == (1.5, False, JANUARY, "churn")
     assert got.fields == {"amount": 2.5, "items": 3, "gift": True, "note": "x", "nothing": None}
     assert type(got.fields["items"]) is int
@@ -59,20 +60,23 @@ def test_object_array_and_lines() -> None:
         ({"outcome": ""}, "outcome is empty"),
         ({"at": "0001-01-01T00:00:00+23:59"}, "out of range; expected a time within the years 1 to 9999"),
         ({"at": "9999-12-31T23:59:59-23:59"}, "out of range; expected a time within the years 1 to 9999"),
+        ({"request_id": "r"}, "both a unit and a request_id; it joins by one of them"),
+        ({"key": "k"}, "both a unit and a key; it joins by one of them"),
         ({"row": 1}, "give the request_id too"),
-        ({"row": -1, "request_id": "r"}, r"\$.*row"),
+        ({"unit": None, "row": -1, "request_id": "r"}, "row: expected a whole number of at least 0"),
         ({"at": "2026-01-01T00:00:00"}, "has no offset; write 2026-01-01T00:00:00Z"),
         ({"at": "2026-01-01"}, "expected a time such as"),
         ({"at": "2026-13-01T00:00:00Z"}, "expected a time such as"),
-        ({"at": 5}, r"\$.*at"),
-        ({"value": [1]}, r"\$.*value"),
+        ({"at": 5}, "at: expected a string, got a whole number"),
+        ({"value": [1]}, "value: expected true or false, a number or a string, got a list"),
         ({"value": 2**60}, r"beyond ±2\^53"),
         ({"value": "x" * 10_001}, "10001 characters"),
         ({"fields": {"amount": [1]}}, "field 'amount': expected a number"),
         ({"fields": {"amount": 2**60}}, "field 'amount' is"),
-        ({"key": "k" * 129}, "key has 129 characters"),
+        ({"unit": None, "key": "k" * 129}, "key has 129 characters"),
         ({"id": ""}, "id has 0 characters"),
         ({"surprise": 1}, "unknown field `surprise`"),
+        ({"valeu": 1}, "unknown field `valeu`; did you mean `value`"),
     ],
 )
 def test_refused_in_words(fields: dict[str, object], message: str) -> None:
@@ -85,3 +89,10 @@ def test_the_wrong_one_of_many_is_named() -> None:
         read_outcomes(b"[" + one() + b"," + one(unit="") + b"]")
     with pytest.raises(BadInput, match="0 outcomes"):
         read_outcomes(b"[]")
+
+
+def test_a_value_that_is_no_number_is_not_to_be_null() -> None:
+    with pytest.raises(BadInput, match="value is NaN, which is no number of JSON; leave the outcome out"):
+        read_outcomes(b'{"outcome": "o", "unit": "u", "value": NaN}')
+    with pytest.raises(BadInput, match=r"\[1\].unit: expected a whole number or a string, got a number"):
+        read_outcomes(b"[" + one() + b"," + one(unit=1.5) + b"]")

@@ -3,6 +3,7 @@
 import asyncio
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from seatrial.routing.snapshot import Shadow
 from seatrial.serving.coding import deflate, inflate
-from seatrial.serving.edge import Timeouts
+from seatrial.serving.edge import SLOWEST, Timeouts
 from tests.edges import Reply, Served, Wire, edge, request
 from tests.gateways import GOOD, Bench, Scripted, bench, broken, quick, slot, slow, snapshot
 from tests.waiting import wait_for
@@ -215,6 +216,82 @@ def test_slow_clients_are_told_and_idle_ones_closed(here: Bench) -> None:
         assert slow_headers.reply().status == 408
         assert slow_body.reply().status == 408
         assert idle.ended()
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/v2/health/ready", 200),
+        ("/v2/models/churn", 200),
+        ("/v1/selfcheck", 200),
+        ("/metrics", 200),
+        ("/v2/models/nobody", 404),
+        (PREDICT, 405),
+        ("/nowhere", 404),
+    ],
+)
+def test_head_is_get_without_the_body(wire: Wire, path: str, status: int) -> None:
+    for _ in range(2):  # the second time it is known
+        wire.send(request("HEAD", path) + request("GET", "/v2/health/live"))
+        head = wire.head()
+        assert (head.status, int(head.headers["content-length"]) > 0) == (status, True)
+        assert wire.reply().json == {"live": True}, "nothing of it is left on the connection"
+
+
+def test_head_without_the_key_has_no_body(here: Bench) -> None:
+    with edge(here, key="s3cret") as served:
+        wire = served.wire()
+        wire.send(request("HEAD", "/metrics") + request("GET", "/v2/health/live"))
+        assert wire.head().status == 401
+        assert wire.reply().status == 200
+
+
+def test_a_body_that_drips_has_a_deadline_as_a_whole(served: Served) -> None:
+    wire = served.wire()
+    wire.send(request("POST", PREDICT, BODY)[:-3])
+    (connection,) = wait_for(lambda: [c for c in served.edge.connections if c.busy], what="the request")
+    due = connection.deadline
+    served.loop.call_soon_threadsafe(setattr, served.edge, "now", served.edge.now + 20.0)
+    wire.send(BODY[-3:-2])
+    wait_for(lambda: served.edge.held == len(BODY) - 2, what="the drop")
+    assert connection.deadline == due
+    wire.send(BODY[-2:])
+    assert wire.reply().status == 200
+
+
+def test_a_long_body_may_take_longer(here: Bench) -> None:
+    with edge(here, body_bytes=4 << 20) as served:
+        wire = served.wire()
+        wire.send(f"POST {PREDICT} HTTP/1.1\r\ncontent-length: {3 << 20}\r\n\r\n".encode())
+        (connection,) = wait_for(lambda: [c for c in served.edge.connections if c.busy], what="the request")
+        wait_for(lambda: connection.deadline > served.edge.now + 15, what="the body's deadline")
+        due = connection.deadline
+        wire.send(bytes(2 << 20))
+        wait_for(lambda: served.edge.held == 2 << 20, what="the body")
+        assert connection.deadline == due + (1 << 20) / SLOWEST
+
+
+def test_trailers_are_bounded_as_headers_are(wire: Wire) -> None:
+    wire.send(f"POST {PREDICT} HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n".encode())
+    with suppress(OSError):  # the refusal may come before all is sent
+        for _ in range(100):
+            wire.send(b"x: " + b"y" * 8000 + b"\r\n")
+    assert wire.reply().status == 431
+
+
+def test_one_connection_too_many_is_told_and_closed(here: Bench) -> None:
+    with edge(here, most=2) as served:
+        first, second = served.wire(), served.wire()
+        assert first.ask("GET", "/v2/health/live").status == second.ask("GET", "/v2/health/live").status == 200
+        third = served.wire()
+        refused = third.reply()
+        assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+        assert "2 connections are open" in refused.json["error"]
+        assert third.ended()
+        third.close()
+        first.close()
+        wait_for(lambda: len(served.edge.connections) == 1, what="the closing")
+        assert served.wire().ask("GET", "/v2/health/live").status == 200
 
 
 def test_drain_answers_what_is_under_way_and_closes(here: Bench, served: Served) -> None:

@@ -11,9 +11,10 @@ import pytest
 from seatrial.ledger.accounting import accounts
 from seatrial.protocol.bodies import AppPrediction, AssignBody
 from seatrial.protocol.inference import read_infer
+from seatrial.protocol.outcome_shapes import OutcomeField, OutcomeShape
 from seatrial.protocol.outcomes import OutcomeBody, check_outcomes
 from seatrial.routing.assign import assign_many
-from seatrial.routing.snapshot import Arm, ContextKey, Entry, LogPolicy, Shadow
+from seatrial.routing.snapshot import Arm, ContextKey, Entry, LogPolicy, Shadow, Snapshot
 from seatrial.serving.gateway import Limits
 from seatrial.spec.errors import BadInput, NotFound, TooLarge, Unavailable
 from tests.gateways import BINARY, CLOCK, GOOD, Bench, Scripted, bench, broken, quick, slot, slow, snapshot
@@ -565,6 +566,35 @@ def test_undeclared_outcomes_are_refused_with_those_declared(here: Bench) -> Non
     with pytest.raises(NotFound):
         report(here, OutcomeBody(outcome="clicked", unit="u", deployment="nobody"))
     assert outcomes(here) == []
+
+
+def test_outcomes_are_held_to_the_declared_shape(here: Bench) -> None:
+    shape = OutcomeShape(name="churned", label=True, kinds=("number",))
+    here.serve(snapshot(outcome_shapes=(shape,)))
+    good = OutcomeBody(outcome="churned", unit="u", value=7)
+    with pytest.raises(BadInput, match="outcome 1: label 'churned': expected a number"):
+        report(here, good, OutcomeBody(outcome="churned", unit="u", value=True))
+    assert outcomes(here) == [], "all are kept, or none"
+    report(here, good, OutcomeBody(outcome="churned", unit="u", value=None, id="o"))
+
+
+def test_an_outcome_of_several_deployments_has_the_shape_of_one(here: Bench) -> None:
+    bought = OutcomeShape(name="bought", fields=(OutcomeField("amount", "number"),))
+    here.serve(snapshot(outcomes=("bought",), outcome_shapes=(bought,)))
+    here.serve(snapshot(deployment="other", outcomes=("bought",), outcome_shapes=(OutcomeShape(name="bought"),)))
+    report(here, OutcomeBody(outcome="bought", unit="u", fields={"amount": 1}))
+    report(here, OutcomeBody(outcome="bought", unit="u", value=1))
+    with pytest.raises(BadInput, match="has fields and no plain value"):
+        report(here, OutcomeBody(outcome="bought", unit="u", value=1, deployment="churn"))
+    with pytest.raises(BadInput, match="'amnt' is not a field of 'bought'; did you mean 'amount'"):
+        report(here, OutcomeBody(outcome="bought", unit="u", fields={"amnt": 1}))
+
+
+def test_a_snapshot_from_before_there_were_shapes_is_read(here: Bench) -> None:
+    content = msgspec.to_builtins(snapshot())
+    del content["outcome_shapes"]
+    here.serve(msgspec.convert(content, Snapshot))
+    report(here, OutcomeBody(outcome="churned", unit="u", fields={"anything": "goes"}))
 
 
 def test_outcomes_are_refused_when_the_disk_does_not_take_them(here: Bench) -> None:
