@@ -39,18 +39,20 @@ def judge(
         print_json(judgement)
     else:
         _tell(judgement)
-    if judgement.recommendation != "ship":
+    if judgement.ended or judgement.recommendation != "ship":
         raise typer.Exit(1)
 
 
 def _tell(judgement: Judgement) -> None:
-    typer.secho(f"{judgement.recommendation}: {judgement.sentence}", bold=True)
+    from seatrial.experiments.sentences import lowered, told
+
+    typer.secho(judgement.sentence if judgement.ended else told(judgement), bold=True)
     if judgement.shadow is not None:
-        typer.echo(f"shadow: {judgement.shadow.sentence}")
+        typer.echo(f"shadow: {lowered(judgement.shadow.sentence)}")
     if judgement.metrics:
         print_table(
-            ("metric", "part", "verdict", "sentence"),
-            ((m.name, m.part, m.verdict.word, m.sentence) for m in judgement.metrics),
+            ("metric", "part", "verdict", "what is known"),
+            ((m.name, m.part, m.verdict.word, m.sentence.removeprefix(f"{m.name}: ")) for m in judgement.metrics),
         )
     for check in judgement.checks:
         typer.echo(f"{'ok' if check.ok else 'FAILED' if check.withholds else 'warning'}: {check.sentence}")

@@ -1,8 +1,11 @@
 """Judging now, on request: what the loop would see, without acting on it."""
 
+import msgspec
+
 from seatrial.control.senses import LedgerSenses
 from seatrial.control.site import microseconds
 from seatrial.experiments.judgement import Judgement
+from seatrial.experiments.sentences import as_it_ended
 from seatrial.releases.state import State
 from seatrial.spec.errors import NotFound
 from seatrial.spec.read import load_deployment
@@ -10,7 +13,9 @@ from seatrial.spec.settings import Settings
 
 
 def judge_now(settings: Settings, deployment: str) -> Judgement:
-    """The judgement of the present or last release, made from the ledger as it is now.
+    """The judgement of the release under way, made from the ledger as it is now.
+
+    Of a release that is over: the last judgement that was kept of it, with how it ended.
 
     Raises:
         NotFound: there is no such deployment, or it never had a release.
@@ -19,5 +24,10 @@ def judge_now(settings: Settings, deployment: str) -> Judgement:
         held = state.deployments.get(deployment)
         if held.run is None:
             raise NotFound(f"{deployment!r} has no release to judge; give the file a `release` and apply it")
+        last = None if held.run.open else state.verdicts.last(deployment, held.run.id)
+        if last is not None:
+            return as_it_ended(msgspec.json.decode(last.judgement, type=Judgement), held.run)
+        now = microseconds() if held.run.ended_at is None else held.run.ended_at
         before = state.marks.get(deployment, f"dropped before {held.run.id}")
-        return LedgerSenses(settings.home).judge(load_deployment(held.text), held.run, microseconds(), before or 0)
+        judgement = LedgerSenses(settings.home).judge(load_deployment(held.text), held.run, now, before or 0)
+        return as_it_ended(judgement, held.run)

@@ -18,7 +18,7 @@ from seatrial.experiments.sentences import count, names
 from seatrial.experiments.source import Source
 from seatrial.experiments.units import SKEW
 from seatrial.releases.run import ReleaseRun
-from seatrial.spec.deployment import Deployment
+from seatrial.spec.deployment import Deployment, ReleaseSpec
 from seatrial.stats.contrast import Margin
 from seatrial.stats.interval import TestResult
 from seatrial.stats.moments import Moments
@@ -26,6 +26,9 @@ from seatrial.stats.paired import PairedAccuracy, agreement, judge_pairs, mcnema
 from seatrial.stats.verdict import Question
 
 VALUE = "prediction.value"
+
+FAILURES_TOLERATED = 0.01
+"""Share of shadow pairs in which a challenger may fail and still pass, when no guardrail on ``errors`` says another."""
 
 _PAIRS = """
 answers AS (
@@ -115,6 +118,12 @@ def label_of(deployment: Deployment) -> Label | None:
         return Label(spec.outcome, spec.value)
     labelling = [name for name, outcome in deployment.outcomes.items() if outcome.label]
     return Label(labelling[0], None) if len(labelling) == 1 else None
+
+
+def failures_tolerated(release: ReleaseSpec) -> float:
+    """The share of shadow pairs in which the challenger may fail and still pass."""
+    errors = release.guardrails.get("errors")
+    return errors.absolute if errors is not None and errors.absolute is not None else FAILURES_TOLERATED
 
 
 class _Pairs(NamedTuple):
@@ -267,7 +276,7 @@ def _sentence(found: ShadowComparison, run: ReleaseRun, inputs: str, *, labels: 
 
 
 def _percent(share: float | None) -> str:
-    return "unknown" if share is None else f"{100 * share:.4g} %"
+    return "unknown" if share is None else f"{100 * share:.4g}%"
 
 
 def _regression(found: _Pairs, run: ReleaseRun, inputs: str) -> ShadowComparison:
