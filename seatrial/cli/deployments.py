@@ -39,7 +39,7 @@ def check(
                 typer.echo(str(error))
         else:
             if not json:
-                typer.echo(f"{file}: fine")
+                typer.echo(f"{file}: fine (versions are looked up by apply)")
     if json:
         print_json(found)
     if any(found.values()):

@@ -83,7 +83,7 @@ def test_a_good_file_is_0_and_a_bad_one_1(home: Path, capsys: pytest.CaptureFixt
     assert run(["check", str(good)]) == 0
     assert run(["check", str(bad)]) == 1
     told = capsys.readouterr().out
-    assert "good.yaml: fine" in told
+    assert "good.yaml: fine (versions are looked up by apply)" in told
     assert "varaints" in told
     assert run(["check", str(good), str(bad), "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
@@ -150,6 +150,23 @@ def test_status_says_who_is_in_command_and_that_nothing_is_up(capsys: pytest.Cap
 def test_judge_with_no_evidence_is_no(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["judge", "churn", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["recommendation"] in ("wait", "withheld")
+
+
+def test_judge_says_of_a_release_that_is_over_how_it_ended(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["judge", "churn"]) == 1
+    assert capsys.readouterr().out.startswith("wait: shadow for 1 d, ")
+    with gateway_worker(home / "home"):
+        assert run(["promote", "churn", "--reason", "sure"]) == 0
+        capsys.readouterr()
+        assert run(["judge", "churn"]) == 1
+        told = capsys.readouterr().out
+        assert told.startswith("No release is under way; the last one, of churn:2, took command at ")
+        assert run(["rollback", "churn", "--reason", "complaints"]) == 0
+        capsys.readouterr()
+    assert run(["judge", "churn", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["ended"] == "rolled-back"
+    assert "churn:2, was rolled back at" in found["sentence"]
 
 
 def test_waiting_for_what_cannot_come_any_more_is_no(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
