@@ -18,7 +18,6 @@ app = typer.Typer(
     name="seatrial",
     help="Put the next version of a model into production on evidence.",
     epilog="Start with: seatrial init && seatrial up. Every command has an example: seatrial COMMAND --help.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

@@ -1,10 +1,11 @@
 """What a judgement says to somebody who reads one sentence."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from seatrial.experiments.judgement import Check, Judgement, MetricJudgement, ShadowComparison
+from seatrial.experiments.thresholds import QUANTILES
 from seatrial.releases.run import ReleaseRun, RunStatus
 from seatrial.spec.deployment import ReleaseSpec, ShadowStage
 from seatrial.spec.units import show_count, show_duration, show_moment
@@ -114,6 +115,14 @@ def lowered(sentence: str) -> str:
     return sentence[:1].lower() + sentence[1:] if sentence[1:2].islower() or sentence[1:2] == " " else sentence
 
 
+def fixed(caps: Mapping[str, float]) -> str:
+    """What was fixed before the first look: outlier caps in the metric's unit, latency thresholds in milliseconds."""
+    said = (
+        f"{n} is fixed at {_milliseconds(cap) if n in QUANTILES else format(cap, '.4g')}" for n, cap in caps.items()
+    )
+    return f"{', '.join(said)}."
+
+
 def of_metric(metric: MetricJudgement, run: ReleaseRun, unit: str) -> str:
     """One metric, whole."""
     text = reading(metric, run, unit)
@@ -127,7 +136,7 @@ def reading(metric: MetricJudgement, run: ReleaseRun, unit: str) -> str:
     if verdict.treatment_mean is None or verdict.control_mean is None:
         return f"no data yet, {verdict.reason}"
     what = f"{challenger} {_verb(metric, unit)} against {_object(metric)} for {champion}"
-    units = f"on {count(verdict.n_treatment + verdict.n_control)} {plural(unit)}"
+    units = f"on {counted(verdict.n_treatment + verdict.n_control, plural(unit))}"
     if verdict.word == "no-data":
         return f"{what}, {units}, which is not enough: {verdict.reason}"
     return f"{what} (difference {_difference(metric)}), {units}: {_WORDS[verdict.word]}{_small(metric)}"
@@ -180,6 +189,11 @@ def plural(unit: str) -> str:
 def count(n: int) -> str:
     """A number with its thousands apart."""
     return show_count(n)
+
+
+def counted(n: int, several: str) -> str:
+    """``1 input``, ``2 inputs``: a number before a noun that is given in the plural."""
+    return f"{count(n)} {several.removesuffix('s') if n == 1 else several}"
 
 
 def _percent(share: float) -> str:

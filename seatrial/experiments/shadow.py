@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from seatrial.experiments.judgement import ShadowComparison
 from seatrial.experiments.measures import HAPPENED, answer_column, is_right, labels_of_rows, path
-from seatrial.experiments.sentences import count, names
+from seatrial.experiments.sentences import count, counted, names
 from seatrial.experiments.source import Source
 from seatrial.experiments.units import SKEW
 from seatrial.releases.run import ReleaseRun
@@ -260,15 +260,15 @@ def _sentence(found: ShadowComparison, run: ReleaseRun, inputs: str, *, labels: 
     verdict = found.verdict
     if found.labelled and verdict is not None:
         parts.append(
-            f"On {count(found.labelled)} {inputs}, {challenger} is right on {_percent(found.challenger_accuracy)} and "
+            f"On {counted(found.labelled, inputs)}, {challenger} is right on {_percent(found.challenger_accuracy)} and "
             f"{champion} on {_percent(found.champion_accuracy)}; of the "
             f"{count(found.only_challenger_right + found.only_champion_right)} that only one got right, "
             f"{count(found.only_challenger_right)} are the challenger's: {_SAID[verdict.word].format('the challenger')}"
         )
     elif labels:
-        parts.append(f"No label has arrived yet for {count(found.inputs)} {inputs}")
+        parts.append(f"No label has arrived yet for {counted(found.inputs, inputs)}")
     if found.agreement is not None:
-        parts.append(f"both answer the same on {_percent(found.agreement)} of {count(found.inputs)} {inputs}")
+        parts.append(f"both answer the same on {_percent(found.agreement)} of {counted(found.inputs, inputs)}")
     if found.failures:
         parts.append(f"{challenger} failed on {count(found.failures)} of {count(found.pairs)} requests")
     text = "; ".join(parts) or f"{count(found.pairs)} pairs, none of which could be compared"
@@ -306,11 +306,11 @@ def _regression_sentence(
     if errors.effect is not None and errors.lower is not None and errors.upper is not None:
         settled = "smaller" if errors.upper < 0 else "larger" if errors.lower > 0 else "not shown to differ"
         return (
-            f"On {count(labelled)} {inputs}, the absolute errors of {challenger} are {settled}: the difference is "
+            f"On {counted(labelled, inputs)}, the absolute errors of {challenger} are {settled}: the difference is "
             f"{errors.effect:+.3g} on average ({errors.lower:+.3g} to {errors.upper:+.3g}, one look)."
         )
     if answers.effect is not None:
-        return f"On {count(n)} {inputs}, the answers of {challenger} differ by {answers.effect:+.3g} on average."
+        return f"On {counted(n, inputs)}, the answers of {challenger} differ by {answers.effect:+.3g} on average."
     return f"No pair of {challenger} could be compared yet."
 
 

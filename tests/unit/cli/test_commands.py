@@ -61,7 +61,45 @@ def test_an_unknown_option_is_bad_usage(words: str, capsys: pytest.CaptureFixtur
 
 def test_what_answers_has_json() -> None:
     without = {words for words, command in commands().items() if "--json" not in str([p.opts for p in command.params])}
-    assert without == {"init", "up", "down", "schema", "demo", "models alias"}
+    assert without == {"schema", "demo"}
+
+
+def test_no_summary_is_cut_at_80_columns(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERMINAL_WIDTH", "80")
+    for group in ("", "models", "outcome"):
+        assert run([*group.split(), "--help"]) == 0
+        told = capsys.readouterr().out
+        assert "..." not in told.replace("[ARGS]...", "")
+        assert "Example" in told or "example" in told
+
+
+def test_an_example_can_be_pasted() -> None:
+    for words, command in commands().items():
+        example = (command.epilog or "").removeprefix("Example: ")
+        assert "…" not in example
+        assert f"seatrial {words}" in example
+
+
+def test_the_program_alone_helps_and_is_fine(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([]) == 0
+    assert "Commands:" in capsys.readouterr().out
+
+
+def test_a_choice_is_shown_and_held(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["register", "--help"]) == 0
+    told = capsys.readouterr().out
+    assert "<onnx|python>" in told
+    assert "<none|pickle>" in told
+    assert run(["register", "a", "b", "--data", "c", "--runtime", "java"]) == 2
+    assert "java" in capsys.readouterr().err
+
+
+def test_what_begins_and_ends_a_system_has_json(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["init", str(home / "new"), "--bare", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["files"][0].endswith("iris.yaml")
+    assert run(["down", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["stopped"] is False
 
 
 def test_help_loads_nothing_heavy() -> None:

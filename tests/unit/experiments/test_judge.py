@@ -307,6 +307,10 @@ def test_a_judgement_of_a_release_that_is_over_says_so() -> None:
     assert ended.metrics == judged.metrics
 
 
+def test_what_is_fixed_has_its_unit() -> None:
+    assert sentences.fixed({"p50": 1990.0, "revenue": 12.5}) == "p50 is fixed at 1.99 ms, revenue is fixed at 12.5."
+
+
 def test_three_are_listed_as_a_person_lists_them() -> None:
     judged = judge(deployment(errors={"absolute": 0.01}, p99={"relative": 0.1}), RUN, world(RUN, 100), END)
     metric = next(m for m in judged.metrics if m.part == "guardrail")
