@@ -298,3 +298,13 @@ def test_shares_add_up_exactly_despite_floats() -> None:
     split = ", ".join(f"{name}: 10%" for name in names)
     text = f"deployment: a\ndefault: v0\nvariants: {{{variants}}}\nrouting: [{{name: all, split: {{{split}}}}}]\n"
     assert sum((load_deployment(text).routing[0].split or {}).values()) == pytest.approx(1)
+
+
+def test_an_empty_file_is_told_what_it_needs() -> None:
+    with pytest.raises(SpecError, match="the file is empty; write at least `deployment:` and `variants:`"):
+        load_deployment("# nothing\n")
+
+
+def test_a_missing_name_is_said_as_a_mend() -> None:
+    with pytest.raises(SpecError, match="a deployment file needs `deployment`; add it: the endpoint's name"):
+        load_deployment("variants: {champion: {model: models:/m/1}}\n")
