@@ -18,7 +18,6 @@ app = typer.Typer(
     name="seatrial",
     help="Put the next version of a model into production on evidence.",
     epilog="Start with: seatrial init && seatrial up. Every command has an example: seatrial COMMAND --help.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -44,7 +43,7 @@ def root(
         typer.echo(context.get_help())
 
 
-_USAGE: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+USAGE: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 """What bad usage raises: click's own exception, or the one of the click inside newer Typers."""
 
 
@@ -54,7 +53,7 @@ def run(arguments: Sequence[str]) -> int:
         result = app(list(arguments), prog_name="seatrial", standalone_mode=False)
     except typer.Abort:
         return 3
-    except _USAGE as error:
+    except USAGE as error:
         error.show()
         return 2
     except SeatrialError as error:

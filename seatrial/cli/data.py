@@ -8,7 +8,8 @@ from pathlib import Path
 import typer
 
 from seatrial.cli.context import actor, settings
-from seatrial.cli.output import JSON_HELP, print_json
+from seatrial.cli.output import JSON_HELP, counted, print_json
+from seatrial.spec.units import show_count
 
 
 def add_to(app: typer.Typer) -> None:
@@ -17,7 +18,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def data(
-    deployment: str = typer.Argument(..., help="Whose rows."),
+    deployment: str = typer.Argument(..., metavar="DEPLOYMENT", help="Whose rows."),
     out: Path = typer.Option(..., help="The file to write: .parquet or .csv."),
     since: str | None = typer.Option(None, help="How far back, for example 90d; without it everything."),
     outcomes: list[str] = typer.Option([], help="Outcomes to join; say it again for another."),
@@ -26,6 +27,7 @@ def data(
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
     """Write rows with their outcomes to a file, ready to train on."""
+    from seatrial.control.queries import declared_outcomes
     from seatrial.ledger.export import export_rows
     from seatrial.spec.units import parse_duration
 
@@ -36,22 +38,23 @@ def data(
         out,
         since=start,
         outcomes=outcomes,
+        declared=declared_outcomes(settings(), deployment),
         within=None if within is None else parse_duration(within),
         shadows=shadows,
     )
     if json:
         print_json(exported)
         return
-    joined = "".join(f", {count:,} with {name}" for name, count in exported.joined.items())
-    typer.echo(f"wrote {exported.rows:,} rows to {out}{joined}")
+    joined = "".join(f", {show_count(count)} with {name}" for name, count in exported.joined.items())
+    typer.echo(f"wrote {counted(exported.rows, 'row')} to {out}{joined}")
 
 
 def forget(
-    unit: str = typer.Argument(..., help="Who is to be forgotten."),
+    unit: str = typer.Argument(..., metavar="UNIT", help="Who is to be forgotten."),
     yes: bool = typer.Option(False, "--yes", help="Do not ask."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Delete everything about one unit; the audit says that it was done, and not whom it was about."""
+    """Delete everything about one unit. The audit says that it was done, and not whom it was about."""
     from seatrial.control.forgetting import forget_unit
 
     if not yes:
@@ -60,5 +63,5 @@ def forget(
     if json:
         print_json(forgot)
         return
-    where = ", ".join(f"{count:,} of {name}" for name, count in forgot.rows.items()) or "no rows"
-    typer.echo(f"deleted {where} and {forgot.outcomes:,} outcomes")
+    where = ", ".join(f"{counted(count, 'row')} of {name}" for name, count in forgot.rows.items()) or "no rows"
+    typer.echo(f"deleted {where} and {counted(forgot.outcomes, 'outcome')}")

@@ -20,7 +20,7 @@ def demo(
     keep: bool = typer.Option(False, "--keep", help="Leave everything running; stop it with the line that is printed."),
     browse: bool = typer.Option(False, "--open", help="Open the report in a browser."),
 ) -> None:
-    """Show the whole ring on real data in two minutes; exit code 3 when an act does not come out."""
+    """Show the whole ring on real data in two minutes. Exit code 3 when an act does not come out."""
     try:
         import skl2onnx  # noqa: F401
         import sklearn  # noqa: F401

@@ -22,10 +22,10 @@ def add_to(app: typer.Typer) -> None:
 
 
 def check(
-    files: list[Path] = typer.Argument(..., help="Deployment files."),
+    files: list[Path] = typer.Argument(..., metavar="FILES", help="Deployment files."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Check deployment files, offline: every problem with its line and its mend; exit code 1 when there is one."""
+    """Check deployment files, offline. Every problem has its line and its mend; exit code 1 when there is one."""
     from seatrial.spec.read import SpecError, load_deployment
 
     found: dict[str, list[object]] = {}
@@ -39,7 +39,7 @@ def check(
                 typer.echo(str(error))
         else:
             if not json:
-                typer.echo(f"{file}: fine")
+                typer.echo(f"{file}: fine (versions are looked up by apply)")
     if json:
         print_json(found)
     if any(found.values()):
@@ -54,13 +54,13 @@ def schema() -> None:
 
 
 def apply(
-    file: Path = typer.Argument(..., help="The deployment file."),
+    file: Path = typer.Argument(..., metavar="FILE", help="The deployment file."),
     plan: bool = typer.Option(False, "--plan", help="Only print what would change."),
     retry: bool = typer.Option(False, "--retry", help="Allow a version that was rolled back before."),
     reason: str = typer.Option("", "--reason", help="Why; kept in the audit."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Make a deployment file come true: print the plan, load everywhere or nowhere, return when it is served."""
+    """Make a deployment file come true. Prints the plan, loads everywhere or nowhere, returns when it is served."""
     from seatrial.control.apply import apply as apply_file
     from seatrial.processes.home import is_up
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from textwrap import shorten
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from seatrial.cli.context import settings
 from seatrial.cli.output import JSON_HELP, moment, print_json, print_table
 from seatrial.spec.errors import NotFound
+from seatrial.spec.units import show_count
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from seatrial.control.queries import Status
     from seatrial.watch.window import Window
 
@@ -30,10 +29,10 @@ def add_to(app: typer.Typer) -> None:
 
 
 def status(
-    deployment: str | None = typer.Argument(None, help="Which deployment; all of them without it."),
+    deployment: str | None = typer.Argument(None, metavar="DEPLOYMENT", help="Which; all of them without it."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Say how deployments stand: who is in command, who is on the way, what was said last."""
+    """Say how deployments stand. Who is in command, who is on the way, what was said last."""
     from seatrial.control.queries import status as ask
     from seatrial.processes.home import is_up, read_running
     from seatrial.releases.publication import Publication
@@ -65,7 +64,7 @@ def _tell(found: Status) -> None:
 
 
 def history(
-    deployment: str = typer.Argument(..., help="Which deployment."),
+    deployment: str = typer.Argument(..., metavar="DEPLOYMENT", help="Which deployment."),
     limit: int = typer.Option(50, help="The newest so many entries."),
     verify: bool = typer.Option(
         False, "--verify", help="Decide the past again from what was seen then; 1 on a difference."
@@ -83,7 +82,7 @@ def history(
         print_json(entries)
         return
     for entry in entries:
-        why = f" — {entry.why}" if entry.why else ""
+        why = f" — {entry.why}" if entry.why and entry.why not in entry.sentence else ""
         typer.echo(f"{moment(entry.at)}  {entry.actor}  {entry.action}: {entry.sentence}{why}")
 
 
@@ -106,10 +105,11 @@ def _verify(deployment: str, json: bool) -> None:
 
 
 def explain(
-    request_id: str = typer.Argument(..., help="The request's id, as the answer gave it."),
+    request_id: str = typer.Argument(..., metavar="REQUEST_ID", help="The request's id, as the answer gave it."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Show everything about one request: its rows, why it went where it went, versions, outcomes."""
+    """Tell the story of one request. What came, where it went and why, who answered, what became of it."""
+    from seatrial.cli.story import lines_of
     from seatrial.control.queries import explain as ask
 
     found = ask(settings(), request_id)
@@ -117,29 +117,17 @@ def explain(
         print_json(found)
         return
     typer.secho(found.sentence, bold=True)
-    for row in found.rows:
-        typer.echo(f"row {row['row']} {row['role']} {row['variant']}")
-        for name, value in row.items():
-            typer.echo(f"  {name:24} {value}")
-    for variant, version in found.versions.items():
-        typer.echo(f"then {variant}: {version.version} {version.digest[:16]}")
-    for outcome in found.outcomes:
-        typer.echo(f"outcome {outcome['outcome']} {_said(outcome)} at {outcome['at']}")
-
-
-def _said(outcome: Mapping[str, Any]) -> str:
-    """What an outcome says: its plain value, else its fields."""
-    told = [outcome.get(column) for column in ("value_number", "value_text", "fields")]
-    return next((str(value) for value in told if value is not None), "without a value")
+    for line in lines_of(found):
+        typer.echo(line)
 
 
 def drift(
-    deployment: str = typer.Argument(..., help="Which deployment."),
+    deployment: str = typer.Argument(..., metavar="DEPLOYMENT", help="Which deployment."),
     variant: str = typer.Option("champion", help="Whose windows."),
     limit: int = typer.Option(8, help="The newest so many windows of each monitor."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Say what the monitors saw; exit code 1 when the newest window of one of them shows major drift."""
+    """Say what the monitors saw. Exit code 1 when the newest window of one of them shows major drift."""
     import msgspec
 
     from seatrial.releases.state import State
@@ -166,12 +154,12 @@ def drift(
 def _tell_windows(windows: list[Window]) -> None:
     print_table(
         ("window", "monitor", "version", "rows", "severity", "says"),
-        ((moment(w.start), w.monitor, w.version, f"{w.rows:,}", w.severity, w.sentence) for w in windows),
+        ((moment(w.start), w.monitor, w.version, show_count(w.rows), w.severity, w.sentence) for w in windows),
     )
 
 
 def alerts(
-    deployment: str = typer.Argument(..., help="Which deployment."),
+    deployment: str = typer.Argument(..., metavar="DEPLOYMENT", help="Which deployment."),
     limit: int = typer.Option(20, help="The newest so many."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
 from seatrial.cli.context import settings
-from seatrial.cli.output import JSON_HELP, moment, print_json, print_table
-from seatrial.spec.errors import BadInput
+from seatrial.cli.output import JSON_HELP, counted, moment, print_json, print_table
 
 if TYPE_CHECKING:
     from seatrial.models.manifest import Manifest
     from seatrial.models.register import Registered
     from seatrial.models.registry import Registry
 
+Task = Literal["classification", "regression", "ranking", "raw"]
+
 
 def add_to(app: typer.Typer) -> None:
     app.command(
         epilog="Example: seatrial register churn model.skops --data train.csv --target churned --holdout test.csv"
     )(register)
-    group = typer.Typer(help="List registered models, show a version, move an alias.", no_args_is_help=True)
+    group = typer.Typer(
+        help="List registered models, show a version, move an alias.",
+        epilog="Example: seatrial models show churn:7",
+        no_args_is_help=True,
+    )
     group.command("list", epilog="Example: seatrial models list")(list_models)
     group.command("show", epilog="Example: seatrial models show churn@champion")(show)
     group.command("alias", epilog="Example: seatrial models alias churn staging 7")(alias)
@@ -29,26 +34,30 @@ def add_to(app: typer.Typer) -> None:
 
 
 def register(
-    name: str = typer.Argument(..., help="Name of the registered model."),
+    name: str = typer.Argument(..., metavar="NAME", help="Name of the registered model."),
     model: str = typer.Argument(
-        ..., help="Model file (.onnx, .skops, .joblib, LightGBM .txt, XGBoost .json or .ubj, .pt2) or MLflow URI."
+        ...,
+        metavar="MODEL",
+        help="Model file (.onnx, .skops, .joblib, LightGBM .txt, XGBoost .json or .ubj, .pt2) or MLflow URI.",
     ),
     data: Path = typer.Option(..., help="The rows it was trained on, .parquet or .csv."),
     target: str | None = typer.Option(None, help="The column of the data that the model predicts."),
     holdout: Path | None = typer.Option(
         None, help="Rows it was not fitted on: prediction profile and performance are measured on these only."
     ),
-    task: str | None = typer.Option(
-        None, help="classification, regression, ranking or raw, where the model cannot say."
-    ),
+    task: Task | None = typer.Option(None, help="The shape of its answers, where the model cannot say."),
     schema: Path | None = typer.Option(None, help="YAML with corrections of the inferred features."),
-    trust: str = typer.Option("none", help="'pickle' allows a model file that runs code when it is loaded."),
+    trust: Literal["none", "pickle"] = typer.Option(
+        "none", help="'pickle' allows a model file that runs code when it is loaded."
+    ),
     parity: float = typer.Option(1e-4, help="How far the served form's answers may be from the original's."),
-    runtime: str | None = typer.Option(None, help="onnx (tried first), or python: the original in its own process."),
+    runtime: Literal["onnx", "python"] | None = typer.Option(
+        None, help="onnx is tried first; python is the original in its own process."
+    ),
     alias: str | None = typer.Option(None, help="Alias to put on the new version."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Convert a trained model, prove that it answers as before, profile it, give it a version."""
+    """Make a trained model a version. It is converted, proved to answer as before, and profiled."""
     from seatrial.models.register import register as register_model
 
     registered = register_model(
@@ -57,11 +66,11 @@ def register(
         data=data,
         target=target,
         holdout=holdout,
-        task=_one_of("--task", task, ("classification", "regression", "ranking", "raw")),
+        task=task,
         schema=schema,
-        trust=_one_of("--trust", trust, ("none", "pickle")),
+        trust=trust,
         parity=parity,
-        runtime=_one_of("--runtime", runtime, ("onnx", "python")),
+        runtime=runtime,
         alias=alias,
         settings=settings(),
     )
@@ -69,12 +78,6 @@ def register(
         print_json(registered)
     else:
         _tell(registered)
-
-
-def _one_of(option: str, value: str | None, choices: tuple[str, ...]) -> Any:
-    if value is not None and value not in choices:
-        raise BadInput(f"{option} {value!r} is not known; choose one of {', '.join(choices)}")
-    return value
 
 
 def _tell(registered: Registered) -> None:
@@ -89,15 +92,17 @@ def _tell(registered: Registered) -> None:
 
 def _facts(manifest: Manifest, *, proof: bool = True) -> list[str]:
     signature, parity, lineage = manifest.signature, manifest.parity, manifest.lineage
-    facts = [f"{signature.task} of {len(signature.features)} features, learned on {lineage.data_rows:,} rows"]
+    features, learned = counted(len(signature.features), "feature"), counted(lineage.data_rows, "row")
+    facts = [f"{signature.task} of {features}, learned on {learned}"]
     if parity is not None and proof:
+        made = counted(parity.made_rows, "made row")
         facts.append(
-            f"answers as the original does on {parity.rows:,} rows of data and {parity.made_rows:,} made rows "
+            f"answers as the original does on {counted(parity.rows, 'row')} of data and {made} "
             f"(worst difference {max(parity.worst_probability, parity.worst_relative):.1g})"
         )
     if lineage.metrics:
         measured = ", ".join(f"{name} {value:.4g}" for name, value in lineage.metrics.items())
-        facts.append(f"on {lineage.holdout_rows:,} held-out rows: {measured}")
+        facts.append(f"on {counted(lineage.holdout_rows, 'held-out row')}: {measured}")
     return facts
 
 
@@ -118,10 +123,12 @@ def list_models(json: bool = typer.Option(False, "--json", help=JSON_HELP)) -> N
 
 
 def show(
-    version: str = typer.Argument(..., help="name (its newest version), name:7, name@alias, or models:/name/7."),
+    version: str = typer.Argument(
+        ..., metavar="VERSION", help="name (its newest), name:7, name@alias, or models:/name/7."
+    ),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Show a version: its features with their kinds, its parity, where it came from."""
+    """Show a version: its features, its parity, where it came from."""
     from seatrial.models.registry import Registry
 
     registry = Registry(settings())
@@ -142,15 +149,19 @@ def show(
 
 
 def alias(
-    name: str = typer.Argument(..., help="Name of the registered model."),
-    alias: str = typer.Argument(..., help="The alias, for example champion."),
-    version: int = typer.Argument(..., help="The version it shall point at."),
+    name: str = typer.Argument(..., metavar="NAME", help="Name of the registered model."),
+    alias: str = typer.Argument(..., metavar="ALIAS", help="The alias, for example champion."),
+    version: int = typer.Argument(..., metavar="VERSION", help="The version it shall point at."),
+    json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
     """Put an alias on a version."""
     from seatrial.models.registry import Registry
 
     Registry(settings()).set_alias(name, alias, version)
-    typer.echo(f"models:/{name}@{alias} is now {name}:{version}")
+    if json:
+        print_json({"name": name, "alias": alias, "version": version})
+    else:
+        typer.echo(f"models:/{name}@{alias} is now {name}:{version}")
 
 
 def _which(registry: Registry, text: str) -> tuple[str, int]:

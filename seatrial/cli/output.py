@@ -18,6 +18,8 @@ def plain(value: object) -> Any:
     """Turn frozen values into what ``json`` writes."""
     import msgspec
 
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):  # its fields have names, so the document has them too
+        value = value._asdict()
     return msgspec.to_builtins(value, enc_hook=_encode, str_keys=True)
 
 
@@ -37,6 +39,13 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None
     typer.secho("  ".join(h.ljust(w) for h, w in zip(header, widths, strict=True)).rstrip(), bold=True)
     for line in lines:
         typer.echo("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip())
+
+
+def counted(n: int, what: str) -> str:
+    """``1 row``, ``1 234 rows``."""
+    from seatrial.spec.units import show_count
+
+    return f"{show_count(n)} {what}{'' if n == 1 else 's'}"
 
 
 def answer_no(sentence: str) -> NoReturn:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
 from seatrial.cli.context import actor, settings
 from seatrial.cli.output import JSON_HELP, print_json, print_table
-from seatrial.spec.errors import BadInput
 
 if TYPE_CHECKING:
     from seatrial.control.perform import Done
@@ -28,10 +27,10 @@ def add_to(app: typer.Typer) -> None:
 
 
 def judge(
-    deployment: str = typer.Argument(..., help="Which deployment."),
+    deployment: str = typer.Argument(..., metavar="DEPLOYMENT", help="Which deployment."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Judge the release now, from the ledger; exit code 0 when the challenger should take command, else 1."""
+    """Judge the release now. Exit code 0 when the challenger should take command, else 1."""
     from seatrial.control.judging import judge_now
 
     judgement = judge_now(settings(), deployment)
@@ -39,38 +38,37 @@ def judge(
         print_json(judgement)
     else:
         _tell(judgement)
-    if judgement.recommendation != "ship":
+    if judgement.ended or judgement.recommendation != "ship":
         raise typer.Exit(1)
 
 
 def _tell(judgement: Judgement) -> None:
-    typer.secho(f"{judgement.recommendation}: {judgement.sentence}", bold=True)
+    from seatrial.experiments.sentences import lowered, told
+
+    typer.secho(judgement.sentence if judgement.ended else told(judgement), bold=True)
     if judgement.shadow is not None:
-        typer.echo(f"shadow: {judgement.shadow.sentence}")
+        typer.echo(f"shadow: {lowered(judgement.shadow.sentence)}")
     if judgement.metrics:
         print_table(
-            ("metric", "part", "verdict", "sentence"),
-            ((m.name, m.part, m.verdict.word, m.sentence) for m in judgement.metrics),
+            ("metric", "part", "verdict", "what is known"),
+            ((m.name, m.part, m.verdict.word, m.sentence.removeprefix(f"{m.name}: ")) for m in judgement.metrics),
         )
     for check in judgement.checks:
         typer.echo(f"{'ok' if check.ok else 'FAILED' if check.withholds else 'warning'}: {check.sentence}")
 
 
 def wait(
-    deployment: str = typer.Argument(..., help="Which deployment."),
-    until: str = typer.Option(
-        "ended", help="ship, stop, no-difference, or ended (promoted, rolled back or inconclusive)."
+    deployment: str = typer.Argument(..., metavar="DEPLOYMENT", help="Which deployment."),
+    until: Literal["ship", "stop", "no-difference", "ended"] = typer.Option(
+        "ended", help="A recommendation, or ended: promoted, rolled back or inconclusive."
     ),
     timeout: float = typer.Option(3600.0, help="Seconds after which to give up with exit code 1."),
     every: float = typer.Option(1.0, help="Seconds between looks."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Wait until a release has come to something; exit code 1 when it has not in time, or cannot any more."""
+    """Wait for what a release comes to. Exit code 1 when it does not in time, or cannot any more."""
     from seatrial.control.queries import status
 
-    words = ("ship", "stop", "no-difference", "ended")
-    if until not in words:
-        raise BadInput(f"--until {until!r} is not known; choose one of {', '.join(words)}")
     machine, deadline = settings(), time.monotonic() + timeout
     while True:
         now = status(machine, deployment)
@@ -91,41 +89,41 @@ def wait(
 
 
 def promote(
-    deployment: str = typer.Argument(..., help="Which deployment."),
+    deployment: str = typer.Argument(..., metavar="DEPLOYMENT", help="Which deployment."),
     reason: str = typer.Option(..., "--reason", "-m", help=REASON),
     variant: str | None = typer.Option(None, help="Which variant; the release's, or the only other one."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Put the challenger in command, in one swap; the old version stays loaded for the rollback window."""
+    """Put the challenger in command. One swap; the old version stays loaded for the rollback window."""
     from seatrial.control.actions import promote as act
 
     _done(act(deployment, settings(), actor=actor(), why=reason, variant=variant), json)
 
 
 def rollback(
-    deployment: str = typer.Argument(..., help="Which deployment."),
+    deployment: str = typer.Argument(..., metavar="DEPLOYMENT", help="Which deployment."),
     reason: str = typer.Option(..., "--reason", "-m", help=REASON),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Take the challenger out; with no release under way, put the previous version back in command."""
+    """Take the challenger out. With no release under way, put the previous version back in command."""
     from seatrial.control.actions import rollback as act
 
     _done(act(deployment, settings(), actor=actor(), why=reason), json)
 
 
 def pause(
-    deployment: str = typer.Argument(..., help="Which deployment."),
+    deployment: str = typer.Argument(..., metavar="DEPLOYMENT", help="Which deployment."),
     reason: str = typer.Option(..., "--reason", "-m", help=REASON),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Leave the release as it is: its traffic stays, nothing is decided until it is resumed."""
+    """Leave the release as it is. Its traffic stays, nothing is decided until it is resumed."""
     from seatrial.control.actions import pause as act
 
     _done(act(deployment, settings(), actor=actor(), why=reason), json)
 
 
 def resume(
-    deployment: str = typer.Argument(..., help="Which deployment."),
+    deployment: str = typer.Argument(..., metavar="DEPLOYMENT", help="Which deployment."),
     reason: str = typer.Option(..., "--reason", "-m", help=REASON),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:

@@ -24,21 +24,29 @@ def add_to(app: typer.Typer) -> None:
 
 
 def init(
-    directory: Path = typer.Argument(Path(), help="Where to start; made when it does not exist."),
+    directory: Path = typer.Argument(Path(), metavar="DIRECTORY", help="Where to start; made when it does not exist."),
     bare: bool = typer.Option(False, "--bare", help="Only write the files; register and apply nothing."),
+    json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Write a commented deployment file and a sample model, ready for `seatrial up`."""
+    """Write a deployment file and a sample model, ready for `up`."""
     from seatrial.cli.starter import start_project
 
-    for line in start_project(directory, bare=bare):
+    started = start_project(directory, bare=bare)
+    if json:
+        print_json(started)
+        return
+    for path in started.files:
+        typer.echo(f"wrote {path}")
+    for line in started.said:
         typer.echo(line)
 
 
 def up(
     detach: bool = typer.Option(False, "--detach", "-d", help="Return once it is ready; stop it with `seatrial down`."),
     insecure: bool = typer.Option(False, "--insecure", help="Listen beyond this machine without a key."),
+    json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Start serving, control, compaction and the dashboard; Ctrl-C stops them in order."""
+    """Start serving, control and the dashboard. Ctrl-C stops them in order."""
     from seatrial.processes.home import is_up, read_running
 
     configured = settings()
@@ -54,12 +62,12 @@ def up(
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     try:
         _wait_until_ready(process, home, start_log)
-        _welcome(home, insecure=insecure)
+        _welcome(home, insecure=insecure, json=json)
     except BaseException:  # Ctrl-C too: nobody would know of a system that goes on starting
         process.terminate()
         raise
     if not detach:
-        _stay(process)
+        _stay(process, quiet=json)
 
 
 def _wait_until_ready(process: "subprocess.Popen[bytes]", home: Path, start_log: Path) -> None:
@@ -93,7 +101,7 @@ def _is_live(address: str) -> bool:
         connection.close()
 
 
-def _welcome(home: Path, *, insecure: bool) -> None:
+def _welcome(home: Path, *, insecure: bool, json: bool) -> None:
     from seatrial.processes.home import read_running
     from seatrial.releases.publication import Publication
 
@@ -102,14 +110,21 @@ def _welcome(home: Path, *, insecure: bool) -> None:
         raise Unavailable(f"the system went away while it started; see the logs in {home / 'logs'}")
     if insecure:
         typer.secho(
-            "listening beyond this machine without a key: anybody who reaches it may use it", fg="red", bold=True
+            "listening beyond this machine without a key: anybody who reaches it may use it",
+            fg="red",
+            bold=True,
+            err=json,
         )
+    names = sorted(Publication(home).all_active())
+    if json:
+        http, control = f"http://{running.http}", f"http://{running.control}"
+        print_json({"serving": http, "dashboard": control, "home": home, "deployments": names})
+        return
     typer.echo(f"serving    http://{running.http}")
     if running.grpc is not None:
         typer.echo(f"grpc       {running.grpc}")
     typer.echo(f"dashboard  http://{running.control}")
     typer.echo(f"home       {home}")
-    names = sorted(Publication(home).all_active())
     if not names:
         typer.echo("nothing is deployed yet: seatrial register NAME MODEL --data FILE, then seatrial apply FILE.yaml")
     for name in names:
@@ -119,7 +134,7 @@ def _welcome(home: Path, *, insecure: bool) -> None:
         typer.echo(f"  {sample_request(home, name, running.http)}")
 
 
-def _stay(process: "subprocess.Popen[bytes]") -> None:
+def _stay(process: "subprocess.Popen[bytes]", *, quiet: bool) -> None:
     """Wait for the supervisor, passing on a request to stop."""
 
     def pass_on(number: int, _frame: object) -> None:
@@ -127,7 +142,8 @@ def _stay(process: "subprocess.Popen[bytes]") -> None:
 
     signal.signal(signal.SIGINT, pass_on)
     signal.signal(signal.SIGTERM, pass_on)
-    typer.echo("Ctrl-C stops it")
+    if not quiet:
+        typer.echo("Ctrl-C stops it")
     code = process.wait()
     if code != 0:
         raise SeatrialError(f"the supervisor ended with {code}; see logs/supervisor.log in the home directory")
@@ -135,14 +151,15 @@ def _stay(process: "subprocess.Popen[bytes]") -> None:
 
 def down(
     timeout: float = typer.Option(30.0, help="Seconds to wait for the end."),
+    json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Stop a system: drain the workers, flush what they wrote, end."""
+    """Stop a system: drain the workers, flush what they wrote."""
     from seatrial.processes.home import is_up, read_running
 
     home = settings().home.resolve()
     running = read_running(home)
     if not is_up(home) or running is None:
-        typer.echo(f"nothing is up in {home}")
+        _say_stopped(json, home, None, f"nothing is up in {home}")
         return
     os.kill(running.pid, signal.SIGTERM)
     deadline = time.monotonic() + timeout
@@ -150,7 +167,14 @@ def down(
         if time.monotonic() > deadline:
             raise Unavailable(f"process {running.pid} has not ended within {timeout:g} s; see {home / 'logs'}")
         time.sleep(0.05)
-    typer.echo(f"stopped (was http://{running.http})")
+    _say_stopped(json, home, f"http://{running.http}", f"stopped (was http://{running.http})")
+
+
+def _say_stopped(json: bool, home: Path, was: str | None, sentence: str) -> None:
+    if json:
+        print_json({"home": home, "stopped": was is not None, "was": was})
+    else:
+        typer.echo(sentence)
 
 
 def config(json: bool = typer.Option(False, "--json", help=JSON_HELP)) -> None:

@@ -13,6 +13,7 @@ from seatrial.cli.context import settings
 from seatrial.cli.output import JSON_HELP, print_json
 from seatrial.spec.errors import BadInput, NotFound, Unavailable
 from seatrial.spec.problems import did_you_mean
+from seatrial.spec.units import show_count
 
 if TYPE_CHECKING:
     from seatrial.client.client import Client
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
 
 
 def add_to(app: typer.Typer) -> None:
-    app.command(epilog="Example: seatrial predict iris --unit ann --features '{\"sepal_length\": 5.1, …}'")(predict)
-    group = typer.Typer(help="Send one outcome, or import a file of them.", no_args_is_help=True)
+    app.command(epilog="Example: seatrial predict churn --unit ann --features '{\"tenure\": 12}'")(predict)
+    group = typer.Typer(
+        help="Send one outcome, or import a file of them.",
+        epilog="Example: seatrial outcome send purchase --unit ann --field amount=12.50",
+        no_args_is_help=True,
+    )
     group.command("send", epilog="Example: seatrial outcome send purchase --unit ann --field amount=12.50")(send)
     group.command(
         "import",
@@ -31,7 +36,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def predict(
-    deployment: str = typer.Argument(..., help="Which deployment."),
+    deployment: str = typer.Argument(..., metavar="DEPLOYMENT", help="Which deployment."),
     features: str = typer.Option(..., help="A JSON object, a list of them, or @FILE."),
     unit: str | None = typer.Option(None, help="Who it is for; without one the row is never evidence."),
     context: str | None = typer.Option(None, help="A JSON object with the declared context."),
@@ -39,7 +44,7 @@ def predict(
     timeout: float = typer.Option(5.0, help="Seconds."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Ask a running gateway; exit code 3 when it gives no answer."""
+    """Ask a running gateway. Exit code 3 when it gives no answer."""
     rows = _json("--features", features)
     about: dict[str, Any] = {"unit": unit, "variant": variant}
     if context is not None:
@@ -63,7 +68,7 @@ def predict(
 
 
 def send(
-    outcome: str = typer.Argument(..., help="Its declared name."),
+    outcome: str = typer.Argument(..., metavar="OUTCOME", help="Its declared name."),
     unit: str | None = typer.Option(None, help="Whose it is."),
     request: str | None = typer.Option(None, "--request", help="The request it belongs to."),
     row: int | None = typer.Option(None, help="With --request: which instance, from 0."),
@@ -75,7 +80,7 @@ def send(
     identity: str | None = typer.Option(None, "--id", help="Its identity, so that a repeat is known as one."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Say what happened to a unit, request or item; returns when it is durable."""
+    """Say what happened to a unit or request. Returns when it is durable."""
     one: dict[str, Any] = {"outcome": outcome, "unit": unit, "request_id": request, "row": row, "key": key}
     one |= {"item": item, "at": at, "id": identity, "fields": dict(_pair(text) for text in field) or None}
     one = {name: given for name, given in one.items() if given is not None}
@@ -90,7 +95,7 @@ def send(
 
 
 def import_file(
-    file: Path = typer.Argument(..., help="A .csv, .tsv or .parquet file."),
+    file: Path = typer.Argument(..., metavar="FILE", help="A .csv, .tsv or .parquet file."),
     outcome: str = typer.Option(..., help="The outcome's name."),
     unit: str | None = typer.Option(None, help="Column of the unit."),
     request: str | None = typer.Option(None, "--request", help="Column of the request id."),
@@ -104,7 +109,7 @@ def import_file(
     deployment: str = typer.Option("", help="Whose they are; without it everybody's who declares the outcome."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Import outcomes from a file, straight into the ledger; repeating it changes nothing."""
+    """Import outcomes from a file. Straight into the ledger; repeating it changes nothing."""
     from seatrial.ledger.importing import Columns, import_outcomes
 
     columns = Columns(unit, request, row, key, item, at, value, identity, tuple(field))
@@ -117,9 +122,10 @@ def import_file(
         print_json(imported._asdict())
         return
     typer.echo(
-        f"read {imported.read:,}: {imported.matched:,} matched a row, {imported.unmatched:,} matched none (kept), "
-        f"{imported.early:,} came before their row, {imported.duplicate:,} were there already, "
-        f"{imported.skipped:,} said nothing, {imported.unfit:,} were of another kind than declared (left out)"
+        f"read {show_count(imported.read)}: {show_count(imported.matched)} matched a row, "
+        f"{show_count(imported.unmatched)} matched none (kept), {show_count(imported.early)} came before their row, "
+        f"{show_count(imported.duplicate)} were there already, {show_count(imported.skipped)} said nothing, "
+        f"{show_count(imported.unfit)} were of another kind than declared (left out)"
     )
 
 

@@ -24,7 +24,7 @@ def forget_unit(settings: Settings, unit: str, *, actor: str) -> Forgot:
                     action="forget",
                     actor=actor,
                     why="a unit asked to be forgotten",
-                    sentence=f"{rows} rows of one unit were deleted.",
+                    sentence=f"{rows} row{'s' * (rows != 1)} of one unit {'was' if rows == 1 else 'were'} deleted.",
                 )
             )
         return forgot

@@ -1,10 +1,13 @@
 """Judging now, on request: what the loop would see, without acting on it."""
 
+import msgspec
+
 from seatrial.control.losses import noted_losses
 from seatrial.control.senses import LedgerSenses
 from seatrial.control.site import microseconds
 from seatrial.experiments.checks import Losses
 from seatrial.experiments.judgement import Judgement
+from seatrial.experiments.sentences import as_it_ended
 from seatrial.releases.state import State
 from seatrial.spec.errors import NotFound
 from seatrial.spec.read import load_deployment
@@ -12,7 +15,9 @@ from seatrial.spec.settings import Settings
 
 
 def judge_now(settings: Settings, deployment: str) -> Judgement:
-    """The judgement of the present or last release, made from the ledger as it is now.
+    """The judgement of the release under way, made from the ledger as it is now.
+
+    Of a release that is over: the last judgement that was kept of it, with how it ended.
 
     Raises:
         NotFound: there is no such deployment, or it never had a release.
@@ -21,5 +26,10 @@ def judge_now(settings: Settings, deployment: str) -> Judgement:
         held = state.deployments.get(deployment)
         if held.run is None:
             raise NotFound(f"{deployment!r} has no release to judge; give the file a `release` and apply it")
+        last = None if held.run.open else state.verdicts.last(deployment, held.run.id)
+        if last is not None:
+            return as_it_ended(msgspec.json.decode(last.judgement, type=Judgement), held.run)
+        now = microseconds() if held.run.ended_at is None else held.run.ended_at
         before = noted_losses(state.marks, held.run) or Losses()
-        return LedgerSenses(settings.home).judge(load_deployment(held.text), held.run, microseconds(), before)
+        judgement = LedgerSenses(settings.home).judge(load_deployment(held.text), held.run, now, before)
+        return as_it_ended(judgement, held.run)

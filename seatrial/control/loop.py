@@ -26,6 +26,7 @@ from seatrial.control.site import Site
 from seatrial.control.transitions import with_caps
 from seatrial.experiments.checks import Losses
 from seatrial.experiments.judgement import Judgement
+from seatrial.experiments.sentences import fixed
 from seatrial.ledger.retention import read_retention, write_retention
 from seatrial.releases.leadership import Leadership
 from seatrial.releases.publication import PreparationFailed
@@ -188,7 +189,7 @@ class Loop:
                 action="fix",
                 actor=LOOP,
                 why="fixed before the first look",
-                sentence=", ".join(f"{name} is fixed at {value:g}" for name, value in judgement.caps.items()) + ".",
+                sentence=fixed({name: cap for name, cap in judgement.caps.items() if name not in run.caps}),
                 revision=state.revision,
                 release=run.id,
             )

@@ -76,7 +76,8 @@ def _without(before: DeploymentState, draft: DeploymentState, release: ReleaseSp
     notes: tuple[str, ...] = ()
     pin = draft.pin(release.of) if release is not None else None
     if pin is not None and pin.emptied:
-        notes = (f"`{pin.variant}` ({pin.reference}) is empty, because its version was {pin.emptied}.",)
+        mend = "; apply with --retry to try it again" if pin.emptied == "rolled back" else ""
+        notes = (f"`{pin.variant}` ({pin.reference}) is empty, because its version was {pin.emptied}{mend}.",)
     return NextRun(state=state, changes=changes, notes=notes)
 
 

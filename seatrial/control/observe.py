@@ -5,13 +5,11 @@ from collections.abc import Callable
 from seatrial.control.decide import Observed
 from seatrial.control.resolve import Registry
 from seatrial.experiments.judgement import Judgement
+from seatrial.experiments.shadow import failures_tolerated
 from seatrial.releases.records import DeploymentState
 from seatrial.releases.run import ReleaseRun
 from seatrial.spec.deployment import Deployment, ReleaseSpec, ShadowStage
 from seatrial.spec.errors import SeatrialError
-
-FAILURES_TOLERATED = 0.01
-"""Share of shadow pairs in which a challenger may fail and still pass, when no guardrail on ``errors`` says another."""
 
 _SECOND = 1_000_000
 
@@ -79,7 +77,6 @@ def _while_kept(spec: Deployment, run: ReleaseRun) -> float:
 
 def _judged(release: ReleaseSpec, judgement: Judgement, is_shadow: bool) -> dict[str, object]:
     primary, shadow = judgement.primary, judgement.shadow
-    errors = release.guardrails.get("errors")
     return {
         "recommendation": judgement.recommendation,
         "because": judgement.because,
@@ -93,7 +90,7 @@ def _judged(release: ReleaseSpec, judgement: Judgement, is_shadow: bool) -> dict
         and shadow.verdict is not None
         and shadow.verdict.word == "worse",
         "failing": shadow.failures / shadow.pairs if shadow is not None and shadow.pairs else 0.0,
-        "tolerated": errors.absolute if errors is not None and errors.absolute is not None else FAILURES_TOLERATED,
+        "tolerated": failures_tolerated(release),
     }
 
 

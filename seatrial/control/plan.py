@@ -109,14 +109,25 @@ def make_plan(
 
 
 def _finish(spec: Deployment, old: Deployment | None, before: DeploymentState, run: NextRun, moment: "Moment") -> Plan:
+    notes = (*run.notes, *_went_back(run.state))
     changes = (*_pin_changes(before, run.state), *run.changes, *_file_changes(before.text, run.state.text, run.begins))
     snapshot = routing_snapshot(spec, msgspec.structs.replace(run.state, revision=moment.revision))
     if old is not None and before.revision and _same(snapshot, routing_snapshot(old, before)):
         unchanged = run.state.text == before.text and not changes
         after = None if unchanged else run.state
-        return Plan(deployment=spec.deployment, changes=changes, notes=run.notes, after=after)
+        return Plan(deployment=spec.deployment, changes=changes, notes=notes, after=after)
     after = msgspec.structs.replace(run.state, revision=moment.revision)
-    return Plan(deployment=spec.deployment, changes=changes, notes=run.notes, after=after, snapshot=snapshot)
+    return Plan(deployment=spec.deployment, changes=changes, notes=notes, after=after, snapshot=snapshot)
+
+
+def _went_back(state: DeploymentState) -> list[str]:
+    """Variants whose reference came to a version that was rolled back, so that the one before serves."""
+    return [
+        f"`{pin.variant}` ({pin.reference}) serves {pin.slot.model_version}, because the version that it came to was "
+        "rolled back; apply with --retry to try that again."
+        for pin in state.pins
+        if pin.went_back and pin.slot is not None
+    ]
 
 
 def _same(one: Snapshot, other: Snapshot) -> bool:

@@ -144,6 +144,13 @@ def history(settings: Settings, deployment: str, *, limit: int | None = None) ->
         return site.state.audit.of(deployment, limit=limit)
 
 
+def declared_outcomes(settings: Settings, deployment: str) -> tuple[str, ...]:
+    """Names of the outcomes that a deployment's file in force declares; none of a deployment that is not there."""
+    with open_site(settings) as site:
+        state = site.state.deployments.find(deployment)
+        return tuple(load_deployment(state.text).outcomes) if state is not None else ()
+
+
 def explain(settings: Settings, request_id: str) -> RequestStory:
     """The story of one request: rows, entry, weights and versions of that moment, outcomes; raises NotFound."""
     with open_site(settings) as site:

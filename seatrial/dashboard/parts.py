@@ -20,6 +20,7 @@ from seatrial.dashboard.meaning import is_share, meaning
 from seatrial.dashboard.traffic import Traffic, VersionTraffic
 from seatrial.dashboard.watching import watch
 from seatrial.experiments.judgement import MetricJudgement
+from seatrial.experiments.sentences import as_it_ended
 from seatrial.releases.run import ReleaseRun
 from seatrial.reports import charts
 from seatrial.reports.prose import count
@@ -103,11 +104,14 @@ def verdict(house: House, name: str, _range: str) -> dict[str, Any]:
             "checks": [],
             "fixed": [],
         }
+    state = house.state.deployments.find(name)
+    if state is not None and state.run is not None and state.run.id == judgement.release:
+        judgement = as_it_ended(judgement, state.run)
     points = house.verdict_points(name, judgement.release)
     primary = judgement.primary
     return {
-        "badge": judgement.recommendation,
-        "tone": tone(judgement.recommendation),
+        "badge": judgement.ended or judgement.recommendation,
+        "tone": tone(judgement.ended or judgement.recommendation),
         "sentence": judgement.sentence,
         "drawing": charts.verdict_over_time(points, share=bool(primary and is_share(primary))) if points else None,
         "metric": primary.name if primary else "",

@@ -24,7 +24,7 @@ from seatrial.experiments.judgement import Check, Judgement, MetricJudgement, Sh
 from seatrial.experiments.measures import answer_column, read
 from seatrial.experiments.metric import judge_metric, without_data
 from seatrial.experiments.sample import take_sample
-from seatrial.experiments.shadow import compare_shadow
+from seatrial.experiments.shadow import compare_shadow, failures_tolerated
 from seatrial.experiments.source import Source
 from seatrial.experiments.thresholds import fixed_thresholds
 from seatrial.experiments.units import RowCounts, Units, count_in_both_arms, count_rows, fresh_units
@@ -88,13 +88,14 @@ class _Found(NamedTuple):
 
 
 def _before_units(deployment: Deployment, run: ReleaseRun, now: int, shadow: ShadowComparison | None) -> Judgement:
+    assert deployment.release is not None
     return Judgement(
         **_identity(deployment, run, now),
         recommendation="wait",
         caps=run.caps,
         edited=run.edited,
         shadow=shadow,
-        sentence=sentences.before_units(shadow),
+        sentence=sentences.before_units(deployment.release, run, shadow, now, failures_tolerated(deployment.release)),
     )
 
 

@@ -160,6 +160,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
         caps: Every number that was fixed before the first look; store it with the release.
         edited: What was edited while the release ran.
         shadow: The paired comparison, where there are shadow rows.
+        ended: How the release ended (``promoted``, ``rolled-back``, ...); empty while it is under way.
         sentence: One plain sentence.
     """
 
@@ -181,6 +182,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     caps: dict[str, float] = {}
     edited: tuple[str, ...] = ()
     shadow: ShadowComparison | None = None
+    ended: str = ""
     sentence: str
 
     @property

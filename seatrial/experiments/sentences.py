@@ -1,9 +1,14 @@
 """What a judgement says to somebody who reads one sentence."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from seatrial.experiments.judgement import Check, MetricJudgement, ShadowComparison
-from seatrial.releases.run import ReleaseRun
+import msgspec
+
+from seatrial.experiments.judgement import Check, Judgement, MetricJudgement, ShadowComparison
+from seatrial.experiments.thresholds import QUANTILES
+from seatrial.releases.run import ReleaseRun, RunStatus
+from seatrial.spec.deployment import ReleaseSpec, ShadowStage
+from seatrial.spec.units import show_count, show_duration, show_moment
 from seatrial.stats.recommendation import Recommendation
 
 _SHARES = frozenset({"proportion", "accuracy", "errors", "latency"})
@@ -49,9 +54,73 @@ def overall(
     return f"{_OPENINGS[recommendation]}: {'; '.join(parts)}.{edited}"
 
 
-def before_units(shadow: ShadowComparison | None) -> str:
-    """What is said while no unit has been exposed."""
-    return shadow.sentence if shadow is not None else "Wait: no unit has been exposed to the challenger yet."
+def before_units(
+    release: ReleaseSpec, run: ReleaseRun, shadow: ShadowComparison | None, now: int, tolerated: float
+) -> str:
+    """What a release waits for while no unit has been exposed: of a shadow stage its time and its pairs."""
+    stage = release.stages[run.stage_index] if run.stage_index < len(release.stages) else None
+    if not isinstance(stage, ShadowStage):
+        return "Wait: no unit has been exposed to the challenger yet."
+    pairs = shadow.pairs if shadow is not None else 0
+    parts = [f"{count(pairs)} of {count(stage.minimum_pairs)} pairs"]
+    if shadow is not None and shadow.failures > tolerated * shadow.pairs:
+        share = _percent(shadow.failures / shadow.pairs)
+        parts.append(f"the challenger failed on {share} of them, and {_percent(tolerated)} is tolerated")
+    if run.status == "paused":
+        parts.append("paused by hand")
+    return f"Wait: {'; '.join([_shadow_time(stage, run, now), *parts])}."
+
+
+def _shadow_time(stage: ShadowStage, run: ReleaseRun, now: int) -> str:
+    if not stage.duration:
+        return "shadow"
+    ends = run.stage_started_at + round(stage.duration * 1e6)
+    return f"shadow for {_span(stage.duration)}, {'until' if now < ends else 'over since'} {show_moment(ends)}"
+
+
+def _span(seconds: float) -> str:
+    text = show_duration(seconds)
+    number = text.rstrip("dhms")
+    return f"{number} {text[len(number) :]}"
+
+
+_ENDED: dict[RunStatus, str] = {
+    "promoted": "took command",
+    "rolled-back": "was rolled back",
+    "inconclusive": "ended inconclusive",
+    "abandoned": "was ended by another change",
+}
+
+
+def as_it_ended(judgement: Judgement, run: ReleaseRun) -> Judgement:
+    """The last judgement of a release that is over, saying so; one of a release under way stays as it is."""
+    if run.open or run.ended_at is None:
+        return judgement
+    over = (
+        f"No release is under way; the last one, of {run.challenger_version}, {_ENDED[run.status]} at "
+        f"{show_moment(run.ended_at)}."
+    )
+    said = f"When it was last judged, {show_moment(judgement.at)}: {told(judgement)}"
+    return msgspec.structs.replace(judgement, ended=run.status, sentence=f"{over} {said}")
+
+
+def told(judgement: Judgement) -> str:
+    """The recommendation once, and why: ``wait: revenue is not decided yet.``"""
+    opening = f"{_OPENINGS[judgement.recommendation]}: "
+    return f"{judgement.recommendation}: {lowered(judgement.sentence.removeprefix(opening))}"
+
+
+def lowered(sentence: str) -> str:
+    """A sentence as it goes on after a colon."""
+    return sentence[:1].lower() + sentence[1:] if sentence[1:2].islower() or sentence[1:2] == " " else sentence
+
+
+def fixed(caps: Mapping[str, float]) -> str:
+    """What was fixed before the first look: outlier caps in the metric's unit, latency thresholds in milliseconds."""
+    said = (
+        f"{n} is fixed at {_milliseconds(cap) if n in QUANTILES else format(cap, '.4g')}" for n, cap in caps.items()
+    )
+    return f"{', '.join(said)}."
 
 
 def of_metric(metric: MetricJudgement, run: ReleaseRun, unit: str) -> str:
@@ -67,7 +136,7 @@ def reading(metric: MetricJudgement, run: ReleaseRun, unit: str) -> str:
     if verdict.treatment_mean is None or verdict.control_mean is None:
         return f"no data yet, {verdict.reason}"
     what = f"{challenger} {_verb(metric, unit)} against {_object(metric)} for {champion}"
-    units = f"on {count(verdict.n_treatment + verdict.n_control)} {plural(unit)}"
+    units = f"on {counted(verdict.n_treatment + verdict.n_control, plural(unit))}"
     if verdict.word == "no-data":
         return f"{what}, {units}, which is not enough: {verdict.reason}"
     return f"{what} (difference {_difference(metric)}), {units}: {_WORDS[verdict.word]}{_small(metric)}"
@@ -84,11 +153,11 @@ _WORDS = {
 
 def value(metric: MetricJudgement, number: float) -> str:
     """A mean as it is read: shares in percent."""
-    return f"{100 * number:.4g} %" if metric.kind in _SHARES else f"{number:.4g}"
+    return _percent(number) if metric.kind in _SHARES else f"{number:.4g}"
 
 
 def _verb(metric: MetricJudgement, unit: str) -> str:
-    """What the challenger does: "is right on 97 %", "has revenue 3.2"."""
+    """What the challenger does: "is right on 97%", "has revenue 3.2"."""
     number = value(metric, metric.verdict.treatment_mean or 0.0)
     words = {
         "accuracy": f"is right on {number}",
@@ -119,7 +188,16 @@ def plural(unit: str) -> str:
 
 def count(n: int) -> str:
     """A number with its thousands apart."""
-    return f"{n:,}".replace(",", " ")
+    return show_count(n)
+
+
+def counted(n: int, several: str) -> str:
+    """``1 input``, ``2 inputs``: a number before a noun that is given in the plural."""
+    return f"{count(n)} {several.removesuffix('s') if n == 1 else several}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.4g}%"
 
 
 def _small(metric: MetricJudgement) -> str:
@@ -155,4 +233,6 @@ _STANDING = {
 
 
 def _joined(found: Sequence[str], one: str, several: str) -> str:
-    return f"{' and '.join(found)} {one if len(found) == 1 else several}"
+    if len(found) == 1:
+        return f"{found[0]} {one}"
+    return f"{', '.join(found[:-1])} and {found[-1]} {several}"

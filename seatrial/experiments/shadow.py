@@ -14,11 +14,11 @@ import pyarrow as pa
 
 from seatrial.experiments.judgement import ShadowComparison
 from seatrial.experiments.measures import HAPPENED, answer_column, is_right, labels_of_rows, path
-from seatrial.experiments.sentences import count, names
+from seatrial.experiments.sentences import count, counted, names
 from seatrial.experiments.source import Source
 from seatrial.experiments.units import SKEW
 from seatrial.releases.run import ReleaseRun
-from seatrial.spec.deployment import Deployment
+from seatrial.spec.deployment import Deployment, ReleaseSpec
 from seatrial.stats.contrast import Margin
 from seatrial.stats.interval import TestResult
 from seatrial.stats.moments import Moments
@@ -26,6 +26,9 @@ from seatrial.stats.paired import PairedAccuracy, agreement, judge_pairs, mcnema
 from seatrial.stats.verdict import Question
 
 VALUE = "prediction.value"
+
+FAILURES_TOLERATED = 0.01
+"""Share of shadow pairs in which a challenger may fail and still pass, when no guardrail on ``errors`` says another."""
 
 _PAIRS = """
 answers AS (
@@ -115,6 +118,12 @@ def label_of(deployment: Deployment) -> Label | None:
         return Label(spec.outcome, spec.value)
     labelling = [name for name, outcome in deployment.outcomes.items() if outcome.label]
     return Label(labelling[0], None) if len(labelling) == 1 else None
+
+
+def failures_tolerated(release: ReleaseSpec) -> float:
+    """The share of shadow pairs in which the challenger may fail and still pass."""
+    errors = release.guardrails.get("errors")
+    return errors.absolute if errors is not None and errors.absolute is not None else FAILURES_TOLERATED
 
 
 class _Pairs(NamedTuple):
@@ -251,15 +260,15 @@ def _sentence(found: ShadowComparison, run: ReleaseRun, inputs: str, *, labels: 
     verdict = found.verdict
     if found.labelled and verdict is not None:
         parts.append(
-            f"On {count(found.labelled)} {inputs}, {challenger} is right on {_percent(found.challenger_accuracy)} and "
+            f"On {counted(found.labelled, inputs)}, {challenger} is right on {_percent(found.challenger_accuracy)} and "
             f"{champion} on {_percent(found.champion_accuracy)}; of the "
             f"{count(found.only_challenger_right + found.only_champion_right)} that only one got right, "
             f"{count(found.only_challenger_right)} are the challenger's: {_SAID[verdict.word].format('the challenger')}"
         )
     elif labels:
-        parts.append(f"No label has arrived yet for {count(found.inputs)} {inputs}")
+        parts.append(f"No label has arrived yet for {counted(found.inputs, inputs)}")
     if found.agreement is not None:
-        parts.append(f"both answer the same on {_percent(found.agreement)} of {count(found.inputs)} {inputs}")
+        parts.append(f"both answer the same on {_percent(found.agreement)} of {counted(found.inputs, inputs)}")
     if found.failures:
         parts.append(f"{challenger} failed on {count(found.failures)} of {count(found.pairs)} requests")
     text = "; ".join(parts) or f"{count(found.pairs)} pairs, none of which could be compared"
@@ -267,7 +276,7 @@ def _sentence(found: ShadowComparison, run: ReleaseRun, inputs: str, *, labels: 
 
 
 def _percent(share: float | None) -> str:
-    return "unknown" if share is None else f"{100 * share:.4g} %"
+    return "unknown" if share is None else f"{100 * share:.4g}%"
 
 
 def _regression(found: _Pairs, run: ReleaseRun, inputs: str) -> ShadowComparison:
@@ -297,11 +306,11 @@ def _regression_sentence(
     if errors.effect is not None and errors.lower is not None and errors.upper is not None:
         settled = "smaller" if errors.upper < 0 else "larger" if errors.lower > 0 else "not shown to differ"
         return (
-            f"On {count(labelled)} {inputs}, the absolute errors of {challenger} are {settled}: the difference is "
+            f"On {counted(labelled, inputs)}, the absolute errors of {challenger} are {settled}: the difference is "
             f"{errors.effect:+.3g} on average ({errors.lower:+.3g} to {errors.upper:+.3g}, one look)."
         )
     if answers.effect is not None:
-        return f"On {count(n)} {inputs}, the answers of {challenger} differ by {answers.effect:+.3g} on average."
+        return f"On {counted(n, inputs)}, the answers of {challenger} differ by {answers.effect:+.3g} on average."
     return f"No pair of {challenger} could be compared yet."
 
 

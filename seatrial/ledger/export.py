@@ -40,6 +40,7 @@ def export_rows(
     until: int | None = None,
     outcomes: Sequence[str] = (),
     within: float | None = None,
+    declared: Sequence[str] | None = None,
     shadows: bool = False,
 ) -> Exported:
     """Write a deployment's rows with their outcomes.
@@ -50,12 +51,13 @@ def export_rows(
         out: A ``.parquet`` or ``.csv`` file; replaced when it is whole.
         since, until: Server times of the rows, microseconds since 1970 UTC; since inclusive, until exclusive.
         outcomes: Names to join.
+        declared: Outcomes that the deployment declares: others must at least be in the ledger; None: any name goes.
         within: Seconds after a row in which an outcome counts; None: any time after it.
         shadows: Write the shadows' rows too (never joined).
 
     Raises:
         NotFound: The deployment has no rows at all, or there is no such directory to write to.
-        BadInput: The file's ending says no known format.
+        BadInput: The file's ending says no known format, or an outcome is neither declared nor in the ledger.
     """
     if out.suffix not in FORMATS:
         raise BadInput(f"{out.name!r} ends in no known format; use {' or '.join(FORMATS)}")
@@ -67,6 +69,8 @@ def export_rows(
         raise NotFound(f"the ledger has no rows of {deployment!r}; it has rows of {', '.join(known) or 'nobody yet'}")
     temporary = out.with_name(f".{out.name}.part")
     with reader.open(deployment) as view:
+        if declared is not None:
+            _check_outcomes(view, deployment, outcomes, declared)
         _chosen_rows(view, since, until, shadows)
         columns = ["c.*"]
         joins = []
@@ -79,6 +83,15 @@ def export_rows(
         joined = {outcome: _count(view, f"first_{number}") for number, outcome in enumerate(outcomes)}
     temporary.replace(out)
     return Exported(rows, joined)
+
+
+def _check_outcomes(view: View, deployment: str, outcomes: Sequence[str], declared: Sequence[str]) -> None:
+    unknown = [name for name in outcomes if name not in declared]
+    for name in unknown:
+        query = f"SELECT 1 FROM outcomes WHERE outcome = {literal(name)} LIMIT 1"
+        if not view.connection.execute(query).fetchall():
+            there = f"it declares {', '.join(declared)}" if declared else "it declares none"
+            raise BadInput(f"{deployment!r} has no outcome {name!r}; {there}")
 
 
 def _chosen_rows(view: View, since: int | None, until: int | None, shadows: bool) -> None:

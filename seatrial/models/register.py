@@ -48,6 +48,11 @@ class Registered(NamedTuple):
     manifest: Manifest
     notes: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        """One line; ``manifest`` and ``notes`` have the rest."""
+        aliases = f", aliases={list(self.aliases)!r}" if self.aliases else ""
+        return f"Registered({self.uri!r}{aliases}, runtime={self.manifest.runtime!r})"
+
     @property
     def uri(self) -> str:
         return f"models:/{self.name}/{self.version}"

@@ -60,7 +60,7 @@ def onnx_form(
         signature=proved.signature,
         trust="none",
         parity=proved.parity,
-        notes=_notes(proved.converted.way, proved.parity, evidence),
+        notes=_notes(proved.converted.way, proved.parity, evidence, proved.signature),
     )
 
 
@@ -78,7 +78,7 @@ def _ways(original: Original, features: Sequence[Feature], frame: pd.DataFrame) 
         yield name, lambda inputs=inputs, name=name: convert_sklearn(original, inputs, name)  # type: ignore[misc]
 
 
-def _notes(way: str, parity: Parity, evidence: Evidence) -> tuple[str, ...]:
+def _notes(way: str, parity: Parity, evidence: Evidence, signature: Signature) -> tuple[str, ...]:
     notes = [
         f"Served as ONNX ({way}): agrees with the original on {parity.rows} reference rows and {parity.made_rows} made "
         f"rows (worst {max(parity.worst_probability, parity.worst_relative):.1g}, allowed {parity.tolerance:g})."
@@ -88,5 +88,11 @@ def _notes(way: str, parity: Parity, evidence: Evidence) -> tuple[str, ...]:
             f"The original itself fails on {evidence.refused} made rows (a missing or unseen value, or an extreme)."
         )
     if parity.unsafe_features:
-        notes.append(f"float32 cannot hold all values of: {', '.join(parity.unsafe_features)}.")
+        wide = any(tensor.datatype == "FP64" for tensor in signature.inputs)
+        so = (
+            "so the model is served in float64 and nothing is lost"
+            if wide
+            else f"so they reach the model rounded to 7 digits; the answers still agreed within {parity.tolerance:g}"
+        )
+        notes.append(f"float32 cannot hold all values of: {', '.join(parity.unsafe_features)}; {so}.")
     return tuple(notes)

@@ -40,8 +40,9 @@ class Deployments:
         found = self.find(deployment)
         if found is not None:
             return found
-        known = ", ".join(state.deployment for state in self.all()) or "none"
-        raise NotFound(f"there is no deployment {deployment!r} (there is: {known}); seatrial apply FILE makes one.")
+        known = ", ".join(state.deployment for state in self.all())
+        there = f"those there are: {known}" if known else "none has been applied yet"
+        raise NotFound(f"there is no deployment {deployment!r} ({there}); seatrial apply FILE makes one.")
 
     def propose(self, after: DeploymentState, entry: AuditEntry) -> None:
         """Write down a change that needs a new revision, before it is published.

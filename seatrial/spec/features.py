@@ -32,7 +32,7 @@ def load_features(text: str, source: str = "features.yaml") -> dict[str, Feature
     Raises:
         SpecError: With all of the file's problems, in order of lines.
     """
-    root = parse(text, source)
+    root = parse(text, source, FEATURES_FILE.least)
     found = Findings(lines_of(root))
     values = FEATURES_FILE.read(root, "", found)
     named = values.get("features") if isinstance(values, dict) else None

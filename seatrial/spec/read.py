@@ -24,7 +24,7 @@ def load_deployment(text: str, source: str = "deployment.yaml") -> Deployment:
     """
     from seatrial.spec.build import build
 
-    root = parse(text, source)
+    root = parse(text, source, DEPLOYMENT.least)
     found = Findings(lines_of(root))
     values = DEPLOYMENT.read(root, "", found)
     if isinstance(values, dict):

@@ -286,7 +286,7 @@ class Record:
         later = any(name in self.later for name in node.keys)
         for name, key in self.keys.items():
             if key.required and name not in node.keys and name not in meant and not later:
-                found.add(path, None, f"{self._here(path)} needs `{name}`: {key.doc}")
+                found.add(path, None, f"{self._here(path)} needs `{name}`; add it: {_lowered(key.doc)}")
         given = [name for name in self.one_of if name in node.keys]
         choices = " or ".join(f"`{name}`" for name in self.one_of)
         if len(given) > 1:
@@ -295,6 +295,11 @@ class Record:
             )
         elif self.one_of and not given and not later and not meant & set(self.one_of):
             found.add(path, None, f"{self._here(path)} needs exactly one of {choices}")
+
+    @property
+    def least(self) -> str:
+        """The keys that cannot be left out, for a message."""
+        return " and ".join(f"`{name}:`" for name, key in self.keys.items() if key.required)
 
     def _here(self, path: str) -> str:
         return f"{self.what} (`{path}`)" if path else self.what
@@ -356,3 +361,7 @@ def shown(node: Node) -> str:
 def last(path: str) -> str:
     """The last key of a path."""
     return path[path.rfind(".") + 1 :] or "the file"
+
+
+def _lowered(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]

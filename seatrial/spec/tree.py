@@ -46,8 +46,13 @@ class Node(NamedTuple):
         return [node.plain for node in self.items] if self.kind == "list" else self.value
 
 
-def parse(text: str, source: str) -> Node:
+def parse(text: str, source: str, least: str = "one key") -> Node:
     """Reads one YAML document.
+
+    Args:
+        text: The file.
+        source: Its name, for messages.
+        least: What a file must have, for the message about an empty one.
 
     Raises:
         SpecError: It is not YAML, or not the part of YAML that we read; with the line.
@@ -57,7 +62,7 @@ def parse(text: str, source: str) -> Node:
             source, [Problem(1, "", "", f"the file has more than {LIMIT_CHARACTERS} characters; shorten it")]
         )
     try:
-        return _Builder(text, source).document()
+        return _Builder(text, source, least).document()
     except SpecError:
         raise
     except Exception as error:  # noqa: BLE001 (the parser is not ours: what it raises on a text is the text's fault)
@@ -110,11 +115,12 @@ def resolve(text: str) -> Scalar:
 class _Builder:
     """Builds the tree from the parser's events and notes what we do not read."""
 
-    def __init__(self, text: str, source: str) -> None:
+    def __init__(self, text: str, source: str, least: str) -> None:
         from ruamel.yaml import YAML  # slow to import, and only files need it
 
         self._text = text
         self._source = source
+        self._least = least
         self._events = iter(YAML(typ="safe", pure=True).parse(text))
         self._anchors: dict[str, tuple[Node, int]] = {}
         self._made = 0
@@ -132,7 +138,7 @@ class _Builder:
                 continue
             root = self._node(event, 0)
         if root is None or (root.kind == "scalar" and root.value is None):
-            self._stop(1, "", "the file is empty; write at least its required keys")
+            self._stop(1, "", f"the file is empty; write at least {self._least}")
         if self._problems:
             raise SpecError(self._source, self._problems)
         return root

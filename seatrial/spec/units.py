@@ -4,6 +4,7 @@ Each has exactly one form, so that a number never means two things. The patterns
 """
 
 import re
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
@@ -96,6 +97,16 @@ def show_duration(seconds: float) -> str:
     if exact == 0:
         return "0s"
     return f"{_plain(exact)}s" if exact >= 1 else f"{_plain(exact * 1000)}ms"
+
+
+def show_count(n: int) -> str:
+    """Writes 12345 as ``12 345``."""
+    return f"{n:,}".replace(",", " ")
+
+
+def show_moment(microseconds: int) -> str:
+    """Writes microseconds since 1970 UTC as ``2026-11-23 09:15Z``."""
+    return datetime.fromtimestamp(microseconds / 1e6, UTC).strftime("%Y-%m-%d %H:%MZ")
 
 
 def _percent(text: str) -> float:

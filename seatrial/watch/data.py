@@ -167,7 +167,8 @@ def _sentence(window: Window, minimum: int) -> str:
     what = "predictions" if window.monitor == "prediction" else "features"
     if window.state == "no-data":
         if window.rows < minimum:
-            return f"No data on {what} of {window.variant}: {window.rows} rows, {minimum} are needed."
+            rows = f"{window.rows} row{'s' * (window.rows != 1)}"
+            return f"No data on {what} of {window.variant}: {rows}, and {minimum} are needed."
         if window.monitor == "prediction":
             return f"No data on predictions of {window.variant}: its version was registered without a holdout."
         return f"No data on features of {window.variant}: none of them is logged."

@@ -185,7 +185,10 @@ def _sentence(
         labels = labels_of(matured, metric)
         if is_label and _is_stalled(matured, monitor):
             return f"Not one of {matured.wanted} answers of {variant} has its {metric.outcome} in time."
-        few = f"{labels} labels of {len(matured.x)} units, {monitor.minimum_labels} of {LEAST_UNITS} are needed"
+        few = (
+            f"{labels} label{'s' * (labels != 1)} of {len(matured.x)} unit{'s' * (len(matured.x) != 1)}, and at least "
+            f"{monitor.minimum_labels} labels of {LEAST_UNITS} units are needed"
+        )
         return f"No data on {monitor.metric} of {variant}: {few}."
     said = f"{monitor.metric} of {variant} is {_shown(performance.value, metric)}"
     said += f" ({_shown(performance.lower, metric)} to {_shown(performance.upper, metric)})"

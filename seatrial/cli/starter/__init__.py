@@ -4,6 +4,7 @@ import json
 import os
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import NamedTuple
 
 from seatrial.spec.errors import Conflict
 
@@ -11,8 +12,20 @@ NAME = "iris"
 FILES = {"model.onnx": "iris.onnx", "train.csv": "iris-train.csv", "holdout.csv": "iris-holdout.csv"}
 
 
-def start_project(directory: Path, *, bare: bool) -> list[str]:
-    """Write the files, then register the model and apply the deployment; gives what to tell the user.
+class Started(NamedTuple):
+    """What was begun.
+
+    Attributes:
+        files: What was written.
+        said: What else was done, and what comes next, one sentence each.
+    """
+
+    files: tuple[Path, ...]
+    said: tuple[str, ...]
+
+
+def start_project(directory: Path, *, bare: bool) -> Started:
+    """Write the files, then register the model and apply the deployment.
 
     Raises:
         Conflict: The directory already holds a deployment file of that name.
@@ -22,12 +35,11 @@ def start_project(directory: Path, *, bare: bool) -> list[str]:
     if deployment.exists():
         raise Conflict(f"{deployment} is already there; remove it, or start in another directory: seatrial init PATH")
     written = _write_files(directory, deployment)
-    lines = [f"wrote {path}" for path in written]
     if bare:
-        return lines
-    lines += _register_and_apply(directory, deployment)
+        return Started(tuple(written), ())
+    lines = _register_and_apply(directory, deployment)
     where = "" if directory.resolve() == Path.cwd() else f"cd {directory} && "
-    return [*lines, f"next: {where}seatrial up"]
+    return Started(tuple(written), (*lines, f"next: {where}seatrial up"))
 
 
 def _write_files(directory: Path, deployment: Path) -> list[Path]:
@@ -83,4 +95,4 @@ def sample_request(home: Path, deployment: str, address: str) -> str:
             features = json.loads(samples.read_text("utf-8"))[0]
     body = json.dumps({"unit": "somebody", "features": features}, ensure_ascii=False)
     quoted = body.replace("'", "'\\''")
-    return f"curl -s http://{address}/v1/deployments/{deployment}/predict -d '{quoted}'"
+    return f"curl -s http://{address}/v1/deployments/{deployment}/predict -w '\\n' -d '{quoted}'"

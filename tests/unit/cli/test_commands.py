@@ -61,7 +61,45 @@ def test_an_unknown_option_is_bad_usage(words: str, capsys: pytest.CaptureFixtur
 
 def test_what_answers_has_json() -> None:
     without = {words for words, command in commands().items() if "--json" not in str([p.opts for p in command.params])}
-    assert without == {"init", "up", "down", "schema", "demo", "models alias"}
+    assert without == {"schema", "demo"}
+
+
+def test_no_summary_is_cut_at_80_columns(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERMINAL_WIDTH", "80")
+    for group in ("", "models", "outcome"):
+        assert run([*group.split(), "--help"]) == 0
+        told = capsys.readouterr().out
+        assert "..." not in told.replace("[ARGS]...", "")
+        assert "Example" in told or "example" in told
+
+
+def test_an_example_can_be_pasted() -> None:
+    for words, command in commands().items():
+        example = (command.epilog or "").removeprefix("Example: ")
+        assert "…" not in example
+        assert f"seatrial {words}" in example
+
+
+def test_the_program_alone_helps_and_is_fine(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([]) == 0
+    assert "Commands:" in capsys.readouterr().out
+
+
+def test_a_choice_is_shown_and_held(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["register", "--help"]) == 0
+    told = capsys.readouterr().out
+    assert "<onnx|python>" in told
+    assert "<none|pickle>" in told
+    assert run(["register", "a", "b", "--data", "c", "--runtime", "java"]) == 2
+    assert "java" in capsys.readouterr().err
+
+
+def test_what_begins_and_ends_a_system_has_json(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["init", str(home / "new"), "--bare", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["files"][0].endswith("iris.yaml")
+    assert run(["down", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["stopped"] is False
 
 
 def test_help_loads_nothing_heavy() -> None:
@@ -83,7 +121,7 @@ def test_a_good_file_is_0_and_a_bad_one_1(home: Path, capsys: pytest.CaptureFixt
     assert run(["check", str(good)]) == 0
     assert run(["check", str(bad)]) == 1
     told = capsys.readouterr().out
-    assert "good.yaml: fine" in told
+    assert "good.yaml: fine (versions are looked up by apply)" in told
     assert "varaints" in told
     assert run(["check", str(good), str(bad), "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
@@ -150,6 +188,23 @@ def test_status_says_who_is_in_command_and_that_nothing_is_up(capsys: pytest.Cap
 def test_judge_with_no_evidence_is_no(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["judge", "churn", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["recommendation"] in ("wait", "withheld")
+
+
+def test_judge_says_of_a_release_that_is_over_how_it_ended(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["judge", "churn"]) == 1
+    assert capsys.readouterr().out.startswith("wait: shadow for 1 d, ")
+    with gateway_worker(home / "home"):
+        assert run(["promote", "churn", "--reason", "sure"]) == 0
+        capsys.readouterr()
+        assert run(["judge", "churn"]) == 1
+        told = capsys.readouterr().out
+        assert told.startswith("No release is under way; the last one, of churn:2, took command at ")
+        assert run(["rollback", "churn", "--reason", "complaints"]) == 0
+        capsys.readouterr()
+    assert run(["judge", "churn", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["ended"] == "rolled-back"
+    assert "churn:2, was rolled back at" in found["sentence"]
 
 
 def test_waiting_for_what_cannot_come_any_more_is_no(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from seatrial.control.apply import apply
-from seatrial.control.perform import Who, rollback
+from seatrial.control.perform import Who, promote, rollback
 from seatrial.control.site import Site
 from seatrial.releases.publication import PreparationFailed
 from seatrial.routing.snapshot import Lookup
@@ -264,6 +264,26 @@ def test_release_of_the_version_in_command_is_over_before_it_begins(harbour: Har
     assert harbour.versions == {"champion": "churn:1"}
     assert harbour.state.deployments.get("churn").run is None
     assert any("its version was promoted" in note for note in applied.notes)
+
+
+def test_an_unchanged_file_after_a_rollback_changes_nothing_and_names_retry(harbour: Harbour) -> None:
+    harbour.apply(RELEASE)
+    rollback(harbour.site, "churn", Who("ada", "complaints"))
+    again = harbour.apply(RELEASE)
+    assert (again.changes, again.published) == ((), False)
+    assert again.notes == (
+        "`challenger` (models:/churn/2) is empty, because its version was rolled back; "
+        "apply with --retry to try it again.",
+    )
+
+
+def test_an_unchanged_file_after_command_went_back_says_so(harbour: Harbour) -> None:
+    harbour.apply(RELEASE)
+    promote(harbour.site, "churn", Who("ada", "sure"))
+    rollback(harbour.site, "churn", Who("ada", "complaints"))
+    notes = " ".join(harbour.apply(RELEASE).notes)
+    assert "`champion` (models:/churn@champion) serves churn:1, because" in notes
+    assert "apply with --retry" in notes
 
 
 def test_rolled_back_version_is_refused_until_retry(harbour: Harbour) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from seatrial.cli.story import lines_of
 from seatrial.control import queries
 from seatrial.control.forgetting import forget_unit
 from seatrial.control.loop import Loop
@@ -77,7 +78,7 @@ def test_what_the_command_line_asks_for_by_settings(harbour: Harbour) -> None:
     settings = settings_of(harbour)
     assert queries.deployments(settings) == ("churn",)
     assert queries.status(settings, "churn") == queries.status_at(harbour.site, "churn")
-    with pytest.raises(NotFound, match="there is: churn"):
+    with pytest.raises(NotFound, match="those there are: churn"):
         queries.status(settings, "nobody")
 
 
@@ -87,7 +88,7 @@ def test_forgetting_is_audited_and_names_nobody(harbour: Harbour) -> None:
     forgot = forget_unit(settings_of(harbour), "c7", actor="grace")
     assert (forgot.rows, forgot.outcomes) == ({"churn": 1}, 1)
     last = harbour.state.audit.of("churn")[-1]
-    assert (last.action, last.actor, last.sentence) == ("forget", "grace", "1 rows of one unit were deleted.")
+    assert (last.action, last.actor, last.sentence) == ("forget", "grace", "1 row of one unit was deleted.")
     with pytest.raises(NotFound):
         queries.explain_at(harbour.site, "r1")
     assert b"c7" not in b"".join(path.read_bytes() for path in harbour.home.glob("state.db*"))
@@ -169,5 +170,10 @@ def test_explain_tells_the_moment_of_the_request_not_of_today(harbour: Harbour) 
         "Assigned to `challenger` (churn:2), because entry `everybody` gives it 50% of the units, and 'c7' falls "
         "there; it could not answer (timeout), so churn:1 did."
     )
+    told = "\n".join(lines_of(story))
+    assert "by entry `everybody`, which gave champion 50%, challenger 50% then" in told
+    assert "churn:1 (champion), because churn:2 did not answer: timeout, said label yes, in 0.9 ms" in told
+    assert "outcome purchase 1.0 at 2023-11-14 22:13:20Z" in told
+    assert "row_id" not in told
     with pytest.raises(NotFound):
         queries.explain_at(harbour.site, "r2")

@@ -6,12 +6,13 @@ import msgspec
 import numpy as np
 import pytest
 
+from seatrial.experiments import sentences
 from seatrial.experiments.checks import Losses
 from seatrial.experiments.judge import judge
-from seatrial.experiments.judgement import Judgement
+from seatrial.experiments.judgement import Judgement, ShadowComparison
 from seatrial.experiments.source import TableSource
 from seatrial.releases.run import ReleaseRun
-from seatrial.spec.deployment import Deployment
+from seatrial.spec.deployment import Deployment, ReleaseSpec, ShadowStage
 from seatrial.spec.errors import BadInput
 from tests import worlds
 
@@ -267,6 +268,55 @@ def test_before_the_first_phase_nothing_is_judged() -> None:
     assert (found.recommendation, found.metrics) == ("wait", ())
     assert found.primary is None
     assert "no unit has been exposed" in found.sentence
+
+
+def test_in_shadow_the_sentence_says_what_is_waited_for() -> None:
+    stages = [{"kind": "shadow", "duration": 86_400.0, "minimum_pairs": 100}, {"kind": "test"}]
+    spec = deployment()
+    assert spec.release is not None
+    spec = spec.model_copy(update={"release": ReleaseSpec(**spec.release.model_dump() | {"stages": stages})})
+    run = msgspec.structs.replace(RUN, phases=(), stage="shadow", stage_started_at=1_700_000_000_000_000)
+    source = worlds.source([worlds.rows(RUN, ["a"], [worlds.START])])
+    early = judge(spec, run, source, run.stage_started_at + 1)
+    assert early.sentence == "Wait: shadow for 1 d, until 2023-11-15 22:13Z; 0 of 100 pairs."
+    assert sentences.told(early) == "wait: shadow for 1 d, until 2023-11-15 22:13Z; 0 of 100 pairs."
+    late = judge(spec, msgspec.structs.replace(run, status="paused"), source, run.stage_started_at + 86_400_000_000)
+    assert late.sentence == "Wait: shadow for 1 d, over since 2023-11-15 22:13Z; 0 of 100 pairs; paused by hand."
+
+
+def test_a_shadow_that_fails_too_often_says_so() -> None:
+    release = deployment().release
+    assert release is not None
+    release = release.model_copy(update={"stages": (ShadowStage(),)})
+    comparison = ShadowComparison(pairs=200, inputs=200, clustered_by="unit", failures=10, sentence="")
+    said = sentences.before_units(release, msgspec.structs.replace(RUN, phases=()), comparison, END, 0.01)
+    assert said == "Wait: shadow; 200 of 100 pairs; the challenger failed on 5% of them, and 1% is tolerated."
+
+
+def test_a_judgement_of_a_release_that_is_over_says_so() -> None:
+    judged = judge(deployment(), RUN, world(RUN, 100), END)
+    assert sentences.as_it_ended(judged, RUN) == judged
+    run = msgspec.structs.replace(RUN, status="rolled-back", ended_at=1_700_000_000_000_000)
+    ended = sentences.as_it_ended(judged, run)
+    assert ended.ended == "rolled-back"
+    assert ended.sentence.startswith(
+        f"No release is under way; the last one, of {RUN.challenger_version}, was rolled back at 2023-11-14 22:13Z. "
+        "When it was last judged, "
+    )
+    assert f"{judged.recommendation}: " in ended.sentence
+    assert ended.metrics == judged.metrics
+
+
+def test_what_is_fixed_has_its_unit() -> None:
+    assert sentences.fixed({"p50": 1990.0, "revenue": 12.5}) == "p50 is fixed at 1.99 ms, revenue is fixed at 12.5."
+
+
+def test_three_are_listed_as_a_person_lists_them() -> None:
+    judged = judge(deployment(errors={"absolute": 0.01}, p99={"relative": 0.1}), RUN, world(RUN, 100), END)
+    metric = next(m for m in judged.metrics if m.part == "guardrail")
+    three = [msgspec.structs.replace(metric, name=name) for name in ("errors", "p99", "revenue")]
+    said = sentences.overall("wait", three, (), RUN, "customer")
+    assert "errors, p99 and revenue " in said
 
 
 def test_an_empty_ledger_is_no_data() -> None:

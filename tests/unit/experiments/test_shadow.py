@@ -82,7 +82,7 @@ def test_a_better_challenger_is_found_and_said_on_how_many_inputs() -> None:
     found = compare(pairs(champion, challenger, truth), inputs="images")
     assert found.verdict is not None
     assert found.verdict.word == "better"
-    assert found.sentence.startswith("On 300 images, the challenger digits:2 is right on 98.33 % and")
+    assert found.sentence.startswith("On 300 images, the challenger digits:2 is right on 98.33% and")
     assert "of the 35 that only one got right, 35 are the challenger's: the challenger is better" in found.sentence
 
 
@@ -124,7 +124,7 @@ def test_without_labels_only_agreement_is_known() -> None:
     found = compare(pairs([1, 1, 2], [1, 1, 1]))
     assert (found.labelled, found.agreement) == (0, pytest.approx(2 / 3))
     assert found.fixed == ()
-    assert found.sentence == "No label has arrived yet for 3 inputs; both answer the same on 66.67 % of 3 inputs."
+    assert found.sentence == "No label has arrived yet for 3 inputs; both answer the same on 66.67% of 3 inputs."
 
 
 def test_requests_that_one_of_them_never_saw_are_no_pairs() -> None:
@@ -185,10 +185,11 @@ def test_regression_without_labels_compares_the_answers() -> None:
     assert "differ by +1.17 on average" in compare(source, deployment=REGRESSION).sentence
 
 
-def test_a_judgement_in_shadow_says_what_the_shadow_says() -> None:
+def test_a_judgement_in_shadow_says_what_it_waits_for_and_the_shadow_the_rest() -> None:
     found = judge(DEPLOYMENT, RUN, pairs([1, 1, 2], [1, 1, 2], [1, 1, 2]), NOW)
     assert found.shadow is not None
-    assert found.sentence == found.shadow.sentence
+    assert found.sentence == "Wait: shadow; 3 of 100 pairs."
+    assert found.shadow.sentence.startswith("On 3 inputs, ")
     assert msgspec.json.decode(msgspec.json.encode(found), type=type(found)) == found
 
 

@@ -146,6 +146,15 @@ def test_what_is_not_there_is_told_and_nothing_is_written(tmp_path: Path) -> Non
     assert not (tmp_path / "out.csv").exists()
 
 
+def test_an_outcome_nobody_declares_and_nobody_sent_is_refused(tmp_path: Path) -> None:
+    write_rows(tmp_path, range(1))
+    write_outcomes(tmp_path, outcome("clicked", unit="u", value=True))
+    with pytest.raises(BadInput, match="'churn' has no outcome 'nope'; it declares bought, paid"):
+        exported(tmp_path, "nope", declared=("bought", "paid"))
+    assert not (tmp_path / "train.parquet").exists()
+    assert "clicked" in exported(tmp_path, "clicked", declared=("bought",))[0].joined  # declared once, and still there
+
+
 def test_a_request_is_explained_with_its_shadows_and_outcomes(tmp_path: Path) -> None:
     write_rows(tmp_path, range(3), at=START)
     with prediction_log(tmp_path, "w1") as log:

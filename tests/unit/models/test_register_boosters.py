@@ -121,7 +121,9 @@ def test_values_that_float32_cannot_hold_are_served_in_float64(machine: Machine)
     assert done.manifest.parity is not None
     assert done.manifest.parity.unsafe_features == ("id",)
     assert done.manifest.signature.inputs[0].datatype == "FP64"
-    assert any("float32 cannot hold all values of: id" in note for note in done.notes)
+    note = "float32 cannot hold all values of: id; so the model is served in float64 and nothing is lost."
+    assert note in done.notes
+    assert repr(done) == "Registered('models:/ids/1', aliases=['champion'], runtime='onnx')"
     assert list(served(done, machine, frame).prediction) == list(model.predict(frame))
 
 

@@ -127,7 +127,7 @@ def test_of_many_writers_at_once_one_wins(url: str) -> None:
 
 def test_get_names_what_there_is(state: State) -> None:
     state.deployments.save(change(1, 0), None, at=1)
-    with pytest.raises(NotFound, match=r"no deployment 'chrun' \(there is: churn\)"):
+    with pytest.raises(NotFound, match=r"no deployment 'chrun' \(those there are: churn\)"):
         state.deployments.get("chrun")
 
 

@@ -309,3 +309,13 @@ def test_a_default_that_is_looked_up_needs_a_fallback() -> None:
     assert "give a `fallback`" in problem.message
     read = load_deployment(text + "fallback: {prediction: 0}\n")
     assert read.variants["champion"].lookup == model.LookupSpec(scores="s", key="unit", stale_after=None)
+
+
+def test_an_empty_file_is_told_what_it_needs() -> None:
+    with pytest.raises(SpecError, match="the file is empty; write at least `deployment:` and `variants:`"):
+        load_deployment("# nothing\n")
+
+
+def test_a_missing_name_is_said_as_a_mend() -> None:
+    with pytest.raises(SpecError, match="a deployment file needs `deployment`; add it: the endpoint's name"):
+        load_deployment("variants: {champion: {model: models:/m/1}}\n")

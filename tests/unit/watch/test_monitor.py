@@ -97,7 +97,7 @@ def test_too_few_rows_are_no_data(world: Any, deployment: Any) -> None:
     world.fill(0, 10, 99)
     found = windows(world, deployment())
     assert [(w.state, w.severity, w.rows) for w in found] == [("no-data", "no-data", 99)] * 2
-    assert "99 rows, 100 are needed" in found[0].sentence
+    assert "99 rows, and 100 are needed" in found[0].sentence
 
 
 def test_nothing_happened_is_no_window(world: Any, deployment: Any) -> None:
