@@ -2,7 +2,6 @@
 
 import msgspec
 
-from seatrial.control.senses import LedgerSenses
 from seatrial.control.site import microseconds
 from seatrial.experiments.judgement import Judgement
 from seatrial.experiments.sentences import as_it_ended
@@ -28,6 +27,8 @@ def judge_now(settings: Settings, deployment: str) -> Judgement:
         if last is not None:
             return as_it_ended(msgspec.json.decode(last.judgement, type=Judgement), held.run)
         now = microseconds() if held.run.ended_at is None else held.run.ended_at
+        from seatrial.control.senses import LedgerSenses  # slow to import: the ledger and the statistics
+
         before = state.marks.get(deployment, f"dropped before {held.run.id}")
         judgement = LedgerSenses(settings.home).judge(load_deployment(held.text), held.run, now, before or 0)
         return as_it_ended(judgement, held.run)
