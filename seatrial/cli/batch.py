@@ -32,7 +32,10 @@ def batch(
     shard_rows: int = typer.Option(131_072, help="Rows of the input a shard, about."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Score a file; the same command goes on with a run that was killed. Exit code 1: no row could be scored."""
+    """Score a file of rows.
+
+    The same command goes on with a run that was killed. Exit code 1: no row could be scored.
+    """
     from seatrial.batch.job import run
     from seatrial.batch.plan import Ask
 

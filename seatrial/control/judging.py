@@ -2,10 +2,7 @@
 
 import msgspec
 
-from seatrial.control.losses import noted_losses
-from seatrial.control.senses import LedgerSenses
 from seatrial.control.site import microseconds
-from seatrial.experiments.checks import Losses
 from seatrial.experiments.judgement import Judgement
 from seatrial.experiments.sentences import as_it_ended
 from seatrial.releases.state import State
@@ -30,6 +27,10 @@ def judge_now(settings: Settings, deployment: str) -> Judgement:
         if last is not None:
             return as_it_ended(msgspec.json.decode(last.judgement, type=Judgement), held.run)
         now = microseconds() if held.run.ended_at is None else held.run.ended_at
+        from seatrial.control.losses import noted_losses  # slow to import: the ledger and the statistics
+        from seatrial.control.senses import LedgerSenses
+        from seatrial.experiments.checks import Losses
+
         before = noted_losses(state.marks, held.run) or Losses()
         judgement = LedgerSenses(settings.home).judge(load_deployment(held.text), held.run, now, before)
         return as_it_ended(judgement, held.run)

@@ -5,7 +5,6 @@ from typing import Any
 import msgspec
 
 from seatrial.control.site import Site, open_site
-from seatrial.ledger.explain import explain as explain_in_ledger
 from seatrial.releases.leadership import Leadership
 from seatrial.releases.records import Alert, AuditEntry, DeploymentState, VerdictRecord
 from seatrial.releases.run import ReleaseRun
@@ -188,6 +187,8 @@ def status_at(site: Site, deployment: str) -> Status:
 
 def explain_at(site: Site, request_id: str) -> RequestStory:
     """``explain`` of a site that is open."""
+    from seatrial.ledger.explain import explain as explain_in_ledger  # slow to import: DuckDB and Delta Lake
+
     found = explain_in_ledger(site.home, request_id)
     first = found.rows[0]
     revision = int(first["revision"])

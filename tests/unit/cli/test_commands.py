@@ -114,6 +114,20 @@ print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)
     assert "predict" in done.stdout
 
 
+@pytest.mark.parametrize("line", ["status churn", "history churn"])
+@pytest.mark.usefixtures("home")
+def test_a_question_to_the_state_does_not_load_the_ledger(line: str) -> None:
+    heavy = ("pandas", "mlflow", "alembic", "altair", "scipy", "numpy", "duckdb", "deltalake", "pyarrow")
+    code = f"""
+import sys
+from seatrial.cli.app import run
+run({line.split()!r})
+print([name for name in {heavy!r} if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines()[-1] == "[]", done.stdout
+
+
 def test_a_good_file_is_0_and_a_bad_one_1(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     good, bad = home / "good.yaml", home / "bad.yaml"
     good.write_text(PLAIN)

@@ -84,17 +84,17 @@ def test_what_the_command_line_asks_for_by_settings(harbour: Harbour) -> None:
 
 def test_forgetting_is_audited_and_names_nobody(harbour: Harbour) -> None:
     harbour.apply(TEST_ONLY)
-    write_row(harbour.home, revision=1)
-    forgot = forget_unit(settings_of(harbour), "c7", actor="grace")
+    write_row(harbour.home, revision=1, unit="zoe-c7")
+    forgot = forget_unit(settings_of(harbour), "zoe-c7", actor="grace")
     assert (forgot.rows, forgot.outcomes) == ({"churn": 1}, 1)
     last = harbour.state.audit.of("churn")[-1]
     assert (last.action, last.actor, last.sentence) == ("forget", "grace", "1 row of one unit was deleted.")
     with pytest.raises(NotFound):
         queries.explain_at(harbour.site, "r1")
-    assert b"c7" not in b"".join(path.read_bytes() for path in harbour.home.glob("state.db*"))
+    assert b"zoe-c7" not in b"".join(path.read_bytes() for path in harbour.home.glob("state.db*"))
 
 
-def write_row(home: Path, revision: int) -> None:
+def write_row(home: Path, revision: int, unit: str = "c7") -> None:
     schema = RowSchema(
         deployment="churn",
         context=(),
@@ -112,7 +112,7 @@ def write_row(home: Path, revision: int) -> None:
         role="answer",
         key=None,
         at=START,
-        unit="c7",
+        unit=unit,
         unit_named=True,
         entry="everybody",
         reason="split",
@@ -137,7 +137,7 @@ def write_row(home: Path, revision: int) -> None:
         outcome="purchase",
         id="o1",
         deployment="",
-        unit="c7",
+        unit=unit,
         request_id="r1",
         row=None,
         key=None,
