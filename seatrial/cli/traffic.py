@@ -17,7 +17,7 @@ from seatrial.spec.units import show_count
 
 if TYPE_CHECKING:
     from seatrial.client.client import Client
-    from seatrial.protocol.outcome_shapes import OutcomeShape
+    from seatrial.spec.outcome_shapes import OutcomeShape
 
 
 def add_to(app: typer.Typer) -> None:

@@ -2,12 +2,13 @@
 
 import msgspec
 
-from seatrial.protocol.outcome_shapes import OutcomeField, OutcomeShape, label_kinds
+from seatrial.protocol.outcome_shapes import label_kinds
 from seatrial.releases.records import DeploymentState, Pin
 from seatrial.releases.run import ReleaseRun
 from seatrial.routing.snapshot import Arm, ContextKey, Entry, LogPolicy, Lookup, Shadow, Slot, Snapshot
 from seatrial.spec.deployment import Deployment, EntrySpec, LogSpec, OutcomeSpec, ShadowStage, VariantSpec
 from seatrial.spec.errors import BadInput
+from seatrial.spec.outcome_shapes import OutcomeField, OutcomeShape
 from seatrial.spec.signature import Feature
 
 UNSAID_KINDS = frozenset({"text", "list", "embedding"})

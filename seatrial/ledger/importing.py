@@ -24,8 +24,9 @@ from seatrial.ledger.locks import locked
 from seatrial.ledger.reader import Reader, View
 from seatrial.ledger.sql import literal, quoted
 from seatrial.ledger.table import PARTITION, append
-from seatrial.protocol.outcome_shapes import EXPECTED, Kind, OutcomeShape
+from seatrial.protocol.outcome_shapes import EXPECTED
 from seatrial.spec.errors import BadInput, NotFound
+from seatrial.spec.outcome_shapes import Kind, OutcomeShape
 
 BATCH_ROWS = 200_000
 MEMORY = "4GB"

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from seatrial.protocol.outcome_shapes import OutcomeShape
+from seatrial.spec.outcome_shapes import OutcomeShape
 from seatrial.spec.signature import Signature, Task
 
 

@@ -5,10 +5,11 @@ from uuid import uuid4
 
 from seatrial.ledger.outcomes import derive_id
 from seatrial.ledger.rows import Outcome
-from seatrial.protocol.outcome_shapes import OutcomeShape, check_shape
+from seatrial.protocol.outcome_shapes import check_shape
 from seatrial.protocol.outcomes import OutcomeGiven
 from seatrial.serving.deployed import Deployed
 from seatrial.spec.errors import BadInput
+from seatrial.spec.outcome_shapes import OutcomeShape
 
 
 def stored(

@@ -8,8 +8,8 @@ import pytest
 from seatrial.ledger.importing import Columns, Imported, import_outcomes
 from seatrial.ledger.outcomes import derive_id, stored_value
 from seatrial.ledger.reader import Reader
-from seatrial.protocol.outcome_shapes import OutcomeField, OutcomeShape
 from seatrial.spec.errors import BadInput, NotFound
+from seatrial.spec.outcome_shapes import OutcomeField, OutcomeShape
 from tests.ledger_events import PLAIN, SECOND, START, compacted, outcome, write_outcomes, write_rows
 
 ARRIVAL = START + 30 * 86_400 * SECOND

@@ -5,9 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from seatrial.protocol.outcome_shapes import Kind, OutcomeField, OutcomeShape, check_shape, label_kinds
+from seatrial.protocol.outcome_shapes import check_shape, label_kinds
 from seatrial.protocol.outcomes import read_outcomes
 from seatrial.spec.errors import BadInput
+from seatrial.spec.outcome_shapes import Kind, OutcomeField, OutcomeShape
 from tests.gateways import BINARY
 
 FIELDS = (

@@ -11,12 +11,12 @@ import pytest
 from seatrial.ledger.accounting import accounts
 from seatrial.protocol.bodies import AppPrediction, AssignBody
 from seatrial.protocol.inference import read_infer
-from seatrial.protocol.outcome_shapes import OutcomeField, OutcomeShape
 from seatrial.protocol.outcomes import OutcomeBody, check_outcomes
 from seatrial.routing.assign import assign_many
 from seatrial.routing.snapshot import Arm, ContextKey, Entry, LogPolicy, Shadow, Snapshot
 from seatrial.serving.gateway import Limits
 from seatrial.spec.errors import BadInput, NotFound, TooLarge, Unavailable
+from seatrial.spec.outcome_shapes import OutcomeField, OutcomeShape
 from tests.gateways import BINARY, CLOCK, GOOD, Bench, Scripted, bench, broken, quick, slot, slow, snapshot
 from tests.waiting import wait_for
 
