@@ -133,7 +133,8 @@ def _window(
         features=tuple(_slim(drift) for drift in shown),
         shifts=shifts(pairs),
     )
-    return msgspec.structs.replace(window, sentence=_sentence(window, monitor.minimum_rows))
+    known = max((reference.rows for reference, _ in pairs), default=None)
+    return msgspec.structs.replace(window, sentence=_sentence(window, known, monitor.minimum_rows))
 
 
 def signal_of(shown: tuple[FeatureDrift, ...], sure: tuple[FeatureDrift, ...], *, quality: bool) -> Signal:
@@ -163,12 +164,23 @@ def _slim(drift: FeatureDrift) -> FeatureDrift:
     return msgspec.structs.replace(drift, findings=kept)
 
 
-def _sentence(window: Window, minimum: int) -> str:
+def _sentence(window: Window, known: int | None, minimum: int) -> str:
+    """What a window says.
+
+    Args:
+        known: Rows of the largest reference; None: nothing there is to compare with.
+        minimum: Rows that either side needs.
+    """
     what = "predictions" if window.monitor == "prediction" else "features"
     if window.state == "no-data":
         if window.rows < minimum:
             rows = f"{window.rows} row{'s' * (window.rows != 1)}"
             return f"No data on {what} of {window.variant}: {rows}, and {minimum} are needed."
+        if known is not None and known < minimum:
+            return (
+                f"No data on {what} of {window.variant}: the reference that its version was registered with has {known} "
+                f"rows for them, and {minimum} are needed."
+            )
         if window.monitor == "prediction":
             return f"No data on predictions of {window.variant}: its version was registered without a holdout."
         return f"No data on features of {window.variant}: none of them is logged."

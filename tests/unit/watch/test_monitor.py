@@ -181,6 +181,17 @@ def test_a_version_without_a_holdout_has_no_prediction_drift(world: Any, deploym
     assert "without a holdout" in window.sentence
 
 
+def test_a_reference_that_is_too_small_says_so(world: Any, deployment: Any) -> None:
+    few = tuple(msgspec.structs.replace(feature, rows=90) for feature in world.profile.features)
+    world.profile = msgspec.structs.replace(world.profile, features=few)
+    world.fill(0, 10, 200)
+    window = named(windows(world, deployment()), "data")[0]
+    assert window.severity == "no-data"
+    assert (
+        "the reference that its version was registered with has 90 rows for them, and 100 are needed" in window.sentence
+    )
+
+
 def test_a_variant_without_a_profile_is_not_watched(world: Any, deployment: Any) -> None:
     world.fill(0, 10, 200, variant="challenger")
     assert windows(world, deployment()) == ()
