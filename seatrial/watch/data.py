@@ -178,8 +178,8 @@ def _sentence(window: Window, known: int | None, minimum: int) -> str:
             return f"No data on {what} of {window.variant}: {rows}, and {minimum} are needed."
         if known is not None and known < minimum:
             return (
-                f"No data on {what} of {window.variant}: the reference that its version was registered with has {known} "
-                f"rows for them, and {minimum} are needed."
+                f"No data on {what} of {window.variant}: the reference of its version has {known} rows for them, and "
+                f"{minimum} are needed; register it with more."
             )
         if window.monitor == "prediction":
             return f"No data on predictions of {window.variant}: its version was registered without a holdout."

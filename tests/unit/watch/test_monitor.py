@@ -187,9 +187,7 @@ def test_a_reference_that_is_too_small_says_so(world: Any, deployment: Any) -> N
     world.fill(0, 10, 200)
     window = named(windows(world, deployment()), "data")[0]
     assert window.severity == "no-data"
-    assert (
-        "the reference that its version was registered with has 90 rows for them, and 100 are needed" in window.sentence
-    )
+    assert "the reference of its version has 90 rows for them, and 100 are needed" in window.sentence
 
 
 def test_a_variant_without_a_profile_is_not_watched(world: Any, deployment: Any) -> None:
