@@ -12,6 +12,7 @@ import typer
 
 from seatrial.cli.context import settings
 from seatrial.cli.output import JSON_HELP, print_json
+from seatrial.spec.units import show_count
 
 if TYPE_CHECKING:
     from seatrial.batch.job import Progress, Summary
@@ -53,15 +54,18 @@ def batch(
 
 
 def _tell(summary: Summary) -> None:
-    scored = ", ".join(f"{count:,} by {name}" for name, count in summary.scored.items()) or "none"
-    going_on = f" ({summary.before:,} of them before)" if summary.before else ""
+    scored = ", ".join(f"{show_count(count)} by {name}" for name, count in summary.scored.items()) or "none"
+    going_on = f" ({show_count(summary.before)} of them before)" if summary.before else ""
     rate = (summary.rows - summary.before) / summary.seconds if summary.seconds else 0.0
-    typer.echo(f"{summary.state}: {summary.rows:,} rows{going_on}, answers: {scored}; {rate:,.0f} rows a second")
+    typer.echo(
+        f"{summary.state}: {show_count(summary.rows)} rows{going_on}, answers: {scored}; "
+        f"{show_count(round(rate))} rows a second"
+    )
     if summary.rejected:
-        typer.echo(f"set aside: {summary.rejected:,}, with their reasons in {summary.rejects}")
+        typer.echo(f"set aside: {show_count(summary.rejected)}, with their reasons in {summary.rejects}")
     if summary.absent:
         typer.echo(f"no column for: {', '.join(summary.absent)}; scored as missing")
-    typer.echo(f"{summary.shards:,} shards in {summary.out}")
+    typer.echo(f"{show_count(summary.shards)} shards in {summary.out}")
     if summary.table:
         typer.echo(f"lookups take table {summary.table} now")
     if summary.state == "interrupted":
@@ -101,7 +105,7 @@ def _bar(*, shown: bool) -> Iterator[Any]:
         task = bar.add_task("0 rows", total=1.0)
 
         def progress(at: Progress) -> None:
-            rejected = f", {at.rejected:,} set aside" if at.rejected else ""
-            bar.update(task, completed=at.share, description=f"{at.rows:,} rows{rejected}")
+            rejected = f", {show_count(at.rejected)} set aside" if at.rejected else ""
+            bar.update(task, completed=at.share, description=f"{show_count(at.rows)} rows{rejected}")
 
         yield progress

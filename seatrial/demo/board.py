@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seatrial.demo.mail import Tally
+from seatrial.spec.units import show_count
 
 ACTS = ("Setting up", "Act 1  in shadow", "Act 2  in command, by evidence", "Act 3  the scanner goes dim")
 _SAID_LINES = 12
@@ -88,5 +89,5 @@ class Board:
             table.add_column(column, justify="left" if column == "version" else "right")
         if self._tally is not None:
             for version, read in sorted(self._tally.read.items()):
-                table.add_row(version, f"{read:,}", f"{self._tally.right[version] / read:.1%}")
+                table.add_row(version, show_count(read), f"{self._tally.right[version] / read:.1%}")
         return table

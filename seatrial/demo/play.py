@@ -23,6 +23,7 @@ from seatrial.demo.mailroom import (
 )
 from seatrial.demo.report import on_images, write_report
 from seatrial.demo.system import ActFailed, System, until
+from seatrial.spec.units import show_count
 
 GOAL = 20_000
 RATE = 300.0
@@ -55,10 +56,11 @@ def play(place: Path, *, keep: bool, board: Board) -> Path:
                 _nothing_was_watched_in_vain(system)
             with board.act(ACTS[3]):
                 _dim(system, board, mail)
-            until(lambda: mail.tally.sent >= GOAL, seconds=PATIENCE, what=f"request number {GOAL:,}")
+            until(lambda: mail.tally.sent >= GOAL, seconds=PATIENCE, what=f"request number {show_count(GOAL)}")
         _check_mail(mail)
         board.say(
-            f"{mail.tally.sent:,} requests, none failed; {mail.tally.reported:,} true digits came in late", "green"
+            f"{show_count(mail.tally.sent)} requests, none failed; {show_count(mail.tally.reported)} true digits came in late",
+            "green",
         )
         report = place / "report.html"
         write_report(report, mailroom, system.settings, [line for line, _ in board.said], mail.tally)

@@ -16,6 +16,7 @@ from seatrial.reports import charts
 from seatrial.reports.page import Section, Table, render_page
 from seatrial.reports.points import DriftCell
 from seatrial.spec.settings import Settings
+from seatrial.spec.units import show_count
 from seatrial.watch.window import Window
 
 Image = NDArray[np.float64]
@@ -38,7 +39,7 @@ def write_report(path: Path, mailroom: Mailroom, settings: Settings, said: list[
             "Alerts that were sent", table=Table(("event", "sentence"), tuple((a.event, a.sentence) for a in alerts))
         ),
     ]
-    total = f"{tally.sent:,} letters over HTTP, {tally.reported:,} true digits reported"
+    total = f"{show_count(tally.sent)} letters over HTTP, {show_count(tally.reported)} true digits reported"
     path.write_text(render_page("The mail room", total, sections), "utf-8")
 
 
@@ -49,7 +50,8 @@ def on_images(sentence: str) -> str:
 
 def _readers(tally: Tally) -> Table:
     rows = tuple(
-        (version, f"{read:,}", f"{tally.right[version] / read:.2%}") for version, read in sorted(tally.read.items())
+        (version, show_count(read), f"{tally.right[version] / read:.2%}")
+        for version, read in sorted(tally.read.items())
     )
     return Table(("version", "letters read", "right"), rows)
 
