@@ -59,7 +59,8 @@ def play(place: Path, *, keep: bool, board: Board) -> Path:
             until(lambda: mail.tally.sent >= GOAL, seconds=PATIENCE, what=f"request number {show_count(GOAL)}")
         _check_mail(mail)
         board.say(
-            f"{show_count(mail.tally.sent)} requests, none failed; {show_count(mail.tally.reported)} true digits came in late",
+            f"{show_count(mail.tally.sent)} requests, none failed; "
+            f"{show_count(mail.tally.reported)} true digits came in late",
             "green",
         )
         report = place / "report.html"
