@@ -13,6 +13,7 @@ import pytest
 from seatrial.routing.snapshot import Shadow
 from seatrial.serving.coding import deflate, inflate
 from seatrial.serving.edge import SLOWEST, Timeouts
+from seatrial.serving.routes import LARGE_BYTES
 from tests.edges import Reply, Served, Wire, edge, request
 from tests.gateways import GOOD, Bench, Scripted, bench, broken, quick, slot, slow, snapshot
 from tests.waiting import wait_for
@@ -431,16 +432,13 @@ def test_a_raw_request(wire: Wire) -> None:
     assert len(raw) == 2 * 8 + 4 * 4
 
 
-def test_a_large_binary_request_is_read_in_a_thread(wire: Wire) -> None:
+def test_a_large_binary_request_is_read_in_a_thread(here: Bench, wire: Wire) -> None:
+    here.serve(snapshot(slots=(slot("champion", timeout=60.0), slot("challenger", 2))))
     rows = 9000
-    head = msgspec.json.encode(
-        {
-            "inputs": [
-                {"name": "X", "shape": [rows, 3], "datatype": "FP64", "parameters": {"binary_data_size": rows * 24}}
-            ]
-        }
-    )
+    tensor = {"name": "X", "shape": [rows, 3], "datatype": "FP64", "parameters": {"binary_data_size": rows * 24}}
+    head = msgspec.json.encode({"id": "x" * 50_000, "inputs": [tensor]})
     body = head + struct.pack("<3d", 40, 1, 0) * rows
+    assert len(body) > LARGE_BYTES
     reply = wire.ask("POST", INFER, body, inference_header_content_length=str(len(head)))
     assert len(reply.json["outputs"][0]["data"]) == rows
 
