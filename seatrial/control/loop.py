@@ -43,7 +43,7 @@ log = logging.getLogger("seatrial.control")
 _SECOND = 1_000_000
 _DAY = 86_400 * _SECOND
 _ALIAS_EVERY = 30 * _SECOND
-_JUDGE_AT_LEAST, _JUDGE_COST, _JUDGE_AGE, _JUDGE_AT_MOST = 1.0, 10.0, 1 / 200, 30.0
+_JUDGE_AT_LEAST, _JUDGE_COST, _JUDGE_AGE, _JUDGE_AT_MOST = 1.0, 5.0, 1 / 200, 30.0
 """A judgement is made again after so many seconds, or so many times what the last one cost, or such a part of the
 release's age (which is at most so many seconds): a release of days need not be looked at every second."""
 _KEEP_SHARE, _KEEP_AT_MOST = 100, 300 * _SECOND
