@@ -142,7 +142,7 @@ class Bench:
         """Activate a snapshot; variants without an engine get a quick scripted model."""
         loaded = {s.variant: engines.get(s.variant) or quick(Scripted()) for s in snapshot.slots}
         deployed = Deployed(snapshot, loaded, self.recorder)
-        self.gateway.activate(deployed)
+        self.gateway.activate(self.gateway.prepare(deployed))
         self.gateway.ready = True
         return deployed
 

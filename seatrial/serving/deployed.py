@@ -1,7 +1,7 @@
 """A deployment at one revision, ready to answer: what a swap puts in place in one assignment."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -21,6 +21,14 @@ ANSWERS = "requests_total"
 LATENCY = "request_latency_us"
 
 
+class QuickWay(Protocol):
+    """What answers the commonest requests of a deployment at once."""
+
+    def answer(self, body: bytes) -> bytes | None:
+        """The answer's JSON; None: nothing happened, and the request goes the long way."""
+        ...
+
+
 class Deployed:
     """One snapshot and its loaded models.
 
@@ -30,6 +38,7 @@ class Deployed:
         recorder: Where rows and counts go.
 
     Attributes:
+        quick: The quick way into it, where there is one; the gateway prepares it.
         pending: Requests that still run in threads under this revision; the event loop counts them.
 
     Raises:
@@ -60,6 +69,7 @@ class Deployed:
             shadow.variant: ShadowLane(self.variants[shadow.variant], self.name, self.revision, recorder)
             for shadow in snapshot.shadows
         }
+        self.quick: QuickWay | None = None
         self.pending = 0
 
     @property

@@ -97,7 +97,7 @@ class Follower:
     def _prepare(self, change: Change) -> None:
         snapshot = change.snapshot
         try:
-            deployed = self._loader.prepare(snapshot)
+            deployed = self._gateway.prepare(self._loader.prepare(snapshot))
         except Exception as error:  # noqa: BLE001 - whatever it is, the publisher must hear of it
             log.warning("%s revision %d cannot be prepared: %s", snapshot.deployment, snapshot.revision, error)
             self._published.acknowledge(snapshot.deployment, snapshot.revision, str(error) or type(error).__name__)
@@ -124,7 +124,7 @@ class Follower:
         """Load and swap in one go."""
         name = snapshot.deployment
         try:
-            deployed = self._loader.prepare(snapshot)
+            deployed = self._gateway.prepare(self._loader.prepare(snapshot))
         except Exception as error:  # noqa: BLE001 - a deployment that does not load must not keep the others away
             log.error("%s revision %d cannot be served: %s", name, snapshot.revision, error)
             self._failed[name] = snapshot, self._now()

@@ -21,7 +21,7 @@ from seatrial.routing.people import Person
 from seatrial.serving import assigning, inference, metrics, reporting, shapes
 from seatrial.serving.answering import Answering, Part, Pending, Shape
 from seatrial.serving.deployed import Deployed
-from seatrial.serving.express import Express, express
+from seatrial.serving.express import express
 from seatrial.serving.identity import request_ids
 from seatrial.serving.lookups import has_answer
 from seatrial.serving.recording import Recorder
@@ -75,7 +75,6 @@ class Gateway:
         self._ticks = ticks
         self._answering = Answering(ticks)
         self._deployed: Mapping[str, Deployed] = {}
-        self._express: dict[str, Express] = {}
         self._missing: dict[str, str] = {}
         self._recent: dict[str, deque[Deployed]] = {}
         self._outcomes_slot = recorder.slot("outcomes_total")
@@ -87,14 +86,15 @@ class Gateway:
         """What is served now, by name."""
         return self._deployed
 
+    def prepare(self, deployed: Deployed) -> Deployed:
+        """Make ready what `activate` shall serve; it runs the models, so the event loop is no place for it."""
+        deployed.quick = express(deployed, self._ids, self._clock, self._ticks)
+        return deployed
+
     def activate(self, deployed: Deployed) -> Deployed | None:
         """Serve a revision from now on; gives back the one it replaces."""
         old = self._deployed.get(deployed.name)
-        quick = express(deployed, self._ids, self._clock, self._ticks)
         self._deployed = {**self._deployed, deployed.name: deployed}
-        self._express = {name: way for name, way in self._express.items() if name != deployed.name}
-        if quick is not None:
-            self._express[deployed.name] = quick
         self._missing.pop(deployed.name, None)
         if old is not None:
             self._recent.setdefault(deployed.name, deque(maxlen=_REMEMBERED)).appendleft(old)
@@ -104,7 +104,6 @@ class Gateway:
         """Serve a deployment no longer; gives back what was served."""
         old = self._deployed.get(name)
         self._missing.pop(name, None)
-        self._express.pop(name, None)
         self._deployed = {other: deployed for other, deployed in self._deployed.items() if other != name}
         return old
 
@@ -172,8 +171,8 @@ class Gateway:
 
     def answer_plain(self, deployment: str, body: bytes) -> bytes | None:
         """The JSON that answers a body of the commonest kind, at once; None: nothing happened, so `begin` with it."""
-        quick = self._express.get(deployment)
-        return None if quick is None else quick.answer(body)
+        deployed = self._deployed.get(deployment)
+        return None if deployed is None or deployed.quick is None else deployed.quick.answer(body)
 
     def begin(self, deployment: str, body: PredictBody, size: int = 0) -> dict[str, Any] | Pending:
         """Answer at once where the models are quick; else give back what `finish` awaits. Raises as `predict`.
