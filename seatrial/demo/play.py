@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -51,8 +52,10 @@ def play(place: Path, *, keep: bool, board: Board) -> Path:
             with board.act(ACTS[1]):
                 _shadow(system, board)
             with board.act(ACTS[2]):
-                _contest(system, board, mail)
-                _bad_version(system, board, mailroom)
+                with ThreadPoolExecutor(1) as workshop:  # the next version is in the making while this one is on trial
+                    changed = workshop.submit(_make_bad_version, system, mailroom)
+                    _contest(system, board, mail)
+                    _bad_version(system, board, changed.result())
                 _nothing_was_watched_in_vain(system)
             with board.act(ACTS[3]):
                 _dim(system, board, mail)
@@ -147,16 +150,21 @@ def _contest(system: System, board: Board, mail: Mail) -> None:
         raise ActFailed(f"{mail.tally.failed} requests failed during the promotion, the first: {mail.first_failure}")
 
 
-def _bad_version(system: System, board: Board, mailroom: Mailroom) -> None:
+def _make_bad_version(system: System, mailroom: Mailroom) -> tuple[int, int]:
+    """Register a version that learned from mislabelled digits; gives back how many of how many were."""
     import skops.io
 
     wrong = mislabelled(mailroom.training)
-    changed = int((wrong[TARGET] != mailroom.training[TARGET]).sum())
     wrong.to_parquet(system.place / "mislabelled.parquet")
     skops.io.dump(train_challenger(wrong), system.place / "bad.skops")
     data = ("--data", "mislabelled.parquet", "--target", TARGET, "--holdout", "holdout.parquet")
     system.seatrial("register", "digits", "bad.skops", *data)
-    board.say(f"registered digits:3, learned from {changed} mislabelled digits of {len(wrong)}")
+    return int((wrong[TARGET] != mailroom.training[TARGET]).sum()), len(wrong)
+
+
+def _bad_version(system: System, board: Board, made: tuple[int, int]) -> None:
+    changed, digits = made
+    board.say(f"registered digits:3, learned from {changed} mislabelled digits of {digits}")
     before = len(_audit(system, "rollback"))
     system.seatrial("apply", "bad.yaml")
     until(lambda: len(_audit(system, "rollback")) > before, seconds=PATIENCE, what="the rollback of digits:3")

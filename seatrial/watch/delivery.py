@@ -7,10 +7,10 @@ receiver that is away. The state counts the tries; after ``MOST_TRIES`` an alert
 import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import httpx
 import msgspec
+import requests
 
 from seatrial.releases.records import Alert
 from seatrial.spec.deployment import AlertSpec
@@ -21,11 +21,11 @@ TIMEOUT = 3.0
 MOST_TRIES = 5
 SCHEMES = {"json://": "http://", "jsons://": "https://"}
 
-# The client logs every address it posts to, and an address may carry a secret.
-logging.getLogger("httpx").setLevel(logging.WARNING)
+# The library logs every path it posts to, and a path may carry a secret.
+logging.getLogger("urllib3").setLevel(logging.WARNING)
 
 Post = Callable[[str, bytes], int]
-"""Posts a body to an address and returns the status code; raises ``httpx.HTTPError`` when there was no answer."""
+"""Posts a body to an address, gives back the status code; ``requests.RequestException`` when there was no answer."""
 
 
 class Delivery(NamedTuple):
@@ -91,15 +91,26 @@ def _moment(alert: Alert) -> datetime:
 def _try(to: str, body: bytes, post: Post) -> str:
     try:
         status = post(address_of(to), body)
-    except httpx.HTTPError as error:
-        return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    except httpx.InvalidURL:
-        return "it is not a web address"  # what httpx says may quote a secret, and errors are kept
     except BadInput as error:
         return str(error)
+    except requests.RequestException as error:
+        return _why(error)
     return "" if 200 <= status < 300 else f"it answered {status}"
+
+
+def _why(error: requests.RequestException) -> str:
+    """What went wrong in a few words: what requests says quotes the address, which may hold a secret."""
+    if isinstance(error, ValueError):
+        return "it is not a web address"
+    given: Any = error.args[0] if error.args else None
+    cause = getattr(getattr(given, "reason", given), "__cause__", None)
+    named = type(error).__name__
+    return f"{named}: {cause.strerror}" if isinstance(cause, OSError) and cause.strerror else named
 
 
 def _post(address: str, body: bytes) -> int:
     headers = {"content-type": "application/json"}
-    return httpx.post(address, content=body, headers=headers, timeout=TIMEOUT, follow_redirects=False).status_code
+    with requests.post(
+        address, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False, stream=True
+    ) as answer:
+        return answer.status_code

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import msgspec
 import pytest
+import requests
 
 from seatrial.control.actions import Arguments, ask_or_do
 from seatrial.control.decisions import verify
@@ -492,7 +492,7 @@ def test_command_that_a_killed_leader_had_taken_is_answered(scene: Scene) -> Non
 def test_alerts_are_sent_once_and_tried_again_when_nobody_answers(scene: Scene) -> None:
     hook = 'alerts: [{to: "json://127.0.0.1:9000/hook", events: [rollback]}]\n'
     scene.harbour.apply(TEST_ONLY + hook)
-    answers: Iterator[Exception | int] = iter([httpx.ConnectError("refused"), 500, 200])
+    answers: Iterator[Exception | int] = iter([requests.ConnectionError("refused"), 500, 200])
     posted: list[bytes] = []
 
     def post(_address: str, body: bytes) -> int:

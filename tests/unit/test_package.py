@@ -12,7 +12,19 @@ from seatrial.spec.errors import NotFound
 from seatrial.spec.read import SpecError
 from seatrial.spec.settings import load_settings
 
-HEAVY = ("numpy", "pandas", "sqlalchemy", "mlflow", "duckdb", "pyarrow", "onnxruntime", "pydantic", "httpx", "asyncio")
+HEAVY = (
+    "numpy",
+    "pandas",
+    "sqlalchemy",
+    "mlflow",
+    "duckdb",
+    "pyarrow",
+    "onnxruntime",
+    "pydantic",
+    "aiohttp",
+    "requests",
+    "asyncio",
+)
 
 
 def test_every_name_it_promises_is_there() -> None:
