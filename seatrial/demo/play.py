@@ -120,7 +120,7 @@ def _set_up(system: System, board: Board) -> Mailroom:
         board.say(f"registered digits:{registered.version} ({kind}), {accuracy:.1%} right on the holdout")
     for name, text in (("alone", files.CHAMPION_ALONE), ("contest", files.FAIR_CONTEST), ("bad", files.BAD_VERSION)):
         (system.place / f"{name}.yaml").write_text(text, "utf-8")
-    system.seatrial("apply", "alone.yaml")
+    system.apply("alone.yaml")
     system.seatrial("up", "--detach")
     board.address = system.control
     board.say(f"serving at {system.url}, dashboard at {system.control}", "cyan")
@@ -128,7 +128,7 @@ def _set_up(system: System, board: Board) -> Mailroom:
 
 
 def _shadow(system: System, board: Board) -> None:
-    system.seatrial("apply", "contest.yaml")
+    system.apply("contest.yaml")
     board.say("digits:2 reads every letter too, unseen by anybody")
     entry = until(lambda: _audited(system, "advance"), seconds=PATIENCE, what="the end of the shadow stage")
     seen = [j for j in system.get(f"/deployments/{DEPLOYMENT}/verdicts") if j["stage"] == "shadow" and j["shadow"]]
@@ -152,13 +152,11 @@ def _contest(system: System, board: Board, mail: Mail) -> None:
 
 def _make_bad_version(system: System, mailroom: Mailroom) -> tuple[int, int]:
     """Register a version that learned from mislabelled digits; gives back how many of how many were."""
-    import skops.io
+    from seatrial.models.register import register
 
     wrong = mislabelled(mailroom.training)
-    wrong.to_parquet(system.place / "mislabelled.parquet")
-    skops.io.dump(train_challenger(wrong), system.place / "bad.skops")
-    data = ("--data", "mislabelled.parquet", "--target", TARGET, "--holdout", "holdout.parquet")
-    system.seatrial("register", "digits", "bad.skops", *data)
+    holdout = system.place / "holdout.parquet"
+    register("digits", train_challenger(wrong), data=wrong, target=TARGET, holdout=holdout, settings=system.settings)
     return int((wrong[TARGET] != mailroom.training[TARGET]).sum()), len(wrong)
 
 
@@ -166,7 +164,7 @@ def _bad_version(system: System, board: Board, made: tuple[int, int]) -> None:
     changed, digits = made
     board.say(f"registered digits:3, learned from {changed} mislabelled digits of {digits}")
     before = len(_audit(system, "rollback"))
-    system.seatrial("apply", "bad.yaml")
+    system.apply("bad.yaml")
     until(lambda: len(_audit(system, "rollback")) > before, seconds=PATIENCE, what="the rollback of digits:3")
     board.say(_last_judgement(system)["sentence"], "red")
     board.say(_audit(system, "rollback")[-1]["sentence"], "bold")

@@ -57,6 +57,12 @@ class System:
             raise ActFailed(f"`seatrial {' '.join(arguments)}` ended with {done.returncode}: {done.stderr.strip()}")
         return done.stdout
 
+    def apply(self, name: str) -> None:
+        """Apply a file as `seatrial apply` does; in this process, which has the registry's library loaded already."""
+        from seatrial.control.apply import apply
+
+        apply((self.place / name).read_text("utf-8"), self.settings, actor="demo", source=name)
+
     def get(self, path: str) -> Any:
         """A document of the control API."""
         with urllib.request.urlopen(f"{self.control}/api{path}", timeout=30) as answer:
