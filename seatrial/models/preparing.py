@@ -30,6 +30,7 @@ class Wishes(NamedTuple):
     trusted: bool
     parity: float
     runtime: RuntimeName | None
+    example: object = None
 
 
 class Ready(NamedTuple):
@@ -53,6 +54,8 @@ class Ready(NamedTuple):
 
 def prepare(opened: Opened, reference: Reference, wishes: Wishes) -> Ready:
     """Convert or take over, and prove; raises BadInput with the mend."""
+    if wishes.example is not None and opened.torch is None:
+        raise BadInput("An example input is for PyTorch modules; other models say themselves what they take.")
     if opened.original is None:
         return _ready_onnx(opened, reference, wishes)
     original = opened.original
@@ -106,7 +109,7 @@ def _ready_onnx(opened: Opened, reference: Reference, wishes: Wishes) -> Ready:
     features = _features(frame, wishes.schema)
     framework, content = "onnx", opened.onnx
     if content is None:
-        framework, content = "torch", torch_to_onnx(opened.torch, frame.shape[1])
+        framework, content = "torch", torch_to_onnx(opened.torch, frame.shape[1], wishes.example)
     found = read_onnx(parse_onnx(content, opened.name), features, frame, reference.target, wishes.task)
     parity, said = None, "It came as ONNX, so there is no original to compare it with."
     if opened.onnx is None:

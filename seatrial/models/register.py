@@ -72,6 +72,7 @@ def register(
     runtime: RuntimeName | None = None,
     alias: str | None = None,
     parameters: Mapping[str, object] | None = None,
+    example: object = None,
     settings: RegistrySettings | None = None,
     clock: Callable[[], int] = lambda: time.time_ns() // 1000,
 ) -> Registered:
@@ -91,6 +92,9 @@ def register(
         runtime: ``onnx`` (tried first) or ``python``, which serves the original in a process of its own.
         alias: An alias to put on the new version; the first version of a new name becomes ``champion`` by itself.
         parameters: Extra parameters for the lineage.
+        example: One input of a live PyTorch module, a tensor or a tuple of tensors with rows on the first axis, where
+            it takes something else than all features as one float32 [n, features]; several tensors are matched to
+            the columns by the names of the arguments of ``forward``.
         settings: Where the registry is; read from the environment and ``seatrial.toml`` when None.
         clock: Microseconds since 1970 UTC.
 
@@ -104,7 +108,7 @@ def register(
         raise BadInput(f"A parity of {parity} bounds nothing; give a number from 0 to below 1, such as 0.0001.")
     registry = Registry(settings or _settings())
     reference = read_reference(data, target)
-    wishes = Wishes(task, schema, trust == "pickle", parity, runtime)
+    wishes = Wishes(task, schema, trust == "pickle", parity, runtime, example)
     with tempfile.TemporaryDirectory(prefix="seatrial-register-") as temporary:
         work = Path(temporary)
         opened = open_model(model, trust=trust or "none", registry=registry, work=work)

@@ -17,7 +17,7 @@ from seatrial.models.made_rows import made_rows
 from seatrial.models.manifest import Parity
 from seatrial.models.originals import Predicted
 from seatrial.models.parity import Difference, compare
-from seatrial.models.runtimes import OnnxRuntime
+from seatrial.models.runtimes import OnnxRuntime, RuntimeFailure
 from seatrial.spec.errors import BadInput
 from seatrial.spec.signature import Signature
 
@@ -38,32 +38,67 @@ def load_program(path: Path) -> Any:
         raise BadInput(f"{path.name!r} is not an exported PyTorch program ({_first_line(error)}).") from error
 
 
-def torch_to_onnx(model: Any, columns: int) -> bytes:
-    """A module that takes float32 [n, columns], or an exported program, as ONNX with a dynamic batch.
+def torch_to_onnx(model: Any, columns: int, example: object = None) -> bytes:
+    """A module or an exported program as ONNX with a dynamic batch.
+
+    Args:
+        model: A live module is exported with the example; a program says itself what it takes.
+        columns: Number of features; without an example a module takes them as one float32 [n, columns].
+        example: One input as the module takes it, a tensor or a tuple of tensors (or arrays), rows on the first axis.
 
     Raises:
-        BadInput: The conversion failed; the message says at which step.
+        BadInput: The example is none; or the conversion failed, and the message says at which step.
     """
     torch = _torch()
-    example = (torch.zeros((2, columns), dtype=torch.float32),)
+    is_program = hasattr(model, "graph_module")
+    given = () if is_program else _inputs(torch, (2, columns), example)
     buffer = io.BytesIO()
     try:
         with _evaluating(model), torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporter's own deprecations are no news to the caller
-            if hasattr(model, "graph_module"):
-                torch.onnx.export(model, (), buffer, dynamo=True)
-            else:
-                batch = torch.export.Dim("batch")
-                program = torch.export.export(model, example, dynamic_shapes=({0: batch},))
-                torch.onnx.export(program, (), buffer, dynamo=True)
+            program = model if is_program else _exported(torch, model, given)
+            torch.onnx.export(program, (), buffer, dynamo=True)
     except ImportError as error:
         raise BadInput(f"PyTorch's exporter needs a package that is not here ({error}); run: {INSTALL}") from error
     except Exception as error:
         raise BadInput(
-            f"The {type(model).__name__} does not export to ONNX ({_first_line(error)}); export it yourself with "
-            "torch.onnx.export and register the .onnx file."
+            f"The {type(model).__name__} does not export to ONNX ({_first_line(error)}); "
+            f"{_advice(is_program, example)}export it yourself with torch.onnx.export and register the .onnx file."
         ) from error
     return buffer.getvalue()
+
+
+def _exported(torch: Any, module: Any, given: tuple[Any, ...]) -> Any:
+    batch = torch.export.Dim("batch")
+    return torch.export.export(module, given, dynamic_shapes=tuple({0: batch} for _ in given))
+
+
+def _inputs(torch: Any, shape: tuple[int, int], example: object) -> tuple[Any, ...]:
+    """What a module is exported with: two rows at least, because the exporter takes one row for a constant."""
+    if example is None:
+        return (torch.zeros(shape, dtype=torch.float32),)
+    given = example if isinstance(example, tuple | list) else (example,)
+    tensors = tuple(torch.from_numpy(one) if isinstance(one, np.ndarray) else one for one in given)
+    for tensor in tensors:
+        if not isinstance(tensor, torch.Tensor) or tensor.ndim == 0 or not len(tensor):
+            raise BadInput(
+                f"The example holds {_shown(tensor)}; give a tensor, or a tuple of them, with rows on the first axis."
+            )
+    rows = {len(tensor) for tensor in tensors}
+    if len(rows) != 1:
+        raise BadInput(f"The tensors of the example have {sorted(rows)} rows; give all of them the same number.")
+    return tuple(torch.cat([tensor, tensor]) for tensor in tensors) if rows == {1} else tensors
+
+
+def _shown(value: Any) -> str:
+    shape = getattr(value, "shape", None)
+    return f"a {type(value).__name__}" if shape is None else f"a {type(value).__name__} of shape {list(shape)}"
+
+
+def _advice(is_program: bool, example: object) -> str:
+    if is_program or example is not None:
+        return ""
+    return "if it takes something else than one float32 tensor of all features, say so with `example=`; else "
 
 
 def torch_parity(model: Any, content: bytes, signature: Signature, frame: pd.DataFrame, tolerance: float) -> Parity:
@@ -83,9 +118,12 @@ def torch_parity(model: Any, content: bytes, signature: Signature, frame: pd.Dat
     made = made_rows(reference, signature.features, {})
     runtime = OnnxRuntime(content)
     worst = 0.0
-    for rows in (part for part in (reference, made) if len(part)):
+    for rows in (part for part in (reference, _answerable(model, signature, made)) if len(part)):
         inputs = pack(signature, rows)
-        served = next(iter(runtime.run(inputs).values()))
+        try:
+            served = next(iter(runtime.run(inputs).values()))
+        except RuntimeFailure as error:
+            raise BadInput(f"The exported {type(model).__name__} fails on rows that it answers: {error}") from error
         difference = _difference(torch_answers(model, list(inputs.values())), served)
         if not difference.within(tolerance):
             raise BadInput(
@@ -106,6 +144,21 @@ def torch_answers(model: Any, inputs: Sequence[NDArray[Any]]) -> NDArray[Any]:
     while isinstance(answer, list | tuple):
         answer = answer[0]
     return np.asarray(answer.numpy())
+
+
+def _answerable(model: Any, signature: Signature, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows that the original answers at all: a place outside an embedding is refused by both."""
+    if not len(rows) or _answers(model, signature, rows):
+        return rows
+    return rows[[_answers(model, signature, rows.iloc[[position]]) for position in range(len(rows))]]
+
+
+def _answers(model: Any, signature: Signature, rows: pd.DataFrame) -> bool:
+    try:
+        torch_answers(model, list(pack(signature, rows).values()))
+    except (IndexError, RuntimeError, ValueError):
+        return False
+    return True
 
 
 def _difference(original: NDArray[Any], served: NDArray[Any]) -> Difference:

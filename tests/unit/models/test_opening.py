@@ -169,6 +169,69 @@ def test_a_live_torch_module_and_an_exported_program(tmp_path: Path, machine: Ma
         assert np.abs(found[signature.answer.scores] - expected).max() < 1e-6
 
 
+def test_a_torch_module_says_with_an_example_what_it_takes(machine: Machine) -> None:
+    torch = torch_or_skip()
+
+    class Image(torch.nn.Module):  # type: ignore[name-defined,misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.look = torch.nn.Conv2d(1, 2, 2)
+            self.end = torch.nn.Linear(8, 1)
+
+        def forward(self, image: Any) -> Any:
+            return self.end(torch.relu(self.look(image)).flatten(1)).squeeze(1)
+
+    rows = np.random.default_rng(3).random((50, 9)).astype("float32")
+    pixels = pd.DataFrame(rows, columns=[f"p{i}" for i in range(9)])
+    torch.manual_seed(2)
+    module = Image()
+    done = register("image", module, data=pixels, task="regression", example=torch.zeros(1, 1, 3, 3), settings=machine)
+    assert done.manifest.signature.inputs[0].shape == (-1, 1, 3, 3)
+    _, directory = Registry(machine).materialise("image", done.version, machine.home / "store")
+    shaped = rows.reshape(-1, 1, 3, 3)
+    found = load(str(directory)).run({done.manifest.signature.inputs[0].name: shaped})
+    expected = module(torch.from_numpy(shaped)).detach().numpy()
+    assert np.abs(next(iter(found.values())).ravel() - expected).max() < 1e-5
+
+
+def test_a_torch_module_of_several_inputs_names_its_columns(machine: Machine) -> None:
+    torch = torch_or_skip()
+
+    class Two(torch.nn.Module):  # type: ignore[name-defined,misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.places = torch.nn.Embedding(5, 3)
+            self.end = torch.nn.Linear(7, 1)
+
+        def forward(self, place: Any, vector: Any) -> Any:
+            return self.end(torch.cat([self.places(place), vector], dim=1)).squeeze(1)
+
+    rng = np.random.default_rng(4)
+    data = pd.DataFrame({"place": rng.integers(0, 5, 60), "vector": list(rng.random((60, 4)).astype("float32"))})
+    torch.manual_seed(2)
+    module = Two()
+    example = (np.zeros(2, dtype="int64"), torch.zeros(2, 4))
+    done = register("two", module, data=data, task="regression", example=example, settings=machine)
+    assert [tensor.features for tensor in done.manifest.signature.inputs] == [("place",), ("vector",)]
+    assert done.manifest.parity is not None
+    assert done.manifest.parity.worst_relative < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("example", "says"),
+    [("a row", "holds a str"), (np.zeros(()), r"of shape \[\]"), ((np.zeros(2), np.zeros(3)), r"\[2, 3\] rows")],
+)
+def test_an_example_that_is_none_is_refused(machine: Machine, example: object, says: str) -> None:
+    torch = torch_or_skip()
+    with pytest.raises(BadInput, match=says):
+        register("net", torch.nn.Linear(3, 1), data=DATA, task="regression", example=example, settings=machine)
+
+
+def test_an_example_for_a_model_that_is_not_pytorchs_is_refused(machine: Machine) -> None:
+    with pytest.raises(BadInput, match="An example input is for PyTorch modules"):
+        register("net", linear(3), data=DATA, task="regression", example=np.zeros((2, 3)), settings=machine)
+
+
 def test_a_torch_module_that_is_exported_wrongly_is_refused_and_left_as_it_was(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
