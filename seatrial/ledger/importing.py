@@ -3,9 +3,9 @@
 Every outcome's id is the file's own or derived exactly as `outcomes.derive_id` does, so a second import of the same
 file writes nothing, and one with corrected values writes revisions. What is read is one of:
 
-    unfit      a value or field of another kind than the outcome declares
+    unfit      a value or field of another kind than the outcome declares, or a field that is no finite number
     skipped    no join key, no time of the calendar, or no value (no finite number) where a value column was named
-    duplicate  stored already with this content, or repeated in the file
+    duplicate  stored already with this content, now or in an earlier revision, or repeated in the file
     matched    a row of its unit, request or key is in the ledger
     early      as matched, but it happened over 5 minutes before that row
     unmatched  no such row (yet): stored all the same
@@ -132,7 +132,7 @@ def import_outcomes(
         view.connection.execute(f"SET memory_limit = '{MEMORY}'")
         _stage(view.connection, file, outcome, columns, wanted, now, deployment)
         read, skipped, unfit = _counts(view.connection)
-        _leave_duplicates_out(view.connection)
+        _leave_duplicates_out(view.connection, outcome)
         _anchor(home, view, columns, deployment)
         found = _matches(view.connection)
         written = sum(found)
@@ -275,7 +275,10 @@ def _time(column: str, kind: str) -> str:
 
 def _unfit(columns: Columns, there: Mapping[str, _Column]) -> str:
     named = (*((columns.value,) if columns.value is not None else ()), *columns.fields)
-    return " OR ".join(["false", *(there[name].unfit for name in named)])
+    numbers = (there[name].value for name in columns.fields if there[name].kind in _NUMBERS)
+    # JSON, in which fields are kept, has no form for what is not finite.
+    endless = (f"NOT coalesce(isfinite(CAST({value} AS DOUBLE)), true)" for value in numbers)
+    return " OR ".join(["false", *(there[name].unfit for name in named), *endless])
 
 
 def _value(column: _Column | None) -> tuple[str, str, str]:
@@ -315,8 +318,11 @@ def _counts(connection: duckdb.DuckDBPyConnection) -> tuple[int, int, int]:
     return int(read), int(skipped), int(unfit)
 
 
-def _leave_duplicates_out(connection: duckdb.DuckDBPyConnection) -> None:
-    """Put into ``new`` what is stored neither with this content nor twice in the file (its last row counts)."""
+def _leave_duplicates_out(connection: duckdb.DuckDBPyConnection, outcome: str) -> None:
+    """Put into ``new`` what is neither stored with this content nor twice in the file (its last row counts).
+
+    Every revision is looked at, so that an old file that is imported again does not undo a correction.
+    """
     connection.execute(
         "CREATE TEMP TABLE repeated AS SELECT hash(id) AS h FROM incoming WHERE usable GROUP BY 1 HAVING count(*) > 1"
     )
@@ -325,7 +331,10 @@ def _leave_duplicates_out(connection: duckdb.DuckDBPyConnection) -> None:
         "UNION ALL SELECT * FROM incoming WHERE usable AND hash(id) IN (SELECT h FROM repeated) "
         "QUALIFY row_number() OVER (PARTITION BY id ORDER BY rowid DESC) = 1"
     )
-    connection.execute(f"CREATE TEMP TABLE stored AS SELECT {_FINGERPRINT} AS fingerprint FROM outcomes")
+    connection.execute(
+        f"CREATE TEMP TABLE stored AS SELECT {_FINGERPRINT} AS fingerprint FROM all_outcomes "
+        f"WHERE outcome = {literal(outcome)}"
+    )
     connection.execute(
         f"CREATE TEMP TABLE new AS SELECT single.* FROM single ANTI JOIN stored ON {_FINGERPRINT} = fingerprint"
     )

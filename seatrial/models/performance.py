@@ -25,6 +25,13 @@ def performance(task: Task, predicted: Predicted, truth: NDArray[Any], classes: 
     return {}
 
 
+def strangers(truth: NDArray[Any], classes: tuple[Label, ...]) -> tuple[Label, ...]:
+    """Up to five of the true labels, where not one of them is a label that the model gives; else none."""
+    known = {_key(label) for label in classes}
+    found = {_key(value) for value in truth}
+    return () if not known or known & found else tuple(sorted(found, key=str)[:5])  # type: ignore[arg-type]
+
+
 def _classification(predicted: Predicted, truth: NDArray[Any], classes: tuple[Label, ...]) -> dict[str, float]:
     right = [_key(a) == _key(b) for a, b in zip(predicted.prediction, truth, strict=True)]
     metrics = {"accuracy": float(np.mean(right))}

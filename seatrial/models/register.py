@@ -17,7 +17,7 @@ from seatrial.models.lineage import git_commit
 from seatrial.models.manifest import Lineage, Manifest
 from seatrial.models.opening import open_model
 from seatrial.models.originals import Predicted
-from seatrial.models.performance import performance
+from seatrial.models.performance import performance, strangers
 from seatrial.models.preparing import Ready, RuntimeName, Wishes, prepare
 from seatrial.models.profiling import profile_of
 from seatrial.models.reference import Reference, read_reference
@@ -165,6 +165,11 @@ def _hold(ready: Ready, holdout: Reference) -> _Held:
     signature = ready.form.signature
     if signature.task == "regression" and not pd.api.types.is_numeric_dtype(holdout.target.dtype):
         raise BadInput(f"The holdout's {holdout.target_name!r} holds no numbers, which a regression predicts.")
+    if signature.task == "classification" and (foreign := strangers(truth, signature.answer.classes)):
+        raise BadInput(
+            f"The holdout's {holdout.target_name!r} holds {', '.join(map(repr, foreign))}, and the model answers "
+            f"{', '.join(map(repr, signature.answer.classes[:5]))}; write the labels as the model gives them."
+        )
     try:
         predicted = ready.predict(holdout.frame[known].reset_index(drop=True))
     except BadInput as error:

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,27 @@ def test_a_corrected_value_is_a_revision(tmp_path: Path) -> None:
     corrected = csv(tmp_path, text.replace("1.5", "7.5"))
     assert import_outcomes(tmp_path, corrected, "churned", BY_UNIT, now=ARRIVAL + 1).written == 1
     assert [found["value_number"] for found in stored(tmp_path)] == [7.5, 2.0]
+
+
+def test_an_old_file_imported_again_does_not_undo_a_correction(tmp_path: Path) -> None:
+    text = "customer,when,churned\na,2023-11-15,1.5\nb,2023-11-15,2\n"
+    import_outcomes(tmp_path, csv(tmp_path, text), "churned", BY_UNIT, now=ARRIVAL)
+    import_outcomes(
+        tmp_path, csv(tmp_path, text.replace("1.5", "7.5"), "mended.csv"), "churned", BY_UNIT, now=ARRIVAL + 1
+    )
+    again = import_outcomes(tmp_path, tmp_path / "labels.csv", "churned", BY_UNIT, now=ARRIVAL + 2)
+    assert (again.duplicate, again.written) == (2, 0)
+    assert [found["value_number"] for found in stored(tmp_path)] == [7.5, 2.0]
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+def test_a_field_that_is_no_finite_number_is_set_aside(tmp_path: Path, bad: float) -> None:
+    table = pa.table({"customer": ["a", "b", "c"], "when": ["2023-11-15"] * 3, "amount": [1.5, bad, None]})
+    pq.write_table(table, tmp_path / "p.parquet")
+    columns = Columns(unit="customer", at="when", fields=("amount",))
+    done = import_outcomes(tmp_path, tmp_path / "p.parquet", "purchase", columns, now=ARRIVAL)
+    assert (done.read, done.unfit, done.written) == (3, 1, 2)
+    assert [json.loads(found["fields"]) for found in stored(tmp_path)] == [{"amount": 1.5}, {"amount": None}]
 
 
 def test_what_was_posted_before_is_a_duplicate(tmp_path: Path) -> None:

@@ -113,6 +113,14 @@ def test_the_artefact_carries_its_profile_samples_and_lineage(digits: pd.DataFra
     assert lineage.framework.startswith("scikit-learn ")
 
 
+def test_a_holdout_with_other_labels_than_the_models_is_refused(digits: pd.DataFrame, machine: Machine) -> None:
+    training, holdout = digits.iloc[:300], digits.iloc[300:400]
+    words = holdout.assign(digit=[f"d{label}" for label in holdout["digit"]])
+    model = MODELS["logistic"]().fit(training.drop(columns="digit"), training["digit"])
+    with pytest.raises(BadInput, match=r"'digit' holds 'd0', 'd1'.* and the model answers 0, 1, 2, 3, 4; write"):
+        register("digits", model, data=training, target="digit", holdout=words, settings=machine)
+
+
 def test_without_a_holdout_there_is_no_prediction_profile(digits: pd.DataFrame, machine: Machine) -> None:
     model = MODELS["logistic"]().fit(digits.drop(columns="digit"), digits["digit"])
     done = register("digits", model, data=digits, target="digit", settings=machine)
