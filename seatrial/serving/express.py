@@ -19,6 +19,7 @@ from seatrial.models.runtimes import OnnxRuntime
 from seatrial.protocol.answers import Prediction
 from seatrial.protocol.plain import PlainBodies, plain_bodies
 from seatrial.routing.decision import Decision
+from seatrial.serving.breaker import Breaker
 from seatrial.serving.deployed import Deployed
 from seatrial.serving.pace import Pace
 from seatrial.serving.variant import Variant
@@ -32,6 +33,7 @@ class _Lane(NamedTuple):
 
     model: OneRow
     pace: Pace
+    breaker: Breaker
     answer: Callable[[Any], tuple[bytes, Prediction]]
     append: Callable[..., bool]
     stamp: Stamp
@@ -76,7 +78,7 @@ class Express:
             unit = request_id if named is None else named
             lane = self._lanes[self._choose(unit).variant]
             model, pace = lane.model, lane.pace
-            if not pace.inline or pace.careful:
+            if not pace.inline or pace.careful or lane.breaker.blocked:
                 return None
             self._bodies.pack_into(model.row, 0, *values)
             asked = self._ticks()
@@ -129,6 +131,7 @@ def _lane(deployed: Deployed, decision: Decision, variant: Variant, bodies: Plai
     return _Lane(
         model,
         variant.engine.pace,
+        variant.breaker,
         variant.answers.one,
         variant.buffer.append_plain,
         _stamp(deployed, decision, variant),

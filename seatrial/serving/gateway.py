@@ -94,6 +94,7 @@ class Gateway:
     def activate(self, deployed: Deployed) -> Deployed | None:
         """Serve a revision from now on; gives back the one it replaces."""
         old = self._deployed.get(deployed.name)
+        deployed.enter(old)
         self._deployed = {**self._deployed, deployed.name: deployed}
         self._missing.pop(deployed.name, None)
         if old is not None:
@@ -103,6 +104,8 @@ class Gateway:
     def remove(self, name: str) -> Deployed | None:
         """Serve a deployment no longer; gives back what was served."""
         old = self._deployed.get(name)
+        if old is not None:
+            old.leave()
         self._missing.pop(name, None)
         self._deployed = {other: deployed for other, deployed in self._deployed.items() if other != name}
         return old
