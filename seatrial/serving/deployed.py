@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import msgspec
 
 from seatrial.ledger.counters import BREAKERS_OPEN, Histogram
+from seatrial.ledger.quarantine import Entries
 from seatrial.ledger.rows import AnsweredBy, Status
 from seatrial.protocol.answers import Prediction
 from seatrial.routing.people import People
@@ -67,7 +68,7 @@ class Deployed:
         )
         self.counts = Counts(self.name, recorder)
         for variant in self.variants.values():
-            variant.breaker.told = self.counts.breaker_turns(variant.name, variant.version)
+            variant.breaker.told = self.counts.breaker_turns(variant.name)
         self.lanes = {
             shadow.variant: ShadowLane(self.variants[shadow.variant], self.name, self.revision, recorder)
             for shadow in snapshot.shadows
@@ -83,6 +84,15 @@ class Deployed:
                 now.breaker.adopt(before.breaker)
             else:
                 before.breaker.retire()
+
+    def obey(self, quarantine: Entries) -> None:
+        """Ask the versions in quarantine nothing; let those be asked again that are in it no more."""
+        for variant in self.variants.values():
+            held = [entry for entry in quarantine if entry.holds(self.name, variant.name, variant.slot.digest)]
+            if held:
+                variant.breaker.lock(f"it is in quarantine: {held[0].why}")
+            else:
+                variant.breaker.unlock()
 
     def leave(self) -> None:
         """It is served no more, by no revision."""
@@ -123,9 +133,9 @@ class Counts:
             self._answers.get((variant, "assigned", "ok")) or self._answer_slot(variant, "assigned", "ok")
         )
 
-    def breaker_turns(self, variant: str, version: str) -> Callable[[Turn], None]:
+    def breaker_turns(self, variant: str) -> Callable[[Turn], None]:
         """A function that counts how a version's breaker turns."""
-        labels = {"deployment": self._deployment, "variant": variant, "version": version}
+        labels = {"deployment": self._deployment, "variant": variant}
 
         def turned(turn: Turn) -> None:
             self.add(self._recorder.slot(BREAKERS_OPEN, **labels), 1 if turn == "opened" else -1)

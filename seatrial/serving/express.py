@@ -39,6 +39,8 @@ class _Lane(NamedTuple):
     stamp: Stamp
     decided: bytes
     book: Callable[[int], None]
+    cells: memoryview
+    cell: int
 
 
 class Express:
@@ -82,7 +84,11 @@ class Express:
                 return None
             self._bodies.pack_into(model.row, 0, *values)
             asked = self._ticks()
-            model.run()
+            lane.cells[lane.cell] = 1
+            try:
+                model.run()
+            finally:
+                lane.cells[lane.cell] = 0
             answered = self._ticks()
             inside, prediction = lane.answer(model.outputs)
         except Exception:  # noqa: BLE001 - the long way says what is wrong, to whom, and books it
@@ -137,6 +143,8 @@ def _lane(deployed: Deployed, decision: Decision, variant: Variant, bodies: Plai
         _stamp(deployed, decision, variant),
         _decided(decision, variant),
         deployed.counts.counter(variant.name, "assigned", "ok"),
+        variant.underway.cells,
+        variant.underway.cell,
     )
 
 

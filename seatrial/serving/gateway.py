@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from seatrial.ledger.counters import read_counters
+from seatrial.ledger.quarantine import Entries
 from seatrial.protocol.bodies import AppPrediction, AssignBody, Instance, PredictBody, check_count, read_name
 from seatrial.protocol.features import Row
 from seatrial.protocol.inference import BinaryAnswer, InferAnswer, InferBody
@@ -76,6 +77,7 @@ class Gateway:
         self._answering = Answering(ticks)
         self._deployed: Mapping[str, Deployed] = {}
         self._missing: dict[str, str] = {}
+        self._quarantine: Entries = ()
         self._recent: dict[str, deque[Deployed]] = {}
         self._outcomes_slot = recorder.slot("outcomes_total")
 
@@ -95,6 +97,7 @@ class Gateway:
         """Serve a revision from now on; gives back the one it replaces."""
         old = self._deployed.get(deployed.name)
         deployed.enter(old)
+        deployed.obey(self._quarantine)
         self._deployed = {**self._deployed, deployed.name: deployed}
         self._missing.pop(deployed.name, None)
         if old is not None:
@@ -113,6 +116,12 @@ class Gateway:
     def miss(self, name: str, reason: str) -> None:
         """Say of a deployment that ought to be served why it is not; an older revision goes on if there is one."""
         self._missing[name] = reason
+
+    def obey(self, quarantine: Entries) -> None:
+        """Ask the versions in quarantine nothing from now on, and the others again."""
+        self._quarantine = quarantine
+        for deployed in self._deployed.values():
+            deployed.obey(quarantine)
 
     async def drain(self, seconds: float) -> None:
         """Wait until no request is under way and the shadows have taken their copies; at most so many seconds."""

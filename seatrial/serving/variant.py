@@ -33,6 +33,7 @@ class Variant:
 
     Attributes:
         breaker: Whether it is asked at all.
+        underway: Where it says that it is being run, in case that ends the process.
     """
 
     __slots__ = (
@@ -49,6 +50,7 @@ class Variant:
         "pick_vectors",
         "slot",
         "timeout",
+        "underway",
         "version",
     )
 
@@ -57,6 +59,8 @@ class Variant:
         self.version = slot.model_version
         self.timeout = slot.timeout
         self.breaker = Breaker(slot.breaker)
+        is_default = slot.variant == snapshot.default
+        self.underway = recorder.underway.mark(snapshot.deployment, slot.variant, slot.digest, default=is_default)
         self.slot = slot
         self.engine = engine
         self.encoder = Encoder(slot.signature, strict=snapshot.strict_features)
@@ -171,7 +175,11 @@ class Attempt:
         try:
             encoded = self.encoded or self.encode()
             engine = variant.engine
-            outputs = engine.run(encoded.tensors, n) if measured else engine.runtime.run(encoded.tensors)
+            variant.underway.on()
+            try:
+                outputs = engine.run(encoded.tensors, n) if measured else engine.runtime.run(encoded.tensors)
+            finally:
+                variant.underway.off()
             self.read = variant.answers.read(outputs, n)
             self.outputs = outputs
         except BadInput as error:
