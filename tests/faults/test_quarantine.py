@@ -28,7 +28,7 @@ outcomes:
 DEADLY: dict[str, object] = {"a": 666.0, "b": 1.0}
 
 _CRASHING = """
-import os, signal, sys
+import ctypes, os, sys
 if "seatrial.serving.worker" in sys.orig_argv:
     import seatrial.models.runtimes as runtimes
 
@@ -39,7 +39,7 @@ if "seatrial.serving.worker" in sys.orig_argv:
 
         def run(self, inputs):
             if any((array == 666.0).any() for array in inputs.values()) and os.environ["DEADLY"] in self.file:
-                os.kill(os.getpid(), signal.SIGSEGV)
+                ctypes.string_at(0)
             return super().run(inputs)
 
         def one_row(self, given, sample):
