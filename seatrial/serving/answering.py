@@ -6,6 +6,7 @@ nobody does. Attempts of quick models run here and now on the event loop; the ot
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,7 +16,7 @@ from seatrial.protocol.features import Row
 from seatrial.routing.assign import draw
 from seatrial.routing.decision import Decision
 from seatrial.routing.people import Person
-from seatrial.serving.deployed import Deployed
+from seatrial.serving.deployed import Counts, Deployed
 from seatrial.serving.engine import Shed
 from seatrial.serving.lookups import attempt_of
 from seatrial.serving.shadowing import Copy
@@ -26,6 +27,9 @@ FEW_ROWS = 64
 
 MANY_ROWS = 256
 """More rows than that are written down by a thread, so that the event loop gets its turn."""
+
+MAX_RETRY = 60
+"""Nobody who is shed is sent away for longer than so many seconds."""
 
 _SAMPLE = b"features"
 _NAMED = ("override", "explicit")
@@ -206,7 +210,7 @@ class Answering:
                 if attempt.variant.engine.fits(rows):
                     attempt.run()
                 else:
-                    await self._run_in_thread(part)
+                    await self._run_in_thread(part, deployed.counts)
             self._end_attempt(part, deployed)
 
     def _tries(self, attempt: Attempt) -> bool:
@@ -240,17 +244,19 @@ class Answering:
         elif attempt.probe:
             breaker.withdrawn()
 
-    async def _run_in_thread(self, part: Part) -> None:
+    async def _run_in_thread(self, part: Part, counts: Counts) -> None:
         attempt = part.attempt
         variant = attempt.variant
         if len(attempt.rows) <= FEW_ROWS and not attempt.read_rows():
             return
+        seconds = variant.timeout if part.deadline is None else self._left(part.deadline, variant.timeout)
         try:
-            future = variant.engine.submit(attempt.run)
+            future = variant.engine.submit(attempt.run, seconds)
         except Shed as error:
             attempt.fail("shed", str(error))
+            attempt.retry_after = max(1, min(MAX_RETRY, math.ceil(error.seconds)))
+            counts.shed(variant.name, error.reason)
             return
-        seconds = variant.timeout if part.deadline is None else self._left(part.deadline, variant.timeout)
         try:
             await asyncio.wait_for(asyncio.wrap_future(future), seconds)
         except TimeoutError:

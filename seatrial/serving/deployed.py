@@ -21,6 +21,7 @@ from seatrial.spec.errors import BadInput
 
 ANSWERS = "requests_total"
 LATENCY = "request_latency_us"
+SHED = "shed_total"
 
 
 class QuickWay(Protocol):
@@ -132,6 +133,10 @@ class Counts:
         return self._recorder.counters.value(
             self._answers.get((variant, "assigned", "ok")) or self._answer_slot(variant, "assigned", "ok")
         )
+
+    def shed(self, variant: str, reason: str) -> None:
+        """Count a call that was not taken, because too many or too much waits."""
+        self.add(self._recorder.slot(SHED, deployment=self._deployment, variant=variant, reason=reason))
 
     def breaker_turns(self, variant: str) -> Callable[[Turn], None]:
         """A function that counts how a version's breaker turns."""

@@ -21,7 +21,7 @@ from seatrial.routing.decision import Decision
 from seatrial.routing.people import Person
 from seatrial.serving import assigning, inference, metrics, reporting, shapes
 from seatrial.serving.answering import Answering, Part, Pending, Shape
-from seatrial.serving.deployed import Deployed
+from seatrial.serving.deployed import SHED, Deployed
 from seatrial.serving.express import express
 from seatrial.serving.identity import request_ids
 from seatrial.serving.lookups import has_answer
@@ -346,6 +346,10 @@ class Gateway:
     def metrics(self) -> str:
         """Counters of all workers in Prometheus' text; reads files."""
         return metrics.exposition(read_counters(self.recorder.directory))
+
+    def shed(self, reason: str) -> None:
+        """Count a request that an edge turned away before anybody read it; called on the event loop."""
+        self.recorder.counters.add(self.recorder.slot(SHED, reason=reason))
 
     def selfcheck(self) -> dict[str, Any]:
         """Whether every row that was served is accounted for, over all workers; reads files."""

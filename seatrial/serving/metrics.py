@@ -20,6 +20,7 @@ _HELP = {
     "shadow_total": "Copies for shadows, by what became of them.",
     "outcomes_total": "Outcomes kept.",
     "unseen_categories_total": "Category values that the model had not seen in training.",
+    "shed_total": "Calls and requests turned away because too much waits, by reason.",
     "breakers_open": "Workers that leave a version alone, because it kept failing or is quarantined.",
     "breaker_opened_total": "How often a worker began to leave a version alone.",
     "extra_features_total": "Features given that the model does not have.",
