@@ -92,7 +92,9 @@ def edge(
 ) -> Iterator[Served]:
     """Serve a gateway over HTTP until the block ends."""
     loop = asyncio.new_event_loop()
-    found = Edge(Routes(bench.gateway), key=key, body_bytes=body_bytes, timeouts=timeouts, most=most)
+    found = Edge(
+        Routes(bench.gateway), key=key, body_bytes=body_bytes, timeouts=timeouts, most=most, shed=bench.gateway.shed
+    )
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     wires: list[Wire] = []

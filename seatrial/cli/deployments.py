@@ -56,7 +56,9 @@ def schema() -> None:
 def apply(
     file: Path = typer.Argument(..., metavar="FILE", help="The deployment file."),
     plan: bool = typer.Option(False, "--plan", help="Only print what would change."),
-    retry: bool = typer.Option(False, "--retry", help="Allow a version that was rolled back before."),
+    retry: bool = typer.Option(
+        False, "--retry", help="Allow a version that was rolled back before, or is in quarantine."
+    ),
     reason: str = typer.Option("", "--reason", help="Why; kept in the audit."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:

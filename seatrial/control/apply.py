@@ -9,6 +9,7 @@ from seatrial.control.plan import Moment, Plan, make_plan, to_resolve
 from seatrial.control.resolve import check_allowed, resolve, slot_of
 from seatrial.control.site import Site, open_site
 from seatrial.control.snapshots import routing_snapshot
+from seatrial.ledger.quarantine import lift_quarantine
 from seatrial.models.manifest import read_manifest
 from seatrial.releases.records import AuditEntry, DeploymentState
 from seatrial.spec.deployment import Deployment
@@ -56,7 +57,8 @@ def apply(
         settings: The machine's.
         actor: Who applies it, for the audit.
         plan_only: Only say what would change.
-        retry: Allow versions that were rolled back, and begin a release that ended without an answer again.
+        retry: Allow versions that were rolled back or are in quarantine, and begin a release that ended without an
+            answer again.
         source: The file's name, for messages.
         why: The reason given, for the audit.
 
@@ -82,6 +84,8 @@ def apply_to(
         recover(site, spec.deployment)
         state = site.state.deployments.find(spec.deployment)
         plan = _plan(site, spec, text, state, actor, retry)
+        if retry:
+            lift_quarantine(site.home, spec.deployment)
         if plan.after is None:
             return _applied(plan, state, carried_out=True)
         entry = _entry(plan, plan.after, actor, why)

@@ -21,6 +21,7 @@ from seatrial.control.losses import note_losses, noted_losses
 from seatrial.control.monitoring import read_windows
 from seatrial.control.observe import alias_stands, observe
 from seatrial.control.perform import Done, Who
+from seatrial.control.quarantining import Quarantining
 from seatrial.control.senses import Senses
 from seatrial.control.site import Site
 from seatrial.control.transitions import with_caps
@@ -72,6 +73,7 @@ class Loop:
         self._alias_at: dict[str, int] = {}
         self._paused_until: dict[str, tuple[int, int]] = {}
         self._reconciled: set[str] = set()
+        self._quarantining = Quarantining(site)
 
     def step(self, now: int) -> bool:
         """One pass over everything; False when somebody else leads.
@@ -84,6 +86,7 @@ class Loop:
                 return False
             self._reconciled.clear()
         answer_commands(self._site)
+        self._quarantining.look()
         states = self._site.state.deployments.all()
         for state in states:
             self._guarded(state.deployment, now, lambda state=state: self._one(state, now))  # type: ignore[misc]
@@ -122,6 +125,8 @@ class Loop:
         self._recover(state)
         state = self._site.state.deployments.get(name)
         spec = self._spec(state)
+        if self._quarantining.see_to(spec, state, LOOP):
+            state = self._site.state.deployments.get(name)
         try:
             self._look_after(spec, state, now)
         finally:

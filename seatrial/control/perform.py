@@ -17,6 +17,7 @@ from seatrial.control.transitions import (
     concluded,
     followed,
     promoted,
+    quarantined,
     rolled_back,
     with_alias,
     with_status,
@@ -152,6 +153,19 @@ def rollback(site: Site, deployment: str, who: Who) -> Done:
         return Step(after, True, f"{back} took command back from {state.previous.replaced}.")
 
     return perform(site, deployment, "rollback", who, work)
+
+
+def quarantine(site: Site, deployment: str, who: Who, variant: str) -> Done:
+    """A version that crashed workers is taken out of routing."""
+
+    def work(spec: Deployment, state: DeploymentState, _revision: int) -> Step:
+        after, slot = quarantined(spec, state, variant, site.clock()), state.slot(variant)
+        assert slot is not None
+        serves = after.slot(spec.default)
+        assert serves is not None
+        return Step(after, True, f"{slot.model_version} is in quarantine; its traffic goes to {serves.model_version}.")
+
+    return perform(site, deployment, "quarantine", who, work)
 
 
 def pause(site: Site, deployment: str, who: Who) -> Done:

@@ -71,6 +71,27 @@ def rolled_back(spec: Deployment, state: DeploymentState, now: int) -> Deploymen
     )
 
 
+def quarantined(spec: Deployment, state: DeploymentState, variant: str, now: int) -> DeploymentState:
+    """A version that crashed workers goes: a challenger's weight to the champion, one in command to the one before.
+
+    It is refused from then on until somebody says retry.
+
+    Raises:
+        Conflict: the variant is empty, or is in command and there is nothing to go back to.
+    """
+    slot, run = state.slot(variant), state.open_run
+    if slot is None:
+        raise Conflict(f"{_empty(state, variant)}, so there is nothing to take out of {state.deployment!r}.")
+    if run is not None and run.challenger == variant:
+        return rolled_back(spec, state, now)
+    if variant != spec.default:
+        pins = _emptied(state.pins, variant, "rolled back", heir=spec.default)
+        return _next(state, pins=pins, rolled_back=_with(state, slot.model_version))
+    if run is not None:
+        raise Conflict(f"{slot.model_version} is in command of {state.deployment!r} and a release is under way.")
+    return rolled_back(spec, state, now)
+
+
 def advanced(spec: Deployment, state: DeploymentState, now: int, revision: int) -> DeploymentState:
     """The release enters its next stage; a test begins its first phase.
 

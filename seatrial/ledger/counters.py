@@ -30,6 +30,10 @@ LOGGED = "rows_logged_total"
 DROPPED = "rows_dropped_total"
 CRASH = "crash"
 
+BREAKERS_OPEN = "breakers_open"
+GAUGES = frozenset((BREAKERS_OPEN,))
+"""Not counts of what was but of what is: a process that died has none of it, so they begin at 0 with the next."""
+
 LATENCY_BOUNDS_US = (
     100, 200, 300, 500, 750, 1_000, 1_500, 2_000, 3_000, 5_000, 7_500, 10_000, 15_000, 20_000, 30_000, 50_000, 75_000,
     100_000, 150_000, 200_000, 300_000, 500_000, 750_000, 1_000_000, 2_000_000, 5_000_000, 10_000_000,
@@ -107,6 +111,11 @@ class CounterFile:
     def add(self, slot: int, n: int = 1) -> None:
         """Add to a slot."""
         self._values[slot] += n
+
+    @property
+    def cells(self) -> memoryview:
+        """The values by slot, for whoever cannot afford a call; slots that are there now stay where they are."""
+        return self._values
 
     def value(self, slot: int) -> int:
         """What a slot holds."""
@@ -224,6 +233,8 @@ def _book_crash(file: CounterFile) -> dict[str, int]:
     lost: dict[str, int] = {}
     for text, value in file.values().items():
         name, labels = parse_series(text)
+        if name in GAUGES:
+            file.add(file.slot(text), -value)
         if name in (SERVED, LOGGED, DROPPED):
             deployment = labels.get("deployment", "")
             lost[deployment] = lost.get(deployment, 0) + (value if name == SERVED else -value)

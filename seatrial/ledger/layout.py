@@ -7,6 +7,8 @@
     ledger/tables.lock                                       held by whoever writes the tables
     ledger/retention.json, ledger/forgotten.json, ledger/redaction.key
     counters/<worker>.counters
+    underway/<worker>.underway                               what a worker runs now
+    quarantine.json                                          versions that no worker may run
 
 A stream is ``outcomes`` or ``rows.<deployment>.<n>``: one Arrow schema, one sequence of numbers.
 """
@@ -15,6 +17,7 @@ import re
 from pathlib import Path
 
 OUTCOMES = "outcomes"
+UNDERWAY = ".underway"
 
 
 def spool(home: Path) -> Path:
@@ -40,6 +43,16 @@ def outcomes(home: Path) -> Path:
 def counters(home: Path) -> Path:
     """Directory of the memory-mapped counter files."""
     return home / "counters"
+
+
+def underway(home: Path) -> Path:
+    """Directory of the files that say what workers run now."""
+    return home / "underway"
+
+
+def quarantine(home: Path) -> Path:
+    """The file of versions that no worker may run."""
+    return home / "quarantine.json"
 
 
 def rows_stream(deployment: str, index: int) -> str:

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 Role = Literal["answer", "shadow", "app"]
 AnsweredBy = Literal["assigned", "default", "fallback", "cache", "none"]
-Status = Literal["ok", "error", "timeout", "shed", "miss"]
+Status = Literal["ok", "error", "timeout", "shed", "miss", "breaker", "quarantine"]
 
 
 class Envelope(NamedTuple):
@@ -35,7 +35,8 @@ class Envelope(NamedTuple):
         phase: Period of constant weights within it.
         revision: Snapshot revision.
         status: Of the assigned variant's own attempt (a timeout that the default answered is ``timeout``; a lookup that
-            had no score is ``miss``, which is no failure when the default answered).
+            had no score is ``miss``, which is no failure when the default answered; ``breaker`` and ``quarantine``:
+            it was not asked, because it kept failing, or because workers crashed under it).
         error: Short reason when status is not ``ok``, else "".
         latency_us: Microseconds from decision to answer, as the caller saw it (for a shadow: its own run).
     """

@@ -3,14 +3,18 @@
 import argparse
 import os
 import sys
+import time
 from pathlib import Path
 
 from seatrial.ledger.counters import retire
 from seatrial.ledger.layout import counters
+from seatrial.ledger.quarantine import add_quarantined
+from seatrial.ledger.underway import take_suspects
 from seatrial.processes.children import system
 from seatrial.processes.home import HomeLock, Running
 from seatrial.processes.sockets import bound_address, hold, listen, require_key
 from seatrial.processes.supervisor import Supervisor
+from seatrial.processes.suspicion import Suspicion, ended
 from seatrial.spec.errors import SeatrialError
 from seatrial.spec.settings import Settings, load_settings
 
@@ -30,7 +34,7 @@ def supervise(settings: Settings, *, insecure: bool) -> None:
         grpc = bound_address(held[0]) if held else None
         children = system(home, settings.workers, http.fileno(), control.fileno(), grpc)
         running = Running(pid=os.getpid(), http=bound_address(http), control=bound_address(control), grpc=grpc)
-        Supervisor(home, children, running, settle=lambda worker: _settle(home, worker)).run()
+        Supervisor(home, children, running, settle=lambda worker: _settle(home, worker), crashed=_Blame(home)).run()
     finally:
         (home / "running.json").unlink(missing_ok=True)
         lock.release()
@@ -39,6 +43,22 @@ def supervise(settings: Settings, *, insecure: bool) -> None:
 def _settle(home: Path, worker: str) -> None:
     """Book what a dead worker served and did not write as dropped."""
     retire(counters(home), worker)
+
+
+class _Blame:
+    """Puts versions into quarantine under which workers crash."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._suspicion = Suspicion()
+
+    def __call__(self, worker: str, code: int, now: float) -> tuple[str, ...]:
+        suspects = take_suspects(self._home, worker)
+        guilty = self._suspicion.crash(suspects, f"{worker} by {ended(code)}", code, now)
+        for suspect, crashes in guilty.items():
+            why = f"workers crashed within a minute while it ran: {', '.join(crashes)}"
+            add_quarantined(self._home, (suspect,), time.time_ns() // 1000, why)
+        return tuple(f"{suspect.variant} of {suspect.deployment} ({suspect.digest})" for suspect in guilty)
 
 
 def main() -> int:

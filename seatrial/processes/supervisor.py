@@ -53,6 +53,8 @@ class Supervisor:
         home: Where logs and ``running.json`` go.
         running: Addresses to note there.
         settle: Called with a dead worker's name before it is started again (books its unsettled counts).
+        crashed: Called with a crashed worker's name, how it ended and the monotonic time, likewise before; gives the
+            versions that are in quarantine for it, in words.
         monotonic: Seconds; injected for tests.
     """
 
@@ -63,11 +65,13 @@ class Supervisor:
         running: Running,
         settle: Callable[[str], None],
         monotonic: Callable[[], float] = time.monotonic,
+        crashed: Callable[[str, int, float], tuple[str, ...]] = lambda _worker, _code, _now: (),
     ) -> None:
         self._home = home
         self._kept = {child.name: _Kept(child) for child in children}
         self._running = running
         self._settle = settle
+        self._crashed = crashed
         self._now = monotonic
         (home / "logs").mkdir(parents=True, exist_ok=True)
         self._log: IO[str] = (home / "logs" / "supervisor.log").open("a", buffering=1)
@@ -130,8 +134,17 @@ class Supervisor:
             kept.crashes = 1 if lived >= STEADY_SECONDS else kept.crashes + 1
             kept.start_at = self._now() + backoff(kept.crashes)
             self._say("died", child=kept.child.name, code=kept.process.returncode, lived=round(lived, 3))
-            kept.process = None
+            code, kept.process = kept.process.returncode, None
             self._settle_counts(kept.child)
+            if kept.child.counted and code != 0:
+                self._blame(kept.child, code)
+
+    def _blame(self, child: Child, code: int) -> None:
+        try:
+            for version in self._crashed(child.name, code, self._now()):
+                self._say("quarantined", child=child.name, version=version)
+        except Exception as error:  # noqa: BLE001 - as in `_settle_counts`
+            self._say("nobody blamed", child=child.name, error=str(error))
 
     def _settle_counts(self, child: Child) -> None:
         if not child.counted:

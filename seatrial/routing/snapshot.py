@@ -25,6 +25,24 @@ class Lookup(msgspec.Struct, frozen=True, kw_only=True):
     stale_after: float | None = None
 
 
+class BreakerPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """When a variant that keeps failing is left alone for a while.
+
+    Attributes:
+        window: Seconds in which failures are counted, from the first of them.
+        minimum_calls: Calls in it, answered or not, below which nothing is concluded.
+        failures: Share of them that must have failed.
+        open_for: Seconds it is left alone before a few calls try it again.
+        probes: So many of those must be answered, and none fail.
+    """
+
+    window: float = 10.0
+    minimum_calls: int = 20
+    failures: float = 0.5
+    open_for: float = 5.0
+    probes: int = 3
+
+
 class Slot(msgspec.Struct, frozen=True, kw_only=True):
     """One variant, resolved: which version, where its verified files lie on this host.
 
@@ -39,6 +57,7 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
         timeout: Seconds a request may wait for it.
         signature: What it takes and gives.
         lookup: Where its answers lie ready; None: they are computed.
+        breaker: When it is left alone; None: never.
     """
 
     variant: str
@@ -51,6 +70,7 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float = 1.0
     signature: Signature
     lookup: Lookup | None = None
+    breaker: BreakerPolicy | None = BreakerPolicy()
 
     @property
     def model_version(self) -> str:

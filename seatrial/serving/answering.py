@@ -6,6 +6,7 @@ nobody does. Attempts of quick models run here and now on the event loop; the ot
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,7 +16,7 @@ from seatrial.protocol.features import Row
 from seatrial.routing.assign import draw
 from seatrial.routing.decision import Decision
 from seatrial.routing.people import Person
-from seatrial.serving.deployed import Deployed
+from seatrial.serving.deployed import Counts, Deployed
 from seatrial.serving.engine import Shed
 from seatrial.serving.lookups import attempt_of
 from seatrial.serving.shadowing import Copy
@@ -27,8 +28,13 @@ FEW_ROWS = 64
 MANY_ROWS = 256
 """More rows than that are written down by a thread, so that the event loop gets its turn."""
 
+MAX_RETRY = 60
+"""Nobody who is shed is sent away for longer than so many seconds."""
+
 _SAMPLE = b"features"
 _NAMED = ("override", "explicit")
+_FAILURES = ("error", "timeout")
+"""What speaks against a version; a full queue does not."""
 
 Shape = Callable[["Pending"], Any]
 
@@ -98,6 +104,7 @@ class Part:
         """Stop waiting for the attempt. A thread may still be at it, so what counts from here on is another object."""
         waiting = self.attempt
         settled = Attempt(waiting.variant, self.rows)
+        settled.probe = waiting.probe
         settled.encoded = waiting.encoded
         settled.fail(status, error)
         if self.first is waiting:
@@ -190,31 +197,66 @@ class Answering:
             attempt = part.attempt
             if not attempt.variant.engine.fits(rows):
                 return False
-            attempt.run()
-            part.settle(deployed)
+            if not attempt.variant.breaker.blocked or self._tries(attempt):
+                attempt.run()
+            self._end_attempt(part, deployed)
         return True
 
     async def _advance(self, part: Part, deployed: Deployed) -> None:
         rows = len(part.rows)
         while part.by is None:
             attempt = part.attempt
-            if attempt.variant.engine.fits(rows):
-                attempt.run()
-            else:
-                await self._run_in_thread(part)
-            part.settle(deployed)
+            if not attempt.variant.breaker.blocked or self._tries(attempt):
+                if attempt.variant.engine.fits(rows):
+                    attempt.run()
+                else:
+                    await self._run_in_thread(part, deployed.counts)
+            self._end_attempt(part, deployed)
 
-    async def _run_in_thread(self, part: Part) -> None:
+    def _tries(self, attempt: Attempt) -> bool:
+        """Whether a breaker that is not closed lets this attempt try; otherwise it has failed."""
+        breaker, now = attempt.variant.breaker, self._ticks()
+        attempt.probe = breaker.admits(now)
+        if not attempt.probe:
+            attempt.retry_after = breaker.retry_after(now)
+            if breaker.locked:
+                attempt.fail("quarantine", breaker.locked)
+            else:
+                attempt.fail("breaker", f"it kept failing and is left alone for {attempt.retry_after} s")
+        return attempt.probe
+
+    def _end_attempt(self, part: Part, deployed: Deployed) -> None:
+        """Tell the breaker how the attempt went, then settle what follows of it. Raises as `Part.settle`."""
+        attempt = part.attempt
+        if attempt.read is None or attempt.probe or attempt is not part.first:
+            self._tell_breaker(attempt, part, deployed)
+        part.settle(deployed)
+
+    def _tell_breaker(self, attempt: Attempt, part: Part, deployed: Deployed) -> None:
+        variant, breaker = attempt.variant, attempt.variant.breaker
+        if attempt.read is not None:
+            breaker.stood_in += attempt is not part.first
+            if attempt.probe:
+                breaker.passed()
+        elif attempt.status in _FAILURES and attempt.refused is None and not part.overdue:
+            answered = deployed.counts.answered_itself(variant.name) + breaker.stood_in
+            breaker.failed(self._ticks(), answered, probe=attempt.probe)
+        elif attempt.probe:
+            breaker.withdrawn()
+
+    async def _run_in_thread(self, part: Part, counts: Counts) -> None:
         attempt = part.attempt
         variant = attempt.variant
         if len(attempt.rows) <= FEW_ROWS and not attempt.read_rows():
             return
+        seconds = variant.timeout if part.deadline is None else self._left(part.deadline, variant.timeout)
         try:
-            future = variant.engine.submit(attempt.run)
+            future = variant.engine.submit(attempt.run, seconds)
         except Shed as error:
             attempt.fail("shed", str(error))
+            attempt.retry_after = max(1, min(MAX_RETRY, math.ceil(error.seconds)))
+            counts.shed(variant.name, error.reason)
             return
-        seconds = variant.timeout if part.deadline is None else self._left(part.deadline, variant.timeout)
         try:
             await asyncio.wait_for(asyncio.wrap_future(future), seconds)
         except TimeoutError:

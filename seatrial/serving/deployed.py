@@ -5,12 +5,14 @@ from typing import Any, Protocol
 
 import msgspec
 
-from seatrial.ledger.counters import Histogram
+from seatrial.ledger.counters import BREAKERS_OPEN, Histogram
+from seatrial.ledger.quarantine import Entries
 from seatrial.ledger.rows import AnsweredBy, Status
 from seatrial.protocol.answers import Prediction
 from seatrial.routing.people import People
 from seatrial.routing.router import Router
 from seatrial.routing.snapshot import Snapshot
+from seatrial.serving.breaker import Turn
 from seatrial.serving.engine import Engine
 from seatrial.serving.recording import Recorder
 from seatrial.serving.shadowing import ShadowLane
@@ -19,6 +21,7 @@ from seatrial.spec.errors import BadInput
 
 ANSWERS = "requests_total"
 LATENCY = "request_latency_us"
+SHED = "shed_total"
 
 
 class QuickWay(Protocol):
@@ -65,12 +68,37 @@ class Deployed:
             {} if self.fallback is None else {v.name: v.answers.keep(self.fallback) for v in self.variants.values()}
         )
         self.counts = Counts(self.name, recorder)
+        for variant in self.variants.values():
+            variant.breaker.told = self.counts.breaker_turns(variant.name)
         self.lanes = {
             shadow.variant: ShadowLane(self.variants[shadow.variant], self.name, self.revision, recorder)
             for shadow in snapshot.shadows
         }
         self.quick: QuickWay | None = None
         self.pending = 0
+
+    def enter(self, old: "Deployed | None") -> None:
+        """Take the place of another revision: breakers of versions that stay go on from where they are."""
+        for name, before in old.variants.items() if old is not None else ():
+            now = self.variants.get(name)
+            if now is not None and (now.slot.digest, now.slot.breaker) == (before.slot.digest, before.slot.breaker):
+                now.breaker.adopt(before.breaker)
+            else:
+                before.breaker.retire()
+
+    def obey(self, quarantine: Entries) -> None:
+        """Ask the versions in quarantine nothing; let those be asked again that are in it no more."""
+        for variant in self.variants.values():
+            held = [entry for entry in quarantine if entry.holds(self.name, variant.name, variant.slot.digest)]
+            if held:
+                variant.breaker.lock(f"it is in quarantine: {held[0].why}")
+            else:
+                variant.breaker.unlock()
+
+    def leave(self) -> None:
+        """It is served no more, by no revision."""
+        for variant in self.variants.values():
+            variant.breaker.retire()
 
     @property
     def idle(self) -> bool:
@@ -99,6 +127,27 @@ class Counts:
         slot = self._answers.get((variant, by, status)) or self._answer_slot(variant, by, status)
         self.add(slot, 1)
         self._latency[variant].observe(latency_us)
+
+    def answered_itself(self, variant: str) -> int:
+        """Calls that a variant answered as the one assigned, since its counters began."""
+        return self._recorder.counters.value(
+            self._answers.get((variant, "assigned", "ok")) or self._answer_slot(variant, "assigned", "ok")
+        )
+
+    def shed(self, variant: str, reason: str) -> None:
+        """Count a call that was not taken, because too many or too much waits."""
+        self.add(self._recorder.slot(SHED, deployment=self._deployment, variant=variant, reason=reason))
+
+    def breaker_turns(self, variant: str) -> Callable[[Turn], None]:
+        """A function that counts how a version's breaker turns."""
+        labels = {"deployment": self._deployment, "variant": variant}
+
+        def turned(turn: Turn) -> None:
+            self.add(self._recorder.slot(BREAKERS_OPEN, **labels), 1 if turn == "opened" else -1)
+            if turn == "opened":
+                self.add(self._recorder.slot("breaker_opened_total", **labels))
+
+        return turned
 
     def counter(self, variant: str, by: AnsweredBy, status: Status) -> Callable[[int], None]:
         """A function that counts one row served, and its request answered, given the latency in microseconds."""

@@ -141,6 +141,7 @@ class Edge:
         held_bytes: Most that the bodies of all connections may have together: those that arrive, wait, or are answered.
         timeouts: How long a client may take.
         most: Connections that may be open.
+        shed: Called with the reason when a request is turned away for want of room: ``bytes`` or ``connections``.
     """
 
     def __init__(
@@ -152,6 +153,7 @@ class Edge:
         held_bytes: int = 256 << 20,
         timeouts: Timeouts = Timeouts(),
         most: int = MAX_CONNECTIONS,
+        shed: Callable[[str], None] = lambda _reason: None,
     ) -> None:
         self.handle = routes.handle
         self.key = None if key is None else key.encode()
@@ -160,6 +162,7 @@ class Edge:
         self.held = 0
         self.timeouts = timeouts
         self.most = most
+        self.shed = shed
         self.connections: set[Connection] = set()
         self.draining = False
         self.now = 0.0
@@ -280,6 +283,8 @@ class Connection(asyncio.Protocol):
         self._edge.connections.add(self)
         self.deadline = self._loop.time() + self._edge.timeouts.headers
         over = len(self._edge.connections) - self._edge.most
+        if over > 0:
+            self._edge.shed("connections")
         if over > _REFUSED:
             self._transport.abort()
         elif over > 0:
@@ -384,6 +389,7 @@ class Connection(asyncio.Protocol):
         if self._size > edge.body_bytes:
             raise self._too_large()
         if edge.held > edge.held_bytes:
+            edge.shed("bytes")
             raise _full(edge.held_bytes)
         self._body.append(body)
         if self._size > FREE_BYTES:
@@ -466,6 +472,7 @@ class Connection(asyncio.Protocol):
             body = inflate(coding, request.body, edge.body_bytes)
         grown = len(body) - len(request.body)
         if edge.held + grown > edge.held_bytes:
+            edge.shed("bytes")
             raise _full(edge.held_bytes)
         edge.held += grown
         try:

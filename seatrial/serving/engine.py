@@ -1,7 +1,8 @@
 """A loaded model, and where its calls run: on the event loop while it is measured quick, else in threads of its own.
 
-Threads belong to one model, so that a model that hangs occupies its own threads and nobody else's; when too many calls
-wait for them, further ones are shed at once.
+Threads belong to one model, so that a model that hangs occupies its own threads and nobody else's. When too many calls
+wait for them, or a call would wait longer than its caller does, further ones are shed at once: a queue that is longer
+than anybody's patience answers nobody, and costs memory.
 """
 
 import threading
@@ -18,8 +19,22 @@ from seatrial.serving.pace import Pace
 T = TypeVar("T")
 
 
+_SMOOTHED = 0.3
+"""How much of a new call's duration enters the estimate of the next one's."""
+
+
 class Shed(Exception):
-    """Too many calls wait for this model already."""
+    """A call is not taken.
+
+    Attributes:
+        reason: ``queue`` (too many wait), ``time`` (it would wait too long) or ``closing``.
+        seconds: After which another call makes sense.
+    """
+
+    def __init__(self, reason: str, message: str, seconds: float = 1.0) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.seconds = seconds
 
 
 class Ticks(Protocol):
@@ -56,6 +71,9 @@ class Engine:
         self._pool: ThreadPoolExecutor | None = None
         self._held = 0
         self._lock = threading.Lock()
+        self._waiting = 0
+        self._call_ns = 0.0
+        self._running: dict[int, int] = {}
 
     def fits(self, rows: int) -> bool:
         """Whether a call of so many rows may run on the event loop."""
@@ -78,33 +96,61 @@ class Engine:
             ran = self._processor_ticks() - ran
             pace.note((self._ticks() - started) / 1000, rows, ran / 1000)
 
-    def submit(self, work: Callable[[], T]) -> "Future[T]":
+    def submit(self, work: Callable[[], T], patience: float | None = None) -> "Future[T]":
         """Run ``work`` in one of the model's threads.
+
+        Args:
+            patience: Seconds that the caller waits; None: for ever.
 
         What is cancelled while it waits is never run, but holds its place until a thread comes to it: a model that
         hangs is asked by no more calls than may wait, however many of them were given up.
 
         Raises:
-            Shed: Too many wait, or the engine is closed.
+            Shed: Too many wait, it would wait for longer than the caller, or the engine is closed.
         """
         given: Future[T] = Future()
         with self._lock:
             if self._held >= self._limit:
-                raise Shed(f"{self._held} calls wait for the model")
+                raise Shed("queue", f"{self._held} calls wait for the model", self._wait())
+            wait = self._wait()
+            if patience is not None and wait > patience:
+                before = self._waiting + len(self._running)
+                said = f"{before} calls are before it, about {wait:.3g} s of them, and it waits {patience:.3g} s"
+                raise Shed("time", said, wait)
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="model")
             try:
-                queued = self._pool.submit(_run, given, work)
+                queued = self._pool.submit(self._run, given, work)
             except RuntimeError as error:
-                raise Shed("the model is being closed") from error
+                raise Shed("closing", "the model is being closed") from error
             self._held += 1
+            self._waiting += 1
+        given.add_done_callback(self._given_up)
         queued.add_done_callback(lambda done: self._release(done, given))
         return given
+
+    def _wait(self) -> float:
+        """Seconds that a new call would wait for a thread, about; asked under the lock.
+
+        A call is expected to last as long as the last ones did, and no less than all that run now have lasted already,
+        so that a model which stopped answering is noticed though nothing comes back from it.
+        """
+        before = self._waiting + len(self._running) - self._threads + 1
+        if before <= 0:
+            return 0.0
+        now = self._ticks()
+        youngest = now - max(self._running.values()) if len(self._running) >= max(1, self._threads) else 0
+        return max(self._call_ns, youngest) * before / max(1, self._threads) / 1e9
 
     @property
     def held(self) -> int:
         """Calls that run or wait in threads."""
         return self._held
+
+    @property
+    def running(self) -> int:
+        """Calls that run in threads now."""
+        return len(self._running)
 
     def close(self) -> None:
         """Let the model go; calls that run in threads finish with it, those that wait are cancelled."""
@@ -112,17 +158,35 @@ class Engine:
             self._pool.shutdown(wait=False, cancel_futures=True)
         self.runtime.close()
 
+    def _given_up(self, given: "Future[T]") -> None:
+        if given.cancelled():  # before it ran: it keeps its place, and no thread's time
+            with self._lock:
+                self._waiting -= 1
+
     def _release(self, queued: "Future[None]", given: "Future[T]") -> None:
         with self._lock:
             self._held -= 1
         if queued.cancelled():
             given.cancel()
 
+    def _run(self, given: "Future[T]", work: Callable[[], T]) -> None:
+        if not given.set_running_or_notify_cancel():
+            return
+        me, started = threading.get_ident(), self._ticks()
+        with self._lock:
+            self._waiting -= 1
+            self._running[me] = started
+        try:
+            result = work()
+        except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
+            self._ended(me, started)
+            given.set_exception(error)
+        else:
+            self._ended(me, started)
+            given.set_result(result)
 
-def _run(given: "Future[T]", work: Callable[[], T]) -> None:
-    if not given.set_running_or_notify_cancel():
-        return
-    try:
-        given.set_result(work())
-    except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
-        given.set_exception(error)
+    def _ended(self, me: int, started: int) -> None:
+        with self._lock:
+            del self._running[me]
+            taken = self._ticks() - started
+            self._call_ns = taken if not self._call_ns else self._call_ns + _SMOOTHED * (taken - self._call_ns)

@@ -19,6 +19,7 @@ from seatrial.models.runtimes import OnnxRuntime
 from seatrial.protocol.answers import Prediction
 from seatrial.protocol.plain import PlainBodies, plain_bodies
 from seatrial.routing.decision import Decision
+from seatrial.serving.breaker import Breaker
 from seatrial.serving.deployed import Deployed
 from seatrial.serving.pace import Pace
 from seatrial.serving.variant import Variant
@@ -32,11 +33,14 @@ class _Lane(NamedTuple):
 
     model: OneRow
     pace: Pace
+    breaker: Breaker
     answer: Callable[[Any], tuple[bytes, Prediction]]
     append: Callable[..., bool]
     stamp: Stamp
     decided: bytes
     book: Callable[[int], None]
+    cells: memoryview
+    cell: int
 
 
 class Express:
@@ -76,11 +80,15 @@ class Express:
             unit = request_id if named is None else named
             lane = self._lanes[self._choose(unit).variant]
             model, pace = lane.model, lane.pace
-            if not pace.inline or pace.careful:
+            if not pace.inline or pace.careful or lane.breaker.blocked:
                 return None
             self._bodies.pack_into(model.row, 0, *values)
             asked = self._ticks()
-            model.run()
+            lane.cells[lane.cell] = 1
+            try:
+                model.run()
+            finally:
+                lane.cells[lane.cell] = 0
             answered = self._ticks()
             inside, prediction = lane.answer(model.outputs)
         except Exception:  # noqa: BLE001 - the long way says what is wrong, to whom, and books it
@@ -129,11 +137,14 @@ def _lane(deployed: Deployed, decision: Decision, variant: Variant, bodies: Plai
     return _Lane(
         model,
         variant.engine.pace,
+        variant.breaker,
         variant.answers.one,
         variant.buffer.append_plain,
         _stamp(deployed, decision, variant),
         _decided(decision, variant),
         deployed.counts.counter(variant.name, "assigned", "ok"),
+        variant.underway.cells,
+        variant.underway.cell,
     )
 
 

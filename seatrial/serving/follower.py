@@ -11,6 +11,9 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Protocol, TypeVar
 
+import msgspec
+
+from seatrial.ledger.quarantine import QuarantineWatch
 from seatrial.releases.subscription import Change
 from seatrial.routing.snapshot import Snapshot
 from seatrial.serving.deployed import Deployed
@@ -58,11 +61,13 @@ class Follower:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._prepared: dict[tuple[str, int], Deployed] = {}
         self._failed: dict[str, tuple[Snapshot, float]] = {}
+        self._quarantine = QuarantineWatch(gateway.recorder.home)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
     def load_active(self) -> None:
         """Load and serve what is active now; what does not load is said, answered with 503, and tried again later."""
+        self._obey()
         for snapshot in self._published.active().values():
             self._serve(snapshot)
 
@@ -79,7 +84,8 @@ class Follower:
             self._thread.join(seconds)
 
     def step(self) -> None:
-        """One look at what is published."""
+        """One look at what is published, and at what is in quarantine."""
+        self._obey()
         for change in self._published.poll():
             _STEPS[change.kind](self, change)
         for snapshot, tried in list(self._failed.values()):
@@ -93,6 +99,20 @@ class Follower:
                 self.step()
             except Exception:
                 log.exception("following what is published failed; going on with what is served")
+
+    def _obey(self) -> None:
+        """Obey the quarantine file; what was lifted and is not loaded here is loaded now."""
+        try:
+            entries = self._quarantine.changed()
+        except (OSError, msgspec.MsgspecError) as error:
+            log.error("the quarantine file cannot be read, so it stays as it was known: %s", error)
+            return
+        if entries is None:
+            return
+        self._on_loop(lambda: self._gateway.obey(entries))
+        for deployed in list(self._gateway.deployments.values()):
+            if any(self._loader.withholds(v) and not v.breaker.locked for v in deployed.variants.values()):
+                self._serve(deployed.snapshot)
 
     def _prepare(self, change: Change) -> None:
         snapshot = change.snapshot

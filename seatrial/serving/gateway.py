@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from seatrial.ledger.counters import read_counters
+from seatrial.ledger.quarantine import Entries
 from seatrial.protocol.bodies import AppPrediction, AssignBody, Instance, PredictBody, check_count, read_name
 from seatrial.protocol.features import Row
 from seatrial.protocol.inference import BinaryAnswer, InferAnswer, InferBody
@@ -20,7 +21,7 @@ from seatrial.routing.decision import Decision
 from seatrial.routing.people import Person
 from seatrial.serving import assigning, inference, metrics, reporting, shapes
 from seatrial.serving.answering import Answering, Part, Pending, Shape
-from seatrial.serving.deployed import Deployed
+from seatrial.serving.deployed import SHED, Deployed
 from seatrial.serving.express import express
 from seatrial.serving.identity import request_ids
 from seatrial.serving.lookups import has_answer
@@ -76,6 +77,7 @@ class Gateway:
         self._answering = Answering(ticks)
         self._deployed: Mapping[str, Deployed] = {}
         self._missing: dict[str, str] = {}
+        self._quarantine: Entries = ()
         self._recent: dict[str, deque[Deployed]] = {}
         self._outcomes_slot = recorder.slot("outcomes_total")
 
@@ -94,6 +96,8 @@ class Gateway:
     def activate(self, deployed: Deployed) -> Deployed | None:
         """Serve a revision from now on; gives back the one it replaces."""
         old = self._deployed.get(deployed.name)
+        deployed.enter(old)
+        deployed.obey(self._quarantine)
         self._deployed = {**self._deployed, deployed.name: deployed}
         self._missing.pop(deployed.name, None)
         if old is not None:
@@ -103,6 +107,8 @@ class Gateway:
     def remove(self, name: str) -> Deployed | None:
         """Serve a deployment no longer; gives back what was served."""
         old = self._deployed.get(name)
+        if old is not None:
+            old.leave()
         self._missing.pop(name, None)
         self._deployed = {other: deployed for other, deployed in self._deployed.items() if other != name}
         return old
@@ -110,6 +116,12 @@ class Gateway:
     def miss(self, name: str, reason: str) -> None:
         """Say of a deployment that ought to be served why it is not; an older revision goes on if there is one."""
         self._missing[name] = reason
+
+    def obey(self, quarantine: Entries) -> None:
+        """Ask the versions in quarantine nothing from now on, and the others again."""
+        self._quarantine = quarantine
+        for deployed in self._deployed.values():
+            deployed.obey(quarantine)
 
     async def drain(self, seconds: float) -> None:
         """Wait until no request is under way and the shadows have taken their copies; at most so many seconds."""
@@ -334,6 +346,10 @@ class Gateway:
     def metrics(self) -> str:
         """Counters of all workers in Prometheus' text; reads files."""
         return metrics.exposition(read_counters(self.recorder.directory))
+
+    def shed(self, reason: str) -> None:
+        """Count a request that an edge turned away before anybody read it; called on the event loop."""
+        self.recorder.counters.add(self.recorder.slot(SHED, reason=reason))
 
     def selfcheck(self) -> dict[str, Any]:
         """Whether every row that was served is accounted for, over all workers; reads files."""

@@ -113,6 +113,7 @@ class GrpcEdge:
         self._held += size
         if self._held > HELD_BYTES:
             self._held -= size
+            self._gateway.shed("bytes")
             raise Overloaded(f"calls of {HELD_BYTES} bytes are under way; send this one again")
 
     def _allowed(self, context: Context) -> bool:

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+from numpy.typing import NDArray
 
+from seatrial.ledger.quarantine import Entries, read_quarantine
 from seatrial.models.artefact import digest_of
 from seatrial.models.manifest import read_manifest
-from seatrial.models.runtimes import Runtime, load
+from seatrial.models.runtimes import Runtime, RuntimeFailure, Tensors, load
 from seatrial.protocol.features import Row
 from seatrial.routing.snapshot import Lookup, Slot, Snapshot
 from seatrial.serving.deployed import Deployed
@@ -42,6 +44,8 @@ class _Key(NamedTuple):
     lookup: Lookup | None
     version: str
     """Whose answers a lookup finds; "" where the model itself is loaded."""
+    withheld: bool
+    """It is in quarantine, and not loaded at all."""
 
 
 class _Retired(NamedTuple):
@@ -85,7 +89,8 @@ class Loader:
         """
         keys: list[_Key] = []
         try:
-            engines = {slot.variant: self._engine(slot, keys) for slot in snapshot.slots}
+            quarantine = read_quarantine(self._recorder.home)
+            engines = {slot.variant: self._engine(slot, snapshot, quarantine, keys) for slot in snapshot.slots}
             deployed = Deployed(snapshot, engines, self._recorder)
             for variant in deployed.variants.values():
                 if not variant.engine.warm:
@@ -115,25 +120,34 @@ class Loader:
             self._release(self._keys.pop(id(retired.deployed), []))
         self._retired = waiting
 
+    def withholds(self, variant: Variant) -> bool:
+        """Whether a variant was not loaded, because it was in quarantine."""
+        return isinstance(variant.engine.runtime, Withheld)
+
     @property
     def loaded(self) -> int:
         """Models in memory."""
         return len(self._engines)
 
-    def _engine(self, slot: Slot, keys: list[_Key]) -> Engine:
+    def _engine(self, slot: Slot, snapshot: Snapshot, quarantine: Entries, keys: list[_Key]) -> Engine:
+        withheld = any(entry.holds(snapshot.deployment, slot.variant, slot.digest) for entry in quarantine)
         slot = _rooted(slot, self._recorder.home.parent)
         timeout = slot.timeout if slot.runtime == "python" and slot.lookup is None else None
         version = "" if slot.lookup is None else slot.model_version
-        key = _Key(slot.digest, slot.path, slot.runtime, slot.trust, timeout, slot.lookup, version)
+        key = _Key(slot.digest, slot.path, slot.runtime, slot.trust, timeout, slot.lookup, version, withheld)
         engine = self._engines.get(key)
         if engine is None:
-            engine = self._engines[key] = Engine(self._loaded(slot))
+            engine = self._engines[key] = Engine(Withheld() if withheld else self._loaded(slot, snapshot))
+            engine.warm = withheld
         self._users[key] = self._users.get(key, 0) + 1
         keys.append(key)
         return engine
 
-    def _loaded(self, slot: Slot) -> Runtime:
+    def _loaded(self, slot: Slot, snapshot: Snapshot) -> Runtime:
         directory = Path(slot.path)
+        is_default = slot.variant == snapshot.default
+        mark = self._recorder.underway.mark(snapshot.deployment, slot.variant, slot.digest, default=is_default)
+        mark.on()  # a file may be such that loading it ends the process
         try:
             found = self._digest(directory)
             if found != slot.digest:
@@ -141,6 +155,8 @@ class Loader:
             return self._load(slot)
         except (SeatrialError, OSError, msgspec.MsgspecError) as error:
             raise SeatrialError(f"{slot.model_version} ({slot.variant}) cannot be loaded: {error}") from error
+        finally:
+            mark.off()
 
     def _release(self, keys: Sequence[_Key]) -> None:
         for key in keys:
@@ -148,6 +164,18 @@ class Loader:
             if self._users[key] == 0:
                 del self._users[key]
                 self._engines.pop(key).close()
+
+
+class Withheld:
+    """Stands where a version in quarantine would be; its breaker is locked, so nobody asks it."""
+
+    out_of_process = False
+
+    def run(self, inputs: Tensors) -> dict[str, NDArray[Any]]:  # noqa: ARG002
+        raise RuntimeFailure("The version is in quarantine and was not loaded.")
+
+    def close(self) -> None:
+        """There is nothing to let go."""
 
 
 def _rooted(slot: Slot, root: Path) -> Slot:

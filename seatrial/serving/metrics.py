@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from seatrial.ledger.accounting import accounts
-from seatrial.ledger.counters import cumulative, parse_series, series
+from seatrial.ledger.counters import GAUGES, cumulative, parse_series, series
 from seatrial.serving.deployed import LATENCY
 
 PREFIX = "seatrial_"
@@ -20,6 +20,9 @@ _HELP = {
     "shadow_total": "Copies for shadows, by what became of them.",
     "outcomes_total": "Outcomes kept.",
     "unseen_categories_total": "Category values that the model had not seen in training.",
+    "shed_total": "Calls and requests turned away because too much waits, by reason.",
+    "breakers_open": "Workers that leave a version alone, because it kept failing or is quarantined.",
+    "breaker_opened_total": "How often a worker began to leave a version alone.",
     "extra_features_total": "Features given that the model does not have.",
 }
 
@@ -33,7 +36,8 @@ def exposition(counters: Mapping[str, int]) -> str:
             families[name].append(f"{PREFIX}{text} {value}")
     lines: list[str] = []
     for name, samples in families.items():
-        lines += [f"# HELP {PREFIX}{name} {_HELP.get(name, name)}", f"# TYPE {PREFIX}{name} counter", *samples]
+        kind = "gauge" if name in GAUGES else "counter"
+        lines += [f"# HELP {PREFIX}{name} {_HELP.get(name, name)}", f"# TYPE {PREFIX}{name} {kind}", *samples]
     return "\n".join([*lines, *_latency(counters)]) + "\n"
 
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from seatrial.ledger.quarantine import read_quarantine
 from seatrial.releases.subscription import Subscription
 from seatrial.serving.gateway import Gateway, wall_clock
 from seatrial.serving.loader import Loader
@@ -27,6 +28,7 @@ def open_gateway(home: Path, name: str | None = None, *, clock: Callable[[], int
     recorder = Recorder(home, called, clock=clock)
     gateway = Gateway(recorder, clock=clock)
     loader = Loader(recorder)
+    gateway.obey(read_quarantine(home))
     for snapshot in Subscription(home, called).active().values():
         gateway.activate(gateway.prepare(loader.prepare(snapshot)))
     gateway.ready = True

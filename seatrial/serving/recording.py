@@ -9,6 +9,7 @@ from seatrial.ledger.log import PredictionLog, RowBuffer
 from seatrial.ledger.outcomes import OutcomeLog
 from seatrial.ledger.redaction import Redactor
 from seatrial.ledger.rows import RowSchema
+from seatrial.ledger.underway import Underway
 
 DEFAULT_BYTES = 64 << 20
 
@@ -35,6 +36,7 @@ class Recorder:
         self.home = home
         self.directory = home / "counters"
         self.counters = CounterFile.create(self.directory / f"{worker}.counters")
+        self.underway = Underway(home, worker)
         self._redactor: Redactor | None = None
         self._shared = threading.Lock()
         self.rows = PredictionLog(

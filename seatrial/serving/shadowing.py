@@ -127,7 +127,11 @@ class ShadowLane:
     def _deliver(self, copy: Copy) -> None:
         attempt = attempt_of(self._variant, copy.rows, None, copy.keys, copy.people)
         started = time.perf_counter_ns()
-        attempt.run()
+        locked = self._variant.breaker.locked
+        if locked:
+            attempt.fail("quarantine", locked)
+        else:
+            attempt.run()
         latency_us = (time.perf_counter_ns() - started) // 1000
         self._recorder.add_shared(self._served, len(copy.rows))
         for position in range(len(copy.rows)):

@@ -47,7 +47,8 @@ def unanswered(pending: Pending) -> Unavailable:
     if part.attempt is not part.first:
         tried += f", so did the default {part.attempt.variant.name!r} ({part.attempt.error})"
     kind = Overdue if part.overdue else _UNANSWERED.get(part.attempt.status, Unavailable)
-    return kind(f"no answer to request {pending.request_id}: {tried}; a `fallback` would answer then")
+    sentence = f"no answer to request {pending.request_id}: {tried}; a `fallback` would answer then"
+    return kind(sentence, retry_after=part.attempt.retry_after)
 
 
 _UNANSWERED: dict[str, type[Unavailable]] = {"shed": Overloaded, "timeout": Late}

@@ -13,6 +13,7 @@ from seatrial.protocol.features import Encoded, Encoder, Row
 from seatrial.protocol.inference import only_binary
 from seatrial.routing.people import Person
 from seatrial.routing.snapshot import Slot, Snapshot
+from seatrial.serving.breaker import Breaker
 from seatrial.serving.engine import Engine
 from seatrial.serving.recording import Recorder
 from seatrial.spec.errors import BadInput
@@ -29,12 +30,17 @@ class Variant:
         snapshot: The deployment it belongs to.
         engine: The loaded model.
         recorder: Where its rows and counts go.
+
+    Attributes:
+        breaker: Whether it is asked at all.
+        underway: Where it says that it is being run, in case that ends the process.
     """
 
     __slots__ = (
         "_append",
         "_has_texts",
         "answers",
+        "breaker",
         "buffer",
         "encoder",
         "engine",
@@ -44,6 +50,7 @@ class Variant:
         "pick_vectors",
         "slot",
         "timeout",
+        "underway",
         "version",
     )
 
@@ -51,6 +58,9 @@ class Variant:
         self.name = slot.variant
         self.version = slot.model_version
         self.timeout = slot.timeout
+        self.breaker = Breaker(slot.breaker)
+        is_default = slot.variant == snapshot.default
+        self.underway = recorder.underway.mark(snapshot.deployment, slot.variant, slot.digest, default=is_default)
         self.slot = slot
         self.engine = engine
         self.encoder = Encoder(slot.signature, strict=snapshot.strict_features)
@@ -128,9 +138,23 @@ class Attempt:
         read: The answers; None when it failed.
         refused: The rows do not fit what the variant takes.
         status, error: How it went.
+        probe: A breaker that is not closed let it try.
+        retry_after: Seconds after which another attempt makes sense.
     """
 
-    __slots__ = ("encoded", "error", "outputs", "places", "read", "refused", "rows", "status", "variant")
+    __slots__ = (
+        "encoded",
+        "error",
+        "outputs",
+        "places",
+        "probe",
+        "read",
+        "refused",
+        "retry_after",
+        "rows",
+        "status",
+        "variant",
+    )
 
     def __init__(self, variant: Variant, rows: Sequence[Row], places: Sequence[int | None] | None = None) -> None:
         self.variant = variant
@@ -142,6 +166,8 @@ class Attempt:
         self.refused: BadInput | None = None
         self.status: Status = "ok"
         self.error = ""
+        self.probe = False
+        self.retry_after = 1
 
     def run(self, *, measured: bool = True) -> None:
         """Encode, ask the model, read its answer; whatever goes wrong is kept, never raised."""
@@ -149,7 +175,11 @@ class Attempt:
         try:
             encoded = self.encoded or self.encode()
             engine = variant.engine
-            outputs = engine.run(encoded.tensors, n) if measured else engine.runtime.run(encoded.tensors)
+            variant.underway.on()
+            try:
+                outputs = engine.run(encoded.tensors, n) if measured else engine.runtime.run(encoded.tensors)
+            finally:
+                variant.underway.off()
             self.read = variant.answers.read(outputs, n)
             self.outputs = outputs
         except BadInput as error:

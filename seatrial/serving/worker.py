@@ -50,7 +50,7 @@ async def serve(listener: socket.socket, home: Path, worker: str, settings: Sett
         await asyncio.to_thread(follower.load_active)
         gc.collect()
         gc.freeze()
-        edge = Edge(Routes(gateway), key=settings.key, body_bytes=gateway.limits.body_bytes)
+        edge = Edge(Routes(gateway), key=settings.key, body_bytes=gateway.limits.body_bytes, shed=gateway.shed)
         calls = GrpcEdge(gateway, key=settings.key)
         await edge.listen(sock=listener)
         if grpc is not None:

@@ -13,6 +13,7 @@ def build(values: Values) -> model.Deployment:
     made = dict(values)
     makers = {
         "unit": _unit,
+        "variants": lambda variants: {name: _variant(variant) for name, variant in variants.items()},
         "context": lambda context: {name: _context(kind) for name, kind in context.items()},
         "release": _release,
         "monitors": _monitors,
@@ -28,6 +29,10 @@ def build(values: Values) -> model.Deployment:
 
 def _unit(values: Values) -> Values:
     return {{"from": "source"}.get(key, key): value for key, value in values.items()}
+
+
+def _variant(values: Values) -> Values:
+    return {**values, "breaker": None} if values.get("breaker") == "off" else values
 
 
 def _context(kind: str) -> Values:

@@ -36,6 +36,14 @@ class LookupSpec(Model):
     stale_after: float | None = None
 
 
+class BreakerSpec(Model):
+    window: float = 10.0
+    minimum_calls: int = 20
+    failures: float = 0.5
+    open_for: float = 5.0
+    probes: int = 3
+
+
 class VariantSpec(Model):
     model: str
     """``models:/name@alias`` or ``models:/name/version``."""
@@ -45,6 +53,8 @@ class VariantSpec(Model):
     """None: what the registered version says."""
     lookup: LookupSpec | None = None
     """None: every answer is computed."""
+    breaker: BreakerSpec | None = BreakerSpec()
+    """None: off."""
 
 
 class Margin(Model):

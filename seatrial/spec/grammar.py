@@ -101,6 +101,18 @@ LOOKUP = Record(
     forms="write `{scores: scores/, stale_after: 26h}`",
 )
 
+BREAKER = Record(
+    "a breaker",
+    {
+        "window": Key(SOME_TIME, "Failures are counted for so long, from the first of them.", default="10s"),
+        "minimum_calls": Key(COUNT, "Calls in it, answered or not, below which nothing is concluded.", default="20"),
+        "failures": Key(SOME_SHARE, "The share of them that must have failed for it to open.", default="50%"),
+        "open_for": Key(SOME_TIME, "How long the variant is then left alone before it is tried again.", default="5s"),
+        "probes": Key(COUNT, "So many calls try it, and all must be answered for it to close.", default="3"),
+    },
+    forms="write `{failures: 50%, open_for: 5s}`, or `off`",
+)
+
 VARIANT = Record(
     "a variant",
     {
@@ -115,6 +127,11 @@ VARIANT = Record(
         ),
         "runtime": Key(Choice(("onnx", "python")), "Which runtime serves it; without it, what the version says."),
         "lookup": Key(LOOKUP, "Serve the version's answers from a table scored beforehand, instead of computing them."),
+        "breaker": Key(
+            Either(Choice(("off",)), BREAKER),
+            "When it is left alone for a while because it keeps failing; `off`: never.",
+            default="{failures: 50%, open_for: 5s}",
+        ),
     },
     later={"remote": "register the model and name it with `model`"},
     forms='write `{model: "models:/name@alias"}`',

@@ -44,7 +44,12 @@ children = tuple(
 def settle(worker):
     with (place / "settled").open("a") as file:
         file.write(worker + "\\n")
-Supervisor(place, children, Running(pid=0, http="127.0.0.1:1", control="127.0.0.1:2"), settle).run(stop_within=3.0)
+def crashed(worker, code, now):
+    with (place / "crashed").open("a") as file:
+        file.write(f"{worker}:{code}\\n")
+    return ("its version",)
+running = Running(pid=0, http="127.0.0.1:1", control="127.0.0.1:2")
+Supervisor(place, children, running, settle, crashed=crashed).run(stop_within=3.0)
 """
 
 
@@ -149,7 +154,7 @@ def test_what_happened_is_in_the_log(place: Path) -> None:
     system.process.terminate()
     system.process.wait(20)
     events = [json.loads(line) for line in (place / "logs" / "supervisor.log").read_text().splitlines()]
-    assert [e["event"] for e in events] == ["started", "died", "started", "stopping", "stopped"]
+    assert [e["event"] for e in events] == ["started", "died", "quarantined", "started", "stopping", "stopped"]
     assert events[1]["code"] == -signal.SIGSEGV
 
 
@@ -166,3 +171,20 @@ def test_a_system_has_its_workers_first_and_writers_last() -> None:
     assert [c.sockets for c in children] == [(5,), (5,), (6,), (), ()]
     assert [c.order for c in children] == sorted(c.order for c in children)
     assert len({c.name for c in children}) == len(children)
+
+
+def test_who_crashed_is_told_before_it_is_started_again_and_who_ended_well_is_not(place: Path) -> None:
+    system = System(place, "worker0", "other")
+    first, other = system.pid("worker0"), system.pid("other")
+    os.kill(first, signal.SIGSEGV)
+    second = system.pid("worker0", other_than=first)
+    os.kill(second, signal.SIGTERM)  # it ends in good order, unasked
+    system.pid("worker0", other_than=second)
+    os.kill(other, signal.SIGKILL)
+    system.pid("other", other_than=other)
+    system.process.terminate()
+    system.process.wait(20)
+    assert system.lines("crashed") == [f"worker0:-{signal.SIGSEGV.value}"]
+    events = [json.loads(line) for line in (place / "logs" / "supervisor.log").read_text().splitlines()]
+    told = [e["event"] for e in events if e.get("child") == "worker0"]
+    assert told[:4] == ["started", "died", "quarantined", "started"]

@@ -288,6 +288,7 @@ def test_one_connection_too_many_is_told_and_closed(here: Bench) -> None:
         refused = third.reply()
         assert (refused.status, refused.headers["retry-after"]) == (503, "1")
         assert "2 connections are open" in refused.json["error"]
+        assert here.recorder.counters.values()['shed_total{reason="connections"}'] == 1
         assert third.ended()
         third.close()
         first.close()
@@ -376,6 +377,7 @@ def test_the_bodies_of_all_connections_are_bounded_together(served: Served) -> N
     wait_for(lambda: served.edge.held == 600_000, what="half a body")
     refused = served.wire().ask("POST", PREDICT, b"x" * 700_000)
     assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+    assert served.bench.recorder.counters.values()['shed_total{reason="bytes"}'] == 1
     assert served.wire().ask("POST", PREDICT, BODY).status == 200
     first.close()
     wait_for(lambda: served.edge.held == 0, what="everything let go")

@@ -1,21 +1,25 @@
 """The gateway in process: the ladder of attempts, the rows it leaves, its limits; no HTTP."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from seatrial.ledger.accounting import accounts
+from seatrial.ledger.counters import series
 from seatrial.protocol.bodies import AppPrediction, AssignBody
 from seatrial.protocol.inference import read_infer
 from seatrial.protocol.outcomes import OutcomeBody, check_outcomes
 from seatrial.routing.assign import assign_many
 from seatrial.routing.snapshot import Arm, ContextKey, Entry, LogPolicy, Shadow, Snapshot
+from seatrial.serving.engine import Engine, Shed
 from seatrial.serving.gateway import Limits
-from seatrial.spec.errors import BadInput, NotFound, TooLarge, Unavailable
+from seatrial.spec.errors import BadInput, Late, NotFound, Overloaded, TooLarge, Unavailable
 from seatrial.spec.outcome_shapes import OutcomeField, OutcomeShape
 from tests.gateways import BINARY, CLOCK, GOOD, Bench, Scripted, bench, broken, quick, slot, slow, snapshot
 from tests.waiting import wait_for
@@ -168,21 +172,84 @@ def test_a_hanging_variant_holds_nobody_else_up_and_is_shed(here: Bench) -> None
     assert row["status"] == "shed"
 
 
-def test_calls_given_up_keep_their_place_in_the_queue_of_a_hanging_model(here: Bench) -> None:
+def test_calls_given_up_keep_their_place_in_the_queue_of_a_hanging_model() -> None:
     model = Scripted()
     model.hang()
     engine = slow(model, threads=1, waiting=3)
-    here.serve(
-        snapshot({"challenger": 1.0}, slots=(slot("champion", 1), slot("challenger", 2, timeout=0.01))),
-        challenger=engine,
-    )
-    for _ in range(10):
-        assert ask(here)["answered_by"] == "default"
+    given = [engine.submit(lambda: model.run({"X": np.zeros((1, 3))})) for _ in range(4)]
+    wait_for(lambda: model.calls == 1, what="the call that hangs")
+    assert [future.cancel() for future in given] == [False, True, True, True]
     assert engine.held == 4
+    with pytest.raises(Shed) as caught:
+        engine.submit(lambda: None)
+    assert caught.value.reason == "queue"
     model.release()
     wait_for(lambda: engine.held == 0, what="an empty queue")
     assert model.calls == 1
-    assert sorted(row["status"] for row in here.rows()) == ["shed"] * 6 + ["timeout"] * 4
+
+
+def test_a_hanging_model_is_asked_by_nobody_who_would_wait_in_vain(here: Bench) -> None:
+    """One call finds out that it hangs; the others are shed at once, and the default answers them."""
+    model = Scripted()
+    model.hang()
+    slots = (slot("champion", 1), slot("challenger", 2, timeout=0.01))
+    here.serve(snapshot({"challenger": 1.0}, slots=slots), challenger=slow(model, threads=1))
+    for _ in range(10):
+        assert ask(here)["answered_by"] == "default"
+    model.release()
+    assert model.calls == 1
+    rows = here.rows()
+    assert sorted(row["status"] for row in rows) == ["shed"] * 9 + ["timeout"]
+    shed = series("shed_total", deployment="churn", variant="challenger", reason="time")
+    assert here.recorder.counters.values()[shed] == 9
+
+
+class Ticks:
+    """Nanoseconds, moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0
+
+    def __call__(self) -> int:
+        return self.now
+
+
+def test_who_would_wait_longer_than_his_patience_is_not_taken() -> None:
+    """Calls of 2 s on two threads, four before it: it waits 3 s. The oracle is that sum."""
+    ticks, gates = Ticks(), [threading.Event() for _ in range(5)]
+    engine = Engine(Scripted(), threads=2, ticks=ticks)
+    first = engine.submit(gates[0].wait, 0.1)
+    wait_for(lambda: engine.running == 1)
+    ticks.now = 2_000_000_000
+    gates[0].set()
+    first.result(10)
+    given = [engine.submit(gate.wait, 60.0) for gate in gates[1:]]
+    wait_for(lambda: engine.running == 2)
+    with pytest.raises(Shed, match=r"about 3 s of them, and it waits 2\.9 s") as caught:
+        engine.submit(lambda: None, 2.9)
+    assert (caught.value.reason, caught.value.seconds) == ("time", 3.0)
+    last = engine.submit(lambda: "taken", 3.1)
+    for gate in gates:
+        gate.set()
+    assert last.result(10) == "taken"
+    assert [future.result(10) for future in given] == [True] * 4
+    engine.close()
+
+
+def test_what_is_shed_says_when_to_come_back(here: Bench) -> None:
+    """Without anybody else to answer it is a 503: how long to stay away is how long the queue is."""
+    ticks = Ticks()
+    model = Scripted()
+    model.hang()
+    slots = (slot("champion", 1, timeout=0.5),)
+    here.serve(snapshot(slots=slots), champion=slow(model, threads=1, ticks=ticks))
+    with pytest.raises(Late):
+        ask(here)
+    ticks.now = 7_200_000_000
+    with pytest.raises(Overloaded, match=r"and it waits 0\.5 s") as caught:
+        ask(here)
+    assert caught.value.retry_after == 8
+    model.release()
 
 
 def test_a_surprise_of_the_runtime_is_that_variants_failure(here: Bench) -> None:
