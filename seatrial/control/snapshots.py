@@ -52,7 +52,11 @@ def _slot(spec: Deployment, pin: Pin) -> Slot:
     assert pin.slot is not None
     variant = spec.variants[pin.variant]
     return msgspec.structs.replace(
-        pin.slot, variant=pin.variant, timeout=variant.timeout, trust=variant.trust, lookup=_lookup(variant)
+        pin.slot,
+        variant=pin.variant,
+        timeout=variant.timeout,
+        trust=variant.trust,
+        lookup=_lookup(variant) if pin.slot.remote is None else None,
     )
 
 

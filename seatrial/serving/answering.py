@@ -209,14 +209,19 @@ class Answering:
         variant = attempt.variant
         if len(attempt.rows) <= FEW_ROWS and not attempt.read_rows():
             return
+        seconds = variant.timeout if part.deadline is None else self._left(part.deadline, variant.timeout)
+        engine = variant.engine
         try:
-            future = variant.engine.submit(attempt.run)
+            if engine.remote is None:
+                future = engine.submit(attempt.run)
+            else:
+                future = engine.send(engine.remote, attempt.ask(engine.remote, seconds))
         except Shed as error:
             attempt.fail("shed", str(error))
             return
-        seconds = variant.timeout if part.deadline is None else self._left(part.deadline, variant.timeout)
         try:
             await asyncio.wait_for(asyncio.wrap_future(future), seconds)
+            part.overdue = attempt.status == "timeout" and seconds < variant.timeout
         except TimeoutError:
             part.overdue = seconds < variant.timeout
             whose = " that the request left" if part.overdue else ""

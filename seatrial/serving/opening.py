@@ -28,6 +28,6 @@ def open_gateway(home: Path, name: str | None = None, *, clock: Callable[[], int
     gateway = Gateway(recorder, clock=clock)
     loader = Loader(recorder)
     for snapshot in Subscription(home, called).active().values():
-        gateway.activate(gateway.prepare(loader.prepare(snapshot)))
+        gateway.activate(gateway.prepare(loader.prepare(snapshot, active=True)))
     gateway.ready = True
     return gateway

@@ -1,7 +1,7 @@
 """The body template of a remote variant: JSON with places for the rows, taken apart once and filled for each request.
 
-``{{ features }}`` is the row's features as an object, ``{{ features.<name> }}`` the value of one, ``{{ instances }}`` the
-features of all rows of a request as a list. A template takes rows one by one, or all at once, never both.
+``{{ features }}`` is the row's features as an object, ``{{ features.<name> }}`` the value of one; ``{{ instances }}``
+is the features of all rows of a request as a list. A template takes rows one by one, or all at once, never both.
 """
 
 import re
