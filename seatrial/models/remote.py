@@ -132,13 +132,15 @@ class RemoteRuntime:
         """Run the event loop until closed, then take back what is under way."""
         loop = self._loop
         loop.run_forever()
-        under_way = asyncio.all_tasks(loop)
+        loop.run_until_complete(self._take_back(asyncio.all_tasks(loop)))
+        loop.close()
+
+    async def _take_back(self, under_way: "set[asyncio.Task[Any]]") -> None:
         for task in under_way:
             task.cancel()
-        loop.run_until_complete(asyncio.gather(*under_way, return_exceptions=True))
+        await asyncio.gather(*under_way, return_exceptions=True)
         if self._wire is not None:
-            loop.run_until_complete(self._wire.close())
-        loop.close()
+            await self._wire.close()
 
 
 def _wire(remote: Remote, signature: Signature, address: Address) -> Wire:

@@ -103,6 +103,9 @@ def _signature(
     if task == "classification":
         answer, given = _classes(remote, beside, (outputs or {}).get(remote.answer))
     elif task == "raw" and outputs and not remote.answer:
+        for one in outputs.values():
+            if one.datatype not in _MODEL_DATATYPES:
+                raise BadInput(f"its output {one.name!r} is {one.datatype}, which is not understood; name an `answer`")
         given = tuple(_tensor(one) for one in outputs.values())
         answer = Answer(prediction=given[0].name)
     else:

@@ -181,8 +181,8 @@ def _of(outputs: Mapping[str, Any], name: str) -> Any:
 def _from_json(one: TensorOut, rows: int) -> NDArray[Any]:
     size = _size(one, rows)
     values: list[Any] = one.data or []
-    while values and isinstance(values[0], list):
-        values = [element for value in values if isinstance(value, list) for element in value]
+    while values and all(isinstance(value, list) for value in values):
+        values = [element for value in values for element in value]
     if len(values) != size:
         raise UnreadableAnswer(f"gave {len(values)} elements in output {one.name!r} of shape {list(one.shape)[:8]}")
     return _array(values, one)
