@@ -1,17 +1,20 @@
 """Applying a deployment file: from intent to what every gateway serves."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
 from seatrial.control.change import carry_out, next_revision, recover
 from seatrial.control.plan import Moment, Plan, make_plan, to_resolve
+from seatrial.control.remote import resolve_remotes
 from seatrial.control.resolve import check_allowed, resolve, slot_of
 from seatrial.control.site import Site, open_site
 from seatrial.control.snapshots import routing_snapshot
 from seatrial.ledger.quarantine import lift_quarantine
 from seatrial.models.manifest import read_manifest
 from seatrial.releases.records import AuditEntry, DeploymentState
+from seatrial.routing.snapshot import Slot
 from seatrial.spec.deployment import Deployment
 from seatrial.spec.read import load_deployment
 from seatrial.spec.settings import Settings
@@ -96,7 +99,7 @@ def apply_to(
 
 def _plan(site: Site, spec: Deployment, text: str, state: DeploymentState | None, actor: str, retry: bool) -> Plan:
     wanted = to_resolve(spec, state, retry)
-    resolved = {variant: resolve(variant, spec.variants[variant], site.registry, site.store) for variant in wanted}
+    resolved = _resolved(site, spec, wanted, state)
     moment = Moment(
         now=site.clock(),
         actor=actor,
@@ -110,10 +113,24 @@ def _plan(site: Site, spec: Deployment, text: str, state: DeploymentState | None
     return _republished(site, spec, state, plan, moment)
 
 
+def _resolved(site: Site, spec: Deployment, wanted: Iterable[str], state: DeploymentState | None) -> dict[str, Slot]:
+    """A slot for every variant wanted; remote ones last, because they stand beside the others."""
+    said = {variant: spec.variants[variant] for variant in wanted}
+    found = {name: resolve(name, one, site.registry, site.store) for name, one in said.items() if one.remote is None}
+    remote = [name for name, one in said.items() if one.remote is not None]
+    if not remote:
+        return found
+    kept = {pin.variant: pin.slot for pin in (state.pins if state is not None else ()) if pin.slot is not None}
+    known = {name: slot for name, slot in {**kept, **found}.items() if name not in remote}
+    return {**found, **resolve_remotes(spec, remote, known, site.environ)}
+
+
 def _check_kept(site: Site, spec: Deployment, state: DeploymentState, looked_up: set[str]) -> None:
     """Pins that stay: their variant may say something else about trust now, or their files be gone from the store."""
     for pin in state.pins:
-        if pin.slot is None or pin.variant in looked_up or pin.variant not in spec.variants:
+        if pin.slot is None or pin.slot.remote is not None or pin.variant in looked_up:
+            continue
+        if pin.variant not in spec.variants:
             continue
         said = spec.variants[pin.variant]
         if (Path(pin.slot.path) / "manifest.json").exists():

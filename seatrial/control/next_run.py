@@ -56,7 +56,7 @@ def next_run(
     if release is None or challenger is None:
         return _without(before, draft, release, moment)
     run = before.run
-    if run is None or not _is_of(run, release, draft, spec):
+    if run is None or not _is_of(run, release, draft, spec) or _other_server(before, draft, release.of):
         return _begin(spec, release, challenger, draft, moment)
     if run.open:
         return _go_on(spec, old, release, run, draft, moment)
@@ -92,6 +92,12 @@ def _is_of(run: ReleaseRun, release: ReleaseSpec, draft: DeploymentState, spec: 
         and run.challenger_version == challenger.model_version
         and (not run.open or run.champion_version == champion.model_version)
     )
+
+
+def _other_server(before: DeploymentState, draft: DeploymentState, challenger: str) -> bool:
+    """The challenger is remote and keeps its name, but not its terms: what was seen of it was of another model."""
+    old, new = before.slot(challenger), draft.slot(challenger)
+    return old is not None and new is not None and new.remote is not None and old.digest != new.digest
 
 
 def _begin(spec: Deployment, release: ReleaseSpec, challenger: Slot, draft: DeploymentState, moment: Moment) -> NextRun:

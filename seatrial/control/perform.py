@@ -24,6 +24,7 @@ from seatrial.control.transitions import (
     without_previous,
 )
 from seatrial.releases.records import AuditEntry, DeploymentState
+from seatrial.routing.snapshot import Slot
 from seatrial.spec.deployment import Deployment
 from seatrial.spec.errors import Conflict
 from seatrial.spec.read import load_deployment
@@ -117,10 +118,19 @@ def promote(site: Site, deployment: str, who: Who, variant: str | None = None) -
         return Step(
             after,
             True,
-            f"{new.model_version} took command from {old.model_version}, which stays loaded as `previous`.",
+            f"{new.model_version} took command from {old.model_version}, which stays loaded as `previous`."
+            + _alias_stays(state, new),
         )
 
     return perform(site, deployment, "promote", who, work)
+
+
+def _alias_stays(state: DeploymentState, new: Slot) -> str:
+    """What is said of the alias where command goes to a remote variant, which no alias can stand on."""
+    alias = state.alias
+    if new.remote is None or alias is None:
+        return ""
+    return f" It is remote, so {alias.model}@{alias.alias} stays on version {alias.version}."
 
 
 def _challenger(spec: Deployment, state: DeploymentState) -> str:

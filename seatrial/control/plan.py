@@ -61,8 +61,8 @@ def to_resolve(spec: Deployment, state: DeploymentState | None, retry: bool) -> 
     for variant, said in spec.variants.items():
         pin = state.pin(variant) if state is not None else None
         again = retry and pin is not None and (pin.emptied == "rolled back" or pin.went_back)
-        if pin is None or pin.reference != said.model or again:
-            wanted[variant] = said.model
+        if pin is None or pin.reference != said.reference or again:
+            wanted[variant] = said.reference
     return wanted
 
 
@@ -164,7 +164,7 @@ def _pins(spec: Deployment, before: DeploymentState, resolved: Mapping[str, Slot
     for variant, said in spec.variants.items():
         kept = before.pin(variant)
         if variant in resolved:
-            pins.append(Pin(variant=variant, reference=said.model, slot=resolved[variant]))
+            pins.append(Pin(variant=variant, reference=said.reference, slot=resolved[variant]))
         else:
             assert kept is not None
             pins.append(kept)

@@ -25,6 +25,7 @@ def resolve(variant: str, said: VariantSpec, registry: Registry, store: Path) ->
         NotFound: no such model, alias or version.
         BadInput: the variant does not allow what the version needs.
     """
+    assert said.model is not None
     name, version = registry.resolve(said.model)
     return slot_of(variant, said, name, version, registry, store)
 

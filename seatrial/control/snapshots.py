@@ -56,7 +56,7 @@ def _slot(spec: Deployment, pin: Pin) -> Slot:
         variant=pin.variant,
         timeout=variant.timeout,
         trust=variant.trust,
-        lookup=_lookup(variant),
+        lookup=_lookup(variant) if pin.slot.remote is None else None,
         breaker=_breaker(variant),
     )
 

@@ -1,6 +1,7 @@
 """The record that travels with a version's files: ``manifest.json`` in the artefact directory."""
 
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import msgspec
 
@@ -57,6 +58,17 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     lineage: Lineage = Lineage()
     profile: str | None = None
     samples: str | None = None
+
+
+def read_samples(directory: Path) -> list[dict[str, Any]]:
+    """The version's sample rows; empty when it has none."""
+    try:
+        name = read_manifest(str(directory)).samples
+        if name is None:
+            return []
+        return msgspec.json.decode((directory / name).read_bytes(), type=list[dict[str, Any]])
+    except FileNotFoundError:
+        return []
 
 
 def read_manifest(directory: str) -> Manifest:

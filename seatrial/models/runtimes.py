@@ -76,8 +76,8 @@ def load(source: Slot | str | Path, trust: Trust | None = None, *, timeout: floa
     """Load a materialised version.
 
     Args:
-        source: A snapshot's slot (with a ``lookup``: the table of its answers is what is loaded), or an artefact
-            directory.
+        source: A snapshot's slot (with a ``lookup``, the table of its answers is what is loaded; with a ``remote``,
+            nothing is), or an artefact directory.
         trust: What the deployment file allows; None takes the slot's (a directory's is ``none``).
         timeout: Seconds that one call of an out-of-process model may take; None takes the slot's (a directory's is 30).
 
@@ -90,6 +90,10 @@ def load(source: Slot | str | Path, trust: Trust | None = None, *, timeout: floa
         from seatrial.models.lookup import LookupRuntime  # only servers of such variants pay for it
 
         return LookupRuntime(source)
+    if isinstance(source, Slot) and source.remote is not None:
+        from seatrial.models.remote import RemoteRuntime  # likewise
+
+        return RemoteRuntime(source)
     directory = Path(source.path if isinstance(source, Slot) else source)
     allowed = trust or (source.trust if isinstance(source, Slot) else "none")
     manifest = read_manifest(str(directory))

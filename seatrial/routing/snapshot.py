@@ -43,21 +43,47 @@ class BreakerPolicy(msgspec.Struct, frozen=True, kw_only=True):
     probes: int = 3
 
 
+class Remote(msgspec.Struct, frozen=True, kw_only=True):
+    """A server that answers instead of a version's files.
+
+    Attributes:
+        protocol: ``json`` (any JSON by POST), or the Open Inference Protocol over ``http`` or ``grpc``.
+        address: As the file says it; a secret in it, or in ``headers``, is a ``${NAME}`` that the server of the variant
+            puts in.
+        body: For ``json``, the template (``spec.body_template``).
+        answer, score, scores: Where prediction, second class's probability and all classes' probabilities stand: for
+            ``json`` paths (``spec.answer_path``), else names of the server's outputs; "" where it gives none.
+        model, version: What is asked for at that server; a ``version`` of "" leaves it to the server.
+    """
+
+    protocol: Literal["json", "http", "grpc"]
+    address: str
+    headers: dict[str, str] = {}
+    body: str = ""
+    answer: str = ""
+    score: str = ""
+    scores: str = ""
+    model: str = ""
+    version: str = ""
+
+
 class Slot(msgspec.Struct, frozen=True, kw_only=True):
     """One variant, resolved: which version, where its verified files lie on this host.
 
     Attributes:
         variant: Name in the deployment.
-        model: Registered model's name.
-        version: Its version number; ``f"{model}:{version}"`` is what answers call ``model_version``.
-        digest: SHA-256 of the artefact's files; the store is addressed by it.
-        path: Directory of the artefact in the local store.
+        model: Registered model's name; for a remote variant, the name that it was declared by.
+        version: Its version number; ``f"{model}:{version}"`` is what answers call ``model_version``. 0: none is
+            registered, and they say ``model``.
+        digest: SHA-256 of the artefact's files; the store is addressed by it. For a remote variant, of its terms.
+        path: Directory of the artefact in the local store; "" where there is none.
         runtime: Which runtime serves it.
         trust: What the deployment file allows (``pickle`` only where it says so).
         timeout: Seconds a request may wait for it.
         signature: What it takes and gives.
         lookup: Where its answers lie ready; None: they are computed.
         breaker: When it is left alone; None: never.
+        remote: Which server computes them; None: this one.
     """
 
     variant: str
@@ -65,16 +91,17 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     digest: str
     path: str
-    runtime: Literal["onnx", "python"]
+    runtime: Literal["onnx", "python", "remote"]
     trust: Literal["none", "pickle"] = "none"
     timeout: float = 1.0
     signature: Signature
     lookup: Lookup | None = None
     breaker: BreakerPolicy | None = BreakerPolicy()
+    remote: Remote | None = None
 
     @property
     def model_version(self) -> str:
-        return f"{self.model}:{self.version}"
+        return f"{self.model}:{self.version}" if self.version else self.model
 
 
 class Arm(msgspec.Struct, frozen=True):

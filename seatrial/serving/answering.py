@@ -250,8 +250,12 @@ class Answering:
         if len(attempt.rows) <= FEW_ROWS and not attempt.read_rows():
             return
         seconds = variant.timeout if part.deadline is None else self._left(part.deadline, variant.timeout)
+        engine = variant.engine
         try:
-            future = variant.engine.submit(attempt.run, seconds)
+            if engine.remote is None:
+                future = engine.submit(attempt.run, seconds)
+            else:
+                future = engine.send(engine.remote, attempt.ask(engine.remote, seconds))
         except Shed as error:
             attempt.fail("shed", str(error))
             attempt.retry_after = max(1, min(MAX_RETRY, math.ceil(error.seconds)))
@@ -259,6 +263,7 @@ class Answering:
             return
         try:
             await asyncio.wait_for(asyncio.wrap_future(future), seconds)
+            part.overdue = attempt.status == "timeout" and seconds < variant.timeout
         except TimeoutError:
             part.overdue = seconds < variant.timeout
             whose = " that the request left" if part.overdue else ""

@@ -7,12 +7,13 @@ than anybody's patience answers nobody, and costs memory.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
 from numpy.typing import NDArray
 
+from seatrial.models.remote import RemoteRuntime
 from seatrial.models.runtimes import Runtime, Tensors
 from seatrial.serving.pace import Pace
 
@@ -62,6 +63,7 @@ class Engine:
         processor_ticks: Ticks = time.thread_time_ns,
     ) -> None:
         self.runtime = runtime
+        self.remote = runtime if isinstance(runtime, RemoteRuntime) else None
         self.pace = Pace()
         self.warm = False
         self._ticks = ticks
@@ -142,9 +144,24 @@ class Engine:
         youngest = now - max(self._running.values()) if len(self._running) >= max(1, self._threads) else 0
         return max(self._call_ns, youngest) * before / max(1, self._threads) / 1e9
 
+    def send(self, remote: RemoteRuntime, work: Coroutine[Any, Any, T]) -> "Future[T]":
+        """Have ``work`` ask the remote model, in no thread; bounded as `submit` is. Raises Shed."""
+        with self._lock:
+            if self._held >= self._limit:
+                work.close()
+                raise Shed("queue", f"{self._held} calls wait for the model")
+            self._held += 1
+        given = remote.send(work)
+        given.add_done_callback(self._let_go)
+        return given
+
+    def _let_go(self, _: "Future[Any]") -> None:
+        with self._lock:
+            self._held -= 1
+
     @property
     def held(self) -> int:
-        """Calls that run or wait in threads."""
+        """Calls that run or wait, in threads or elsewhere."""
         return self._held
 
     @property

@@ -144,7 +144,7 @@ class Follower:
         """Load and swap in one go."""
         name = snapshot.deployment
         try:
-            deployed = self._gateway.prepare(self._loader.prepare(snapshot))
+            deployed = self._gateway.prepare(self._loader.prepare(snapshot, active=True))
         except Exception as error:  # noqa: BLE001 - a deployment that does not load must not keep the others away
             log.error("%s revision %d cannot be served: %s", name, snapshot.revision, error)
             self._failed[name] = snapshot, self._now()

@@ -59,11 +59,19 @@ def part(deployed: Deployed, body: InferBody, version: str | None, request_id: s
     for tensor in body.inputs:
         if tensor.shape and tensor.shape[0] > 0:
             check_count(tensor.shape[0], limit)
-    rows = rows_of(body, variant.slot.signature)
+    rows = rows_of(body, _spoken(body, variant, deployed.default).slot.signature)
     check_count(len(rows), limit)
     key = read_name(_text(body, "key"), "key")
     keys = [key] if len(rows) == 1 else [None] * len(rows)
     return Part(decision, variant, range(len(rows)), keys, [person] * len(rows), rows)
+
+
+def _spoken(body: InferBody, variant: Variant, default: Variant) -> Variant:
+    """Whose tensors a request names: those of a remote variant are its server's own, and few know them."""
+    if variant.slot.remote is None:
+        return variant
+    given = {tensor.name for tensor in body.inputs}
+    return variant if given == {tensor.name for tensor in variant.slot.signature.inputs} else default
 
 
 class Shape:
@@ -111,7 +119,7 @@ def find_version(deployed: Deployed, version: str) -> Variant:
     for variant in variants:
         if version in (variant.version, variant.name):
             return variant
-    numbered = {variant.version: variant for variant in variants if version == str(variant.slot.version)}
+    numbered = {variant.version: variant for variant in variants if version == str(variant.slot.version or "")}
     if len(numbered) > 1:
         raise BadInput(f"version {version!r} of {deployed.name!r} is one of {', '.join(sorted(numbered))}; say which")
     for variant in numbered.values():

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from seatrial.ledger.quarantine import Entries, read_quarantine
 from seatrial.models.artefact import digest_of
-from seatrial.models.manifest import read_manifest
+from seatrial.models.manifest import read_samples
 from seatrial.models.runtimes import Runtime, RuntimeFailure, Tensors, load
 from seatrial.protocol.features import Row
 from seatrial.routing.snapshot import Lookup, Slot, Snapshot
@@ -23,6 +23,7 @@ from seatrial.serving.engine import Engine
 from seatrial.serving.recording import Recorder
 from seatrial.serving.variant import Attempt, Variant
 from seatrial.spec.errors import BadInput, SeatrialError
+from seatrial.spec.signature import NUMERIC_KINDS, TEXT_KINDS, Feature
 
 WARM_CALLS = 8
 MEASURED_CALLS = 64
@@ -80,8 +81,12 @@ class Loader:
         self._keys: dict[int, list[_Key]] = {}
         self._retired: list[_Retired] = []
 
-    def prepare(self, snapshot: Snapshot) -> Deployed:
+    def prepare(self, snapshot: Snapshot, *, active: bool = False) -> Deployed:
         """Load and warm up every slot.
+
+        Args:
+            active: It is served already, by other workers or before this one began. Then a remote variant need not
+                answer: it may be away for a while, and the others are served without it.
 
         Raises:
             SeatrialError: One of them cannot be loaded or does not answer; the message says which and why. Nothing
@@ -93,9 +98,12 @@ class Loader:
             engines = {slot.variant: self._engine(slot, snapshot, quarantine, keys) for slot in snapshot.slots}
             deployed = Deployed(snapshot, engines, self._recorder)
             for variant in deployed.variants.values():
-                if not variant.engine.warm:
+                engine = variant.engine
+                if not engine.warm and engine.remote is None:
                     warm_up(variant, self._now)
-                    variant.engine.warm = True
+                elif not engine.warm and not active:
+                    greet(variant, snapshot)
+                engine.warm = True
         except BaseException:
             self._release(keys)
             raise
@@ -132,7 +140,7 @@ class Loader:
     def _engine(self, slot: Slot, snapshot: Snapshot, quarantine: Entries, keys: list[_Key]) -> Engine:
         withheld = any(entry.holds(snapshot.deployment, slot.variant, slot.digest) for entry in quarantine)
         slot = _rooted(slot, self._recorder.home.parent)
-        timeout = slot.timeout if slot.runtime == "python" and slot.lookup is None else None
+        timeout = slot.timeout if slot.runtime != "onnx" and slot.lookup is None else None
         version = "" if slot.lookup is None else slot.model_version
         key = _Key(slot.digest, slot.path, slot.runtime, slot.trust, timeout, slot.lookup, version, withheld)
         engine = self._engines.get(key)
@@ -144,19 +152,23 @@ class Loader:
         return engine
 
     def _loaded(self, slot: Slot, snapshot: Snapshot) -> Runtime:
-        directory = Path(slot.path)
         is_default = slot.variant == snapshot.default
         mark = self._recorder.underway.mark(snapshot.deployment, slot.variant, slot.digest, default=is_default)
         mark.on()  # a file may be such that loading it ends the process
         try:
-            found = self._digest(directory)
-            if found != slot.digest:
-                raise BadInput(f"its files in {directory} have digest {found[:12]}…, expected {slot.digest[:12]}…")
+            if slot.remote is None:
+                self._verify(slot)
             return self._load(slot)
         except (SeatrialError, OSError, msgspec.MsgspecError) as error:
             raise SeatrialError(f"{slot.model_version} ({slot.variant}) cannot be loaded: {error}") from error
         finally:
             mark.off()
+
+    def _verify(self, slot: Slot) -> None:
+        directory = Path(slot.path)
+        found = self._digest(directory)
+        if found != slot.digest:
+            raise BadInput(f"its files in {directory} have digest {found[:12]}…, expected {slot.digest[:12]}…")
 
     def _release(self, keys: Sequence[_Key]) -> None:
         for key in keys:
@@ -192,7 +204,7 @@ def warm_up(variant: Variant, now: Callable[[], float] = time.monotonic) -> None
     Raises:
         SeatrialError: It does not answer its own samples.
     """
-    rows = samples(variant.slot) if variant.slot.lookup is None else []
+    rows = read_samples(Path(variant.slot.path)) if variant.slot.lookup is None else []
     if not rows:
         return
     deadline = now() + WARM_SECONDS
@@ -209,14 +221,41 @@ def warm_up(variant: Variant, now: Callable[[], float] = time.monotonic) -> None
         raise SeatrialError(f"{variant.version} ({variant.name}) does not answer a batch of samples: {attempt.error}")
 
 
-def samples(slot: Slot) -> Sequence[Row]:
-    """The version's sample rows; empty when it has none."""
-    directory = Path(slot.path)
+def greet(variant: Variant, snapshot: Snapshot) -> None:
+    """See that a remote variant is ready, and answers a row and a batch of two; it is another's, so no more is asked.
+
+    Raises:
+        SeatrialError: It does not.
+    """
+    assert variant.engine.remote is not None
+    named = f"{variant.version} ({variant.name})"
     try:
-        name = read_manifest(str(directory)).samples
-        if name is None:
-            return []
-        found: list[dict[str, Any]] = msgspec.json.decode((directory / name).read_bytes(), type=list[dict[str, Any]])
-    except FileNotFoundError:
-        return []
-    return found
+        variant.engine.remote.check()
+    except RuntimeFailure as error:
+        raise SeatrialError(f"{named} cannot be used: {error}") from error
+    rows = _rows_like(variant.slot, snapshot)
+    for some in (rows[:1], (rows * 2)[:2]):
+        attempt = Attempt(variant, some)
+        attempt.run(measured=False)
+        if attempt.read is None:
+            raise SeatrialError(f"{named} does not answer a sample: {attempt.error}")
+
+
+def _rows_like(slot: Slot, snapshot: Snapshot) -> list[Row]:
+    """Sample rows of a version that takes the same features; else one that is made."""
+    for other in snapshot.slots:
+        if other.path and other.signature.features == slot.signature.features:
+            found = read_samples(Path(other.path))
+            if found:
+                return list(found)
+    return [{feature.name: _made(feature) for feature in slot.signature.features}]
+
+
+def _made(feature: Feature) -> Any:
+    if feature.nullable:
+        return None
+    if feature.kind in NUMERIC_KINDS:
+        return False if feature.kind == "boolean" else 0
+    if feature.kind in TEXT_KINDS:
+        return (feature.categories or ("",))[0]
+    return [0.0] * (feature.width or 1)

@@ -30,6 +30,6 @@ def open_gateway(home: Path, name: str | None = None, *, clock: Callable[[], int
     loader = Loader(recorder)
     gateway.obey(read_quarantine(home))
     for snapshot in Subscription(home, called).active().values():
-        gateway.activate(gateway.prepare(loader.prepare(snapshot)))
+        gateway.activate(gateway.prepare(loader.prepare(snapshot, active=True)))
     gateway.ready = True
     return gateway

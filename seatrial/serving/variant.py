@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from seatrial.ledger.log import RowBuffer
 from seatrial.ledger.rows import ColumnType, Envelope, RowSchema, Status
+from seatrial.models.remote import LateAnswer, RemoteRuntime
 from seatrial.models.runtimes import RuntimeFailure
 from seatrial.protocol.answers import Answers, Prediction, Read, UnreadableAnswer
 from seatrial.protocol.features import Encoded, Encoder, Row
@@ -182,12 +183,28 @@ class Attempt:
                 variant.underway.off()
             self.read = variant.answers.read(outputs, n)
             self.outputs = outputs
-        except BadInput as error:
+        except Exception as error:  # noqa: BLE001 - a runtime's surprise is that variant's failure, not the request's
+            self._failed(error)
+
+    async def ask(self, remote: RemoteRuntime, seconds: float) -> None:
+        """As `run`, of a remote model, on its event loop."""
+        variant, n = self.variant, len(self.rows)
+        try:
+            outputs = await remote.ask((self.encoded or self.encode()).tensors, seconds)
+            self.read = variant.answers.read(outputs, n)
+            self.outputs = outputs
+        except LateAnswer as error:
+            self.fail("timeout", str(error))
+        except Exception as error:  # noqa: BLE001 - as in `run`
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        if isinstance(error, BadInput):
             self.refused = error
             self.fail("error", f"refused: {error}")
-        except (RuntimeFailure, UnreadableAnswer) as error:
+        elif isinstance(error, RuntimeFailure | UnreadableAnswer):
             self.fail("error", str(error))
-        except Exception as error:  # noqa: BLE001 - a runtime's surprise is that variant's failure, not the request's
+        else:
             self.fail("error", f"{type(error).__name__}: {error}")
 
     def read_rows(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from seatrial.spec.check_metrics import BUILT_IN, check_metrics
 from seatrial.spec.check_release import check_release
+from seatrial.spec.check_remote import check_remotes
 from seatrial.spec.deployment import LogSpec, MetricSpec
 from seatrial.spec.problems import Findings, did_you_mean
 from seatrial.spec.secrets import literal_secret
@@ -22,6 +23,7 @@ KEEP, GRACE = LogSpec().keep, MetricSpec(kind="mean").grace
 def check(values: Values, found: Findings) -> None:
     """Notes every contradiction between the parts of a file."""
     _variants(values, found)
+    check_remotes(values, found)
     _unit(values, found)
     _routing(values, found)
     _fallback(values, found)

@@ -3,6 +3,7 @@
 Durations are seconds, shares fractions of 1; the spellings of the file (``5%``, ``30m``) are read by ``spec.units``.
 """
 
+from hashlib import sha256
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -44,9 +45,33 @@ class BreakerSpec(Model):
     probes: int = 3
 
 
+class RemoteSpec(Model):
+    """A server that answers instead of a registered version: by plain JSON (``url``) or by the Open Inference Protocol.
+
+    Secrets stand in ``url``, ``open_inference`` and ``headers`` as ``${NAME}``.
+    """
+
+    url: str | None = None
+    open_inference: str | None = None
+    body: str = "{{ features }}"
+    answer: str | None = None
+    """With ``url`` a path (``spec.answer_path``), else an output's name; ``score`` and ``scores`` likewise."""
+    score: str | None = None
+    scores: str | None = None
+    headers: dict[str, str] = {}
+    model: str | None = None
+    version: str | None = None
+    features: tuple[str, ...] = ()
+
+    @property
+    def address(self) -> str:
+        return self.url or self.open_inference or ""
+
+
 class VariantSpec(Model):
-    model: str
-    """``models:/name@alias`` or ``models:/name/version``."""
+    model: str | None = None
+    """``models:/name@alias`` or ``models:/name/version``; None: it is ``remote``."""
+    remote: RemoteSpec | None = None
     timeout: float = 1.0
     trust: Literal["none", "pickle"] = "none"
     runtime: Literal["onnx", "python"] | None = None
@@ -55,6 +80,14 @@ class VariantSpec(Model):
     """None: every answer is computed."""
     breaker: BreakerSpec | None = BreakerSpec()
     """None: off."""
+
+    @property
+    def reference(self) -> str:
+        """What the file names, as one line: while it stays, the pin stays."""
+        if self.remote is None:
+            return self.model or ""
+        whole = self.remote.model_dump_json(exclude_defaults=True)
+        return f"remote {self.remote.address}, terms {sha256(whole.encode()).hexdigest()[:8]}"
 
 
 class Margin(Model):

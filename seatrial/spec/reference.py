@@ -18,6 +18,7 @@ SECTIONS: dict[str, Record] = {
     "variants": grammar.VARIANT,
     "lookup": grammar.LOOKUP,
     "breaker": grammar.BREAKER,
+    "remote": grammar.REMOTE,
     "routing": grammar.ENTRY,
     "outcomes": grammar.OUTCOME,
     "metrics": grammar.METRIC,

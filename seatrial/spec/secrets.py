@@ -10,6 +10,8 @@ from seatrial.spec.problems import did_you_mean
 REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _TELLING = re.compile(r"(?i)(^|[_-])(key|apikey|token|secret|password|passwd|pwd|auth|signature|sig)($|[_-])")
 
+_TELLING_HEADERS = frozenset(("authorization", "cookie", "proxy-authorization"))
+
 
 def resolve(text: str, env: Mapping[str, str]) -> str:
     """Puts the environment's values in place of each ``${NAME}``.
@@ -42,6 +44,11 @@ def literal_secret(url: str) -> str | None:
         if value and _TELLING.search(name):
             return f"the parameter `{name}`"
     return None
+
+
+def tells_of_a_secret(name: str) -> bool:
+    """Whether a header or parameter of that name carries a secret."""
+    return _TELLING.search(name) is not None or name.lower() in _TELLING_HEADERS
 
 
 def masked(url: str) -> str:

@@ -73,6 +73,8 @@ DEFAULTS = {
     "lookup": "deployment: a\nvariants: {champion: {model: models:/m/1}, b: {model: models:/m/1, "
     "lookup: {scores: s, @: #}}}\n",
     "breaker": "deployment: a\nvariants: {champion: {model: models:/m/1, breaker: {@: #}}}\n",
+    "remote": "deployment: a\nvariants: {champion: {model: models:/m/1}, b: "
+    '{remote: {url: "http://h/s", answer: $.a, @: #}}}\n',
     "outcomes": "deployment: a\nvariants: {champion: {model: models:/m/1}}\noutcomes: {o: {@: #}}\n",
     "metrics": "deployment: a\nvariants: {champion: {model: models:/m/1}}\noutcomes: {o: {}}\n"
     "metrics: {m: {kind: mean, outcome: o, within: 1d, @: #}}\n",

@@ -214,7 +214,6 @@ NOT_BUILT = {
     "when": ("{name: everybody, split", "{name: everybody, when: 'context.country == \"US\"', split"),
     "bandit": ("split: {champion: 100%}", "bandit: {arms: [champion, challenger]}"),
     "cold_start": ("split: {champion: 100%}", "cold_start: {outcome: purchase, fewer_than: 5, to: champion}"),
-    "remote": ('challenger: {model: "models:/churn/7"}', 'challenger: {remote: {url: "http://x"}}'),
     "source": ("{label: true}", "{label: true, source: {every: 1d}}"),
     "covariate": ("cap: 5000", "covariate: context.prior_revenue"),
     "cap": ("denominator: items,", "denominator: items, cap: 5,"),
