@@ -6,7 +6,7 @@ import msgspec
 
 from seatrial.control.change import carry_out, next_revision, recover
 from seatrial.control.plan import Moment, Plan, make_plan, to_resolve
-from seatrial.control.resolve import check_allowed, resolve, slot_of
+from seatrial.control.resolve import check_allowed, resolve_all, slot_of
 from seatrial.control.site import Site, open_site
 from seatrial.control.snapshots import routing_snapshot
 from seatrial.models.manifest import read_manifest
@@ -92,7 +92,7 @@ def apply_to(
 
 def _plan(site: Site, spec: Deployment, text: str, state: DeploymentState | None, actor: str, retry: bool) -> Plan:
     wanted = to_resolve(spec, state, retry)
-    resolved = {variant: resolve(variant, spec.variants[variant], site.registry, site.store) for variant in wanted}
+    resolved = resolve_all(wanted, spec, state, site.registry, site.store)
     moment = Moment(
         now=site.clock(),
         actor=actor,
@@ -112,10 +112,11 @@ def _check_kept(site: Site, spec: Deployment, state: DeploymentState, looked_up:
         if pin.slot is None or pin.variant in looked_up or pin.variant not in spec.variants:
             continue
         said = spec.variants[pin.variant]
-        if (Path(pin.slot.path) / "manifest.json").exists():
-            check_allowed(pin.variant, said, pin.slot.model_version, read_manifest(pin.slot.path))
-        else:
-            slot_of(pin.variant, said, pin.slot.model, pin.slot.version, site.registry, site.store)
+        for part in pin.slot.parts:
+            if (Path(part.path) / "manifest.json").exists():
+                check_allowed(pin.variant, said, part.model_version, read_manifest(part.path))
+            else:
+                slot_of(pin.variant, said, part.model, part.version, site.registry, site.store)
 
 
 def _republished(site: Site, spec: Deployment, state: DeploymentState | None, plan: Plan, moment: Moment) -> Plan:

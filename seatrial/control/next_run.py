@@ -56,7 +56,8 @@ def next_run(
     if release is None or challenger is None:
         return _without(before, draft, release, moment)
     run = before.run
-    if run is None or not _is_of(run, release, draft, spec):
+    compared = (release.of, spec.default) if run is not None and run.open else (release.of,)
+    if run is None or not _is_of(run, release, draft, spec) or _remade(before, draft, compared):
         return _begin(spec, release, challenger, draft, moment)
     if run.open:
         return _go_on(spec, old, release, run, draft, moment)
@@ -92,6 +93,15 @@ def _is_of(run: ReleaseRun, release: ReleaseSpec, draft: DeploymentState, spec: 
         and run.challenger_version == challenger.model_version
         and (not run.open or run.champion_version == champion.model_version)
     )
+
+
+def _remade(before: DeploymentState, draft: DeploymentState, variants: tuple[str, ...]) -> bool:
+    """Whether one of them is called as before and is another model: an ensemble of other members."""
+    for variant in variants:
+        old, new = before.slot(variant), draft.slot(variant)
+        if old is not None and new is not None and old.model_version == new.model_version and old.digest != new.digest:
+            return True
+    return False
 
 
 def _begin(spec: Deployment, release: ReleaseSpec, challenger: Slot, draft: DeploymentState, moment: Moment) -> NextRun:

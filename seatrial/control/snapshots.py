@@ -2,6 +2,7 @@
 
 import msgspec
 
+from seatrial.control.ensembles import with_settings
 from seatrial.protocol.outcome_shapes import label_kinds
 from seatrial.releases.records import DeploymentState, Pin
 from seatrial.releases.run import ReleaseRun
@@ -51,9 +52,7 @@ def routing_snapshot(spec: Deployment, state: DeploymentState) -> Snapshot:
 def _slot(spec: Deployment, pin: Pin) -> Slot:
     assert pin.slot is not None
     variant = spec.variants[pin.variant]
-    return msgspec.structs.replace(
-        pin.slot, variant=pin.variant, timeout=variant.timeout, trust=variant.trust, lookup=_lookup(variant)
-    )
+    return msgspec.structs.replace(with_settings(pin.slot, variant), variant=pin.variant, lookup=_lookup(variant))
 
 
 def _lookup(variant: VariantSpec) -> Lookup | None:

@@ -90,6 +90,10 @@ def load(source: Slot | str | Path, trust: Trust | None = None, *, timeout: floa
         from seatrial.models.lookup import LookupRuntime  # only servers of such variants pay for it
 
         return LookupRuntime(source)
+    if isinstance(source, Slot) and source.ensemble is not None:
+        from seatrial.models.ensemble_runtime import EnsembleRuntime  # likewise
+
+        return EnsembleRuntime(source, [load(member, trust, timeout=timeout) for member in source.ensemble.members])
     directory = Path(source.path if isinstance(source, Slot) else source)
     allowed = trust or (source.trust if isinstance(source, Slot) else "none")
     manifest = read_manifest(str(directory))

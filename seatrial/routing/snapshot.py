@@ -25,20 +25,39 @@ class Lookup(msgspec.Struct, frozen=True, kw_only=True):
     stale_after: float | None = None
 
 
+Combine = Literal["mean", "vote", "weights"]
+
+
+class Ensemble(msgspec.Struct, frozen=True, kw_only=True):
+    """Several versions that answer as one.
+
+    Attributes:
+        members: Their slots, in the file's order; none is an ensemble itself.
+        combine: ``mean`` of scores or values, the same ``weights``-weighted, or ``vote`` of labels.
+        weights: One a member, adding up to 1; empty but for ``weights``.
+    """
+
+    members: "tuple[Slot, ...]"
+    combine: Combine
+    weights: tuple[float, ...] = ()
+
+
 class Slot(msgspec.Struct, frozen=True, kw_only=True):
     """One variant, resolved: which version, where its verified files lie on this host.
 
     Attributes:
         variant: Name in the deployment.
-        model: Registered model's name.
-        version: Its version number; ``f"{model}:{version}"`` is what answers call ``model_version``.
-        digest: SHA-256 of the artefact's files; the store is addressed by it.
-        path: Directory of the artefact in the local store.
+        model: Registered model's name; where there is none, the name of the variant that was applied.
+        version: Its version number, and 0 where nothing is registered.
+        digest: SHA-256 of the artefact's files (of an ensemble: of its members' and how they are combined); the store
+            is addressed by it.
+        path: Directory of the artefact in the local store; "" where there is none.
         runtime: Which runtime serves it.
         trust: What the deployment file allows (``pickle`` only where it says so).
         timeout: Seconds a request may wait for it.
         signature: What it takes and gives.
         lookup: Where its answers lie ready; None: they are computed.
+        ensemble: Whose answers it combines; None: it is one version.
     """
 
     variant: str
@@ -46,15 +65,22 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     digest: str
     path: str
-    runtime: Literal["onnx", "python"]
+    runtime: Literal["onnx", "python", "ensemble"]
     trust: Literal["none", "pickle"] = "none"
     timeout: float = 1.0
     signature: Signature
     lookup: Lookup | None = None
+    ensemble: Ensemble | None = None
 
     @property
     def model_version(self) -> str:
-        return f"{self.model}:{self.version}"
+        """``name:version``, or the name of a variant without a registered version: what answers and rows say."""
+        return f"{self.model}:{self.version}" if self.version else self.model
+
+    @property
+    def parts(self) -> "tuple[Slot, ...]":
+        """The registered versions that it takes: an ensemble's members, else itself."""
+        return (self,) if self.ensemble is None else self.ensemble.members
 
 
 class Arm(msgspec.Struct, frozen=True):

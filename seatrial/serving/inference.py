@@ -111,7 +111,7 @@ def find_version(deployed: Deployed, version: str) -> Variant:
     for variant in variants:
         if version in (variant.version, variant.name):
             return variant
-    numbered = {variant.version: variant for variant in variants if version == str(variant.slot.version)}
+    numbered = {variant.version: variant for variant in variants if version == str(variant.slot.version or "")}
     if len(numbered) > 1:
         raise BadInput(f"version {version!r} of {deployed.name!r} is one of {', '.join(sorted(numbered))}; say which")
     for variant in numbered.values():

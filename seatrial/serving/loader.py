@@ -15,7 +15,7 @@ from seatrial.models.artefact import digest_of
 from seatrial.models.manifest import read_manifest
 from seatrial.models.runtimes import Runtime, load
 from seatrial.protocol.features import Row
-from seatrial.routing.snapshot import Lookup, Slot, Snapshot
+from seatrial.routing.snapshot import Ensemble, Lookup, Slot, Snapshot
 from seatrial.serving.deployed import Deployed
 from seatrial.serving.engine import Engine
 from seatrial.serving.recording import Recorder
@@ -122,19 +122,31 @@ class Loader:
 
     def _engine(self, slot: Slot, keys: list[_Key]) -> Engine:
         slot = _rooted(slot, self._recorder.home.parent)
-        timeout = slot.timeout if slot.runtime == "python" and slot.lookup is None else None
+        timeout = None if slot.runtime == "onnx" or slot.lookup is not None else slot.timeout
         version = "" if slot.lookup is None else slot.model_version
         key = _Key(slot.digest, slot.path, slot.runtime, slot.trust, timeout, slot.lookup, version)
         engine = self._engines.get(key)
         if engine is None:
-            engine = self._engines[key] = Engine(self._loaded(slot))
+            engine = self._engines[key] = Engine(self._loaded(slot, keys))
+        elif slot.ensemble is not None and slot.lookup is None:
+            self._members(slot.ensemble, keys)
         self._users[key] = self._users.get(key, 0) + 1
         keys.append(key)
         return engine
 
-    def _loaded(self, slot: Slot) -> Runtime:
+    def _members(self, ensemble: Ensemble, keys: list[_Key]) -> list[Runtime]:
+        """An ensemble's members, each loaded once with the variant that serves it alone."""
+        return [self._engine(member, keys).runtime for member in ensemble.members]
+
+    def _loaded(self, slot: Slot, keys: list[_Key]) -> Runtime:
+        if slot.ensemble is not None and slot.lookup is None:
+            from seatrial.models.ensemble_runtime import EnsembleRuntime  # only servers of such variants pay for it
+
+            return EnsembleRuntime(slot, self._members(slot.ensemble, keys), owned=False)
         directory = Path(slot.path)
         try:
+            if slot.ensemble is not None:
+                return self._load(slot)
             found = self._digest(directory)
             if found != slot.digest:
                 raise BadInput(f"its files in {directory} have digest {found[:12]}…, expected {slot.digest[:12]}…")
@@ -182,7 +194,10 @@ def warm_up(variant: Variant, now: Callable[[], float] = time.monotonic) -> None
 
 
 def samples(slot: Slot) -> Sequence[Row]:
-    """The version's sample rows; empty when it has none."""
+    """The version's sample rows; empty when it has none. An ensemble's have what each of its members needs."""
+    if slot.ensemble is not None:
+        together = zip(*(samples(member) for member in slot.ensemble.members), strict=False)
+        return [{name: value for row in reversed(rows) for name, value in row.items()} for rows in together]
     directory = Path(slot.path)
     try:
         name = read_manifest(str(directory)).samples

@@ -37,8 +37,15 @@ class LookupSpec(Model):
 
 
 class VariantSpec(Model):
-    model: str
+    """Exactly one of ``model`` and ``ensemble`` is set."""
+
+    model: str | None = None
     """``models:/name@alias`` or ``models:/name/version``."""
+    ensemble: tuple[str, ...] = ()
+    """Names of other variants, each with a ``model``, that answer as one."""
+    combine: Literal["mean", "vote", "weights"] = "mean"
+    weights: dict[str, float] = {}
+    """A share for each member, adding up to 1; only with ``combine: weights``."""
     timeout: float = 1.0
     trust: Literal["none", "pickle"] = "none"
     runtime: Literal["onnx", "python"] | None = None

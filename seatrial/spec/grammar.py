@@ -104,9 +104,15 @@ LOOKUP = Record(
 VARIANT = Record(
     "a variant",
     {
-        "model": Key(
-            MODEL, "`models:/name@alias` (pinned when the file is applied) or `models:/name/7`.", required=True
+        "model": Key(MODEL, "`models:/name@alias` (pinned when the file is applied) or `models:/name/7`."),
+        "ensemble": Key(
+            Listed(NAME, least=2), "Instead of `model`: other variants that answer as one; pinned when it is applied."
         ),
+        "combine": Key(
+            Choice(("mean", "vote", "weights")),
+            "Of an ensemble: the `mean` of scores or numbers (the default), one by `weights`, or a `vote` of labels.",
+        ),
+        "weights": Key(Named(NAME, SOME_SHARE), "With `combine: weights`: each member's share, adding up to 100%."),
         "timeout": Key(SOME_TIME, "How long a request waits for it before the default variant answers.", default="1s"),
         "trust": Key(
             Choice(("none", "pickle")),
@@ -116,6 +122,7 @@ VARIANT = Record(
         "runtime": Key(Choice(("onnx", "python")), "Which runtime serves it; without it, what the version says."),
         "lookup": Key(LOOKUP, "Serve the version's answers from a table scored beforehand, instead of computing them."),
     },
+    one_of=("model", "ensemble"),
     later={"remote": "register the model and name it with `model`"},
     forms='write `{model: "models:/name@alias"}`',
 )
