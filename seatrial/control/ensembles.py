@@ -38,8 +38,7 @@ def ensemble_slot(variant: str, said: VariantSpec, members: Mapping[str, Slot]) 
         BadInput: The members cannot be combined; the message says which and why.
     """
     slots = tuple(
-        msgspec.structs.replace(members[name], variant=name, lookup=None, trust=said.trust, timeout=said.timeout)
-        for name in said.ensemble
+        msgspec.structs.replace(with_settings(members[name], said), variant=name, lookup=None) for name in said.ensemble
     )
     weights = tuple(said.weights[name] for name in said.ensemble) if said.combine == "weights" else ()
     return Slot(
@@ -51,6 +50,7 @@ def ensemble_slot(variant: str, said: VariantSpec, members: Mapping[str, Slot]) 
         runtime="ensemble",
         trust=said.trust,
         timeout=said.timeout,
+        device=said.device,
         signature=ensemble_signature(variant, slots, said.combine),
         ensemble=Ensemble(members=slots, combine=said.combine, weights=weights),
     )
@@ -62,4 +62,4 @@ def with_settings(slot: Slot, said: VariantSpec) -> Slot:
     if members is not None:
         parts = tuple(with_settings(part, said) for part in members.members)
         members = msgspec.structs.replace(members, members=parts)
-    return msgspec.structs.replace(slot, timeout=said.timeout, trust=said.trust, ensemble=members)
+    return msgspec.structs.replace(slot, timeout=said.timeout, trust=said.trust, device=said.device, ensemble=members)

@@ -89,7 +89,7 @@ def make_plan(
     """
     before = state or DeploymentState(deployment=spec.deployment)
     _refuse_rolled_back(before, resolved, moment.retry)
-    _check_trust(spec)
+    _check_settings(spec)
     pins = _pins(spec, before, resolved)
     check_compatible(spec, [pin.slot for pin in pins if pin.slot is not None])
     command = next(pin for pin in pins if pin.variant == spec.default)
@@ -151,10 +151,17 @@ def _refuse_rolled_back(state: DeploymentState, resolved: Mapping[str, Slot], re
             )
 
 
-def _check_trust(spec: Deployment) -> None:
+def _check_settings(spec: Deployment) -> None:
+    """What a challenger's version needs, or was tested with, it must find in the champion's place."""
     if spec.release is None:
         return
-    if spec.variants[spec.release.of].trust == "pickle" and spec.variants[spec.default].trust != "pickle":
+    challenger, champion = spec.variants[spec.release.of], spec.variants[spec.default]
+    if challenger.device != champion.device:
+        raise BadInput(
+            f"variant `{spec.release.of}` runs on {challenger.device} and `{spec.default}` on {champion.device}, so "
+            "what is tested would not be what takes command; write the same `device` at both."
+        )
+    if challenger.trust == "pickle" and champion.trust != "pickle":
         raise BadInput(
             f"variant `{spec.release.of}` says `trust: pickle` and `{spec.default}` does not, so its version could "
             f"never take command; write `trust: pickle` at `{spec.default}` too, or release a version without pickle."

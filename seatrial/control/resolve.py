@@ -74,12 +74,13 @@ def slot_of(variant: str, said: VariantSpec, name: str, version: int, registry: 
         runtime=manifest.runtime,
         trust=said.trust,
         timeout=said.timeout,
+        device=said.device,
         signature=manifest.signature,
     )
 
 
 def check_allowed(variant: str, said: VariantSpec, model_version: str, manifest: Manifest) -> None:
-    """Raise BadInput when the version needs a trust or a runtime that the variant does not give."""
+    """Raise BadInput when the version needs a trust or a runtime that the variant does not give, or has no device."""
     if manifest.trust == "pickle" and said.trust != "pickle":
         raise BadInput(
             f"{model_version} was registered with --trust pickle, so loading it runs code that came with it; "
@@ -89,4 +90,9 @@ def check_allowed(variant: str, said: VariantSpec, model_version: str, manifest:
         raise BadInput(
             f"variant `{variant}` says `runtime: {said.runtime}`, but {model_version} was registered for "
             f"{manifest.runtime}; leave `runtime` out, or register with --runtime {said.runtime}."
+        )
+    if said.device != "cpu" and manifest.runtime != "onnx":
+        raise BadInput(
+            f"variant `{variant}` says `device: {said.device}`, which is for ONNX models; {model_version} is served "
+            f"by the {manifest.runtime} runtime, where its own code picks one; leave `device` out."
         )

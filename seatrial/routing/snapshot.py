@@ -26,6 +26,7 @@ class Lookup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Combine = Literal["mean", "vote", "weights"]
+Device = Literal["cpu", "cuda", "tensorrt", "openvino"]
 
 
 class Ensemble(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +56,7 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
         runtime: Which runtime serves it.
         trust: What the deployment file allows (``pickle`` only where it says so).
         timeout: Seconds a request may wait for it.
+        device: Where an ONNX model runs.
         signature: What it takes and gives.
         lookup: Where its answers lie ready; None: they are computed.
         ensemble: Whose answers it combines; None: it is one version.
@@ -68,6 +70,7 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     runtime: Literal["onnx", "python", "ensemble"]
     trust: Literal["none", "pickle"] = "none"
     timeout: float = 1.0
+    device: Device = "cpu"
     signature: Signature
     lookup: Lookup | None = None
     ensemble: Ensemble | None = None

@@ -15,7 +15,7 @@ from seatrial.models.artefact import digest_of
 from seatrial.models.manifest import read_manifest
 from seatrial.models.runtimes import Runtime, load
 from seatrial.protocol.features import Row
-from seatrial.routing.snapshot import Ensemble, Lookup, Slot, Snapshot
+from seatrial.routing.snapshot import Device, Ensemble, Lookup, Slot, Snapshot
 from seatrial.serving.deployed import Deployed
 from seatrial.serving.engine import Engine
 from seatrial.serving.recording import Recorder
@@ -39,6 +39,7 @@ class _Key(NamedTuple):
     runtime: str
     trust: str
     timeout: float | None
+    device: Device
     lookup: Lookup | None
     version: str
     """Whose answers a lookup finds; "" where the model itself is loaded."""
@@ -124,7 +125,7 @@ class Loader:
         slot = _rooted(slot, self._recorder.home.parent)
         timeout = None if slot.runtime == "onnx" or slot.lookup is not None else slot.timeout
         version = "" if slot.lookup is None else slot.model_version
-        key = _Key(slot.digest, slot.path, slot.runtime, slot.trust, timeout, slot.lookup, version)
+        key = _Key(slot.digest, slot.path, slot.runtime, slot.trust, timeout, slot.device, slot.lookup, version)
         engine = self._engines.get(key)
         if engine is None:
             engine = self._engines[key] = Engine(self._loaded(slot, keys))

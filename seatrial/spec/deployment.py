@@ -50,6 +50,8 @@ class VariantSpec(Model):
     trust: Literal["none", "pickle"] = "none"
     runtime: Literal["onnx", "python"] | None = None
     """None: what the registered version says."""
+    device: Literal["cpu", "cuda", "tensorrt", "openvino"] = "cpu"
+    """Where an ONNX model runs."""
     lookup: LookupSpec | None = None
     """None: every answer is computed."""
 

@@ -120,6 +120,11 @@ VARIANT = Record(
             default="none",
         ),
         "runtime": Key(Choice(("onnx", "python")), "Which runtime serves it; without it, what the version says."),
+        "device": Key(
+            Choice(("cpu", "cuda", "tensorrt", "openvino")),
+            "Where an ONNX model runs; one that is not there is refused, not replaced.",
+            default="cpu",
+        ),
         "lookup": Key(LOOKUP, "Serve the version's answers from a table scored beforehand, instead of computing them."),
     },
     one_of=("model", "ensemble"),
