@@ -1,6 +1,6 @@
 """Applying a deployment file: from intent to what every gateway serves."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
@@ -8,7 +8,7 @@ import msgspec
 from seatrial.control.change import carry_out, next_revision, recover
 from seatrial.control.plan import Moment, Plan, make_plan, to_resolve
 from seatrial.control.remote import resolve_remotes
-from seatrial.control.resolve import check_allowed, resolve, slot_of
+from seatrial.control.resolve import check_allowed, resolve_all, slot_of
 from seatrial.control.site import Site, open_site
 from seatrial.control.snapshots import routing_snapshot
 from seatrial.ledger.quarantine import lift_quarantine
@@ -113,11 +113,11 @@ def _plan(site: Site, spec: Deployment, text: str, state: DeploymentState | None
     return _republished(site, spec, state, plan, moment)
 
 
-def _resolved(site: Site, spec: Deployment, wanted: Iterable[str], state: DeploymentState | None) -> dict[str, Slot]:
+def _resolved(site: Site, spec: Deployment, wanted: Collection[str], state: DeploymentState | None) -> dict[str, Slot]:
     """A slot for every variant wanted; remote ones last, because they stand beside the others."""
-    said = {variant: spec.variants[variant] for variant in wanted}
-    found = {name: resolve(name, one, site.registry, site.store) for name, one in said.items() if one.remote is None}
-    remote = [name for name, one in said.items() if one.remote is not None]
+    remote = [name for name in wanted if spec.variants[name].remote is not None]
+    local = [name for name in wanted if name not in remote]
+    found = resolve_all(local, spec, state, site.registry, site.store)
     if not remote:
         return found
     kept = {pin.variant: pin.slot for pin in (state.pins if state is not None else ()) if pin.slot is not None}
@@ -133,10 +133,11 @@ def _check_kept(site: Site, spec: Deployment, state: DeploymentState, looked_up:
         if pin.variant not in spec.variants:
             continue
         said = spec.variants[pin.variant]
-        if (Path(pin.slot.path) / "manifest.json").exists():
-            check_allowed(pin.variant, said, pin.slot.model_version, read_manifest(pin.slot.path))
-        else:
-            slot_of(pin.variant, said, pin.slot.model, pin.slot.version, site.registry, site.store)
+        for part in pin.slot.parts:
+            if (Path(part.path) / "manifest.json").exists():
+                check_allowed(pin.variant, said, part.model_version, read_manifest(part.path))
+            else:
+                slot_of(pin.variant, said, part.model, part.version, site.registry, site.store)
 
 
 def _republished(site: Site, spec: Deployment, state: DeploymentState | None, plan: Plan, moment: Moment) -> Plan:

@@ -56,7 +56,8 @@ def next_run(
     if release is None or challenger is None:
         return _without(before, draft, release, moment)
     run = before.run
-    if run is None or not _is_of(run, release, draft, spec) or _other_server(before, draft, release.of):
+    compared = (release.of, spec.default) if run is not None and run.open else (release.of,)
+    if run is None or not _is_of(run, release, draft, spec) or _remade(before, draft, compared):
         return _begin(spec, release, challenger, draft, moment)
     if run.open:
         return _go_on(spec, old, release, run, draft, moment)
@@ -94,10 +95,13 @@ def _is_of(run: ReleaseRun, release: ReleaseSpec, draft: DeploymentState, spec: 
     )
 
 
-def _other_server(before: DeploymentState, draft: DeploymentState, challenger: str) -> bool:
-    """The challenger is remote and keeps its name, but not its terms: what was seen of it was of another model."""
-    old, new = before.slot(challenger), draft.slot(challenger)
-    return old is not None and new is not None and new.remote is not None and old.digest != new.digest
+def _remade(before: DeploymentState, draft: DeploymentState, variants: tuple[str, ...]) -> bool:
+    """Whether one of them is called as before and is another model: other members, or another server's terms."""
+    for variant in variants:
+        old, new = before.slot(variant), draft.slot(variant)
+        if old is not None and new is not None and old.model_version == new.model_version and old.digest != new.digest:
+            return True
+    return False
 
 
 def _begin(spec: Deployment, release: ReleaseSpec, challenger: Slot, draft: DeploymentState, moment: Moment) -> NextRun:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from seatrial.control.compatible import check_compatible
+from seatrial.control.ensembles import reference_of
 from seatrial.control.next_run import NextRun, next_run
 from seatrial.control.snapshots import routing_snapshot
 from seatrial.control.transitions import kept_as_previous
@@ -58,11 +59,12 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 def to_resolve(spec: Deployment, state: DeploymentState | None, retry: bool) -> dict[str, str]:
     """References by variant that must be looked up: new ones, and with ``retry`` those of versions rolled back."""
     wanted: dict[str, str] = {}
-    for variant, said in spec.variants.items():
+    for variant in spec.variants:
         pin = state.pin(variant) if state is not None else None
         again = retry and pin is not None and (pin.emptied == "rolled back" or pin.went_back)
-        if pin is None or pin.reference != said.reference or again:
-            wanted[variant] = said.reference
+        reference = reference_of(spec, variant)
+        if pin is None or pin.reference != reference or again:
+            wanted[variant] = reference
     return wanted
 
 
@@ -87,7 +89,7 @@ def make_plan(
     """
     before = state or DeploymentState(deployment=spec.deployment)
     _refuse_rolled_back(before, resolved, moment.retry)
-    _check_trust(spec)
+    _check_settings(spec)
     pins = _pins(spec, before, resolved)
     check_compatible(spec, [pin.slot for pin in pins if pin.slot is not None])
     command = next(pin for pin in pins if pin.variant == spec.default)
@@ -149,10 +151,17 @@ def _refuse_rolled_back(state: DeploymentState, resolved: Mapping[str, Slot], re
             )
 
 
-def _check_trust(spec: Deployment) -> None:
+def _check_settings(spec: Deployment) -> None:
+    """What a challenger's version needs, or was tested with, it must find in the champion's place."""
     if spec.release is None:
         return
-    if spec.variants[spec.release.of].trust == "pickle" and spec.variants[spec.default].trust != "pickle":
+    challenger, champion = spec.variants[spec.release.of], spec.variants[spec.default]
+    if challenger.device != champion.device:
+        raise BadInput(
+            f"variant `{spec.release.of}` runs on {challenger.device} and `{spec.default}` on {champion.device}, so "
+            "what is tested would not be what takes command; write the same `device` at both."
+        )
+    if challenger.trust == "pickle" and champion.trust != "pickle":
         raise BadInput(
             f"variant `{spec.release.of}` says `trust: pickle` and `{spec.default}` does not, so its version could "
             f"never take command; write `trust: pickle` at `{spec.default}` too, or release a version without pickle."
@@ -161,10 +170,10 @@ def _check_trust(spec: Deployment) -> None:
 
 def _pins(spec: Deployment, before: DeploymentState, resolved: Mapping[str, Slot]) -> tuple[Pin, ...]:
     pins: list[Pin] = []
-    for variant, said in spec.variants.items():
+    for variant in spec.variants:
         kept = before.pin(variant)
         if variant in resolved:
-            pins.append(Pin(variant=variant, reference=said.reference, slot=resolved[variant]))
+            pins.append(Pin(variant=variant, reference=reference_of(spec, variant), slot=resolved[variant]))
         else:
             assert kept is not None
             pins.append(kept)
@@ -182,9 +191,8 @@ def _pins(spec: Deployment, before: DeploymentState, resolved: Mapping[str, Slot
 
 def _alias(before: DeploymentState, command: Pin) -> AliasMove | None:
     """The alias that the file's reference names, on the version that it was pinned to."""
-    _, _, rest = command.reference.partition("models:/")
-    model, sign, alias = rest.partition("@")
-    if not sign or command.slot is None:
+    model, sign, alias = command.reference.removeprefix("models:/").partition("@")
+    if not sign or command.slot is None or not command.slot.version:
         return None
     if before.alias is not None and (before.alias.model, before.alias.alias) == (model, alias):
         kept = before.pin(command.variant)
@@ -201,6 +209,8 @@ def _pin_changes(before: DeploymentState, after: DeploymentState) -> list[str]:
         now = pin.slot.model_version if pin.slot is not None else None
         if old is None:
             changes.append(f"`{pin.variant}` is {now or 'empty'} ({pin.reference}).")
+        elif was == now and pin.slot is not None and pin.slot.ensemble is not None and old.reference != pin.reference:
+            changes.append(f"`{pin.variant}` combines other versions: {old.reference} → {pin.reference}.")
         elif was == now and old.reference != pin.reference:
             changes.append(f"`{pin.variant}` stays {now or 'empty'}, named as {pin.reference} now.")
         elif was != now:
@@ -218,7 +228,8 @@ def _file_changes(before: str, after: str, release_begins: bool) -> list[str]:
     for values in (old, new):
         for variant in (values.get("variants") or {}).values():
             if isinstance(variant, dict):
-                variant.pop("model", None)
+                for key in ("model", "ensemble", "combine", "weights"):
+                    variant.pop(key, None)
         if release_begins:
             values.pop("release", None)
     return _differences(old, new, "")

@@ -71,7 +71,14 @@ def profiles_of(slots: list[Slot]) -> Mapping[str, Profile]:
     found: dict[str, Profile] = {}
     for slot in slots:
         try:
-            found[slot.variant] = Profile.from_json((Path(slot.path) / "profile.json").read_bytes())
+            profiles = [Profile.from_json((Path(part.path) / "profile.json").read_bytes()) for part in slot.parts]
         except (OSError, BadInput):
             continue  # a version without a profile is served and not watched; `watch` says so
+        found[slot.variant] = profiles[0] if slot.ensemble is None else _together(profiles)
     return found
+
+
+def _together(profiles: list[Profile]) -> Profile:
+    """The features that an ensemble takes; nobody has seen what it predicts."""
+    features = {feature.name: feature for profile in reversed(profiles) for feature in profile.features}
+    return Profile(rows=profiles[0].rows, features=tuple(features.values()))

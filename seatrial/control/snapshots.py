@@ -2,6 +2,7 @@
 
 import msgspec
 
+from seatrial.control.ensembles import with_settings
 from seatrial.protocol.outcome_shapes import label_kinds
 from seatrial.releases.records import DeploymentState, Pin
 from seatrial.releases.run import ReleaseRun
@@ -52,10 +53,8 @@ def _slot(spec: Deployment, pin: Pin) -> Slot:
     assert pin.slot is not None
     variant = spec.variants[pin.variant]
     return msgspec.structs.replace(
-        pin.slot,
+        with_settings(pin.slot, variant),
         variant=pin.variant,
-        timeout=variant.timeout,
-        trust=variant.trust,
         lookup=_lookup(variant) if pin.slot.remote is None else None,
         breaker=_breaker(variant),
     )

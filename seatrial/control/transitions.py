@@ -229,7 +229,7 @@ def _with(state: DeploymentState, version: str) -> tuple[str, ...]:
 
 def _alias_to(state: DeploymentState, slot: Slot) -> AliasMove | None:
     """The alias follows command, when it is an alias of the same model."""
-    if state.alias is None or state.alias.model != slot.model:
+    if state.alias is None or state.alias.model != slot.model or not slot.version:
         return None
     return msgspec.structs.replace(state.alias, version=slot.version)
 

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from seatrial.models.manifest import Manifest, read_manifest
 from seatrial.models.one_row import OneRow, bind_one_row
-from seatrial.routing.snapshot import Slot
+from seatrial.models.providers import check_started, providers_for
+from seatrial.routing.snapshot import Device, Slot
 from seatrial.spec.errors import BadInput, SeatrialError
 
 Tensors = Mapping[str, NDArray[Any]]
@@ -47,9 +48,10 @@ class OnnxRuntime:
 
     out_of_process = False
 
-    def __init__(self, file: Path | bytes, outputs: tuple[str, ...] | None = None) -> None:
+    def __init__(self, file: Path | bytes, outputs: tuple[str, ...] | None = None, device: Device = "cpu") -> None:
         self._outputs = None if outputs is None else list(outputs)
-        self._session: Any = open_session(file)
+        self._device = device
+        self._session: Any = open_session(file, device)
 
     def run(self, inputs: Tensors) -> dict[str, NDArray[Any]]:
         session = self._session
@@ -64,7 +66,7 @@ class OnnxRuntime:
 
     def one_row(self, given: str, sample: NDArray[Any]) -> OneRow | None:
         """The same model, bound to the memory of one row for one thread; None where that cannot be."""
-        if self._session is None or self._outputs is None:
+        if self._session is None or self._outputs is None or self._device != "cpu":
             return None
         return bind_one_row(self._session, self._outputs, given, sample)
 
@@ -83,7 +85,8 @@ def load(source: Slot | str | Path, trust: Trust | None = None, *, timeout: floa
 
     Raises:
         BadInput: The version needs ``trust: pickle`` and the deployment does not say so (or the version was not
-            registered with it); the slot wants a runtime that the version was not registered for.
+            registered with it); the slot wants a runtime that the version was not registered for, or a device that is
+            not there.
         RuntimeFailure: The files do not load.
     """
     if isinstance(source, Slot) and source.lookup is not None:
@@ -94,20 +97,30 @@ def load(source: Slot | str | Path, trust: Trust | None = None, *, timeout: floa
         from seatrial.models.remote import RemoteRuntime  # likewise
 
         return RemoteRuntime(source)
+    if isinstance(source, Slot) and source.ensemble is not None:
+        from seatrial.models.ensemble_runtime import EnsembleRuntime  # likewise
+
+        return EnsembleRuntime(source, [load(member, trust, timeout=timeout) for member in source.ensemble.members])
     directory = Path(source.path if isinstance(source, Slot) else source)
     allowed = trust or (source.trust if isinstance(source, Slot) else "none")
     manifest = read_manifest(str(directory))
     _check(manifest, allowed, source)
     if manifest.runtime == "onnx":
-        return OnnxRuntime(directory / manifest.file, tuple(t.name for t in manifest.signature.outputs))
+        device = source.device if isinstance(source, Slot) else "cpu"
+        return OnnxRuntime(directory / manifest.file, tuple(t.name for t in manifest.signature.outputs), device)
     from seatrial.models.python_runtime import PythonRuntime  # only servers of such models pay for it
 
     wait = timeout or (source.timeout if isinstance(source, Slot) else 30.0)
     return PythonRuntime(directory, allowed, timeout=wait)
 
 
-def open_session(file: Path | bytes) -> Any:
-    """An InferenceSession that is single-threaded, sequential and silent."""
+def open_session(file: Path | bytes, device: Device = "cpu") -> Any:
+    """An InferenceSession that is single-threaded, sequential and silent.
+
+    Raises:
+        BadInput: The device is not there.
+        RuntimeFailure: The file is no model.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -116,11 +129,14 @@ def open_session(file: Path | bytes) -> Any:
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = 4
     _silence(onnxruntime)
+    providers = providers_for(device, onnxruntime)
     try:
         content = file if isinstance(file, bytes) else str(file)
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(content, options, providers=providers)
     except Exception as error:
         raise RuntimeFailure(f"The ONNX model does not load: {_first_line(error)}") from error
+    check_started(device, session)
+    return session
 
 
 def _check(manifest: Manifest, allowed: Trust, source: Slot | str | Path) -> None:

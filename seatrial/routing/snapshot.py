@@ -10,6 +10,9 @@ import msgspec
 from seatrial.spec.outcome_shapes import OutcomeShape
 from seatrial.spec.signature import Signature, Task
 
+Combine = Literal["mean", "vote", "weights"]
+Device = Literal["cpu", "cuda", "tensorrt", "openvino"]
+
 
 class Lookup(msgspec.Struct, frozen=True, kw_only=True):
     """Answers of a variant that were computed beforehand, and are looked up instead of computed.
@@ -67,23 +70,39 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
 
 
+class Ensemble(msgspec.Struct, frozen=True, kw_only=True):
+    """Several versions that answer as one.
+
+    Attributes:
+        members: Their slots, in the file's order; none is an ensemble itself.
+        combine: ``mean`` of scores or values, the same ``weights``-weighted, or ``vote`` of labels.
+        weights: One a member, adding up to 1; empty but for ``weights``.
+    """
+
+    members: "tuple[Slot, ...]"
+    combine: Combine
+    weights: tuple[float, ...] = ()
+
+
 class Slot(msgspec.Struct, frozen=True, kw_only=True):
     """One variant, resolved: which version, where its verified files lie on this host.
 
     Attributes:
         variant: Name in the deployment.
-        model: Registered model's name; for a remote variant, the name that it was declared by.
-        version: Its version number; ``f"{model}:{version}"`` is what answers call ``model_version``. 0: none is
-            registered, and they say ``model``.
-        digest: SHA-256 of the artefact's files; the store is addressed by it. For a remote variant, of its terms.
+        model: Registered model's name; where there is none, the name of the variant that was applied.
+        version: Its version number, and 0 where nothing is registered.
+        digest: SHA-256 of the artefact's files (of a remote variant: of its terms; of an ensemble: of its members'
+            and how they are combined); the store is addressed by it.
         path: Directory of the artefact in the local store; "" where there is none.
         runtime: Which runtime serves it.
         trust: What the deployment file allows (``pickle`` only where it says so).
         timeout: Seconds a request may wait for it.
+        device: Where an ONNX model runs.
         signature: What it takes and gives.
         lookup: Where its answers lie ready; None: they are computed.
         breaker: When it is left alone; None: never.
         remote: Which server computes them; None: this one.
+        ensemble: Whose answers it combines; None: it is one version.
     """
 
     variant: str
@@ -91,17 +110,25 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     digest: str
     path: str
-    runtime: Literal["onnx", "python", "remote"]
+    runtime: Literal["onnx", "python", "remote", "ensemble"]
     trust: Literal["none", "pickle"] = "none"
     timeout: float = 1.0
+    device: Device = "cpu"
     signature: Signature
     lookup: Lookup | None = None
     breaker: BreakerPolicy | None = BreakerPolicy()
     remote: Remote | None = None
+    ensemble: Ensemble | None = None
 
     @property
     def model_version(self) -> str:
+        """``name:version``, or the name of a variant without a registered version: what answers and rows say."""
         return f"{self.model}:{self.version}" if self.version else self.model
+
+    @property
+    def parts(self) -> "tuple[Slot, ...]":
+        """The registered versions that it takes: an ensemble's members, else itself."""
+        return (self,) if self.ensemble is None else self.ensemble.members
 
 
 class Arm(msgspec.Struct, frozen=True):

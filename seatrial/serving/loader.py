@@ -17,7 +17,7 @@ from seatrial.models.artefact import digest_of
 from seatrial.models.manifest import read_samples
 from seatrial.models.runtimes import Runtime, RuntimeFailure, Tensors, load
 from seatrial.protocol.features import Row
-from seatrial.routing.snapshot import Lookup, Slot, Snapshot
+from seatrial.routing.snapshot import Device, Ensemble, Lookup, Slot, Snapshot
 from seatrial.serving.deployed import Deployed
 from seatrial.serving.engine import Engine
 from seatrial.serving.recording import Recorder
@@ -42,6 +42,7 @@ class _Key(NamedTuple):
     runtime: str
     trust: str
     timeout: float | None
+    device: Device
     lookup: Lookup | None
     version: str
     """Whose answers a lookup finds; "" where the model itself is loaded."""
@@ -140,23 +141,36 @@ class Loader:
     def _engine(self, slot: Slot, snapshot: Snapshot, quarantine: Entries, keys: list[_Key]) -> Engine:
         withheld = any(entry.holds(snapshot.deployment, slot.variant, slot.digest) for entry in quarantine)
         slot = _rooted(slot, self._recorder.home.parent)
-        timeout = slot.timeout if slot.runtime != "onnx" and slot.lookup is None else None
+        timeout = None if slot.runtime == "onnx" or slot.lookup is not None else slot.timeout
         version = "" if slot.lookup is None else slot.model_version
-        key = _Key(slot.digest, slot.path, slot.runtime, slot.trust, timeout, slot.lookup, version, withheld)
+        key = _Key(
+            slot.digest, slot.path, slot.runtime, slot.trust, timeout, slot.device, slot.lookup, version, withheld
+        )
         engine = self._engines.get(key)
         if engine is None:
-            engine = self._engines[key] = Engine(Withheld() if withheld else self._loaded(slot, snapshot))
+            runtime = Withheld() if withheld else self._loaded(slot, snapshot, quarantine, keys)
+            engine = self._engines[key] = Engine(runtime)
             engine.warm = withheld
+        elif slot.ensemble is not None and slot.lookup is None and not withheld:
+            self._members(slot.ensemble, snapshot, quarantine, keys)
         self._users[key] = self._users.get(key, 0) + 1
         keys.append(key)
         return engine
 
-    def _loaded(self, slot: Slot, snapshot: Snapshot) -> Runtime:
+    def _members(self, ensemble: Ensemble, snapshot: Snapshot, quarantine: Entries, keys: list[_Key]) -> list[Runtime]:
+        """An ensemble's members, each loaded once with the variant that serves it alone."""
+        return [self._engine(member, snapshot, quarantine, keys).runtime for member in ensemble.members]
+
+    def _loaded(self, slot: Slot, snapshot: Snapshot, quarantine: Entries, keys: list[_Key]) -> Runtime:
+        if slot.ensemble is not None and slot.lookup is None:
+            from seatrial.models.ensemble_runtime import EnsembleRuntime  # only servers of such variants pay for it
+
+            return EnsembleRuntime(slot, self._members(slot.ensemble, snapshot, quarantine, keys), owned=False)
         is_default = slot.variant == snapshot.default
         mark = self._recorder.underway.mark(snapshot.deployment, slot.variant, slot.digest, default=is_default)
         mark.on()  # a file may be such that loading it ends the process
         try:
-            if slot.remote is None:
+            if slot.remote is None and slot.ensemble is None:
                 self._verify(slot)
             return self._load(slot)
         except (SeatrialError, OSError, msgspec.MsgspecError) as error:
@@ -204,7 +218,7 @@ def warm_up(variant: Variant, now: Callable[[], float] = time.monotonic) -> None
     Raises:
         SeatrialError: It does not answer its own samples.
     """
-    rows = read_samples(Path(variant.slot.path)) if variant.slot.lookup is None else []
+    rows = samples(variant.slot) if variant.slot.lookup is None else []
     if not rows:
         return
     deadline = now() + WARM_SECONDS
@@ -219,6 +233,14 @@ def warm_up(variant: Variant, now: Callable[[], float] = time.monotonic) -> None
     attempt.run(measured=False)
     if attempt.read is None:
         raise SeatrialError(f"{variant.version} ({variant.name}) does not answer a batch of samples: {attempt.error}")
+
+
+def samples(slot: Slot) -> Sequence[Row]:
+    """The version's sample rows; empty when it has none. An ensemble's have what each of its members needs."""
+    if slot.ensemble is None:
+        return read_samples(Path(slot.path))
+    together = zip(*(samples(member) for member in slot.ensemble.members), strict=False)
+    return [{name: value for row in reversed(rows) for name, value in row.items()} for rows in together]
 
 
 def greet(variant: Variant, snapshot: Snapshot) -> None:

@@ -26,7 +26,7 @@ def check_remotes(values: Values, found: Findings) -> None:
         if not isinstance(remote, dict):
             continue
         path = f"variants.{name}"
-        for key in ("lookup", "runtime"):
+        for key in ("lookup", "runtime", "device"):
             if key in variant:
                 found.add(
                     f"{path}.{key}", key, f"`{key}` is for a registered `model`, and `{name}` is remote; remove one"

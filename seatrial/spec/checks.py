@@ -6,6 +6,7 @@ second thing for a first mistake.
 
 from typing import Any
 
+from seatrial.spec.check_ensembles import check_ensembles
 from seatrial.spec.check_metrics import BUILT_IN, check_metrics
 from seatrial.spec.check_release import check_release
 from seatrial.spec.check_remote import check_remotes
@@ -24,6 +25,7 @@ def check(values: Values, found: Findings) -> None:
     """Notes every contradiction between the parts of a file."""
     _variants(values, found)
     check_remotes(values, found)
+    check_ensembles(values, found)
     _unit(values, found)
     _routing(values, found)
     _fallback(values, found)

@@ -69,13 +69,22 @@ class RemoteSpec(Model):
 
 
 class VariantSpec(Model):
+    """Exactly one of ``model``, ``remote`` and ``ensemble`` is set."""
+
     model: str | None = None
-    """``models:/name@alias`` or ``models:/name/version``; None: it is ``remote``."""
+    """``models:/name@alias`` or ``models:/name/version``."""
     remote: RemoteSpec | None = None
+    ensemble: tuple[str, ...] = ()
+    """Names of other variants, each with a ``model``, that answer as one."""
+    combine: Literal["mean", "vote", "weights"] = "mean"
+    weights: dict[str, float] = {}
+    """A share for each member, adding up to 1; only with ``combine: weights``."""
     timeout: float = 1.0
     trust: Literal["none", "pickle"] = "none"
     runtime: Literal["onnx", "python"] | None = None
     """None: what the registered version says."""
+    device: Literal["cpu", "cuda", "tensorrt", "openvino"] = "cpu"
+    """Where an ONNX model runs."""
     lookup: LookupSpec | None = None
     """None: every answer is computed."""
     breaker: BreakerSpec | None = BreakerSpec()

@@ -173,6 +173,14 @@ VARIANT = Record(
     {
         "model": Key(MODEL, "`models:/name@alias` (pinned when the file is applied) or `models:/name/7`."),
         "remote": Key(REMOTE, "A server of somebody else's that answers, instead of a registered `model`."),
+        "ensemble": Key(
+            Listed(NAME, least=2), "Instead of `model`: other variants that answer as one; pinned when it is applied."
+        ),
+        "combine": Key(
+            Choice(("mean", "vote", "weights")),
+            "Of an ensemble: the `mean` of scores or numbers (the default), one by `weights`, or a `vote` of labels.",
+        ),
+        "weights": Key(Named(NAME, SOME_SHARE), "With `combine: weights`: each member's share, adding up to 100%."),
         "timeout": Key(SOME_TIME, "How long a request waits for it before the default variant answers.", default="1s"),
         "trust": Key(
             Choice(("none", "pickle")),
@@ -180,6 +188,11 @@ VARIANT = Record(
             default="none",
         ),
         "runtime": Key(Choice(("onnx", "python")), "Which runtime serves it; without it, what the version says."),
+        "device": Key(
+            Choice(("cpu", "cuda", "tensorrt", "openvino")),
+            "Where an ONNX model runs; one that is not there is refused, not replaced.",
+            default="cpu",
+        ),
         "lookup": Key(LOOKUP, "Serve the version's answers from a table scored beforehand, instead of computing them."),
         "breaker": Key(
             Either(Choice(("off",)), BREAKER),
@@ -187,7 +200,7 @@ VARIANT = Record(
             default="{failures: 50%, open_for: 5s}",
         ),
     },
-    one_of=("model", "remote"),
+    one_of=("model", "remote", "ensemble"),
     forms='write `{model: "models:/name@alias"}`',
 )
 

@@ -187,6 +187,9 @@ class Listed:
                 path, node.plain, f"`{last(path)}` is {shown(node)} but must be a list: `[...]` or lines with `- `"
             )
             return BAD
+        if 0 < len(node.items) < self.least:
+            found.add(path, len(node.items), f"`{last(path)}` has {len(node.items)} and needs at least {self.least}")
+            return BAD
         if len(node.items) < self.least:
             found.add(path, "[]", f"`{last(path)}` is an empty list; put something in, or leave the key out")
             return BAD

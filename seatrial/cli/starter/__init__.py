@@ -90,9 +90,12 @@ def sample_request(home: Path, deployment: str, address: str) -> str:
     features: object = {}
     if revision is not None:
         snapshot = publication.read(deployment, revision)
-        samples = Path(snapshot.slot(snapshot.default).path) / "samples.json"
-        if samples.exists():
-            features = json.loads(samples.read_text("utf-8"))[0]
+        rows = [
+            json.loads(samples.read_text("utf-8"))[0]
+            for part in snapshot.slot(snapshot.default).parts
+            if (samples := Path(part.path) / "samples.json").exists()
+        ]
+        features = {name: value for row in reversed(rows) for name, value in row.items()}
     body = json.dumps({"unit": "somebody", "features": features}, ensure_ascii=False)
     quoted = body.replace("'", "'\\''")
     return f"curl -s http://{address}/v1/deployments/{deployment}/predict -w '\\n' -d '{quoted}'"

@@ -366,3 +366,15 @@ def test_a_lookup_is_served_as_the_file_says_it_now(harbour: Harbour) -> None:
     applied = harbour.apply(looked_up.replace("26h", "50h"))
     assert applied.published
     assert lookup() == Lookup(scores="scores/", key="unit", stale_after=50 * 3600.0)
+
+
+def test_the_device_is_the_variants_and_the_challengers_is_the_champions(harbour: Harbour) -> None:
+    harbour.apply(PLAIN.replace('@champion"', '@champion", device: cuda'))
+    assert harbour.serving.slot("champion").device == "cuda"
+    harbour.apply(PLAIN)
+    assert harbour.serving.slot("champion").device == "cpu"
+    with pytest.raises(BadInput, match="`challenger` runs on cuda and `champion` on cpu"):
+        harbour.apply(RELEASE.replace('"models:/churn/2"', '"models:/churn/2", device: cuda'))
+    harbour.registry.add("churn", 3, runtime="python", format="skops")
+    with pytest.raises(BadInput, match="`device: openvino`, which is for ONNX models; churn:3 is served by the py"):
+        harbour.apply(PLAIN.replace('@champion"', '/3", device: openvino'))

@@ -136,6 +136,7 @@ REFUSED = {
     "body": ('{remote: {open_inference: "http://h", model: m, body: "{{ features }}"}}', "`body` goes with `url`"),
     "path of an output": ('{remote: {open_inference: "http://h", model: m, answer: $.a}}', "the name of an output"),
     "lookup": ('{lookup: {scores: s}, remote: {url: "http://h", answer: $.a}}', "`legacy` is remote"),
+    "device": ('{device: cuda, remote: {url: "http://h", answer: $.a}}', "`legacy` is remote"),
     "runtime": ('{runtime: onnx, remote: {url: "http://h", answer: $.a}}', "`legacy` is remote"),
     "our header": ('{remote: {url: "http://h", answer: $.a, headers: {Content-Length: "3"}}}', "not yours to set"),
     "broken header": ('{remote: {url: "http://h", answer: $.a, headers: {X: "a\\r\\nY: b"}}}', "printable ASCII"),
