@@ -9,6 +9,7 @@ fixed seed. The generator spins on its core, because a timer would add its own m
 
 import argparse
 import json
+import math
 import random
 import select
 import socket
@@ -139,7 +140,7 @@ def _request(load: Load, number: int) -> bytes:
 
 def quantile(ascending: list[float], share: float) -> float:
     """The smallest value that at least ``share`` of the values do not exceed; 0.0 of nothing."""
-    return ascending[min(len(ascending) - 1, int(share * len(ascending)))] if ascending else 0.0
+    return ascending[max(0, math.ceil(share * len(ascending)) - 1)] if ascending else 0.0
 
 
 def main() -> None:
