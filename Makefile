@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 
-.PHONY: help demo test lint types layers check clients mlserver bench constraints clean
+.PHONY: help demo test lint types layers check clients mlserver bench bench-serving constraints clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\): .*## /  make \1\t/p; s/^\([a-z-]*\):  *## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -31,9 +31,12 @@ types:
 layers:
 	@$(BIN)/lint-imports --no-cache
 
-bench:           ## speed: the gateway beside bare servers, the ledger at 1 M and 10 M rows (wants wrk, two idle cores)
+bench-serving:   ## speed beside other servers, and single figures; publishes (wants wrk, nginx, two idle cores, half an hour)
 	@scripts/environment dev,bench
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.serving --publish
+	@$(BIN)/python -m bench.bars --publish
+
+bench: bench-serving ## all speed: serving, the ledger at 1 M and 10 M rows, batch and lookups
 	@$(BIN)/python bench/ledger.py --rows 1000000
 	@$(BIN)/python bench/ledger.py --rows 10000000
 	@$(BIN)/python -m bench.lookup --rows 200000

@@ -3,19 +3,19 @@
 import json
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-from sklearn.datasets import load_breast_cancer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-
 NAMES = tuple(f"f{i:02d}" for i in range(30))
 
 
 def make_model(place: Path) -> None:
     """Write ``model.onnx``, ``reference.parquet`` and ``features.json`` (one row by name) into ``place``."""
+    # Rivals read NAMES in environments that have none of these.
+    import numpy as np
+    import pandas as pd
     from skl2onnx import to_onnx
+    from sklearn.datasets import load_breast_cancer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
 
     data = load_breast_cancer()
     rows = data.data.astype(np.float32)

@@ -1,288 +1,175 @@
-"""Seatrial's gateway against bare servers of the same model: CPU per request and requests per second, as ratios.
+"""Seatrial beside other servers of the same model, in pairs of neighbouring turns: ``python -m bench.serving --help``.
 
-Every contestant is pinned to one core and the load (wrk) to the other; contestants take turns within each round, those
-that wait are stopped (SIGSTOP), and only ratios of neighbouring turns are quoted, because these machines are noisy.
+Servers run on one core and the load on the other. Seatrial is up all the time, a rival while it is measured; whoever
+waits for its turn is stopped (SIGSTOP). A pair is one turn of each under the same load, in an order that alternates,
+and only ratios within pairs are quoted, because machines are noisy. A rival whose installation, start or answers fail
+is listed with its last word.
 """
 
-import os
-import re
-import signal
+import argparse
+import copy
+import json
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from bench import ours, results
+from bench.contestant import Contestant, Unfit
+from bench.environments import python_of, version_of
+from bench.field import OURS_INFER, RIVALS, Answer, Rival
+from bench.load import Shape, Turn
 from bench.model import make_model
+from bench.rivals.session import Session
+from bench.serving_table import render
 
-SERVER_CORE, LOAD_CORE = 0, 1
-_TICK = os.sysconf("SC_CLK_TCK")
+WARM_SECONDS = 1.0
+FAR = 1 / 3
+FAR_PAIRS = 3
 
 
-class Turn(NamedTuple):
-    """One contestant's turn: requests a second, CPU microseconds a request, latency quantiles in milliseconds.
+class Plan(NamedTuple):
+    """How much is measured.
 
-    ``cpu_us`` is of all its processes (Seatrial's compactor and control work meanwhile, too); ``serving_us``
-    of those that answer.
+    Attributes:
+        rivals: Whom.
+        shapes: Under which loads.
+        pairs: Pairs of turns with each rival and load; `FAR_PAIRS` where ours then use under `FAR` of its CPU.
+        seconds: Length of a turn.
     """
 
-    rate: float
-    cpu_us: float
-    p50_ms: float
-    p99_ms: float
-    serving_us: float
-    failed: int
+    rivals: Sequence[Rival]
+    shapes: Sequence[Shape]
+    pairs: int
+    seconds: float
 
 
-class Contestant:
-    """A server in a process group of its own, pinned to the server's core."""
-
-    def __init__(self, name: str, command: list[str], port: int, path: str, place: Path, serving: str = "") -> None:
-        self.name = name
-        self.url = f"http://127.0.0.1:{port}"
-        self.path = path
-        self._serving = serving
-        log = (place / f"{re.sub(r'[^a-z]+', '-', name.lower())}.log").open("wb")
-        self.process = subprocess.Popen(
-            ["taskset", "-c", str(SERVER_CORE), *command],
-            cwd=place,
-            stdout=log,
-            stderr=log,
-            env=_environment(place),
-        )
-
-    def members(self) -> list[int]:
-        """Process ids of the contestant and all that it started."""
-        return _descendants(self.process.pid)
-
-    def cpu_seconds(self) -> float:
-        """CPU used so far by all its processes."""
-        return sum(_cpu_seconds(pid) for pid in self.members())
-
-    def serving_seconds(self) -> float:
-        """CPU used so far by those that answer requests."""
-        return sum(_cpu_seconds(pid) for pid in self.members() if self._serving in _command_line(pid))
-
-    def signal(self, number: int) -> None:
-        for pid in self.members():
-            _signal(pid, number)
-
-    def wait_ready(self, body: bytes) -> None:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                request = urllib.request.Request(self.url + self.path, body, {"Content-Type": "application/json"})
-                with urllib.request.urlopen(request, timeout=2) as answer:
-                    assert b"prediction" in answer.read()
-                    return
-            except (urllib.error.URLError, OSError) as error:
-                if time.monotonic() > deadline or self.process.poll() is not None:
-                    raise SystemExit(f"{self.name} did not become ready: {error}") from error
-                time.sleep(0.1)
-
-
-def _environment(place: Path) -> dict[str, str]:
-    return {
-        **os.environ,
-        "PYTHONPATH": str(Path(__file__).resolve().parent.parent),
-        "SEATRIAL_HOME": str(place / "home"),
-        "SEATRIAL_HTTP": "127.0.0.1:18080",
-        "SEATRIAL_GRPC": "off",
-        "SEATRIAL_CONTROL": "127.0.0.1:18082",
-        "OMP_NUM_THREADS": "1",
-    }
-
-
-def _descendants(pid: int) -> list[int]:
-    found = [pid]
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return []
-    for child in children:
-        found.extend(_descendants(int(child)))
+def measure(plan: Plan) -> dict[str, Any]:
+    """Everything, as `bench.serving_table.render` takes it."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        features, expected = prepare(place)
+        with running(ours.start(place, features), expected) as seatrial:
+            seatrial.settle()
+            infer = _speaking(seatrial, OURS_INFER, features)
+            found: dict[str, Any] = {
+                "machine": results.machine(),
+                "seconds": plan.seconds,
+                "rivals": {OURS_INFER.name: _against(infer, seatrial, plan, memory=False)},
+            }
+            for rival in plan.rivals:
+                found["rivals"][rival.name] = _rival(rival, seatrial, place, features, expected, plan)
+            found["memory_mib"] = seatrial.tree.memory_mib()
     return found
 
 
-def _cpu_seconds(pid: int) -> float:
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / _TICK
-
-
-def _command_line(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-    except OSError:
-        return ""
-
-
-def _signal(pid: int, number: int) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return
-
-
-def take_turn(contestant: Contestant, features: str, connections: int, seconds: int) -> Turn:
-    """Load one contestant and read off what it did."""
-    script = Path(__file__).with_name("load.lua")
-    command = ["taskset", "-c", str(LOAD_CORE), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
-    environment = {**os.environ, "BENCH_PATH": contestant.path, "BENCH_FEATURES": features}
-    before, serving = contestant.cpu_seconds(), contestant.serving_seconds()
-    said = subprocess.run(
-        [*command, "-s", str(script), contestant.url],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=environment,
-    ).stdout
-    return _read_wrk(said, contestant.cpu_seconds() - before, contestant.serving_seconds() - serving)
-
-
-def _read_wrk(said: str, cpu_seconds: float, serving_seconds: float) -> Turn:
-    requests = int(re.findall(r"(\d+) requests in", said)[0])
-    failed = sum(int(n) for n in re.findall(r"Non-2xx or 3xx responses: (\d+)", said))
-    quantiles = dict(re.findall(r"(50|99)%\s+([\d.]+\w+)", said))
-    return Turn(
-        rate=float(re.findall(r"Requests/sec:\s+([\d.]+)", said)[0]),
-        cpu_us=cpu_seconds / requests * 1e6,
-        p50_ms=_milliseconds(quantiles["50"]),
-        p99_ms=_milliseconds(quantiles["99"]),
-        serving_us=serving_seconds / requests * 1e6,
-        failed=failed,
-    )
-
-
-def _milliseconds(text: str) -> float:
-    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s)", text).groups()  # type: ignore[union-attr]
-    return float(number) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit]
-
-
-def _deploy(place: Path) -> None:
-    (place / "bench.yaml").write_text(
-        "deployment: bench\n"
-        "variants:\n"
-        "  champion: {model: 'models:/bench/1'}\n"
-        "  challenger: {model: 'models:/bench/1'}\n"
-        "routing:\n"
-        "  - {name: everybody, split: {champion: 50%, challenger: 50%}}\n"
-    )
-    for command in (
-        ["register", "bench", "model.onnx", "--data", "reference.parquet", "--target", "target"],
-        ["apply", "bench.yaml"],
-    ):
-        subprocess.run([sys.executable, "-m", "seatrial.cli", *command], cwd=place, env=_environment(place), check=True)
+def prepare(place: Path) -> tuple[dict[str, float], Answer]:
+    """The model and a home in ``place``: the row that is asked, and its answer by ONNX Runtime itself."""
+    make_model(place)
+    ours.register(place)
+    ours.apply(place, "bench", ours.SPLIT)
+    features = json.loads((place / "features.json").read_text())
+    answer = Session(str(place / "model.onnx")).one(features)
+    return features, (answer["prediction"], answer["score"])
 
 
 @contextmanager
-def contestants(place: Path) -> Iterator[list[Contestant]]:
-    """Seatrial with everything on, and the bare servers, all started and stopped together."""
-    model = str(place / "model.onnx")
-    up = [sys.executable, "-m", "seatrial.processes"]
-    bare = [sys.executable, "-m"]
-    path = "/v1/deployments/bench/predict"
+def running(contestant: Contestant, expected: Answer) -> Iterator[Contestant]:
+    """A contestant that answers rightly; ended behind. Raises Unfit."""
     with ExitStack() as stack:
-        started = [
-            Contestant("seatrial", up, 18080, path, place, serving="seatrial.serving.worker"),
-            Contestant("bare granian", [*bare, "bench.rivals.bare_granian", "18091", model], 18091, "/", place),
-            Contestant("bare uvloop", [*bare, "bench.rivals.bare_uvloop", "18092", model], 18092, "/", place),
-        ]
-        for contestant in started:
-            stack.callback(_end, contestant)
-        yield started
+        stack.callback(contestant.end)
+        contestant.wait_ready(expected)
+        yield contestant
 
 
-def _end(contestant: Contestant) -> None:
-    members = contestant.members()
-    contestant.signal(signal.SIGCONT)
-    contestant.process.terminate()
+def _speaking(contestant: Contestant, rival: Rival, features: dict[str, float]) -> Contestant:
+    """The same server asked in another way."""
+    other = copy.copy(contestant)
+    other.rival, other.body = rival, json.dumps(rival.speech.body(features))
+    return other
+
+
+def _rival(
+    rival: Rival, seatrial: Contestant, place: Path, features: dict[str, float], expected: Answer, plan: Plan
+) -> dict[str, Any]:
+    seatrial.tree.pause()
     try:
-        contestant.process.wait(30)
-    except subprocess.TimeoutExpired:
-        pass
-    for pid in members:
-        _signal(pid, signal.SIGKILL)
+        python = python_of(rival)
+        command = [python, "-m", f"bench.rivals.{rival.module}", str(rival.port), str(place)]
+        with running(Contestant(rival, command, place, features), expected) as contestant:
+            contestant.settle()
+            found = _against(contestant, seatrial, plan, memory=True)
+            found["version"] = version_of(rival, python)
+            return found
+    except Unfit as error:
+        print(f"{rival.name}: {error}", flush=True)
+        return {"error": str(error)[:300]}
+    finally:
+        seatrial.tree.resume()
 
 
-def measure(rounds: int, seconds: int, connections: tuple[int, ...]) -> dict[int, dict[str, list[Turn]]]:
-    """``rounds`` interleaved turns of every contestant at every number of connections."""
-    turns: dict[int, dict[str, list[Turn]]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        make_model(place)
-        _deploy(place)
-        features = (place / "features.json").read_text()
-        body = f'{{"unit":"u","features":{features}}}'.encode()
-        with contestants(place) as field:
-            for contestant in field:
-                contestant.wait_ready(body)
-            for count in connections:
-                turns[count] = {c.name: [] for c in field}
-                for _ in range(rounds):
-                    _round(field, features, count, seconds, turns[count])
-    return turns
+def _against(contestant: Contestant, seatrial: Contestant, plan: Plan, *, memory: bool) -> dict[str, Any]:
+    shapes = {shape.name: _pairs(contestant, seatrial, shape, plan) for shape in plan.shapes}
+    return {"shapes": shapes, **({"memory_mib": contestant.tree.memory_mib()} if memory else {})}
 
 
-def _round(
-    field: list[Contestant], features: str, connections: int, seconds: int, turns: dict[str, list[Turn]]
-) -> None:
-    for contestant in field:
-        for other in field:
-            other.signal(signal.SIGCONT if other is contestant else signal.SIGSTOP)
-        take_turn(contestant, features, connections, 1)
-        turn = take_turn(contestant, features, connections, seconds)
-        if turn.failed:
-            raise SystemExit(f"{contestant.name} failed {turn.failed} requests; nothing is reported")
-        turns[contestant.name].append(turn)
-        print(f"{connections:3d} connections  {contestant.name:14s} {turn}", flush=True)
+def _pairs(contestant: Contestant, seatrial: Contestant, shape: Shape, plan: Plan) -> list[dict[str, Any]]:
+    pairs: list[dict[str, Any]] = []
+    for number in range(plan.pairs):
+        if number == FAR_PAIRS and _ratio(pairs) < FAR:
+            break
+        both = {"ours": seatrial, "theirs": contestant}
+        order = list(both) if number % 2 == 0 else list(both)[::-1]
+        turns = {who: _turn(both[who], both, shape, plan.seconds) for who in order}
+        pairs.append({who: turn._asdict() for who, turn in turns.items()})
+    told = f"{len(pairs)} pairs, CPU ratio {_ratio(pairs):.3f}"
+    print(f"{contestant.rival.name:28s} {shape.name:28s} {told}", flush=True)
+    return pairs
 
 
-def table(turns: dict[int, dict[str, list[Turn]]]) -> str:
-    """The result as Markdown: medians, and ratios to each rival with their range over rounds."""
-    lines = []
-    for connections, by_name in turns.items():
-        rounds = len(next(iter(by_name.values())))
-        lines += [
-            f"**{connections} connections**, {rounds} interleaved rounds, medians:",
-            "",
-            "| server | requests/s | CPU µs/request | p50 ms | p99 ms | of it serving, µs |",
-            "|---|---|---|---|---|---|",
-        ]
-        for name, own in by_name.items():
-            middle = [statistics.median(t[i] for t in own) for i in range(5)]
-            lines.append(
-                f"| {name} | {middle[0]:,.0f} | {middle[1]:.1f} | {middle[2]:.2f} | {middle[3]:.2f} | {middle[4]:.1f} |"
+def _ratio(pairs: Sequence[dict[str, Any]]) -> float:
+    """Median of our CPU a request over theirs; a rival that used none that could be seen counts as a microsecond."""
+    return statistics.median(pair["ours"]["cpu_us"] / max(1.0, pair["theirs"]["cpu_us"]) for pair in pairs)
+
+
+def _turn(contestant: Contestant, both: dict[str, Contestant], shape: Shape, seconds: float) -> Turn:
+    for other in both.values():
+        other.tree.pause()
+    contestant.tree.resume()
+    contestant.turn(shape, WARM_SECONDS)
+    turn = contestant.turn(shape, seconds)
+    if turn.failed and shape.connections:
+        raise Unfit(f"{turn.failed} requests failed at {shape.name}")
+    return turn
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.serving", description=__doc__)
+    parser.add_argument("--only", nargs="+", metavar="MODULE", help="only these rivals (the names of their files)")
+    parser.add_argument("--pairs", type=int, default=9, help="pairs of turns with each rival and load (9)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="length of a turn (2)")
+    parser.add_argument("--connections", type=int, nargs="*", default=[4, 32], help="closed loops (4 32)")
+    parser.add_argument("--rates", type=float, nargs="*", default=[200.0], help="open loops, requests a second (200)")
+    parser.add_argument("--into", type=Path, help="folder of the JSON (.cache/bench)")
+    parser.add_argument("--publish", action="store_true", help="write bench/results and the table of bench/README.md")
+    parser.add_argument("--render", action="store_true", help="measure nothing: the table of the JSON that is there")
+    given = parser.parse_args()
+    results.run(
+        "serving",
+        given,
+        lambda: measure(
+            Plan(
+                [rival for rival in RIVALS if given.only is None or rival.module in given.only],
+                [*(Shape(connections=n) for n in given.connections), *(Shape(rate=rate) for rate in given.rates)],
+                given.pairs,
+                given.seconds,
             )
-        lines += [
-            "",
-            "| Seatrial ÷ | CPU per request (min, median, max) | requests/s (min, median, max) |",
-            "|---|---|---|",
-        ]
-        ours = by_name["seatrial"]
-        for name, theirs in by_name.items():
-            if name != "seatrial":
-                lines.append(f"| {name} | {_range(ours, theirs, _cpu)} | {_range(ours, theirs, _rate)} |")
-        lines.append("")
-    return "\n".join(lines)
+        ),
+        render,
+    )
 
 
-def _cpu(turn: Turn) -> float:
-    return turn.cpu_us
-
-
-def _rate(turn: Turn) -> float:
-    return turn.rate
-
-
-def _range(ours: list[Turn], theirs: list[Turn], of: Callable[[Turn], float]) -> str:
-    ratios = sorted(of(a) / of(b) for a, b in zip(ours, theirs, strict=True))
-    return f"{ratios[0]:.2f}, **{statistics.median(ratios):.2f}**, {ratios[-1]:.2f}"
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,8 @@
-"""uvloop + httptools + ONNX Runtime and nothing else: ``python -m bench.rivals.bare_uvloop PORT MODEL``."""
+"""uvloop + httptools + ONNX Runtime and nothing else: ``python -m bench.rivals.bare_uvloop PORT PLACE``."""
 
 import asyncio
 import sys
+from collections.abc import Callable
 
 import httptools
 import uvloop
@@ -10,7 +11,7 @@ from bench.rivals.scoring import Scorer
 
 
 class Edge(asyncio.Protocol):
-    def __init__(self, scorer: Scorer) -> None:
+    def __init__(self, scorer: Callable[[bytes], bytes]) -> None:
         self._scorer = scorer
         self._parser = httptools.HttpRequestParser(self)
         self._body: list[bytes] = []
@@ -32,11 +33,11 @@ class Edge(asyncio.Protocol):
         )
 
 
-async def serve(port: int, model: str) -> None:
-    scorer = Scorer(model)
+async def serve(port: int, scorer: Callable[[bytes], bytes]) -> None:
+    """Answer every request with what ``scorer`` makes of its body."""
     server = await asyncio.get_running_loop().create_server(lambda: Edge(scorer), "127.0.0.1", port)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(int(sys.argv[1]), sys.argv[2]))
+    uvloop.run(serve(int(sys.argv[1]), Scorer(f"{sys.argv[2]}/model.onnx")))
