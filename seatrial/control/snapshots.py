@@ -5,7 +5,7 @@ import msgspec
 from seatrial.protocol.outcome_shapes import label_kinds
 from seatrial.releases.records import DeploymentState, Pin
 from seatrial.releases.run import ReleaseRun
-from seatrial.routing.snapshot import Arm, ContextKey, Entry, LogPolicy, Lookup, Shadow, Slot, Snapshot
+from seatrial.routing.snapshot import Arm, Batch, Cache, ContextKey, Entry, LogPolicy, Lookup, Shadow, Slot, Snapshot
 from seatrial.spec.deployment import Deployment, EntrySpec, LogSpec, OutcomeSpec, ShadowStage, VariantSpec
 from seatrial.spec.errors import BadInput
 from seatrial.spec.outcome_shapes import OutcomeField, OutcomeShape
@@ -52,7 +52,13 @@ def _slot(spec: Deployment, pin: Pin) -> Slot:
     assert pin.slot is not None
     variant = spec.variants[pin.variant]
     return msgspec.structs.replace(
-        pin.slot, variant=pin.variant, timeout=variant.timeout, trust=variant.trust, lookup=_lookup(variant)
+        pin.slot,
+        variant=pin.variant,
+        timeout=variant.timeout,
+        trust=variant.trust,
+        lookup=_lookup(variant),
+        batch=None if variant.batch is None else Batch(rows=variant.batch.rows, delay=variant.batch.delay),
+        cache=None if variant.cache is None else Cache(bytes=variant.cache.bytes, ttl=variant.cache.ttl),
     )
 
 

@@ -25,6 +25,20 @@ class Lookup(msgspec.Struct, frozen=True, kw_only=True):
     stale_after: float | None = None
 
 
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """How many rows of waiting requests run together at most, and for how many seconds an idle model waits for them."""
+
+    rows: int = 64
+    delay: float = 0.0
+
+
+class Cache(msgspec.Struct, frozen=True, kw_only=True):
+    """How many bytes of answers a worker keeps, and for how many seconds each may be given again."""
+
+    bytes: int = 64 << 20
+    ttl: float = 600.0
+
+
 class Slot(msgspec.Struct, frozen=True, kw_only=True):
     """One variant, resolved: which version, where its verified files lie on this host.
 
@@ -39,6 +53,8 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
         timeout: Seconds a request may wait for it.
         signature: What it takes and gives.
         lookup: Where its answers lie ready; None: they are computed.
+        batch: How its calls are batched where it runs in threads; None: each runs alone.
+        cache: Which answers are given again; None: none.
     """
 
     variant: str
@@ -51,6 +67,8 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float = 1.0
     signature: Signature
     lookup: Lookup | None = None
+    batch: Batch | None = Batch()
+    cache: Cache | None = None
 
     @property
     def model_version(self) -> str:

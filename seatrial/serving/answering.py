@@ -16,9 +16,9 @@ from seatrial.routing.assign import draw
 from seatrial.routing.decision import Decision
 from seatrial.routing.people import Person
 from seatrial.serving.deployed import Deployed
-from seatrial.serving.engine import Shed
 from seatrial.serving.lookups import attempt_of
 from seatrial.serving.shadowing import Copy
+from seatrial.serving.threads import Shed
 from seatrial.serving.variant import Attempt, Variant
 
 FEW_ROWS = 64
@@ -210,7 +210,7 @@ class Answering:
         if len(attempt.rows) <= FEW_ROWS and not attempt.read_rows():
             return
         try:
-            future = variant.engine.submit(attempt.run)
+            future = variant.submit(attempt)
         except Shed as error:
             attempt.fail("shed", str(error))
             return

@@ -4,22 +4,20 @@ Threads belong to one model, so that a model that hangs occupies its own threads
 wait for them, further ones are shed at once.
 """
 
-import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar
 
 from numpy.typing import NDArray
 
 from seatrial.models.runtimes import Runtime, Tensors
+from seatrial.serving.batch_split import answer
+from seatrial.serving.batching import Batches, Ticket
 from seatrial.serving.pace import Pace
+from seatrial.serving.threads import Threads
 
 T = TypeVar("T")
-
-
-class Shed(Exception):
-    """Too many calls wait for this model already."""
 
 
 class Ticks(Protocol):
@@ -35,6 +33,11 @@ class Engine:
         runtime: The model; closed by `close`.
         threads: Calls that may run in threads at once.
         waiting: Calls that may wait for one of them.
+        abreast: Batches that run at once while they are as quick as usual.
+
+    Attributes:
+        together: Whether it takes batches; None: nobody knows yet.
+        batches: The calls that wait to be run together.
     """
 
     def __init__(
@@ -43,19 +46,18 @@ class Engine:
         *,
         threads: int = 4,
         waiting: int = 256,
+        abreast: int = 1,
         ticks: Ticks = time.perf_counter_ns,
         processor_ticks: Ticks = time.thread_time_ns,
     ) -> None:
         self.runtime = runtime
         self.pace = Pace()
         self.warm = False
+        self.together: bool | None = None
         self._ticks = ticks
         self._processor_ticks = processor_ticks
-        self._threads = threads
-        self._limit = threads + waiting
-        self._pool: ThreadPoolExecutor | None = None
-        self._held = 0
-        self._lock = threading.Lock()
+        self._threads = Threads(threads, waiting)
+        self.batches = Batches(self._threads, self._answer, abreast=abreast, ticks=ticks)
 
     def fits(self, rows: int) -> bool:
         """Whether a call of so many rows may run on the event loop."""
@@ -79,50 +81,19 @@ class Engine:
             pace.note((self._ticks() - started) / 1000, rows, ran / 1000)
 
     def submit(self, work: Callable[[], T]) -> "Future[T]":
-        """Run ``work`` in one of the model's threads.
-
-        What is cancelled while it waits is never run, but holds its place until a thread comes to it: a model that
-        hangs is asked by no more calls than may wait, however many of them were given up.
-
-        Raises:
-            Shed: Too many wait, or the engine is closed.
-        """
-        given: Future[T] = Future()
-        with self._lock:
-            if self._held >= self._limit:
-                raise Shed(f"{self._held} calls wait for the model")
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="model")
-            try:
-                queued = self._pool.submit(_run, given, work)
-            except RuntimeError as error:
-                raise Shed("the model is being closed") from error
-            self._held += 1
-        queued.add_done_callback(lambda done: self._release(done, given))
-        return given
+        """Run ``work`` in one of the model's threads; raises Shed. Places and cancelling as in `Threads.submit`."""
+        return self._threads.submit(work)
 
     @property
     def held(self) -> int:
         """Calls that run or wait in threads."""
-        return self._held
+        return self._threads.held
 
     def close(self) -> None:
         """Let the model go; calls that run in threads finish with it, those that wait are cancelled."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+        self.batches.close()
+        self._threads.close()
         self.runtime.close()
 
-    def _release(self, queued: "Future[None]", given: "Future[T]") -> None:
-        with self._lock:
-            self._held -= 1
-        if queued.cancelled():
-            given.cancel()
-
-
-def _run(given: "Future[T]", work: Callable[[], T]) -> None:
-    if not given.set_running_or_notify_cancel():
-        return
-    try:
-        given.set_result(work())
-    except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
-        given.set_exception(error)
+    def _answer(self, tickets: Sequence[Ticket]) -> None:
+        answer(tickets, self, tickets[0].batching.counts.ran)

@@ -4,6 +4,8 @@ Blocking work, done by the follower's thread, never by the event loop. A model i
 name it, so a swap that only moves weights loads nothing, and a rollback finds the old version where it was.
 """
 
+import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,11 +18,14 @@ from seatrial.models.manifest import read_manifest
 from seatrial.models.runtimes import Runtime, load
 from seatrial.protocol.features import Row
 from seatrial.routing.snapshot import Lookup, Slot, Snapshot
+from seatrial.serving.batch_check import Outputs, differs
 from seatrial.serving.deployed import Deployed
 from seatrial.serving.engine import Engine
 from seatrial.serving.recording import Recorder
 from seatrial.serving.variant import Attempt, Variant
 from seatrial.spec.errors import BadInput, SeatrialError
+
+log = logging.getLogger("seatrial.serving")
 
 WARM_CALLS = 8
 MEASURED_CALLS = 64
@@ -56,6 +61,7 @@ class Loader:
         recorder: Where the rows of what is loaded will go.
         load: Makes a runtime of a slot.
         digest: Digest of an artefact directory.
+        abreast: Batches of one model that run at once: the cores that this process has.
         monotonic: Seconds.
     """
 
@@ -65,11 +71,13 @@ class Loader:
         *,
         load: Callable[[Slot], Runtime] = load,
         digest: Callable[[Path], str] = digest_of,
+        abreast: int = 1,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._recorder = recorder
         self._load = load
         self._digest = digest
+        self._abreast = abreast
         self._now = monotonic
         self._engines: dict[_Key, Engine] = {}
         self._users: dict[_Key, int] = {}
@@ -127,7 +135,7 @@ class Loader:
         key = _Key(slot.digest, slot.path, slot.runtime, slot.trust, timeout, slot.lookup, version)
         engine = self._engines.get(key)
         if engine is None:
-            engine = self._engines[key] = Engine(self._loaded(slot))
+            engine = self._engines[key] = Engine(self._loaded(slot), abreast=self._abreast)
         self._users[key] = self._users.get(key, 0) + 1
         keys.append(key)
         return engine
@@ -150,6 +158,12 @@ class Loader:
                 self._engines.pop(key).close()
 
 
+def cores_each(processes: int) -> int:
+    """Cores for each of so many serving processes, at least 1."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // processes)
+
+
 def _rooted(slot: Slot, root: Path) -> Slot:
     """The slot with a relative path of scores made whole."""
     if slot.lookup is None:
@@ -168,17 +182,30 @@ def warm_up(variant: Variant, now: Callable[[], float] = time.monotonic) -> None
     if not rows:
         return
     deadline = now() + WARM_SECONDS
+    singles: list[Outputs] = []
     for call in range(WARM_CALLS + MEASURED_CALLS):
         attempt = Attempt(variant, [rows[call % len(rows)]])
         attempt.run(measured=call >= WARM_CALLS)
-        if attempt.read is None:
+        if attempt.outputs is None:
             raise SeatrialError(f"{variant.version} ({variant.name}) does not answer its own sample: {attempt.error}")
+        if call < len(rows):
+            singles.append(attempt.outputs)
         if now() > deadline:
             break
     attempt = Attempt(variant, rows)
     attempt.run(measured=False)
-    if attempt.read is None:
+    if attempt.outputs is None:
         raise SeatrialError(f"{variant.version} ({variant.name}) does not answer a batch of samples: {attempt.error}")
+    if len(rows) > 1:
+        _see_together(variant, attempt.outputs, singles)
+
+
+def _see_together(variant: Variant, together: Outputs, singles: Sequence[Outputs]) -> None:
+    """Note whether the model may be given several callers' rows at once."""
+    output = differs(together, singles)
+    variant.engine.together = output is None
+    if output is not None:
+        log.warning("calls of %s are not batched: %r changes with the rows beside it", variant.version, output)
 
 
 def samples(slot: Slot) -> Sequence[Row]:

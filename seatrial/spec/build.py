@@ -14,6 +14,7 @@ def build(values: Values) -> model.Deployment:
     makers = {
         "unit": _unit,
         "context": lambda context: {name: _context(kind) for name, kind in context.items()},
+        "variants": lambda variants: {name: _variant(variant) for name, variant in variants.items()},
         "release": _release,
         "monitors": _monitors,
         "log": _log,
@@ -32,6 +33,10 @@ def _unit(values: Values) -> Values:
 
 def _context(kind: str) -> Values:
     return {"kind": kind.removeprefix("optional "), "optional": kind.startswith("optional ")}
+
+
+def _variant(values: Values) -> Values:
+    return {key: None if key in ("batch", "cache") and value == "off" else value for key, value in values.items()}
 
 
 def _margin(values: Values) -> Values:

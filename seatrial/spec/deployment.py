@@ -36,6 +36,16 @@ class LookupSpec(Model):
     stale_after: float | None = None
 
 
+class BatchSpec(Model):
+    rows: int = 64
+    delay: float = 0.0
+
+
+class CacheSpec(Model):
+    bytes: int = 64 << 20
+    ttl: float = 600.0
+
+
 class VariantSpec(Model):
     model: str
     """``models:/name@alias`` or ``models:/name/version``."""
@@ -45,6 +55,10 @@ class VariantSpec(Model):
     """None: what the registered version says."""
     lookup: LookupSpec | None = None
     """None: every answer is computed."""
+    batch: BatchSpec | None = BatchSpec()
+    """None: every call runs alone."""
+    cache: CacheSpec | None = None
+    """None: no answer is given again."""
 
 
 class Margin(Model):

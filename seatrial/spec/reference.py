@@ -17,6 +17,8 @@ SECTIONS: dict[str, Record] = {
     "unit": grammar.UNIT,
     "variants": grammar.VARIANT,
     "lookup": grammar.LOOKUP,
+    "batch": grammar.BATCH,
+    "cache": grammar.CACHE,
     "routing": grammar.ENTRY,
     "outcomes": grammar.OUTCOME,
     "metrics": grammar.METRIC,

@@ -12,7 +12,7 @@ from seatrial.control.apply import apply
 from seatrial.control.perform import Who, promote, rollback
 from seatrial.control.site import Site
 from seatrial.releases.publication import PreparationFailed
-from seatrial.routing.snapshot import Lookup
+from seatrial.routing.snapshot import Batch, Cache, Lookup
 from seatrial.spec.errors import BadInput, Conflict, NotFound, SeatrialError
 from seatrial.spec.settings import load_settings
 from seatrial.spec.signature import Feature
@@ -366,3 +366,18 @@ def test_a_lookup_is_served_as_the_file_says_it_now(harbour: Harbour) -> None:
     applied = harbour.apply(looked_up.replace("26h", "50h"))
     assert applied.published
     assert lookup() == Lookup(scores="scores/", key="unit", stale_after=50 * 3600.0)
+
+
+def test_batches_and_a_cache_are_served_as_the_file_says_them_now(harbour: Harbour) -> None:
+    def settings() -> tuple[Batch | None, Cache | None]:
+        slot = harbour.serving.slot("night")
+        return slot.batch, slot.cache
+
+    night = PLAIN + '  night: {model: "models:/churn/2"}\n'
+    harbour.apply(night)
+    assert settings() == (Batch(rows=64, delay=0.0), None)
+    more = ", batch: {rows: 8, delay: 2ms}, cache: {bytes: 1MiB, ttl: 1h}}"
+    assert harbour.apply(night.replace('churn/2"}', f'churn/2"{more}')).published
+    assert settings() == (Batch(rows=8, delay=0.002), Cache(bytes=1 << 20, ttl=3600.0))
+    harbour.apply(night.replace('churn/2"}', 'churn/2", batch: off}'))
+    assert settings() == (None, None)

@@ -72,6 +72,8 @@ DEFAULTS = {
     "variants": "deployment: a\nvariants: {champion: {model: models:/m/1, @: #}}\n",
     "lookup": "deployment: a\nvariants: {champion: {model: models:/m/1}, b: {model: models:/m/1, "
     "lookup: {scores: s, @: #}}}\n",
+    "batch": "deployment: a\nvariants: {champion: {model: models:/m/1, batch: {@: #}}}\n",
+    "cache": "deployment: a\nvariants: {champion: {model: models:/m/1, cache: {@: #}}}\n",
     "outcomes": "deployment: a\nvariants: {champion: {model: models:/m/1}}\noutcomes: {o: {@: #}}\n",
     "metrics": "deployment: a\nvariants: {champion: {model: models:/m/1}}\noutcomes: {o: {}}\n"
     "metrics: {m: {kind: mean, outcome: o, within: 1d, @: #}}\n",
