@@ -1,4 +1,4 @@
-"""Whoever asks at the same moment, everybody gets the answer to his own rows by his own version, as if he were alone."""
+"""Whoever asks at the same moment, each gets the answer to his own rows by his own version, as if he were alone."""
 
 import asyncio
 import threading
