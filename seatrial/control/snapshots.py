@@ -6,7 +6,19 @@ from seatrial.control.ensembles import with_settings
 from seatrial.protocol.outcome_shapes import label_kinds
 from seatrial.releases.records import DeploymentState, Pin
 from seatrial.releases.run import ReleaseRun
-from seatrial.routing.snapshot import Arm, BreakerPolicy, ContextKey, Entry, LogPolicy, Lookup, Shadow, Slot, Snapshot
+from seatrial.routing.snapshot import (
+    Arm,
+    Batch,
+    BreakerPolicy,
+    Cache,
+    ContextKey,
+    Entry,
+    LogPolicy,
+    Lookup,
+    Shadow,
+    Slot,
+    Snapshot,
+)
 from seatrial.spec.deployment import Deployment, EntrySpec, LogSpec, OutcomeSpec, ShadowStage, VariantSpec
 from seatrial.spec.errors import BadInput
 from seatrial.spec.outcome_shapes import OutcomeField, OutcomeShape
@@ -57,6 +69,8 @@ def _slot(spec: Deployment, pin: Pin) -> Slot:
         variant=pin.variant,
         lookup=_lookup(variant) if pin.slot.remote is None else None,
         breaker=_breaker(variant),
+        batch=None if variant.batch is None else Batch(rows=variant.batch.rows, delay=variant.batch.delay),
+        cache=None if variant.cache is None else Cache(bytes=variant.cache.bytes, ttl=variant.cache.ttl),
     )
 
 

@@ -84,6 +84,20 @@ class Ensemble(msgspec.Struct, frozen=True, kw_only=True):
     weights: tuple[float, ...] = ()
 
 
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """How many rows of waiting requests run together at most, and for how many seconds an idle model waits for them."""
+
+    rows: int = 64
+    delay: float = 0.0
+
+
+class Cache(msgspec.Struct, frozen=True, kw_only=True):
+    """How many bytes of answers a worker keeps, and for how many seconds each may be given again."""
+
+    bytes: int = 64 << 20
+    ttl: float = 600.0
+
+
 class Slot(msgspec.Struct, frozen=True, kw_only=True):
     """One variant, resolved: which version, where its verified files lie on this host.
 
@@ -103,6 +117,8 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
         breaker: When it is left alone; None: never.
         remote: Which server computes them; None: this one.
         ensemble: Whose answers it combines; None: it is one version.
+        batch: How its calls are batched where it runs in threads; None: each runs alone.
+        cache: Which answers are given again; None: none.
     """
 
     variant: str
@@ -119,6 +135,8 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     breaker: BreakerPolicy | None = BreakerPolicy()
     remote: Remote | None = None
     ensemble: Ensemble | None = None
+    batch: Batch | None = Batch()
+    cache: Cache | None = None
 
     @property
     def model_version(self) -> str:

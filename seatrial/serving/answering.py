@@ -17,9 +17,9 @@ from seatrial.routing.assign import draw
 from seatrial.routing.decision import Decision
 from seatrial.routing.people import Person
 from seatrial.serving.deployed import Counts, Deployed
-from seatrial.serving.engine import Shed
 from seatrial.serving.lookups import attempt_of
 from seatrial.serving.shadowing import Copy
+from seatrial.serving.threads import Shed
 from seatrial.serving.variant import Attempt, Variant
 
 FEW_ROWS = 64
@@ -111,6 +111,18 @@ class Part:
             self.first = settled
         self.attempt = settled
 
+    def leave(self) -> None:
+        """The caller is gone: nobody waits for what is still open."""
+        if self.by is None:
+            self.give_up("timeout", "the caller left before the answer")
+            self.by = "none"
+
+
+def _left() -> bool:
+    """Whether the task that runs was cancelled itself, and not only what it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
 
 class Pending:
     """A request under way.
@@ -172,19 +184,30 @@ class Answering:
         return pending.shape(pending)
 
     async def finish(self, pending: Pending) -> Any:
-        """Await what runs in threads, then answer. Raises as `begin`."""
+        """Await what runs in threads, then answer. Raises as `begin`.
+
+        A caller who leaves cancels it: what still waits for him is not computed, and his rows say that he left.
+        """
         deployed = pending.deployed
         deployed.pending += 1
+        left: asyncio.CancelledError | None = None
         try:
-            if len(pending.parts) == 1:
-                await self._advance(pending.parts[0], deployed)
-            else:
-                await asyncio.gather(*(self._advance(part, deployed) for part in pending.parts))
+            try:
+                if len(pending.parts) == 1:
+                    await self._advance(pending.parts[0], deployed)
+                else:
+                    await asyncio.gather(*(self._advance(part, deployed) for part in pending.parts))
+            except asyncio.CancelledError as error:
+                left = error
+                for part in pending.parts:
+                    part.leave()
             self._count(pending)
             if sum(len(part.rows) for part in pending.parts) <= MANY_ROWS:
                 self._write(pending)
             else:
                 await asyncio.get_running_loop().run_in_executor(None, self._write, pending)
+            if left is not None:
+                raise left
             self._offer_copies(pending)
             return pending.shape(pending)
         finally:
@@ -253,7 +276,7 @@ class Answering:
         engine = variant.engine
         try:
             if engine.remote is None:
-                future = engine.submit(attempt.run, seconds)
+                future = variant.submit(attempt, seconds)
             else:
                 future = engine.send(engine.remote, attempt.ask(engine.remote, seconds))
         except Shed as error:
@@ -271,7 +294,7 @@ class Answering:
             if future.cancelled():
                 attempt.rows = ()  # it keeps its place in the queue, and need not keep a request's memory
         except asyncio.CancelledError:
-            if not future.cancelled():
+            if not future.cancelled() or _left():
                 raise
             part.give_up("shed", "the model is being closed")
 

@@ -247,6 +247,7 @@ class Connection(asyncio.Protocol):
         "_queue",
         "_quiet",
         "_size",
+        "_task",
         "_transport",
         "_unread",
         "_url",
@@ -272,6 +273,7 @@ class Connection(asyncio.Protocol):
         self._body: list[bytes] = []
         self._size = 0
         self._held = 0
+        self._task: asyncio.Task[None] | None = None
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
         self.deadline = 0.0
 
@@ -295,6 +297,8 @@ class Connection(asyncio.Protocol):
         self._let_go(self._held)
         self._broken = self._deaf = True
         self._queue.clear()
+        if self._task is not None:
+            self._loop.call_soon(self._task.cancel)  # not before it began: its answer is still to be closed
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
@@ -461,7 +465,8 @@ class Connection(asyncio.Protocol):
             self._send_response(answer, request.keep_alive)
         else:
             self._answering = True
-            self._loop.create_task(self._answer_later(answer, request.keep_alive, size))  # type: ignore[arg-type]
+            coming = self._answer_later(answer, request.keep_alive, size)  # type: ignore[arg-type]
+            self._task = self._loop.create_task(coming)
 
     async def _inflated(self, request: Request) -> Answer:
         """Answer a compressed request; inflate in a thread where that may take long: 4 KiB can become 4 MiB."""
@@ -489,6 +494,7 @@ class Connection(asyncio.Protocol):
         finally:
             self._edge.held -= size
         self._answering = False
+        self._task = None
         if isinstance(answer, Response):
             self._send_response(answer, keep_alive)
         else:

@@ -5,37 +5,21 @@ wait for them, or a call would wait longer than its caller does, further ones ar
 than anybody's patience answers nobody, and costs memory.
 """
 
-import threading
 import time
-from collections.abc import Callable, Coroutine
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar
 
 from numpy.typing import NDArray
 
 from seatrial.models.remote import RemoteRuntime
 from seatrial.models.runtimes import Runtime, Tensors
+from seatrial.serving.batch_split import answer
+from seatrial.serving.batching import Batches, Ticket
 from seatrial.serving.pace import Pace
+from seatrial.serving.threads import Shed, Threads
 
 T = TypeVar("T")
-
-
-_SMOOTHED = 0.3
-"""How much of a new call's duration enters the estimate of the next one's."""
-
-
-class Shed(Exception):
-    """A call is not taken.
-
-    Attributes:
-        reason: ``queue`` (too many wait), ``time`` (it would wait too long) or ``closing``.
-        seconds: After which another call makes sense.
-    """
-
-    def __init__(self, reason: str, message: str, seconds: float = 1.0) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.seconds = seconds
 
 
 class Ticks(Protocol):
@@ -51,6 +35,11 @@ class Engine:
         runtime: The model; closed by `close`.
         threads: Calls that may run in threads at once.
         waiting: Calls that may wait for one of them.
+        abreast: Batches that run at once while they are as quick as usual.
+
+    Attributes:
+        together: Whether it takes batches; None: nobody knows yet.
+        batches: The calls that wait to be run together.
     """
 
     def __init__(
@@ -59,6 +48,7 @@ class Engine:
         *,
         threads: int = 4,
         waiting: int = 256,
+        abreast: int = 1,
         ticks: Ticks = time.perf_counter_ns,
         processor_ticks: Ticks = time.thread_time_ns,
     ) -> None:
@@ -66,16 +56,11 @@ class Engine:
         self.remote = runtime if isinstance(runtime, RemoteRuntime) else None
         self.pace = Pace()
         self.warm = False
+        self.together: bool | None = None
         self._ticks = ticks
         self._processor_ticks = processor_ticks
-        self._threads = threads
-        self._limit = threads + waiting
-        self._pool: ThreadPoolExecutor | None = None
-        self._held = 0
-        self._lock = threading.Lock()
-        self._waiting = 0
-        self._call_ns = 0.0
-        self._running: dict[int, int] = {}
+        self._threads = Threads(threads, waiting, ticks)
+        self.batches = Batches(self._threads, self._answer, abreast=abreast, ticks=ticks)
 
     def fits(self, rows: int) -> bool:
         """Whether a call of so many rows may run on the event loop."""
@@ -99,111 +84,43 @@ class Engine:
             pace.note((self._ticks() - started) / 1000, rows, ran / 1000)
 
     def submit(self, work: Callable[[], T], patience: float | None = None) -> "Future[T]":
-        """Run ``work`` in one of the model's threads.
-
-        Args:
-            patience: Seconds that the caller waits; None: for ever.
-
-        What is cancelled while it waits is never run, but holds its place until a thread comes to it: a model that
-        hangs is asked by no more calls than may wait, however many of them were given up.
-
-        Raises:
-            Shed: Too many wait, it would wait for longer than the caller, or the engine is closed.
-        """
-        given: Future[T] = Future()
-        with self._lock:
-            if self._held >= self._limit:
-                raise Shed("queue", f"{self._held} calls wait for the model", self._wait())
-            wait = self._wait()
-            if patience is not None and wait > patience:
-                before = self._waiting + len(self._running)
-                said = f"{before} calls are before it, about {wait:.3g} s of them, and it waits {patience:.3g} s"
-                raise Shed("time", said, wait)
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="model")
-            try:
-                queued = self._pool.submit(self._run, given, work)
-            except RuntimeError as error:
-                raise Shed("closing", "the model is being closed") from error
-            self._held += 1
-            self._waiting += 1
-        given.add_done_callback(self._given_up)
-        queued.add_done_callback(lambda done: self._release(done, given))
-        return given
-
-    def _wait(self) -> float:
-        """Seconds that a new call would wait for a thread, about; asked under the lock.
-
-        A call is expected to last as long as the last ones did, and no less than all that run now have lasted already,
-        so that a model which stopped answering is noticed though nothing comes back from it.
-        """
-        before = self._waiting + len(self._running) - self._threads + 1
-        if before <= 0:
-            return 0.0
-        now = self._ticks()
-        youngest = now - max(self._running.values()) if len(self._running) >= max(1, self._threads) else 0
-        return max(self._call_ns, youngest) * before / max(1, self._threads) / 1e9
+        """Run ``work`` in one of the model's threads; raises Shed. Places and cancelling as in `Threads.submit`."""
+        return self._threads.submit(work, patience)
 
     def send(self, remote: RemoteRuntime, work: Coroutine[Any, Any, T]) -> "Future[T]":
         """Have ``work`` ask the remote model, in no thread; bounded as `submit` is. Raises Shed."""
-        with self._lock:
-            if self._held >= self._limit:
-                work.close()
-                raise Shed("queue", f"{self._held} calls wait for the model")
-            self._held += 1
+        try:
+            self._threads.admit()
+        except Shed:
+            work.close()
+            raise
         given = remote.send(work)
-        given.add_done_callback(self._let_go)
+        given.add_done_callback(lambda _: self._threads.release())
         return given
-
-    def _let_go(self, _: "Future[Any]") -> None:
-        with self._lock:
-            self._held -= 1
 
     @property
     def held(self) -> int:
         """Calls that run or wait, in threads or elsewhere."""
-        return self._held
+        return self._threads.held
 
     @property
     def running(self) -> int:
-        """Calls that run in threads now."""
-        return len(self._running)
+        """Calls and batches that run in threads now."""
+        return self._threads.running + self.batches.running
 
     def close(self) -> None:
         """Let the model go; calls that run in threads finish with it, those that wait are cancelled."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+        self.batches.close()
+        self._threads.close()
         self.runtime.close()
 
-    def _given_up(self, given: "Future[T]") -> None:
-        if given.cancelled():  # before it ran: it keeps its place, and no thread's time
-            with self._lock:
-                self._waiting -= 1
-
-    def _release(self, queued: "Future[None]", given: "Future[T]") -> None:
-        with self._lock:
-            self._held -= 1
-        if queued.cancelled():
-            given.cancel()
-
-    def _run(self, given: "Future[T]", work: Callable[[], T]) -> None:
-        if not given.set_running_or_notify_cancel():
+    def _answer(self, tickets: Sequence[Ticket]) -> None:
+        batching = tickets[0].batching
+        if batching.underway is None:
+            answer(tickets, self, batching.counts.ran)
             return
-        me, started = threading.get_ident(), self._ticks()
-        with self._lock:
-            self._waiting -= 1
-            self._running[me] = started
+        batching.underway.on()
         try:
-            result = work()
-        except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
-            self._ended(me, started)
-            given.set_exception(error)
-        else:
-            self._ended(me, started)
-            given.set_result(result)
-
-    def _ended(self, me: int, started: int) -> None:
-        with self._lock:
-            del self._running[me]
-            taken = self._ticks() - started
-            self._call_ns = taken if not self._call_ns else self._call_ns + _SMOOTHED * (taken - self._call_ns)
+            answer(tickets, self, batching.counts.ran)
+        finally:
+            batching.underway.off()

@@ -337,9 +337,14 @@ class Gateway:
         """
         check_count(len(given), self.limits.rows)
         rows = reporting.stored(given, self.find, self._deployed.values(), self._clock())
-        await asyncio.wrap_future(self.recorder.outcomes.append(rows))
-        self.recorder.counters.add(self._outcomes_slot, len(rows))
+        kept = asyncio.wrap_future(self.recorder.outcomes.append(rows))
+        kept.add_done_callback(lambda done: self._count_outcomes(done, len(rows)))
+        await asyncio.shield(kept)  # they are kept, whether or not the caller stays to hear it
         return [row.id for row in rows]
+
+    def _count_outcomes(self, kept: "asyncio.Future[Any]", rows: int) -> None:
+        if not kept.cancelled() and kept.exception() is None:
+            self.recorder.counters.add(self._outcomes_slot, rows)
 
     # How it goes.
 

@@ -146,7 +146,11 @@ class GrpcEdge:
         body = await _read(lambda: read_call(message), message.ByteSize())
         infer = asyncio.ensure_future(self._infer(message, body, context.time_remaining()))
         infer.add_done_callback(_look)
-        return await asyncio.shield(infer)
+        try:
+            return await asyncio.shield(infer)
+        except asyncio.CancelledError:
+            infer.cancel()  # the caller left; his rows are still written
+            raise
 
     async def _infer(self, message: Any, body: InferBody, seconds: float | None) -> Any:
         name, version = message.model_name, message.model_version or None

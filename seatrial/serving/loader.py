@@ -4,6 +4,8 @@ Blocking work, done by the follower's thread, never by the event loop. A model i
 name it, so a swap that only moves weights loads nothing, and a rollback finds the old version where it was.
 """
 
+import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,12 +20,15 @@ from seatrial.models.manifest import read_samples
 from seatrial.models.runtimes import Runtime, RuntimeFailure, Tensors, load
 from seatrial.protocol.features import Row
 from seatrial.routing.snapshot import Device, Ensemble, Lookup, Slot, Snapshot
+from seatrial.serving.batch_check import Outputs, differs
 from seatrial.serving.deployed import Deployed
 from seatrial.serving.engine import Engine
 from seatrial.serving.recording import Recorder
 from seatrial.serving.variant import Attempt, Variant
 from seatrial.spec.errors import BadInput, SeatrialError
 from seatrial.spec.signature import NUMERIC_KINDS, TEXT_KINDS, Feature
+
+log = logging.getLogger("seatrial.serving")
 
 WARM_CALLS = 8
 MEASURED_CALLS = 64
@@ -62,6 +67,7 @@ class Loader:
         recorder: Where the rows of what is loaded will go.
         load: Makes a runtime of a slot.
         digest: Digest of an artefact directory.
+        abreast: Batches of one model that run at once: the cores that this process has.
         monotonic: Seconds.
     """
 
@@ -71,11 +77,13 @@ class Loader:
         *,
         load: Callable[[Slot], Runtime] = load,
         digest: Callable[[Path], str] = digest_of,
+        abreast: int = 1,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._recorder = recorder
         self._load = load
         self._digest = digest
+        self._abreast = abreast
         self._now = monotonic
         self._engines: dict[_Key, Engine] = {}
         self._users: dict[_Key, int] = {}
@@ -149,7 +157,7 @@ class Loader:
         engine = self._engines.get(key)
         if engine is None:
             runtime = Withheld() if withheld else self._loaded(slot, snapshot, quarantine, keys)
-            engine = self._engines[key] = Engine(runtime)
+            engine = self._engines[key] = Engine(runtime, abreast=self._abreast)
             engine.warm = withheld
         elif slot.ensemble is not None and slot.lookup is None and not withheld:
             self._members(slot.ensemble, snapshot, quarantine, keys)
@@ -204,6 +212,12 @@ class Withheld:
         """There is nothing to let go."""
 
 
+def cores_each(processes: int) -> int:
+    """Cores for each of so many serving processes, at least 1."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // processes)
+
+
 def _rooted(slot: Slot, root: Path) -> Slot:
     """The slot with a relative path of scores made whole."""
     if slot.lookup is None:
@@ -222,17 +236,30 @@ def warm_up(variant: Variant, now: Callable[[], float] = time.monotonic) -> None
     if not rows:
         return
     deadline = now() + WARM_SECONDS
+    singles: list[Outputs] = []
     for call in range(WARM_CALLS + MEASURED_CALLS):
         attempt = Attempt(variant, [rows[call % len(rows)]])
         attempt.run(measured=call >= WARM_CALLS)
-        if attempt.read is None:
+        if attempt.outputs is None:
             raise SeatrialError(f"{variant.version} ({variant.name}) does not answer its own sample: {attempt.error}")
+        if call < len(rows):
+            singles.append(attempt.outputs)
         if now() > deadline:
             break
     attempt = Attempt(variant, rows)
     attempt.run(measured=False)
-    if attempt.read is None:
+    if attempt.outputs is None:
         raise SeatrialError(f"{variant.version} ({variant.name}) does not answer a batch of samples: {attempt.error}")
+    if len(rows) > 1:
+        _see_together(variant, attempt.outputs, singles)
+
+
+def _see_together(variant: Variant, together: Outputs, singles: Sequence[Outputs]) -> None:
+    """Note whether the model may be given several callers' rows at once."""
+    output = differs(together, singles)
+    variant.engine.together = output is None
+    if output is not None:
+        log.warning("calls of %s are not batched: %r changes with the rows beside it", variant.version, output)
 
 
 def samples(slot: Slot) -> Sequence[Row]:

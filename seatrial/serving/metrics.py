@@ -2,14 +2,29 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from seatrial.ledger.accounting import accounts
 from seatrial.ledger.counters import GAUGES, cumulative, parse_series, series
+from seatrial.serving.batch_counts import ROWS, WAIT
 from seatrial.serving.deployed import LATENCY
 
 PREFIX = "seatrial_"
-SECONDS = f"{PREFIX}request_latency_seconds"
+
+
+class _Shown(NamedTuple):
+    """How a histogram is shown: its name, what it is, and what its values are divided by."""
+
+    name: str
+    help: str
+    unit: float
+
+
+_HISTOGRAMS = {
+    LATENCY: _Shown("request_latency_seconds", "From decision to answer.", 1e6),
+    ROWS: _Shown("batch_rows", "Rows that a model in threads was asked for at once.", 1),
+    WAIT: _Shown("batch_wait_seconds", "How long the oldest request of a batch waited for its start.", 1e6),
+}
 _HELP = {
     "requests_total": "Requests, by the variant assigned, how they were answered, and how that variant's attempt went.",
     "requests_refused_total": "Requests refused because something in them was wrong.",
@@ -32,13 +47,15 @@ def exposition(counters: Mapping[str, int]) -> str:
     families: dict[str, list[str]] = defaultdict(list)
     for text, value in sorted(counters.items()):
         name, _ = parse_series(text)
-        if not name.startswith(LATENCY):
+        if not name.startswith(tuple(_HISTOGRAMS)):
             families[name].append(f"{PREFIX}{text} {value}")
     lines: list[str] = []
     for name, samples in families.items():
         kind = "gauge" if name in GAUGES else "counter"
         lines += [f"# HELP {PREFIX}{name} {_HELP.get(name, name)}", f"# TYPE {PREFIX}{name} {kind}", *samples]
-    return "\n".join([*lines, *_latency(counters)]) + "\n"
+    for name, shown in _HISTOGRAMS.items():
+        lines += _histogram(counters, name, shown)
+    return "\n".join(lines) + "\n"
 
 
 def selfcheck(counters: Mapping[str, int]) -> dict[str, Any]:
@@ -68,22 +85,23 @@ def selfcheck(counters: Mapping[str, int]) -> dict[str, Any]:
     }
 
 
-def _latency(counters: Mapping[str, int]) -> list[str]:
-    """The latency histogram, in seconds, as Prometheus wants it."""
-    sums = {tuple(sorted(labels.items())): value for labels, value in _sums(counters)}
-    found = cumulative(counters, LATENCY)
+def _histogram(counters: Mapping[str, int], name: str, shown: _Shown) -> list[str]:
+    """A histogram as Prometheus wants it."""
+    sums = _sums(counters, name)
+    found = cumulative(counters, name)
     if not found:
         return []
-    lines = [f"# HELP {SECONDS} From decision to answer.", f"# TYPE {SECONDS} histogram"]
+    full, unit = f"{PREFIX}{shown.name}", shown.unit
+    lines = [f"# HELP {full} {shown.help}", f"# TYPE {full} histogram"]
     for labels, buckets in sorted(found.items()):
         for edge, count in buckets.items():
-            limit = edge if edge == "+Inf" else f"{int(edge) / 1e6:g}"
-            lines.append(f"{series(f'{SECONDS}_bucket', **dict(labels), le=limit)} {count}")
-        lines.append(f"{series(f'{SECONDS}_sum', **dict(labels))} {sums.get(labels, 0) / 1e6:g}")
-        lines.append(f"{series(f'{SECONDS}_count', **dict(labels))} {max(buckets.values())}")
+            limit = edge if edge == "+Inf" else f"{int(edge) / unit:g}"
+            lines.append(f"{series(f'{full}_bucket', **dict(labels), le=limit)} {count}")
+        lines.append(f"{series(f'{full}_sum', **dict(labels))} {sums.get(labels, 0) / unit:g}")
+        lines.append(f"{series(f'{full}_count', **dict(labels))} {max(buckets.values())}")
     return lines
 
 
-def _sums(counters: Mapping[str, int]) -> list[tuple[dict[str, str], int]]:
+def _sums(counters: Mapping[str, int], name: str) -> dict[tuple[tuple[str, str], ...], int]:
     parsed = [(*parse_series(text), value) for text, value in counters.items()]
-    return [(labels, value) for name, labels, value in parsed if name == f"{LATENCY}_sum"]
+    return {tuple(sorted(labels.items())): value for found, labels, value in parsed if found == f"{name}_sum"}

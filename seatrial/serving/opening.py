@@ -7,7 +7,7 @@ from pathlib import Path
 from seatrial.ledger.quarantine import read_quarantine
 from seatrial.releases.subscription import Subscription
 from seatrial.serving.gateway import Gateway, wall_clock
-from seatrial.serving.loader import Loader
+from seatrial.serving.loader import Loader, cores_each
 from seatrial.serving.recording import Recorder
 
 
@@ -27,7 +27,7 @@ def open_gateway(home: Path, name: str | None = None, *, clock: Callable[[], int
     called = name or f"program-{os.getpid()}"
     recorder = Recorder(home, called, clock=clock)
     gateway = Gateway(recorder, clock=clock)
-    loader = Loader(recorder)
+    loader = Loader(recorder, abreast=cores_each(1))
     gateway.obey(read_quarantine(home))
     for snapshot in Subscription(home, called).active().values():
         gateway.activate(gateway.prepare(loader.prepare(snapshot, active=True)))

@@ -1,6 +1,8 @@
 """One variant of a deployment, ready to answer, and one attempt at an answer."""
 
+import logging
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 from numpy.typing import NDArray
@@ -8,12 +10,15 @@ from numpy.typing import NDArray
 from seatrial.ledger.log import RowBuffer
 from seatrial.ledger.rows import ColumnType, Envelope, RowSchema, Status
 from seatrial.models.remote import LateAnswer, RemoteRuntime
-from seatrial.models.runtimes import RuntimeFailure
+from seatrial.models.runtimes import RuntimeFailure, Tensors
 from seatrial.protocol.answers import Answers, Prediction, Read, UnreadableAnswer
 from seatrial.protocol.features import Encoded, Encoder, Row
 from seatrial.protocol.inference import only_binary
 from seatrial.routing.people import Person
 from seatrial.routing.snapshot import Slot, Snapshot
+from seatrial.serving.batch_check import is_fixed
+from seatrial.serving.batch_counts import BatchCounts
+from seatrial.serving.batching import Batching, Marked
 from seatrial.serving.breaker import Breaker
 from seatrial.serving.engine import Engine
 from seatrial.serving.recording import Recorder
@@ -21,6 +26,8 @@ from seatrial.spec.errors import BadInput
 
 MAX_ERROR = 200
 """Characters of a failure's reason that are kept in its row."""
+
+log = logging.getLogger("seatrial.serving")
 
 
 class Variant:
@@ -41,6 +48,7 @@ class Variant:
         "_append",
         "_has_texts",
         "answers",
+        "batching",
         "breaker",
         "buffer",
         "encoder",
@@ -66,6 +74,7 @@ class Variant:
         self.engine = engine
         self.encoder = Encoder(slot.signature, strict=snapshot.strict_features)
         self.answers = Answers(slot.signature)
+        self.batching = _batching(slot, snapshot.deployment, recorder, self.underway)
         self.only_binary = only_binary(slot.signature)
         schema = row_schema(snapshot, slot, self.answers)
         names = [feature.name for feature in slot.signature.vectors]
@@ -75,6 +84,20 @@ class Variant:
         self._has_texts = bool(schema.texts)
         numbers = tuple(feature.name for feature in slot.signature.numbers)
         self.logs_all_numbers = tuple(name for name, _ in schema.numbers) == numbers and not snapshot.log.redact
+
+    def submit(self, attempt: "Attempt", seconds: float | None = None) -> "Future[None]":
+        """Let the attempt run in one of the model's threads, together with others when the model is busy.
+
+        Args:
+            seconds: How long its caller waits; None: for ever.
+
+        Raises:
+            Shed: Too many calls wait for the model, or it would wait for longer than its caller.
+        """
+        encoded, engine = attempt.encoded, self.engine
+        if self.batching is None or encoded is None or engine.together is False:
+            return engine.submit(attempt.run, seconds)
+        return engine.batches.join(self.batching.ticket(attempt, encoded.tensors, len(attempt.rows)), seconds)
 
     def write(
         self,
@@ -107,6 +130,18 @@ class Variant:
                 if self.pick_vectors:
                     vectors = [encoded.vectors[position][index] for index in self.pick_vectors]
         self._append(envelope, person.context, numbers, texts, vectors, prediction)
+
+
+def _batching(slot: Slot, deployment: str, recorder: Recorder, underway: Marked) -> Batching | None:
+    """How its calls are batched; None: each runs alone."""
+    if slot.batch is None or slot.lookup is not None or slot.remote is not None:
+        return None
+    fixed = is_fixed(slot.signature)
+    if fixed is not None:
+        log.warning("calls of %s are not batched: the number of rows of %r is fixed", slot.model_version, fixed)
+        return None
+    counts = BatchCounts(recorder, {"deployment": deployment, "variant": slot.variant})
+    return Batching(slot.batch.rows, slot.batch.delay, slot.timeout, counts, underway)
 
 
 def row_schema(snapshot: Snapshot, slot: Slot, answers: Answers) -> RowSchema:
@@ -206,6 +241,26 @@ class Attempt:
             self.fail("error", str(error))
         else:
             self.fail("error", f"{type(error).__name__}: {error}")
+
+    @property
+    def answered(self) -> bool:
+        """It has its answer."""
+        return self.read is not None
+
+    def take(self, outputs: Tensors, rows: int) -> None:
+        """Read the answer out of its rows of a batch's outputs; what is wrong with it is kept, never raised."""
+        try:
+            self.read = self.variant.answers.read(outputs, rows)
+            self.outputs = outputs
+        except UnreadableAnswer as error:
+            self.fail("error", str(error))
+        except Exception as error:  # noqa: BLE001 - as above
+            self.fail("error", f"{type(error).__name__}: {error}")
+
+    def blame(self, error: str) -> None:
+        """Count a failure of the variant here, though the caller has his answer."""
+        self.status = "error"
+        self.error = error[:MAX_ERROR]
 
     def read_rows(self) -> bool:
         """Encode now; False when the rows do not fit, and then the attempt has failed."""

@@ -22,7 +22,7 @@ from seatrial.serving.edge import Edge
 from seatrial.serving.follower import Follower
 from seatrial.serving.gateway import Gateway, wall_clock
 from seatrial.serving.grpc_edge import GrpcEdge
-from seatrial.serving.loader import Loader
+from seatrial.serving.loader import Loader, cores_each
 from seatrial.serving.recording import Recorder
 from seatrial.serving.routes import Routes
 from seatrial.spec.settings import Settings, load_settings
@@ -44,7 +44,7 @@ async def serve(listener: socket.socket, home: Path, worker: str, settings: Sett
     recorder = Recorder(home, worker, clock=wall_clock, acknowledge=settings.acknowledge)
     gateway = Gateway(recorder)
     subscription = Subscription(home, worker)
-    follower = Follower(gateway, Loader(recorder), subscription)
+    follower = Follower(gateway, Loader(recorder, abreast=cores_each(settings.workers)), subscription)
     subscription.join()
     try:
         await asyncio.to_thread(follower.load_active)

@@ -8,13 +8,16 @@ from seatrial.spec.units import Amount
 Values = dict[str, Any]
 
 
+_MAY_BE_OFF = ("batch", "cache", "breaker")
+
+
 def build(values: Values) -> model.Deployment:
     """Makes the frozen deployment; ``values`` have passed every check."""
     made = dict(values)
     makers = {
         "unit": _unit,
-        "variants": lambda variants: {name: _variant(variant) for name, variant in variants.items()},
         "context": lambda context: {name: _context(kind) for name, kind in context.items()},
+        "variants": lambda variants: {name: _variant(variant) for name, variant in variants.items()},
         "release": _release,
         "monitors": _monitors,
         "log": _log,
@@ -31,12 +34,12 @@ def _unit(values: Values) -> Values:
     return {{"from": "source"}.get(key, key): value for key, value in values.items()}
 
 
-def _variant(values: Values) -> Values:
-    return {**values, "breaker": None} if values.get("breaker") == "off" else values
-
-
 def _context(kind: str) -> Values:
     return {"kind": kind.removeprefix("optional "), "optional": kind.startswith("optional ")}
+
+
+def _variant(values: Values) -> Values:
+    return {key: None if key in _MAY_BE_OFF and value == "off" else value for key, value in values.items()}
 
 
 def _margin(values: Values) -> Values:

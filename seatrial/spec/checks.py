@@ -10,7 +10,7 @@ from seatrial.spec.check_ensembles import check_ensembles
 from seatrial.spec.check_metrics import BUILT_IN, check_metrics
 from seatrial.spec.check_release import check_release
 from seatrial.spec.check_remote import check_remotes
-from seatrial.spec.deployment import LogSpec, MetricSpec
+from seatrial.spec.deployment import LogSpec, MetricSpec, VariantSpec
 from seatrial.spec.problems import Findings, did_you_mean
 from seatrial.spec.secrets import literal_secret
 from seatrial.spec.shapes import BAD
@@ -18,7 +18,7 @@ from seatrial.spec.units import show, show_duration, show_share
 
 Values = dict[str, Any]
 
-KEEP, GRACE = LogSpec().keep, MetricSpec(kind="mean").grace
+KEEP, GRACE, TIMEOUT = LogSpec().keep, MetricSpec(kind="mean").grace, VariantSpec(model="").timeout
 
 
 def check(values: Values, found: Findings) -> None:
@@ -67,6 +67,25 @@ def _variants(values: Values, found: Findings) -> None:
             "name a variant without `lookup` as `default`, or give a `fallback`"
         )
         found.add(f"variants.{default}.lookup", default, message)
+    _computed(variants, found)
+
+
+def _computed(variants: Values, found: Findings) -> None:
+    """What belongs to computing an answer has nothing to do where it is looked up, and no delay outlasts the caller."""
+    for name, variant in variants.items():
+        if not isinstance(variant, dict):
+            continue
+        for key in ("batch", "cache"):
+            if "lookup" in variant and variant.get(key, "off") not in ("off", BAD):
+                message = f"`{name}` is looked up, so there is nothing to {key}; remove `{key}` or `lookup`"
+                found.add(f"variants.{name}.{key}", name, message)
+        delay, timeout = part(variant, "batch", dict).get("delay"), variant.get("timeout", TIMEOUT)
+        if isinstance(delay, float) and isinstance(timeout, float) and delay * 2 > timeout:
+            message = (
+                f"a batch of `{name}` may wait {show_duration(delay)}, over half of the {show_duration(timeout)} that "
+                "a request waits for an answer (`timeout`); make `delay` shorter"
+            )
+            found.add(f"variants.{name}.batch.delay", show_duration(delay), message)
 
 
 def _unit(values: Values, found: Findings) -> None:

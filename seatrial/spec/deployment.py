@@ -68,6 +68,16 @@ class RemoteSpec(Model):
         return self.url or self.open_inference or ""
 
 
+class BatchSpec(Model):
+    rows: int = 64
+    delay: float = 0.0
+
+
+class CacheSpec(Model):
+    bytes: int = 64 << 20
+    ttl: float = 600.0
+
+
 class VariantSpec(Model):
     """Exactly one of ``model``, ``remote`` and ``ensemble`` is set."""
 
@@ -89,6 +99,10 @@ class VariantSpec(Model):
     """None: every answer is computed."""
     breaker: BreakerSpec | None = BreakerSpec()
     """None: off."""
+    batch: BatchSpec | None = BatchSpec()
+    """None: every call runs alone."""
+    cache: CacheSpec | None = None
+    """None: no answer is given again."""
 
     @property
     def reference(self) -> str:

@@ -23,6 +23,7 @@ from seatrial.spec.shapes import (
     Shape,
     Text,
     Unit,
+    anchored,
     shown,
 )
 from seatrial.spec.tree import Node
@@ -48,6 +49,7 @@ DURATION = Unit(units.parse_duration, units.DURATION_PATTERN)
 SOME_TIME = Unit(units.parse_duration, units.DURATION_PATTERN, zero=False)
 PERCENT = Unit(units.parse_percent, units.PERCENT_PATTERN)
 COUNT = Number(minimum=1, maximum=1e9, whole=True)
+MEMORY = Parsed(units.parse_bytes, {"type": "string", "pattern": anchored(units.BYTES_PATTERN)})
 AMOUNT = Parsed(
     units.parse_amount,
     {
@@ -168,6 +170,32 @@ REMOTE = Record(
     '`{open_inference: "http://host:port", model: name}`',
 )
 
+BATCH = Record(
+    "a batch",
+    {
+        "rows": Key(
+            Number(minimum=2, maximum=4096, whole=True),
+            "The most rows of waiting requests that are computed in one call.",
+            default="64",
+        ),
+        "delay": Key(
+            DURATION,
+            "How long a model that is idle waits for more requests; at 0s a request that finds it idle runs at once.",
+            default="0s",
+        ),
+    },
+    forms="write `{rows: 64, delay: 2ms}`, or `off`",
+)
+
+CACHE = Record(
+    "a cache",
+    {
+        "bytes": Key(MEMORY, "The most memory that its answers take in each worker.", default="64MiB"),
+        "ttl": Key(SOME_TIME, "How long an answer may be given again.", default="10m"),
+    },
+    forms="write `{bytes: 64MiB, ttl: 10m}`, or `off`",
+)
+
 VARIANT = Record(
     "a variant",
     {
@@ -198,6 +226,16 @@ VARIANT = Record(
             Either(Choice(("off",)), BREAKER),
             "When it is left alone for a while because it keeps failing; `off`: never.",
             default="{failures: 50%, open_for: 5s}",
+        ),
+        "batch": Key(
+            Either(Choice(("off",)), BATCH),
+            "How requests that wait for a busy model are computed together; `off`: each by itself.",
+            default="{rows: 64, delay: 0s}",
+        ),
+        "cache": Key(
+            Either(Choice(("off",)), CACHE),
+            "Give an answer again to the same inputs, instead of computing it.",
+            default="off",
         ),
     },
     one_of=("model", "remote", "ensemble"),

@@ -19,6 +19,8 @@ SECTIONS: dict[str, Record] = {
     "lookup": grammar.LOOKUP,
     "breaker": grammar.BREAKER,
     "remote": grammar.REMOTE,
+    "batch": grammar.BATCH,
+    "cache": grammar.CACHE,
     "routing": grammar.ENTRY,
     "outcomes": grammar.OUTCOME,
     "metrics": grammar.METRIC,

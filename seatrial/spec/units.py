@@ -1,4 +1,5 @@
-"""The spellings of the deployment file: shares (``5%``), durations (``50ms 30s 30m 12h 7d``) and amounts of a margin.
+"""The spellings of the deployment file: shares (``5%``), durations (``50ms 30s 30m 12h 7d``), memory
+(``64MiB``) and amounts of a margin.
 
 Each has exactly one form, so that a number never means two things. The patterns are shared with the JSON Schema.
 """
@@ -14,11 +15,13 @@ DIGITS = r"[0-9]{1,12}(\.[0-9]{1,12})?"
 SHARE_PATTERN = r"(100(\.0{1,12})?|[0-9]{1,2}(\.[0-9]{1,12})?)%"
 PERCENT_PATTERN = rf"{DIGITS}%"
 DURATION_PATTERN = rf"{DIGITS}(ms|s|m|h|d)"
+BYTES_PATTERN = r"[1-9][0-9]{0,5}(KiB|MiB|GiB)"
 SECONDS = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600), "d": Decimal(86400)}
 
 SHARE_FORMS = "a share is written with a percent sign, from `0%` to `100%`, like `5%` or `0.5%`"
 PERCENT_FORMS = "it is written with a percent sign, like `2%` or `0.5%`"
 DURATION_FORMS = "a duration is a number and a unit, like `50ms`, `30s`, `30m`, `12h` or `7d`"
+BYTES_FORMS = "it is a whole number and a unit, like `64MiB` or `1GiB`"
 AMOUNT_FORMS = "it is in the metric's unit: `0.1%` for shares, `5ms` for latencies, a number like `0.50` for values"
 MARGIN_FORMS = (
     "a margin is written `{relative: 2%}` or `{absolute: x}` with x in the metric's unit (`0.1%`, `5ms` or `0.50`)"
@@ -69,6 +72,19 @@ def parse_duration(value: object) -> float:
         raise BadInput(f"{show(value)} is not a duration: {DURATION_FORMS}")
     unit = match.group(2)
     return float(Decimal(match.group(0)[: -len(unit)]) * SECONDS[unit])
+
+
+def parse_bytes(value: object) -> int:
+    """Reads ``64MiB`` as 67108864.
+
+    Raises:
+        BadInput: It is no amount of memory; the message shows the forms.
+    """
+    match = re.fullmatch(BYTES_PATTERN, value) if isinstance(value, str) else None
+    if match is None:
+        raise BadInput(f"{show(value)} is not an amount of memory: {BYTES_FORMS}")
+    unit = match.group(1)
+    return int(match.group(0).removesuffix(unit)) << {"KiB": 10, "MiB": 20, "GiB": 30}[unit]
 
 
 def parse_amount(value: object) -> Amount:

@@ -12,7 +12,7 @@ from seatrial.control.apply import apply
 from seatrial.control.perform import Who, promote, rollback
 from seatrial.control.site import Site
 from seatrial.releases.publication import PreparationFailed
-from seatrial.routing.snapshot import Lookup
+from seatrial.routing.snapshot import Batch, Cache, Lookup
 from seatrial.spec.errors import BadInput, Conflict, NotFound, SeatrialError
 from seatrial.spec.settings import load_settings
 from seatrial.spec.signature import Feature
@@ -378,3 +378,18 @@ def test_the_device_is_the_variants_and_the_challengers_is_the_champions(harbour
     harbour.registry.add("churn", 3, runtime="python", format="skops")
     with pytest.raises(BadInput, match="`device: openvino`, which is for ONNX models; churn:3 is served by the py"):
         harbour.apply(PLAIN.replace('@champion"', '/3", device: openvino'))
+
+
+def test_batches_and_a_cache_are_served_as_the_file_says_them_now(harbour: Harbour) -> None:
+    def settings() -> tuple[Batch | None, Cache | None]:
+        slot = harbour.serving.slot("night")
+        return slot.batch, slot.cache
+
+    night = PLAIN + '  night: {model: "models:/churn/2"}\n'
+    harbour.apply(night)
+    assert settings() == (Batch(rows=64, delay=0.0), None)
+    more = ", batch: {rows: 8, delay: 2ms}, cache: {bytes: 1MiB, ttl: 1h}}"
+    assert harbour.apply(night.replace('churn/2"}', f'churn/2"{more}')).published
+    assert settings() == (Batch(rows=8, delay=0.002), Cache(bytes=1 << 20, ttl=3600.0))
+    harbour.apply(night.replace('churn/2"}', 'churn/2", batch: off}'))
+    assert settings() == (None, None)

@@ -2,10 +2,12 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from seatrial.models.artefact import digest_of
@@ -141,6 +143,33 @@ def test_a_model_that_fails_on_its_own_samples_is_not_served(here: Bench, tmp_pa
     with pytest.raises(SeatrialError, match="does not answer its own sample: no such operator"):
         loader.prepare(snapshot(slots=(slot("champion", 1, path=str(directory)),)))
     assert loader.loaded == 0
+
+
+class Ranks(Scripted):
+    """A model that looks at the whole batch."""
+
+    def run(self, inputs: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
+        ages = inputs["X"][:, 0]
+        scores = ages / ages.sum()
+        return {"label": np.zeros(len(ages), np.int64), "probabilities": np.stack([1 - scores, scores], axis=1)}
+
+
+@pytest.mark.parametrize(("model", "together"), [(Scripted, True), (Ranks, False)])
+def test_whether_a_model_takes_batches_is_seen_on_its_samples(
+    here: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture, model: type[Scripted], together: bool
+) -> None:
+    directory = tmp_path / "digest-1"
+    directory.mkdir()
+    manifest = Manifest(
+        name="m", file="f", format="onnx", runtime="onnx", signature=slot("c").signature, samples="s.json"
+    )
+    (directory / "manifest.json").write_bytes(msgspec.json.encode(manifest))
+    (directory / "s.json").write_bytes(msgspec.json.encode([GOOD, {**GOOD, "age": 41.0}]))
+    loader = Loader(here.recorder, load=lambda _: model(), digest=lambda path: path.name)
+    deployed = loader.prepare(snapshot(slots=(slot("champion", 1, path=str(directory)),)))
+    assert deployed.default.engine.together is together
+    said = "calls of churn:1 are not batched: 'probabilities' changes with the rows beside it"
+    assert (said in caplog.text) is not together
 
 
 class Following:

@@ -75,6 +75,8 @@ DEFAULTS = {
     "breaker": "deployment: a\nvariants: {champion: {model: models:/m/1, breaker: {@: #}}}\n",
     "remote": "deployment: a\nvariants: {champion: {model: models:/m/1}, b: "
     '{remote: {url: "http://h/s", answer: $.a, @: #}}}\n',
+    "batch": "deployment: a\nvariants: {champion: {model: models:/m/1, batch: {@: #}}}\n",
+    "cache": "deployment: a\nvariants: {champion: {model: models:/m/1, cache: {@: #}}}\n",
     "outcomes": "deployment: a\nvariants: {champion: {model: models:/m/1}}\noutcomes: {o: {@: #}}\n",
     "metrics": "deployment: a\nvariants: {champion: {model: models:/m/1}}\noutcomes: {o: {}}\n"
     "metrics: {m: {kind: mean, outcome: o, within: 1d, @: #}}\n",

@@ -310,6 +310,43 @@ def test_a_default_that_is_looked_up_needs_a_fallback() -> None:
     assert read.variants["champion"].lookup == model.LookupSpec(scores="s", key="unit", stale_after=None)
 
 
+def variant(more: str) -> str:
+    return f"deployment: a\nvariants: {{champion: {{model: models:/m/1, {more}}}}}\nfallback: {{prediction: 0}}\n"
+
+
+def test_batches_are_on_and_the_cache_is_off_unless_the_file_says_else() -> None:
+    champion = load_deployment(variant("timeout: 1s")).variants["champion"]
+    assert (champion.batch, champion.cache) == (model.BatchSpec(rows=64, delay=0.0), None)
+    champion = load_deployment(variant("batch: off, cache: off")).variants["champion"]
+    assert (champion.batch, champion.cache) == (None, None)
+    champion = load_deployment(variant("batch: {rows: 8, delay: 2ms}, cache: {bytes: 1GiB, ttl: 30s}")).variants[
+        "champion"
+    ]
+    assert champion.batch == model.BatchSpec(rows=8, delay=0.002)
+    assert champion.cache == model.CacheSpec(bytes=1 << 30, ttl=30.0)
+    assert load_deployment(variant("cache: {}")).variants["champion"].cache == model.CacheSpec(bytes=64 << 20, ttl=600)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("batch: on", "`batch` cannot be `on`; "),
+        ("batch: {rows: 1}", "`rows` is `1` but must be a whole number of at least 2 and at most 4096"),
+        ("batch: {delay: 2}", "`2` is not a duration"),
+        ("batch: {delay: 600ms}", "may wait 600ms, over half of the 1s that a request waits"),
+        ("batch: {delay: 30ms}, timeout: 50ms", "may wait 30ms, over half of the 50ms"),
+        ("cache: {bytes: 64}", "`64` is not an amount of memory: it is a whole number and a unit, like `64MiB`"),
+        ("cache: {bytes: 64MB}", "`64MB` is not an amount of memory"),
+        ("cache: {ttl: 0s}", "`ttl` is `0s` but must be more than zero"),
+        ("cache: {}, lookup: {scores: s}", "there is nothing to cache; remove `cache` or `lookup`"),
+        ("batch: {rows: 8}, lookup: {scores: s}", "there is nothing to batch; remove `batch` or `lookup`"),
+    ],
+)
+def test_what_a_batch_and_a_cache_cannot_be(more: str, said: str) -> None:
+    (problem,) = problems_of(variant(more))
+    assert said in problem.message
+
+
 def test_an_empty_file_is_told_what_it_needs() -> None:
     with pytest.raises(SpecError, match="the file is empty; write at least `deployment:` and `variants:`"):
         load_deployment("# nothing\n")
