@@ -238,7 +238,7 @@ class Answering:
             breaker.stood_in += attempt is not part.first
             if attempt.probe:
                 breaker.passed()
-        elif attempt.status in _FAILURES and attempt.refused is None and not part.overdue:
+        elif attempt.status in _FAILURES and attempt.refused is None and not part.overdue and not attempt.queued:
             answered = deployed.counts.answered_itself(variant.name) + breaker.stood_in
             breaker.failed(self._ticks(), answered, probe=attempt.probe)
         elif attempt.probe:
@@ -263,6 +263,8 @@ class Answering:
             part.overdue = seconds < variant.timeout
             whose = " that the request left" if part.overdue else ""
             part.give_up("timeout", f"no answer within {seconds * 1000:.4g} ms{whose}")
+            ran = 0.0 if future.started is None else (self._ticks() - future.started) / 1e9
+            part.attempt.queued = ran < seconds / 2
             if future.cancelled():
                 attempt.rows = ()  # it keeps its place in the queue, and need not keep a request's memory
         except asyncio.CancelledError:

@@ -37,6 +37,18 @@ class Shed(Exception):
         self.seconds = seconds
 
 
+class Call(Future[T]):
+    """A call that was taken.
+
+    Attributes:
+        started: Ticks at which a thread came to it; None: it waits.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: int | None = None
+
+
 class Ticks(Protocol):
     """A clock in nanoseconds that only its differences matter of."""
 
@@ -96,7 +108,7 @@ class Engine:
             ran = self._processor_ticks() - ran
             pace.note((self._ticks() - started) / 1000, rows, ran / 1000)
 
-    def submit(self, work: Callable[[], T], patience: float | None = None) -> "Future[T]":
+    def submit(self, work: Callable[[], T], patience: float | None = None) -> Call[T]:
         """Run ``work`` in one of the model's threads.
 
         Args:
@@ -106,17 +118,18 @@ class Engine:
         hangs is asked by no more calls than may wait, however many of them were given up.
 
         Raises:
-            Shed: Too many wait, it would wait for longer than the caller, or the engine is closed.
+            Shed: Too many wait, it would be answered later than the caller waits, or the engine is closed.
         """
-        given: Future[T] = Future()
+        given: Call[T] = Call()
         with self._lock:
             if self._held >= self._limit:
                 raise Shed("queue", f"{self._held} calls wait for the model", self._wait())
             wait = self._wait()
-            if patience is not None and wait > patience:
+            answered = wait + self._call_ns / 1e9
+            if patience is not None and wait > 0 and answered > patience:
                 before = self._waiting + len(self._running)
-                said = f"{before} calls are before it, about {wait:.3g} s of them, and it waits {patience:.3g} s"
-                raise Shed("time", said, wait)
+                said = f"{before} calls are before it, it would be answered in {answered:.3g} s"
+                raise Shed("time", f"{said} and waits {patience:.3g} s", wait)
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="model")
             try:
@@ -158,24 +171,24 @@ class Engine:
             self._pool.shutdown(wait=False, cancel_futures=True)
         self.runtime.close()
 
-    def _given_up(self, given: "Future[T]") -> None:
+    def _given_up(self, given: Future[T]) -> None:
         if given.cancelled():  # before it ran: it keeps its place, and no thread's time
             with self._lock:
                 self._waiting -= 1
 
-    def _release(self, queued: "Future[None]", given: "Future[T]") -> None:
+    def _release(self, queued: Future[None], given: Call[T]) -> None:
         with self._lock:
             self._held -= 1
         if queued.cancelled():
             given.cancel()
 
-    def _run(self, given: "Future[T]", work: Callable[[], T]) -> None:
+    def _run(self, given: Call[T], work: Callable[[], T]) -> None:
         if not given.set_running_or_notify_cancel():
             return
         me, started = threading.get_ident(), self._ticks()
         with self._lock:
             self._waiting -= 1
-            self._running[me] = started
+            self._running[me] = given.started = started
         try:
             result = work()
         except BaseException as error:  # noqa: BLE001 - raised again where it is awaited

@@ -138,6 +138,7 @@ class Attempt:
         read: The answers; None when it failed.
         refused: The rows do not fit what the variant takes.
         status, error: How it went.
+        queued: The time that it had passed mostly in the queue, and was not the version's.
         probe: A breaker that is not closed let it try.
         retry_after: Seconds after which another attempt makes sense.
     """
@@ -148,6 +149,7 @@ class Attempt:
         "outputs",
         "places",
         "probe",
+        "queued",
         "read",
         "refused",
         "retry_after",
@@ -167,6 +169,7 @@ class Attempt:
         self.status: Status = "ok"
         self.error = ""
         self.probe = False
+        self.queued = False
         self.retry_after = 1
 
     def run(self, *, measured: bool = True) -> None:

@@ -215,7 +215,7 @@ class Ticks:
 
 
 def test_who_would_wait_longer_than_his_patience_is_not_taken() -> None:
-    """Calls of 2 s on two threads, four before it: it waits 3 s. The oracle is that sum."""
+    """Calls of 2 s on two threads, four before it: three places to wait for, 3 s, and 2 s of its own."""
     ticks, gates = Ticks(), [threading.Event() for _ in range(5)]
     engine = Engine(Scripted(), threads=2, ticks=ticks)
     first = engine.submit(gates[0].wait, 0.1)
@@ -225,10 +225,10 @@ def test_who_would_wait_longer_than_his_patience_is_not_taken() -> None:
     first.result(10)
     given = [engine.submit(gate.wait, 60.0) for gate in gates[1:]]
     wait_for(lambda: engine.running == 2)
-    with pytest.raises(Shed, match=r"about 3 s of them, and it waits 2\.9 s") as caught:
-        engine.submit(lambda: None, 2.9)
+    with pytest.raises(Shed, match=r"it would be answered in 5 s and waits 4\.9 s") as caught:
+        engine.submit(lambda: None, 4.9)
     assert (caught.value.reason, caught.value.seconds) == ("time", 3.0)
-    last = engine.submit(lambda: "taken", 3.1)
+    last = engine.submit(lambda: "taken", 5.1)
     for gate in gates:
         gate.set()
     assert last.result(10) == "taken"
@@ -246,7 +246,7 @@ def test_what_is_shed_says_when_to_come_back(here: Bench) -> None:
     with pytest.raises(Late):
         ask(here)
     ticks.now = 7_200_000_000
-    with pytest.raises(Overloaded, match=r"and it waits 0\.5 s") as caught:
+    with pytest.raises(Overloaded, match=r"and waits 0\.5 s") as caught:
         ask(here)
     assert caught.value.retry_after == 8
     model.release()
