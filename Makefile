@@ -43,6 +43,14 @@ fuzz:            ## the HTTP edge under a coverage-guided fuzzer: RUNS inputs (a
 	@scripts/environment dev,fuzz
 	@$(BIN)/python -m tests.fuzz --runs $(or $(RUNS),1000000)
 
+faults:          ## the faults with stalls of a minute instead of seconds (a quarter of an hour)
+	@scripts/environment dev
+	@SEATRIAL_FAULT_SECONDS=$(or $(SECONDS),60) $(BIN)/python -m pytest tests/faults
+
+soak:            ## SECONDS of load (600) with swaps: the memory's slope, file handles, the ledger's consistency
+	@scripts/environment dev
+	@$(BIN)/python -m tests.soak --seconds $(or $(SECONDS),600)
+
 clients:         ## an environment of its own for KServe's client, which the tests call
 	@scripts/other-environment .venv-clients tests/protocol/others/kserve.txt
 

@@ -122,10 +122,10 @@ class Engine:
         """
         given: Call[T] = Call()
         with self._lock:
+            wait, lasts = self._expected()
             if self._held >= self._limit:
-                raise Shed("queue", f"{self._held} calls wait for the model", self._wait())
-            wait = self._wait()
-            answered = wait + self._call_ns / 1e9
+                raise Shed("queue", f"{self._held} calls wait for the model", wait)
+            answered = wait + lasts
             if patience is not None and wait > 0 and answered > patience:
                 before = self._waiting + len(self._running)
                 said = f"{before} calls are before it, it would be answered in {answered:.3g} s"
@@ -142,18 +142,19 @@ class Engine:
         queued.add_done_callback(lambda done: self._release(done, given))
         return given
 
-    def _wait(self) -> float:
-        """Seconds that a new call would wait for a thread, about; asked under the lock.
+    def _expected(self) -> tuple[float, float]:
+        """Seconds that a new call would wait for a thread and then last, about; asked under the lock.
 
         A call is expected to last as long as the last ones did, and no less than all that run now have lasted already,
         so that a model which stopped answering is noticed though nothing comes back from it.
         """
+        lasts = self._call_ns / 1e9
         before = self._waiting + len(self._running) - self._threads + 1
         if before <= 0:
-            return 0.0
-        now = self._ticks()
-        youngest = now - max(self._running.values()) if len(self._running) >= max(1, self._threads) else 0
-        return max(self._call_ns, youngest) * before / max(1, self._threads) / 1e9
+            return 0.0, lasts
+        if len(self._running) >= max(1, self._threads):
+            lasts = max(lasts, (self._ticks() - max(self._running.values())) / 1e9)
+        return lasts * before / max(1, self._threads), lasts
 
     @property
     def held(self) -> int:
