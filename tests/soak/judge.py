@@ -14,7 +14,7 @@ MOST_SLOPE = 2.0
 MOST_GROWTH = 24.0
 """MiB between the medians of the first and the last fifth. A slope over a short time is noise: both must be shown."""
 JUDGED_SECONDS = 120.0
-"""Memory is judged when it was watched for so long: a process that loads its libraries on first use looks like a leak."""
+"""Memory is judged when it was watched for so long: libraries that are loaded on first use look like a leak."""
 MOST_HANDLES = 16
 """File handles more at the end than after the start; models and segments that are open come and go."""
 

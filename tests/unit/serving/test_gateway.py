@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -494,6 +495,21 @@ def test_a_failing_shadow_leaves_a_row_and_the_answer_alone(here: Bench) -> None
     assert [(row["role"], row["status"], row["error"]) for row in here.rows()][1] == ("shadow", "error", "no")
 
 
+def test_a_shadow_that_nobody_would_have_waited_for_failed(here: Bench) -> None:
+    model = Scripted()
+    model.hang()
+    slots = (slot("champion", 1), slot("challenger", 2, timeout=0.01))
+    deployed = here.serve(snapshot(slots=slots, shadows=FULL), challenger=slow(model))
+    assert ask(here)["answered_by"] == "assigned"
+    wait_for(lambda: model.calls == 1, what="the shadow's call")
+    began = time.monotonic()
+    wait_for(lambda: time.monotonic() > began + 0.02, what="more than its timeout")
+    model.release()
+    wait_for(lambda: deployed.idle, what="an idle lane")
+    row = next(row for row in here.rows() if row["role"] == "shadow")
+    assert (row["status"], row["answered"]) == ("timeout", "")
+
+
 def test_a_hanging_shadow_costs_copies_and_nothing_else(here: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seatrial.serving.shadowing.MAX_COPIES", 5)
     model = Scripted()
@@ -510,7 +526,7 @@ def test_a_hanging_shadow_costs_copies_and_nothing_else(here: Bench, monkeypatch
     model.release()
     wait_for(lambda: deployed.idle, what="an idle lane")
     counters = here.recorder.counters.values()
-    assert counters[name % "dropped"] + counters[name % "delivered"] == 20
+    assert sum(counters.get(name % result, 0) for result in ("dropped", "delivered", "failed")) == 20
     here.recorder.rows.flush()
     assert all(account.balanced for account in accounts(here.recorder.counters.values()).values())
 
