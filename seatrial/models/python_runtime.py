@@ -25,8 +25,12 @@ START_SECONDS = 120.0
 MOST_WAITING = 256
 """Calls in flight; one more is refused, because a model that far behind will not catch up in time."""
 
+GROWTH_BYTES = 2 << 30
+"""A process that holds so much more than when it had loaded leaks, and is replaced before the machine pays for it."""
+
 _LOOK_EVERY = 0.25
 _LONGEST_PAUSE = 30.0
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class PythonRuntime:
@@ -38,6 +42,7 @@ class PythonRuntime:
         timeout: Seconds a call waits for its answer.
         patience: Seconds after which a process that owes an answer is taken for hanging and is killed; None: ten
             timeouts, at least 10 s.
+        growth: Bytes by which the process may grow after loading; one that grew more is killed and started again.
 
     Raises:
         RuntimeFailure: On construction, when the model does not load.
@@ -45,10 +50,19 @@ class PythonRuntime:
 
     out_of_process = True
 
-    def __init__(self, directory: Path, trust: Trust, *, timeout: float, patience: float | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        trust: Trust,
+        *,
+        timeout: float,
+        patience: float | None = None,
+        growth: int = GROWTH_BYTES,
+    ) -> None:
         self._command = [sys.executable, "-m", "seatrial.models.python_worker", str(directory), "--trust", trust]
         self._timeout = timeout
         self._patience = max(10 * timeout, 10.0) if patience is None else patience
+        self._growth = growth
         self._writing = threading.Lock()
         self._waiting: dict[int, tuple[Future[Reply], float]] = {}
         self._guard = threading.Lock()
@@ -136,9 +150,9 @@ class PythonRuntime:
             process = self._process
             if process is not None:
                 started = time.monotonic()
-                self._take_answers(process)
+                why = self._take_answers(process)
                 pause = 0.0 if time.monotonic() - started > 10.0 else min(pause * 2 + 0.1, _LONGEST_PAUSE)
-                self._lost(process)
+                self._lost(process, why)
             if self._closed.wait(pause):
                 return
             try:
@@ -151,17 +165,24 @@ class PythonRuntime:
             if self._closed.is_set():
                 _end(process)
 
-    def _take_answers(self, process: "subprocess.Popen[bytes]") -> None:
+    def _take_answers(self, process: "subprocess.Popen[bytes]") -> str:
+        """Hand answers out until the process is of no more use; says why."""
         assert process.stdout is not None
+        bound = _held(process) + self._growth
+        look_at = time.monotonic() + _LOOK_EVERY
         while True:
             ready, _, _ = select.select([process.stdout], [], [], _LOOK_EVERY)
-            if not ready:
+            if time.monotonic() >= look_at:
+                look_at = time.monotonic() + _LOOK_EVERY
                 if self._hangs():
-                    return
+                    return "hung"
+                if _held(process) > bound:
+                    return f"grew by over {self._growth >> 20} MiB"
+            if not ready:
                 continue
             body = read_body(process.stdout.fileno())
             if body is None:
-                return
+                return "ended"
             reply = msgspec.msgpack.decode(body, type=Reply)
             with self._guard:
                 waiting = self._waiting.pop(reply.number, None)
@@ -173,15 +194,23 @@ class PythonRuntime:
             oldest = min((sent for _, sent in self._waiting.values()), default=None)
         return oldest is not None and time.monotonic() - oldest > self._patience
 
-    def _lost(self, process: "subprocess.Popen[bytes]") -> None:
-        """The process is gone or hangs: end it and answer everybody who waits for it."""
+    def _lost(self, process: "subprocess.Popen[bytes]", why: str) -> None:
+        """The process is of no more use: end it and answer everybody who waits for it."""
         _end(process)
         with self._guard:
             self._process = None
             waiting, self._waiting = list(self._waiting.values()), {}
         for answer, _ in waiting:
             if not answer.done():
-                answer.set_result(Reply(0, {}, f"its process ended (exit code {process.returncode})"))
+                answer.set_result(Reply(0, {}, f"its process {why} (exit code {process.returncode})"))
+
+
+def _held(process: "subprocess.Popen[bytes]") -> int:
+    """Bytes of memory that a process holds; 0 when it is gone, or where nobody can say."""
+    try:
+        return int(Path(f"/proc/{process.pid}/statm").read_bytes().split()[1]) * _PAGE
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -9,6 +9,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 from seatrial.ledger.rows import AnsweredBy, Envelope, Status
@@ -19,7 +20,7 @@ from seatrial.routing.people import Person
 from seatrial.serving.deployed import Counts, Deployed
 from seatrial.serving.lookups import attempt_of
 from seatrial.serving.shadowing import Copy
-from seatrial.serving.threads import Shed
+from seatrial.serving.threads import Shed, Taken
 from seatrial.serving.variant import Attempt, Variant
 
 FEW_ROWS = 64
@@ -261,7 +262,7 @@ class Answering:
             breaker.stood_in += attempt is not part.first
             if attempt.probe:
                 breaker.passed()
-        elif attempt.status in _FAILURES and attempt.refused is None and not part.overdue:
+        elif attempt.status in _FAILURES and attempt.refused is None and not part.overdue and not attempt.queued:
             answered = deployed.counts.answered_itself(variant.name) + breaker.stood_in
             breaker.failed(self._ticks(), answered, probe=attempt.probe)
         elif attempt.probe:
@@ -275,8 +276,10 @@ class Answering:
         seconds = variant.timeout if part.deadline is None else self._left(part.deadline, variant.timeout)
         engine = variant.engine
         try:
+            call: Taken[None] | None = None
+            future: Future[None]
             if engine.remote is None:
-                future = variant.submit(attempt, seconds)
+                future = call = variant.submit(attempt, seconds)
             else:
                 future = engine.send(engine.remote, attempt.ask(engine.remote, seconds))
         except Shed as error:
@@ -291,6 +294,9 @@ class Answering:
             part.overdue = seconds < variant.timeout
             whose = " that the request left" if part.overdue else ""
             part.give_up("timeout", f"no answer within {seconds * 1000:.4g} ms{whose}")
+            if call is not None:
+                ran = 0.0 if call.started is None else (self._ticks() - call.started) / 1e9
+                part.attempt.queued = ran < seconds / 2
             if future.cancelled():
                 attempt.rows = ()  # it keeps its place in the queue, and need not keep a request's memory
         except asyncio.CancelledError:

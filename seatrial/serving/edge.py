@@ -60,6 +60,7 @@ _PHRASES = {
     503: "Service Unavailable",
     504: "Gateway Timeout",
 }
+_VERSIONS = ("1.1", "1.0")
 _JSON = b"application/json"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -235,6 +236,7 @@ class Connection(asyncio.Protocol):
         "_body",
         "_body_due",
         "_broken",
+        "_chunked",
         "_deaf",
         "_edge",
         "_fed",
@@ -264,6 +266,7 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._in_headers = False
         self._between = True
+        self._chunked = False
         self._unread: bytes | None = None
         self._fed = 0
         self._quiet = 0
@@ -360,6 +363,7 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         self._in_headers = True
         self._between = False
+        self._chunked = False
         self._headers = {}
         self._url = b""
         self._body = []
@@ -373,12 +377,19 @@ class Connection(asyncio.Protocol):
         name = name.lower()
         if name in _KEPT:
             self._headers[name] = value
+        elif name == b"transfer-encoding":
+            # Whoever reads another coding, or the same one twice, elsewhere ends the body elsewhere.
+            if self._chunked or value.lower() != b"chunked":
+                raise HttpError(400, "the only transfer coding that is read here is `chunked`, once")
+            self._chunked = True
         elif name == b"content-length" and value.isdigit() and int(value) > self._edge.body_bytes:
             raise self._too_large()
 
     def on_headers_complete(self) -> None:
         self._in_headers = False
         self._fed = 0
+        if self._parser.get_http_version() not in _VERSIONS:
+            raise HttpError(400, "this address speaks HTTP/1.1 and HTTP/1.0")
         if self._parser.should_upgrade():
             raise HttpError(400, "another protocol was asked for; this address speaks HTTP/1.1")
         self.deadline = self._body_due = self._edge.now + self._edge.timeouts.body + 1

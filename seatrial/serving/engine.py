@@ -17,7 +17,7 @@ from seatrial.models.runtimes import Runtime, Tensors
 from seatrial.serving.batch_split import answer
 from seatrial.serving.batching import Batches, Ticket
 from seatrial.serving.pace import Pace
-from seatrial.serving.threads import Shed, Threads
+from seatrial.serving.threads import Shed, Taken, Threads
 
 T = TypeVar("T")
 
@@ -83,7 +83,7 @@ class Engine:
             ran = self._processor_ticks() - ran
             pace.note((self._ticks() - started) / 1000, rows, ran / 1000)
 
-    def submit(self, work: Callable[[], T], patience: float | None = None) -> "Future[T]":
+    def submit(self, work: Callable[[], T], patience: float | None = None) -> Taken[T]:
         """Run ``work`` in one of the model's threads; raises Shed. Places and cancelling as in `Threads.submit`."""
         return self._threads.submit(work, patience)
 

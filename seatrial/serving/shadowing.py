@@ -1,6 +1,7 @@
 """Copies for a shadow: after the answer, through a bounded queue, in a thread of the shadow's own.
 
-A shadow that hangs fills its queue and loses copies, which are counted; it cannot hold anything else up.
+A shadow that hangs fills its queue and loses copies, which are counted; it cannot hold anything else up. An answer that
+took longer than the variant's ``timeout`` is a failure, as it would be for a caller. Breakers are not asked.
 """
 
 import threading
@@ -133,6 +134,8 @@ class ShadowLane:
         else:
             attempt.run()
         latency_us = (time.perf_counter_ns() - started) // 1000
+        if attempt.read is not None and latency_us > self._variant.timeout * 1e6:
+            attempt.fail("timeout", f"it took {latency_us / 1000:.4g} ms, which nobody would have waited for")
         self._recorder.add_shared(self._served, len(copy.rows))
         for position in range(len(copy.rows)):
             self._write(copy, attempt, position, latency_us)

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
 from typing import Any
 
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from seatrial.serving.batching import Batching, Marked
 from seatrial.serving.breaker import Breaker
 from seatrial.serving.engine import Engine
 from seatrial.serving.recording import Recorder
+from seatrial.serving.threads import Taken
 from seatrial.spec.errors import BadInput
 
 MAX_ERROR = 200
@@ -85,7 +85,7 @@ class Variant:
         numbers = tuple(feature.name for feature in slot.signature.numbers)
         self.logs_all_numbers = tuple(name for name, _ in schema.numbers) == numbers and not snapshot.log.redact
 
-    def submit(self, attempt: "Attempt", seconds: float | None = None) -> "Future[None]":
+    def submit(self, attempt: "Attempt", seconds: float | None = None) -> Taken[None]:
         """Let the attempt run in one of the model's threads, together with others when the model is busy.
 
         Args:
@@ -174,6 +174,7 @@ class Attempt:
         read: The answers; None when it failed.
         refused: The rows do not fit what the variant takes.
         status, error: How it went.
+        queued: The time that it had passed mostly in the queue, and was not the version's.
         probe: A breaker that is not closed let it try.
         retry_after: Seconds after which another attempt makes sense.
     """
@@ -184,6 +185,7 @@ class Attempt:
         "outputs",
         "places",
         "probe",
+        "queued",
         "read",
         "refused",
         "retry_after",
@@ -203,6 +205,7 @@ class Attempt:
         self.status: Status = "ok"
         self.error = ""
         self.probe = False
+        self.queued = False
         self.retry_after = 1
 
     def run(self, *, measured: bool = True) -> None:
