@@ -191,7 +191,7 @@ FAULTS: dict[str, tuple[Behaviour, str]] = {
     "hangs": (hangs, "no answer within"),
     "resets": (resets, "broke the connection before it answered"),
     "resets in its answer": (resets_in_its_answer, "broke off in the middle of its answer|broke the connection"),
-    "ends in its answer": (ends_in_its_answer, "broke off in the middle of its answer"),
+    "ends in its answer": (ends_in_its_answer, "broke off in the middle of its answer|broke the connection"),
     "no json": (says(lambda _: b"<html>"), "6 bytes that are no JSON"),
     "deep json": (says(lambda _: b"[" * 100_000), "no JSON"),
     "not utf-8": (says(lambda _: b'{"label": "\xff"}'), "no JSON"),

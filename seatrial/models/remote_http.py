@@ -6,6 +6,7 @@ that a server which closes it at that moment does not look as if it had failed.
 """
 
 import asyncio
+import os
 import ssl
 from collections.abc import Mapping
 from typing import Any
@@ -270,4 +271,5 @@ def _refusal(status: int, answer: bytes) -> str:
 def _reason(error: OSError) -> str:
     if isinstance(error, ssl.SSLError):
         return "TLS failed"
-    return (error.strerror or type(error).__name__).lower()
+    known = error.errno is not None and error.errno > 0  # else it is of looking the name up
+    return (os.strerror(error.errno or 0) if known else error.strerror or type(error).__name__).lower()
