@@ -201,8 +201,8 @@ def test_no_secret_of_it_is_kept_or_shown(harbour: Harbour) -> None:
         applied = apply_to(site, load_deployment(text), text, actor="ada")
         heard = server.heard[0]
         server.behave = says(lambda _: {"error": "no hunter2-token here"}, 403)
+        other = text.replace("model: m", "model: n")
         with pytest.raises(Unavailable, match=r"answered 403: no \$\{TOKEN\} here") as caught:
-            other = text.replace("model: m", "model: n")
             apply_to(site, load_deployment(other), other, actor="ada")
     assert heard.headers["x-key"] == "Bearer hunter2-token"
     assert heard.headers["authorization"].startswith("Basic ")
