@@ -133,16 +133,23 @@ class JsonWire:
 
     async def said(self, inputs: Tensors) -> Said:
         """What it says of rows, as it says it."""
-        bodies = fill(self._template, rows_from(inputs, self._signature.features))
+        rows = rows_from(inputs, self._signature.features)
+        bodies = fill(self._template, rows)
         if self._template.whole:
-            document = await self._ask(bodies[0], largest(len(bodies)))
+            document = _document(await self._post(bodies[0], largest(len(rows))))
             return Said(**{name: _at(document, path) for name, path in self._paths.items()})
-        documents: list[Any] = [None] * len(bodies)
+        found: dict[str, list[Any]] = {name: [None] * len(bodies) for name in self._paths}
         places = iter(range(len(bodies)))
+        room = largest(len(bodies))
 
         async def work() -> None:
+            nonlocal room
             for place in places:
-                documents[place] = await self._ask(bodies[place], largest(1))
+                answer = await self._post(bodies[place], min(room, largest(1)))
+                room -= len(answer)
+                document = _document(answer)
+                for name, path in self._paths.items():
+                    found[name][place] = _at(document, path)
 
         workers = [asyncio.ensure_future(work()) for _ in range(min(AT_ONCE, len(bodies)))]
         try:
@@ -150,16 +157,16 @@ class JsonWire:
         finally:
             for worker in workers:
                 worker.cancel()
-        return Said(**{name: [_at(document, path) for document in documents] for name, path in self._paths.items()})
+        return Said(**found)
 
     async def close(self) -> None:
         await self._http.close()
 
-    async def _ask(self, body: bytes, most: int) -> Any:
+    async def _post(self, body: bytes, most: int) -> bytes:
         status, answer = await self._http.call("POST", self._url, body, most)
         if status != 200:
             raise RuntimeFailure(_refusal(status, answer))
-        return _document(answer)
+        return answer
 
 
 class InferWire:

@@ -18,13 +18,24 @@ from seatrial.serving.engine import Engine
 from seatrial.serving.loader import Loader
 from seatrial.spec.errors import Overdue, SeatrialError
 from tests.gateways import BINARY, GOOD, Bench, Scripted, bench, quick, slot, snapshot
-from tests.remotes import FAULTS, drips, floods, good, hangs, json_slot, remote_server, resets, says, within
+from tests.remotes import (
+    FAULTS,
+    drips,
+    floods,
+    floods_its_headers,
+    good,
+    hangs,
+    json_slot,
+    remote_server,
+    resets,
+    says,
+    time_for,
+    within,
+)
 from tests.waiting import wait_for
 
-LIMIT = 0.25
 
-
-def released(url: str, *, seconds: float = LIMIT, weight: float = 1.0, **more: Any) -> Snapshot:
+def released(url: str, *, seconds: float = 30.0, weight: float = 1.0, **more: Any) -> Snapshot:
     """A champion, and a remote variant that gets the traffic."""
     slots = (slot("champion", 1), within(json_slot("legacy", url, BINARY), seconds))
     return snapshot({"champion": 1 - weight, "legacy": weight}, slots=slots, **more)
@@ -60,7 +71,11 @@ def settled(here: Bench, rows: int) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_default_answers_for_a_remote_variant_that_fails(tmp_path: Path, fault: str) -> None:
     behave, words = FAULTS[fault]
-    with bench(tmp_path) as here, remote_server(behave) as server, serving(here, released(server.url)) as engine:
+    with (
+        bench(tmp_path) as here,
+        remote_server(behave) as server,
+        serving(here, released(server.url, seconds=time_for(words))) as engine,
+    ):
         for answer in ask(here, 20):
             assert (answer["variant"], answer["answered_by"], answer["model_version"]) == (
                 "legacy",
@@ -89,7 +104,7 @@ def test_good_answers_are_the_remote_variants_own(tmp_path: Path) -> None:
 def test_a_server_that_is_away_costs_no_time(tmp_path: Path) -> None:
     with remote_server(good) as server:
         gone = server.url
-    with bench(tmp_path) as here, serving(here, released(gone, seconds=30.0)):
+    with bench(tmp_path) as here, serving(here, released(gone)):
         assert {answer["answered_by"] for answer in ask(here, 50)} == {"default"}
         assert "cannot be reached (connection refused)" in settled(here, 50)[0]["error"]
 
@@ -129,7 +144,7 @@ def test_more_than_may_wait_are_shed_at_once_and_answered(tmp_path: Path) -> Non
     assert statuses.count("shed") == 280
 
 
-@pytest.mark.parametrize("behave", [floods, drips, hangs, resets])
+@pytest.mark.parametrize("behave", [floods, floods_its_headers, drips, hangs, resets])
 def test_memory_is_bounded_whatever_a_server_does(tmp_path: Path, behave: Any) -> None:
     with bench(tmp_path) as here, remote_server(behave) as server, serving(here, released(server.url, seconds=0.5)):
         ask(here, 10)
@@ -176,7 +191,7 @@ def test_a_callers_own_deadline_is_the_calls(tmp_path: Path) -> None:
     with (
         bench(tmp_path) as here,
         remote_server(hangs) as server,
-        serving(here, released(server.url, seconds=30.0)) as engine,
+        serving(here, released(server.url)) as engine,
     ):
         with pytest.raises(Overdue):
             asyncio.run(_hung(here, body))
@@ -197,7 +212,7 @@ async def _hung(here: Bench, body: InferBody) -> Any:
 def test_champions_tensors_are_understood_for_a_remote_variant(tmp_path: Path) -> None:
     body = InferBody([InferInput("X", [2, 3], "FP32", [40.0, 1.0, 1.0, 80.0, 1.0, 2.0])])
     with bench(tmp_path) as here, remote_server(good) as server:
-        with serving(here, released(server.url, seconds=30.0)):
+        with serving(here, released(server.url)):
             answer: Any = asyncio.run(here.gateway.infer("churn", body))
         assert [one.json["country"] for one in sorted(server.heard, key=lambda one: one.json["age"])] == ["FR", "US"]
     outputs = {one.name: one.data for one in answer.outputs}
