@@ -16,9 +16,8 @@ import msgspec
 
 from seatrial.models.remote_address import Address
 from seatrial.models.remote_answers import Said, outputs_of
-from seatrial.models.remote_signature import MISSING
 from seatrial.models.runtimes import RuntimeFailure, Tensors
-from seatrial.protocol.asking import Asked, Terms, read_answer, read_error, read_terms, write_request
+from seatrial.protocol.asking import MISSING, Asked, Terms, read_answer, read_error, read_terms, write_request
 from seatrial.routing.snapshot import Remote
 from seatrial.spec.answer_path import NotThere, find, parse_path
 from seatrial.spec.body_template import fill, parse_body
