@@ -9,6 +9,7 @@ import msgspec
 from seatrial.control.site import Site, open_site
 from seatrial.ledger import layout
 from seatrial.ledger.counters import BREAKERS_OPEN, parse_series, read_counters
+from seatrial.models.remote_address import shown
 from seatrial.releases.leadership import Leadership
 from seatrial.releases.records import Alert, AuditEntry, DeploymentState, VerdictRecord
 from seatrial.releases.run import ReleaseRun
@@ -286,7 +287,7 @@ def _variant(variant: str, slot: Slot | None, entries: tuple[Entry, ...], refere
         weight=_weights(entries[0]).get(variant, 0.0) if entries else 0.0,
         weights={entry.name: weight for entry in entries if (weight := _weights(entry).get(variant, 0.0))},
         runtime=slot.runtime if slot is not None else "",
-        note=note,
+        note=note or (f"answered by {shown(slot.remote)}" if slot is not None and slot.remote is not None else ""),
     )
 
 

@@ -54,7 +54,12 @@ def resolve_all(
         said = spec.variants[name]
         if said.ensemble:
             members = {other: member(other) for other in said.ensemble}
-            for slot in members.values():
+            for other, slot in members.items():
+                if slot.remote is not None:
+                    raise BadInput(
+                        f"member `{other}` of `{name}` is answered by another server since {slot.model_version} took "
+                        "command, and members answer here; name another member."
+                    )
                 check_allowed(name, said, slot.model_version, read_manifest(slot.path))
             found[name] = ensemble_slot(name, said, members)
     return found

@@ -96,7 +96,7 @@ def load(source: Slot | str | Path, trust: Trust | None = None, *, timeout: floa
     if isinstance(source, Slot) and source.remote is not None:
         from seatrial.models.remote import RemoteRuntime  # likewise
 
-        return RemoteRuntime(source)
+        return RemoteRuntime(source, timeout=timeout)
     if isinstance(source, Slot) and source.ensemble is not None:
         from seatrial.models.ensemble_runtime import EnsembleRuntime  # likewise
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from seatrial.protocol.bodies import check_count, read_name
 from seatrial.protocol.inference import (
+    PLATFORM,
     BinaryAnswer,
     InferAnswer,
     InferBody,
@@ -25,7 +26,6 @@ from seatrial.serving.shapes import unanswered
 from seatrial.serving.variant import Variant
 from seatrial.spec.errors import BadInput, NotFound
 
-PLATFORM = "seatrial"
 EXTENSIONS = ("binary_tensor_data", "model_repository")
 """Extensions of the protocol that are served. Loading and unloading are `apply`'s, and are refused with that said."""
 

@@ -231,8 +231,6 @@ class Attempt:
             outputs = await remote.ask((self.encoded or self.encode()).tensors, seconds)
             self.read = variant.answers.read(outputs, n)
             self.outputs = outputs
-        except LateAnswer as error:
-            self.fail("timeout", str(error))
         except Exception as error:  # noqa: BLE001 - as in `run`
             self._failed(error)
 
@@ -241,7 +239,7 @@ class Attempt:
             self.refused = error
             self.fail("error", f"refused: {error}")
         elif isinstance(error, RuntimeFailure | UnreadableAnswer):
-            self.fail("error", str(error))
+            self.fail("timeout" if isinstance(error, LateAnswer) else "error", str(error))
         else:
             self.fail("error", f"{type(error).__name__}: {error}")
 

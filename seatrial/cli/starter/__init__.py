@@ -93,7 +93,7 @@ def sample_request(home: Path, deployment: str, address: str) -> str:
         rows = [
             json.loads(samples.read_text("utf-8"))[0]
             for part in snapshot.slot(snapshot.default).parts
-            if (samples := Path(part.path) / "samples.json").exists()
+            if part.path and (samples := Path(part.path) / "samples.json").exists()
         ]
         features = {name: value for row in reversed(rows) for name, value in row.items()}
     body = json.dumps({"unit": "somebody", "features": features}, ensure_ascii=False)
