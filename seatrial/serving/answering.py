@@ -8,6 +8,7 @@ nobody does. Attempts of quick models run here and now on the event loop; the ot
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 from seatrial.ledger.rows import AnsweredBy, Envelope, Status
@@ -15,8 +16,10 @@ from seatrial.protocol.features import Row
 from seatrial.routing.assign import draw
 from seatrial.routing.decision import Decision
 from seatrial.routing.people import Person
+from seatrial.serving.caching import PredictionCache
 from seatrial.serving.deployed import Deployed
 from seatrial.serving.lookups import attempt_of
+from seatrial.serving.recalling import board, land, leave, recall, remember
 from seatrial.serving.shadowing import Copy
 from seatrial.serving.threads import Shed
 from seatrial.serving.variant import Attempt, Variant
@@ -26,6 +29,9 @@ FEW_ROWS = 64
 
 MANY_ROWS = 256
 """More rows than that are written down by a thread, so that the event loop gets its turn."""
+
+ANSWERED: frozenset[AnsweredBy] = frozenset(("assigned", "default", "cache"))
+"""How a variant's own answer is said to have come."""
 
 _SAMPLE = b"features"
 _NAMED = ("override", "explicit")
@@ -80,7 +86,7 @@ class Part:
         """
         attempt, first = self.attempt, self.first
         if attempt.read is not None:
-            self.by = "assigned" if attempt is first else "default"
+            self.by = "default" if attempt is not first else "cache" if attempt.recalled else "assigned"
         elif first.refused is not None and attempt.refused is not None and self._last(deployed):
             raise first.refused
         elif attempt is first and attempt.variant is not deployed.default:
@@ -211,37 +217,65 @@ class Answering:
         rows = len(part.rows)
         while part.by is None:
             attempt = part.attempt
-            if not attempt.variant.engine.fits(rows):
-                return False
-            attempt.run()
+            if attempt.variant.cache is None or not self._recall(attempt):
+                if not attempt.variant.engine.fits(rows):
+                    return False
+                self._run(attempt)
             part.settle(deployed)
         return True
+
+    def _recall(self, attempt: Attempt) -> bool:
+        """Settle the attempt with an answer that its variant has kept; only short requests are looked for."""
+        cache = attempt.variant.cache
+        return cache is not None and len(attempt.rows) <= FEW_ROWS and recall(attempt, cache, self._ticks())
+
+    def _run(self, attempt: Attempt) -> None:
+        attempt.run()
+        if attempt.key is not None and attempt.variant.cache is not None:
+            remember(attempt, attempt.variant.cache, self._ticks())
 
     async def _advance(self, part: Part, deployed: Deployed) -> None:
         rows = len(part.rows)
         while part.by is None:
             attempt = part.attempt
-            if attempt.variant.engine.fits(rows):
-                attempt.run()
-            else:
-                await self._run_in_thread(part)
+            if attempt.variant.cache is None or not self._recall(attempt):
+                if attempt.variant.engine.fits(rows):
+                    self._run(attempt)
+                else:
+                    await self._run_in_thread(part)
             part.settle(deployed)
 
     async def _run_in_thread(self, part: Part) -> None:
         attempt = part.attempt
-        variant = attempt.variant
-        if len(attempt.rows) <= FEW_ROWS and not attempt.read_rows():
+        if attempt.encoded is None and len(attempt.rows) <= FEW_ROWS and not attempt.read_rows():
             return
         try:
-            future = variant.submit(attempt)
+            if attempt.key is None or attempt.variant.cache is None:
+                future = attempt.variant.submit(attempt)
+                await self._wait(part, future, asyncio.wrap_future(future))
+            else:
+                await self._fly(part, attempt, attempt.variant.cache)
         except Shed as error:
             attempt.fail("shed", str(error))
-            return
-        seconds = variant.timeout if part.deadline is None else self._left(part.deadline, variant.timeout)
+
+    async def _fly(self, part: Part, attempt: Attempt, cache: PredictionCache) -> None:
+        """Run the attempt together with all that ask for the same at this moment."""
+        flight = board(attempt, cache)
         try:
-            await asyncio.wait_for(asyncio.wrap_future(future), seconds)
+            if await self._wait(part, flight.future, flight.landing()):
+                land(attempt, flight, cache, self._ticks())
+        finally:
+            leave(attempt, flight, cache)
+
+    async def _wait(self, part: Part, future: "Future[None]", done: "asyncio.Future[None]") -> bool:
+        """Wait for a thread, and no longer than the caller does; whether it came to an end."""
+        attempt, timeout = part.attempt, part.attempt.variant.timeout
+        seconds = timeout if part.deadline is None else self._left(part.deadline, timeout)
+        try:
+            await asyncio.wait_for(done, seconds)
+            return True
         except TimeoutError:
-            part.overdue = seconds < variant.timeout
+            part.overdue = seconds < timeout
             whose = " that the request left" if part.overdue else ""
             part.give_up("timeout", f"no answer within {seconds * 1000:.4g} ms{whose}")
             if future.cancelled():
@@ -250,6 +284,7 @@ class Answering:
             if not future.cancelled() or _left():
                 raise
             part.give_up("shed", "the model is being closed")
+        return False
 
     def _left(self, deadline: int, timeout: float) -> float:
         """Seconds to wait: until the caller's deadline, or the variant's own limit, whichever comes first."""
@@ -300,7 +335,7 @@ class Answering:
 
 def _write_part(pending: Pending, part: Part, by: AnsweredBy) -> None:
     deployed, decision, first = pending.deployed, part.decision, part.first
-    answering = part.attempt if by in ("assigned", "default") else None
+    answering = part.attempt if by in ANSWERED else None
     logged = answering or first
     variant = logged.variant
     prediction = deployed.fallback_predictions.get(variant.name) if by == "fallback" else None

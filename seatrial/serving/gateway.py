@@ -20,6 +20,7 @@ from seatrial.routing.decision import Decision
 from seatrial.routing.people import Person
 from seatrial.serving import assigning, inference, metrics, reporting, shapes
 from seatrial.serving.answering import Answering, Part, Pending, Shape
+from seatrial.serving.caching import hand_over
 from seatrial.serving.deployed import Deployed
 from seatrial.serving.express import express
 from seatrial.serving.identity import request_ids
@@ -94,6 +95,7 @@ class Gateway:
     def activate(self, deployed: Deployed) -> Deployed | None:
         """Serve a revision from now on; gives back the one it replaces."""
         old = self._deployed.get(deployed.name)
+        deployed.take_over(old)
         self._deployed = {**self._deployed, deployed.name: deployed}
         self._missing.pop(deployed.name, None)
         if old is not None:
@@ -103,6 +105,8 @@ class Gateway:
     def remove(self, name: str) -> Deployed | None:
         """Serve a deployment no longer; gives back what was served."""
         old = self._deployed.get(name)
+        if old is not None:
+            hand_over(old.cached, {})
         self._missing.pop(name, None)
         self._deployed = {other: deployed for other, deployed in self._deployed.items() if other != name}
         return old

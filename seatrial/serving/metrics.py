@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from seatrial.ledger.accounting import accounts
 from seatrial.ledger.counters import cumulative, parse_series, series
 from seatrial.serving.batch_counts import ROWS, WAIT
+from seatrial.serving.caching import BYTES
 from seatrial.serving.deployed import LATENCY
 
 PREFIX = "seatrial_"
@@ -35,6 +36,9 @@ _HELP = {
     "shadow_total": "Copies for shadows, by what became of them.",
     "outcomes_total": "Outcomes kept.",
     "unseen_categories_total": "Category values that the model had not seen in training.",
+    "cache_total": "Requests to variants with a cache, by whether their answer was kept, computed, or being computed.",
+    "cache_evicted_total": "Answers that a cache let go for want of room.",
+    "cache_bytes": "Memory that the answers in caches take.",
     "extra_features_total": "Features given that the model does not have.",
 }
 
@@ -48,10 +52,14 @@ def exposition(counters: Mapping[str, int]) -> str:
             families[name].append(f"{PREFIX}{text} {value}")
     lines: list[str] = []
     for name, samples in families.items():
-        lines += [f"# HELP {PREFIX}{name} {_HELP.get(name, name)}", f"# TYPE {PREFIX}{name} counter", *samples]
+        lines += [f"# HELP {PREFIX}{name} {_HELP.get(name, name)}", f"# TYPE {PREFIX}{name} {_type(name)}", *samples]
     for name, shown in _HISTOGRAMS.items():
         lines += _histogram(counters, name, shown)
     return "\n".join(lines) + "\n"
+
+
+def _type(name: str) -> str:
+    return "gauge" if name == BYTES else "counter"
 
 
 def selfcheck(counters: Mapping[str, int]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from seatrial.routing.snapshot import Slot, Snapshot
 from seatrial.serving.batch_check import is_fixed
 from seatrial.serving.batch_counts import BatchCounts
 from seatrial.serving.batching import Batching
+from seatrial.serving.caching import CacheCounts, PredictionCache
 from seatrial.serving.engine import Engine
 from seatrial.serving.recording import Recorder
 from seatrial.spec.errors import BadInput
@@ -44,6 +45,7 @@ class Variant:
         "answers",
         "batching",
         "buffer",
+        "cache",
         "encoder",
         "engine",
         "logs_all_numbers",
@@ -64,6 +66,7 @@ class Variant:
         self.encoder = Encoder(slot.signature, strict=snapshot.strict_features)
         self.answers = Answers(slot.signature)
         self.batching = _batching(slot, snapshot.deployment, recorder)
+        self.cache = _cache(slot, snapshot.deployment, recorder)
         self.only_binary = only_binary(slot.signature)
         schema = row_schema(snapshot, slot, self.answers)
         names = [feature.name for feature in slot.signature.vectors]
@@ -130,6 +133,13 @@ def _batching(slot: Slot, deployment: str, recorder: Recorder) -> Batching | Non
     return Batching(slot.batch.rows, slot.batch.delay, slot.timeout, counts)
 
 
+def _cache(slot: Slot, deployment: str, recorder: Recorder) -> PredictionCache | None:
+    """Where its answers are kept; a swap may put the one in place that the revision before has filled."""
+    if slot.cache is None or slot.lookup is not None:
+        return None
+    return PredictionCache(slot, slot.cache, CacheCounts(recorder, deployment, slot.variant))
+
+
 def row_schema(snapshot: Snapshot, slot: Slot, answers: Answers) -> RowSchema:
     """Which typed columns the rows of a variant carry: declared context, logged features, its prediction."""
     signature = slot.signature
@@ -160,9 +170,23 @@ class Attempt:
         read: The answers; None when it failed.
         refused: The rows do not fit what the variant takes.
         status, error: How it went.
+        key: What its variant's cache knows the rows by; None where they are not looked for.
+        recalled: The answer was not computed for it.
     """
 
-    __slots__ = ("encoded", "error", "outputs", "places", "read", "refused", "rows", "status", "variant")
+    __slots__ = (
+        "encoded",
+        "error",
+        "key",
+        "outputs",
+        "places",
+        "read",
+        "recalled",
+        "refused",
+        "rows",
+        "status",
+        "variant",
+    )
 
     def __init__(self, variant: Variant, rows: Sequence[Row], places: Sequence[int | None] | None = None) -> None:
         self.variant = variant
@@ -174,6 +198,8 @@ class Attempt:
         self.refused: BadInput | None = None
         self.status: Status = "ok"
         self.error = ""
+        self.key: bytes | None = None
+        self.recalled = False
 
     def run(self, *, measured: bool = True) -> None:
         """Encode, ask the model, read its answer; whatever goes wrong is kept, never raised."""

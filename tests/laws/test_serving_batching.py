@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from seatrial.models.runtimes import OnnxRuntime, RuntimeFailure
 from seatrial.routing.snapshot import Batch, LogPolicy
+from seatrial.serving.batching import FIRST_ROWS
 from seatrial.spec.errors import Unavailable
 from tests.gateways import GOOD, Bench, bench, logistic, slot, slow, snapshot
 from tests.waiting import wait_for
@@ -148,7 +149,8 @@ def test_callers_whose_time_is_over_are_not_computed(tmp_path: Path) -> None:
         model.gate.set()
         wait_for(lambda: engine.held == 0, what="an empty queue")
         assert {answer["answered_by"] for answer in answers} == {"fallback"}
-        assert model.sizes == [1]
+        (first,) = model.sizes  # of ten callers those who came before a thread did
+        assert first <= FIRST_ROWS
         assert {row["status"] for row in here.rows()} == {"timeout"}
 
 
