@@ -17,8 +17,10 @@ from seatrial.protocol.features import Row
 from seatrial.routing.assign import draw
 from seatrial.routing.decision import Decision
 from seatrial.routing.people import Person
+from seatrial.serving.caching import PredictionCache
 from seatrial.serving.deployed import Counts, Deployed
 from seatrial.serving.lookups import attempt_of
+from seatrial.serving.recalling import board, land, leave, recall, remember
 from seatrial.serving.shadowing import Copy
 from seatrial.serving.threads import Shed, Taken
 from seatrial.serving.variant import Attempt, Variant
@@ -31,6 +33,8 @@ MANY_ROWS = 256
 
 MAX_RETRY = 60
 """Nobody who is shed is sent away for longer than so many seconds."""
+ANSWERED: frozenset[AnsweredBy] = frozenset(("assigned", "default", "cache"))
+"""How a variant's own answer is said to have come."""
 
 _SAMPLE = b"features"
 _NAMED = ("override", "explicit")
@@ -87,7 +91,7 @@ class Part:
         """
         attempt, first = self.attempt, self.first
         if attempt.read is not None:
-            self.by = "assigned" if attempt is first else "default"
+            self.by = "default" if attempt is not first else "cache" if attempt.recalled else "assigned"
         elif first.refused is not None and attempt.refused is not None and self._last(deployed):
             raise first.refused
         elif attempt is first and attempt.variant is not deployed.default:
@@ -123,6 +127,14 @@ def _left() -> bool:
     """Whether the task that runs was cancelled itself, and not only what it waits for."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+def _start(attempt: Attempt, seconds: float) -> "Future[None]":
+    """Let the attempt run elsewhere, in its model's threads or at its server. Raises Shed."""
+    engine = attempt.variant.engine
+    if engine.remote is None:
+        return attempt.variant.submit(attempt, seconds)
+    return engine.send(engine.remote, attempt.ask(engine.remote, seconds))
 
 
 class Pending:
@@ -219,20 +231,32 @@ class Answering:
         rows = len(part.rows)
         while part.by is None:
             attempt = part.attempt
-            if not attempt.variant.engine.fits(rows):
-                return False
-            if not attempt.variant.breaker.blocked or self._tries(attempt):
-                attempt.run()
+            if attempt.variant.cache is None or not self._recall(attempt):
+                if not attempt.variant.engine.fits(rows):
+                    return False
+                if not attempt.variant.breaker.blocked or self._tries(attempt):
+                    self._run(attempt)
             self._end_attempt(part, deployed)
         return True
+
+    def _recall(self, attempt: Attempt) -> bool:
+        """Settle the attempt with an answer that its variant has kept; only short requests are looked for."""
+        cache = attempt.variant.cache
+        return cache is not None and len(attempt.rows) <= FEW_ROWS and recall(attempt, cache, self._ticks())
+
+    def _run(self, attempt: Attempt) -> None:
+        attempt.run()
+        if attempt.key is not None and attempt.variant.cache is not None:
+            remember(attempt, attempt.variant.cache, self._ticks())
 
     async def _advance(self, part: Part, deployed: Deployed) -> None:
         rows = len(part.rows)
         while part.by is None:
             attempt = part.attempt
-            if not attempt.variant.breaker.blocked or self._tries(attempt):
+            kept = attempt.variant.cache is not None and self._recall(attempt)
+            if not kept and (not attempt.variant.breaker.blocked or self._tries(attempt)):
                 if attempt.variant.engine.fits(rows):
-                    attempt.run()
+                    self._run(attempt)
                 else:
                     await self._run_in_thread(part, deployed.counts)
             self._end_attempt(part, deployed)
@@ -258,6 +282,8 @@ class Answering:
 
     def _tell_breaker(self, attempt: Attempt, part: Part, deployed: Deployed) -> None:
         variant, breaker = attempt.variant, attempt.variant.breaker
+        if attempt.recalled:
+            return  # whoever computed it has told
         if attempt.read is not None:
             breaker.stood_in += attempt is not part.first
             if attempt.probe:
@@ -270,39 +296,53 @@ class Answering:
 
     async def _run_in_thread(self, part: Part, counts: Counts) -> None:
         attempt = part.attempt
-        variant = attempt.variant
-        if len(attempt.rows) <= FEW_ROWS and not attempt.read_rows():
+        if attempt.encoded is None and len(attempt.rows) <= FEW_ROWS and not attempt.read_rows():
             return
+        variant = attempt.variant
         seconds = variant.timeout if part.deadline is None else self._left(part.deadline, variant.timeout)
-        engine = variant.engine
         try:
-            call: Taken[None] | None = None
-            future: Future[None]
-            if engine.remote is None:
-                future = call = variant.submit(attempt, seconds)
+            if attempt.key is None or variant.cache is None:
+                future = _start(attempt, seconds)
+                await self._wait(part, seconds, future, asyncio.wrap_future(future))
             else:
-                future = engine.send(engine.remote, attempt.ask(engine.remote, seconds))
+                await self._fly(part, seconds, variant.cache)
         except Shed as error:
             attempt.fail("shed", str(error))
             attempt.retry_after = max(1, min(MAX_RETRY, math.ceil(error.seconds)))
             counts.shed(variant.name, error.reason)
-            return
+
+    async def _fly(self, part: Part, seconds: float, cache: PredictionCache) -> None:
+        """Run the attempt together with all that ask for the same at this moment."""
+        attempt = part.attempt
+        flight = board(attempt, cache, lambda: _start(attempt, seconds))
         try:
-            await asyncio.wait_for(asyncio.wrap_future(future), seconds)
-            part.overdue = attempt.status == "timeout" and seconds < variant.timeout
+            if await self._wait(part, seconds, flight.future, flight.landing()):
+                land(attempt, flight, cache, self._ticks())
+        finally:
+            leave(attempt, flight, cache)
+
+    async def _wait(self, part: Part, seconds: float, future: "Future[None]", done: "asyncio.Future[None]") -> bool:
+        """Wait for a model elsewhere, and no longer than the caller does; whether it came to an end."""
+        attempt, timeout = part.attempt, part.attempt.variant.timeout
+        try:
+            await asyncio.wait_for(done, seconds)
         except TimeoutError:
-            part.overdue = seconds < variant.timeout
+            part.overdue = seconds < timeout
             whose = " that the request left" if part.overdue else ""
             part.give_up("timeout", f"no answer within {seconds * 1000:.4g} ms{whose}")
-            if call is not None:
-                ran = 0.0 if call.started is None else (self._ticks() - call.started) / 1e9
+            if isinstance(future, Taken):
+                ran = 0.0 if future.started is None else (self._ticks() - future.started) / 1e9
                 part.attempt.queued = ran < seconds / 2
             if future.cancelled():
                 attempt.rows = ()  # it keeps its place in the queue, and need not keep a request's memory
+            return False
         except asyncio.CancelledError:
             if not future.cancelled() or _left():
                 raise
             part.give_up("shed", "the model is being closed")
+            return False
+        part.overdue = attempt.status == "timeout" and seconds < timeout
+        return True
 
     def _left(self, deadline: int, timeout: float) -> float:
         """Seconds to wait: until the caller's deadline, or the variant's own limit, whichever comes first."""
@@ -353,7 +393,7 @@ class Answering:
 
 def _write_part(pending: Pending, part: Part, by: AnsweredBy) -> None:
     deployed, decision, first = pending.deployed, part.decision, part.first
-    answering = part.attempt if by in ("assigned", "default") else None
+    answering = part.attempt if by in ANSWERED else None
     logged = answering or first
     variant = logged.variant
     prediction = deployed.fallback_predictions.get(variant.name) if by == "fallback" else None

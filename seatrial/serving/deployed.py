@@ -13,6 +13,7 @@ from seatrial.routing.people import People
 from seatrial.routing.router import Router
 from seatrial.routing.snapshot import Snapshot
 from seatrial.serving.breaker import Turn
+from seatrial.serving.caching import Cached, hand_over
 from seatrial.serving.engine import Engine
 from seatrial.serving.recording import Recorder
 from seatrial.serving.shadowing import ShadowLane
@@ -85,6 +86,7 @@ class Deployed:
                 now.breaker.adopt(before.breaker)
             else:
                 before.breaker.retire()
+        self.take_over(old)
 
     def obey(self, quarantine: Entries) -> None:
         """Ask the versions in quarantine nothing; let those be asked again that are in it no more."""
@@ -99,6 +101,22 @@ class Deployed:
         """It is served no more, by no revision."""
         for variant in self.variants.values():
             variant.breaker.retire()
+        hand_over(self.cached, {})
+
+    def take_over(self, old: "Deployed | None") -> None:
+        """Go on with the answers that the revision before has kept, where the same loaded model gave them."""
+        caches = hand_over({} if old is None else old.cached, self.cached)
+        for name, cache in caches.items():
+            self.variants[name].cache = cache
+
+    @property
+    def cached(self) -> dict[str, Cached]:
+        """The variants that keep their answers."""
+        return {
+            name: Cached(variant.engine, variant.slot.cache, variant.cache)
+            for name, variant in self.variants.items()
+            if variant.cache is not None and variant.slot.cache is not None
+        }
 
     @property
     def idle(self) -> bool:
