@@ -68,6 +68,11 @@ class Part:
         self.deadline: int | None = None
         self.overdue = False
 
+    def feed(self, rows: Sequence[Row]) -> None:
+        """Go on with the rows that a transform made of the request's."""
+        self.rows = rows
+        self.first = self.attempt = attempt_of(self.first.variant, rows, None, self.keys, self.people)
+
     def settle(self, deployed: Deployed) -> None:
         """Look at the attempt that ended: answered, on to the next one, or the end of the ladder.
 
@@ -79,6 +84,8 @@ class Part:
                 it is enough that they do not fit the default.
         """
         attempt, first = self.attempt, self.first
+        if deployed.transform is not None:
+            first.refused = attempt.refused = None  # these rows are the transform's, and no caller sent them
         if attempt.read is not None:
             self.by = "assigned" if attempt is first else "default"
         elif first.refused is not None and attempt.refused is not None and self._last(deployed):
@@ -113,9 +120,10 @@ class Pending:
         at: Server time of the decision, microseconds since 1970 UTC.
         started: Ticks at which it began.
         size: Bytes in which it came; 0 where nobody knows.
+        fed: The deployment's transform has made its rows.
     """
 
-    __slots__ = ("at", "deployed", "latency_us", "parts", "request_id", "sampled", "shape", "size", "started")
+    __slots__ = ("at", "deployed", "fed", "latency_us", "parts", "request_id", "sampled", "shape", "size", "started")
 
     def __init__(
         self,
@@ -136,6 +144,7 @@ class Pending:
         self.size = size
         self.latency_us = 0
         self.sampled = True
+        self.fed = False
 
 
 class Answering:
@@ -156,6 +165,8 @@ class Answering:
             Unavailable: Nobody answered.
         """
         deployed = pending.deployed
+        if deployed.transform is not None and not deployed.transform.now(pending):
+            return pending
         for part in pending.parts:
             if not self._advance_now(part, deployed):
                 return pending
@@ -169,6 +180,8 @@ class Answering:
         deployed = pending.deployed
         deployed.pending += 1
         try:
+            if deployed.transform is not None and not pending.fed:
+                await deployed.transform.later(pending, self._left)
             if len(pending.parts) == 1:
                 await self._advance(pending.parts[0], deployed)
             else:
@@ -256,7 +269,7 @@ class Answering:
     def _offer_copies(self, pending: Pending) -> None:
         """Give the shadows their copies once the event loop has sent the answer."""
         deployed = pending.deployed
-        if not deployed.lanes:
+        if not deployed.lanes or (deployed.transform is not None and not pending.fed):
             return
         for part in pending.parts:
             for shadow in deployed.router.shadows(part.decision, pending.request_id):

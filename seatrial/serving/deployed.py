@@ -16,6 +16,7 @@ from seatrial.serving.recording import Recorder
 from seatrial.serving.shadowing import ShadowLane
 from seatrial.serving.variant import Variant
 from seatrial.spec.errors import BadInput
+from seatrial.spec.signature import Signature
 
 ANSWERS = "requests_total"
 LATENCY = "request_latency_us"
@@ -29,6 +30,22 @@ class QuickWay(Protocol):
         ...
 
 
+class Feeder(Protocol):
+    """What every request goes through once before its variants (``serving.transforming``)."""
+
+    def asked(self, signature: Signature) -> Signature:
+        """A variant's signature with what a request carries for it."""
+        ...
+
+    def now(self, pending: Any) -> bool:
+        """Feed a request if that takes no thread; False when it does. Raises BadInput."""
+        ...
+
+    async def later(self, pending: Any, left: Callable[[int, float], float]) -> None:
+        """Feed a request in a thread, and wait for it. Raises BadInput."""
+        ...
+
+
 class Deployed:
     """One snapshot and its loaded models.
 
@@ -36,6 +53,7 @@ class Deployed:
         snapshot: What to serve.
         engines: The loaded model of every slot, by variant.
         recorder: Where rows and counts go.
+        transform: The snapshot's, loaded; None where it has none.
 
     Attributes:
         quick: The quick way into it, where there is one; the gateway prepares it.
@@ -45,7 +63,10 @@ class Deployed:
         BadInput: The snapshot contradicts itself.
     """
 
-    def __init__(self, snapshot: Snapshot, engines: Mapping[str, Engine], recorder: Recorder) -> None:
+    def __init__(
+        self, snapshot: Snapshot, engines: Mapping[str, Engine], recorder: Recorder, transform: Feeder | None = None
+    ) -> None:
+        self.transform = transform
         self.snapshot = snapshot
         self.name = snapshot.deployment
         self.revision = snapshot.revision
@@ -71,6 +92,11 @@ class Deployed:
         }
         self.quick: QuickWay | None = None
         self.pending = 0
+
+    def asked(self, variant: Variant) -> Signature:
+        """What a request carries for a variant, and what that answers."""
+        signature = variant.slot.signature
+        return signature if self.transform is None else self.transform.asked(signature)
 
     @property
     def idle(self) -> bool:

@@ -14,6 +14,7 @@ def build(values: Values) -> model.Deployment:
     makers = {
         "unit": _unit,
         "context": lambda context: {name: _context(kind) for name, kind in context.items()},
+        "transform": _transform,
         "release": _release,
         "monitors": _monitors,
         "log": _log,
@@ -32,6 +33,12 @@ def _unit(values: Values) -> Values:
 
 def _context(kind: str) -> Values:
     return {"kind": kind.removeprefix("optional "), "optional": kind.startswith("optional ")}
+
+
+def _transform(values: Values) -> Values:
+    if "features" not in values:
+        return values
+    return {**values, "features": {name: _context(kind) for name, kind in values["features"].items()}}
 
 
 def _margin(values: Values) -> Values:

@@ -17,6 +17,7 @@ SECTIONS: dict[str, Record] = {
     "unit": grammar.UNIT,
     "variants": grammar.VARIANT,
     "lookup": grammar.LOOKUP,
+    "transform": grammar.TRANSFORM,
     "routing": grammar.ENTRY,
     "outcomes": grammar.OUTCOME,
     "metrics": grammar.METRIC,

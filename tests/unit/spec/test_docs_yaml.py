@@ -72,6 +72,7 @@ DEFAULTS = {
     "variants": "deployment: a\nvariants: {champion: {model: models:/m/1, @: #}}\n",
     "lookup": "deployment: a\nvariants: {champion: {model: models:/m/1}, b: {model: models:/m/1, "
     "lookup: {scores: s, @: #}}}\n",
+    "transform": "deployment: a\nvariants: {champion: {model: models:/m/1}}\ntransform: {model: models:/p/1, @: #}\n",
     "outcomes": "deployment: a\nvariants: {champion: {model: models:/m/1}}\noutcomes: {o: {@: #}}\n",
     "metrics": "deployment: a\nvariants: {champion: {model: models:/m/1}}\noutcomes: {o: {}}\n"
     "metrics: {m: {kind: mean, outcome: o, within: 1d, @: #}}\n",
