@@ -193,13 +193,24 @@ class PythonRuntime(ProcessRuntime):
         directory: The materialised artefact.
         trust: What the deployment file allows.
         timeout, patience: As of ``ProcessRuntime``.
+        interpreter: The Python of the model's own environment; None: this one.
 
     Raises:
         RuntimeFailure: On construction, when the model does not load.
     """
 
-    def __init__(self, directory: Path, trust: Trust, *, timeout: float, patience: float | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        trust: Trust,
+        *,
+        timeout: float,
+        patience: float | None = None,
+        interpreter: Path | None = None,
+    ) -> None:
         command = [sys.executable, "-m", "seatrial.models.python_worker", str(directory), "--trust", trust]
+        if interpreter is not None:
+            command[:3] = [str(interpreter), "-I", str(Path(__file__).with_name("isolated_worker.py"))]
         super().__init__(command, "The model", timeout=timeout, patience=patience)
 
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from seatrial.models.artefact import RECIPE
 from seatrial.models.frames import FrameRecipe, rebuild
 from seatrial.models.manifest import Manifest, read_manifest
+from seatrial.models.original_outputs import tensors_of
 from seatrial.models.originals import Predicted
 from seatrial.models.python_files import open_original
-from seatrial.models.python_form import tensors_of
 from seatrial.models.wire import Call, Reply, own_output, pack_arrays, read_body, unpack_arrays, write_message
 
 
