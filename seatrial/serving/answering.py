@@ -79,6 +79,11 @@ class Part:
         self.deadline: int | None = None
         self.overdue = False
 
+    def feed(self, rows: Sequence[Row]) -> None:
+        """Go on with the rows that a transform made of the request's."""
+        self.rows = rows
+        self.first = self.attempt = attempt_of(self.first.variant, rows, None, self.keys, self.people)
+
     def settle(self, deployed: Deployed) -> None:
         """Look at the attempt that ended: answered, on to the next one, or the end of the ladder.
 
@@ -90,6 +95,8 @@ class Part:
                 it is enough that they do not fit the default.
         """
         attempt, first = self.attempt, self.first
+        if deployed.transform is not None:
+            first.refused = attempt.refused = None  # these rows are the transform's, and no caller sent them
         if attempt.read is not None:
             self.by = "default" if attempt is not first else "cache" if attempt.recalled else "assigned"
         elif first.refused is not None and attempt.refused is not None and self._last(deployed):
@@ -145,9 +152,10 @@ class Pending:
         at: Server time of the decision, microseconds since 1970 UTC.
         started: Ticks at which it began.
         size: Bytes in which it came; 0 where nobody knows.
+        fed: The deployment's transform has made its rows.
     """
 
-    __slots__ = ("at", "deployed", "latency_us", "parts", "request_id", "sampled", "shape", "size", "started")
+    __slots__ = ("at", "deployed", "fed", "latency_us", "parts", "request_id", "sampled", "shape", "size", "started")
 
     def __init__(
         self,
@@ -168,6 +176,7 @@ class Pending:
         self.size = size
         self.latency_us = 0
         self.sampled = True
+        self.fed = False
 
 
 class Answering:
@@ -188,6 +197,8 @@ class Answering:
             Unavailable: Nobody answered.
         """
         deployed = pending.deployed
+        if deployed.transform is not None and not deployed.transform.now(pending):
+            return pending
         for part in pending.parts:
             if not self._advance_now(part, deployed):
                 return pending
@@ -206,6 +217,8 @@ class Answering:
         left: asyncio.CancelledError | None = None
         try:
             try:
+                if deployed.transform is not None and not pending.fed:
+                    await deployed.transform.later(pending, self._left)
                 if len(pending.parts) == 1:
                     await self._advance(pending.parts[0], deployed)
                 else:
@@ -372,7 +385,7 @@ class Answering:
     def _offer_copies(self, pending: Pending) -> None:
         """Give the shadows their copies once the event loop has sent the answer."""
         deployed = pending.deployed
-        if not deployed.lanes:
+        if not deployed.lanes or (deployed.transform is not None and not pending.fed):
             return
         for part in pending.parts:
             for shadow in deployed.router.shadows(part.decision, pending.request_id):

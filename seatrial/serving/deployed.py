@@ -19,6 +19,7 @@ from seatrial.serving.recording import Recorder
 from seatrial.serving.shadowing import ShadowLane
 from seatrial.serving.variant import Variant
 from seatrial.spec.errors import BadInput
+from seatrial.spec.signature import Signature
 
 ANSWERS = "requests_total"
 LATENCY = "request_latency_us"
@@ -33,6 +34,22 @@ class QuickWay(Protocol):
         ...
 
 
+class Feeder(Protocol):
+    """What every request goes through once before its variants (``serving.transforming``)."""
+
+    def asked(self, signature: Signature) -> Signature:
+        """A variant's signature with what a request carries for it."""
+        ...
+
+    def now(self, pending: Any) -> bool:
+        """Feed a request if that takes no thread; False when it does. Raises BadInput."""
+        ...
+
+    async def later(self, pending: Any, left: Callable[[int, float], float]) -> None:
+        """Feed a request in a thread, and wait for it. Raises BadInput."""
+        ...
+
+
 class Deployed:
     """One snapshot and its loaded models.
 
@@ -40,6 +57,7 @@ class Deployed:
         snapshot: What to serve.
         engines: The loaded model of every slot, by variant.
         recorder: Where rows and counts go.
+        transform: The snapshot's, loaded; None where it has none.
 
     Attributes:
         quick: The quick way into it, where there is one; the gateway prepares it.
@@ -49,7 +67,10 @@ class Deployed:
         BadInput: The snapshot contradicts itself.
     """
 
-    def __init__(self, snapshot: Snapshot, engines: Mapping[str, Engine], recorder: Recorder) -> None:
+    def __init__(
+        self, snapshot: Snapshot, engines: Mapping[str, Engine], recorder: Recorder, transform: Feeder | None = None
+    ) -> None:
+        self.transform = transform
         self.snapshot = snapshot
         self.name = snapshot.deployment
         self.revision = snapshot.revision
@@ -117,6 +138,11 @@ class Deployed:
             for name, variant in self.variants.items()
             if variant.cache is not None and variant.slot.cache is not None
         }
+
+    def asked(self, variant: Variant) -> Signature:
+        """What a request carries for a variant, and what that answers."""
+        signature = variant.slot.signature
+        return signature if self.transform is None else self.transform.asked(signature)
 
     @property
     def idle(self) -> bool:

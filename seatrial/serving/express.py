@@ -106,7 +106,13 @@ def express(
     """The quick way into a deployment, or None where its requests are not of that kind."""
     snapshot = deployed.snapshot
     decisions = deployed.router.possible
-    if deployed.lanes or snapshot.log.sample < 1.0 or snapshot.unit_from or deployed.people.silent is None:
+    if (
+        deployed.transform is not None
+        or deployed.lanes
+        or snapshot.log.sample < 1.0
+        or snapshot.unit_from
+        or deployed.people.silent is None
+    ):
         return None
     variants = [deployed.variants[decision.variant] for decision in decisions]
     bodies = plain_bodies(variants[0].slot.signature)

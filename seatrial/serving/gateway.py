@@ -267,7 +267,7 @@ class Gateway:
         """What the default variant, or the version named, takes and gives. Raises NotFound, Unavailable."""
         deployed = self.find(deployment)
         variant = deployed.default if version is None else inference.find_version(deployed, version)
-        return variant.slot.signature
+        return deployed.asked(variant)
 
     def only_binary(self, deployment: str) -> bool:
         """Whether some variant has an output without a form in JSON. Raises NotFound, Unavailable."""

@@ -33,6 +33,7 @@ _HELP = {
     "rows_logged_total": "Rows in the ledger.",
     "rows_dropped_total": "Rows lost, by reason.",
     "shadow_total": "Copies for shadows, by what became of them.",
+    "transforms_total": "Requests that went through the deployment's transform, by how that went.",
     "outcomes_total": "Outcomes kept.",
     "unseen_categories_total": "Category values that the model had not seen in training.",
     "shed_total": "Calls and requests turned away because too much waits, by reason.",
