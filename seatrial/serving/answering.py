@@ -184,10 +184,14 @@ class Answering:
 
     Args:
         ticks: Monotonic nanoseconds.
+        watch: Told of every request that was answered, or that nobody answered, before the answer is made.
     """
 
-    def __init__(self, ticks: Callable[[], int] = time.perf_counter_ns) -> None:
+    def __init__(
+        self, ticks: Callable[[], int] = time.perf_counter_ns, watch: Callable[[Pending], None] | None = None
+    ) -> None:
         self._ticks = ticks
+        self._watch = watch
 
     def begin(self, pending: Pending) -> Any:
         """The answer, when every model is quick; else the same ``pending``, for `finish`.
@@ -368,13 +372,15 @@ class Answering:
         for part in pending.parts:
             first = part.first
             counts.add(counts.served, len(part.rows))
-            counts.answered(first.variant.name, part.by or "none", first.status, latency_us)
+            counts.answered(first.variant.name, part.decision.reason, part.by or "none", first.status, latency_us)
             encoded = first.encoded
             if encoded is not None:
                 if encoded.unseen:
                     counts.add(counts.unseen, encoded.unseen)
                 if encoded.extra:
                     counts.add(counts.extra, encoded.extra)
+        if self._watch is not None:
+            self._watch(pending)
 
     def _write(self, pending: Pending) -> None:
         sample = pending.deployed.snapshot.log.sample
