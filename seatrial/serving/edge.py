@@ -491,7 +491,8 @@ class Connection(asyncio.Protocol):
             self._send_response(answer, request.keep_alive)
         else:
             self._answering = True
-            coming = self._answer_later(answer, request.keep_alive, size)  # type: ignore[arg-type]
+            bare = request.method == b"HEAD"
+            coming = self._answer_later(answer, request.keep_alive, size, bare)  # type: ignore[arg-type]
             self._task = self._loop.create_task(coming)
 
     async def _inflated(self, request: Request) -> Answer:
@@ -512,11 +513,11 @@ class Connection(asyncio.Protocol):
         finally:
             edge.held -= grown
 
-    async def _answer_later(self, coming: Coroutine[Any, Any, Answer], keep_alive: bool, size: int) -> None:
+    async def _answer_later(self, coming: Coroutine[Any, Any, Answer], keep_alive: bool, size: int, bare: bool) -> None:
         try:
             answer = await coming
         except Exception as error:  # noqa: BLE001 - as above
-            answer = refusal(error)
+            answer = refusal(error)._replace(bare=bare)
         finally:
             self._edge.held -= size
         self._answering = False

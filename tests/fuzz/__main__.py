@@ -21,6 +21,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1_000_000, help="inputs to try")
     parser.add_argument("--seconds", type=int, default=0, help="stop after so long; 0: never")
     parser.add_argument("--found", type=Path, default=Path(".cache/fuzz"), help="where new inputs go")
+    parser.add_argument("--longest", type=int, default=2048, help="bytes of an input")
     parser.add_argument("--merge", action="store_true", help="take what was found into the corpus")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
@@ -32,7 +33,7 @@ def main() -> None:
         flags = [
             *limits,
             f"-dict={CORPUS.with_name('http.dict')}",
-            "-max_len=2048",
+            f"-max_len={arguments.longest}",
             "-print_final_stats=1",
             str(arguments.found),
             str(CORPUS),

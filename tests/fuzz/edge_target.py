@@ -1,7 +1,8 @@
 """One input of the fuzzer, played to the HTTP edge: bytes become reads of a connection, and its promises are checked.
 
 The first byte says how: three bits for the number of cuts, then whether answers come later, whether limits are small,
-whether a request was heard before. A byte for each cut says where. The rest is what the client sends.
+whether a request was heard before, whether the client is gone before its answers. A byte for each cut says where. The
+rest is what the client sends.
 
 Promises, whatever is sent:
 
@@ -12,8 +13,10 @@ Promises, whatever is sent:
 - what is held is counted, within its bound, and let go with the connection.
 """
 
+import asyncio
 import re
-from collections.abc import Coroutine, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -47,22 +50,43 @@ class Loop:
     """Runs tasks when it is told to, and reads no clock."""
 
     def __init__(self) -> None:
-        self.tasks: list[Coroutine[Any, Any, None]] = []
+        self.ready: deque[Callable[[], None]] = deque()
 
     def time(self) -> float:
         return 0.0
 
-    def create_task(self, task: Coroutine[Any, Any, None]) -> None:
-        self.tasks.append(task)
+    def create_task(self, coming: Coroutine[Any, Any, None]) -> "Task":
+        return Task(self, coming)
+
+    def call_soon(self, work: Callable[[], None]) -> None:
+        self.ready.append(work)
 
     def finish(self) -> None:
-        while self.tasks:
-            task = self.tasks.pop(0)
-            try:
-                while True:
-                    task.send(None)
-            except StopIteration:
-                continue
+        while self.ready:
+            self.ready.popleft()()
+
+
+class Task:
+    """Takes one step each time that the loop comes to it."""
+
+    def __init__(self, loop: Loop, coming: Coroutine[Any, Any, None]) -> None:
+        self._loop = loop
+        self._coming = coming
+        self._cancelled = False
+        loop.call_soon(self._step)
+
+    def cancel(self) -> None:
+        self._cancelled = True
+
+    def _step(self) -> None:
+        try:
+            if self._cancelled:
+                self._coming.throw(asyncio.CancelledError())
+            else:
+                self._coming.send(None)
+        except (StopIteration, asyncio.CancelledError):
+            return
+        self._loop.call_soon(self._step)
 
 
 class Transport:
@@ -129,7 +153,7 @@ class Forgetful(dict[bytes, Any]):
     def __setitem__(self, *_: Any) -> None: ...
 
 
-def play(chunks: Sequence[bytes], *, later: bool, forgetful: bool, small: bool = False) -> Heard:
+def play(chunks: Sequence[bytes], *, later: bool, forgetful: bool, small: bool = False, lost: bool = False) -> Heard:
     """One connection that reads ``chunks``; checks all promises that one connection can break."""
     limits = {"body_bytes": BODY_BYTES, "held_bytes": HELD_BYTES} if small else {}
     edge = Edge(Echo(later=later), **limits)  # type: ignore[arg-type]
@@ -144,8 +168,14 @@ def play(chunks: Sequence[bytes], *, later: bool, forgetful: bool, small: bool =
             connection.data_received(chunk)
         assert edge.held == connection._held + sum(len(t.body) for t in _under_way(connection)), "held is not counted"
         assert edge.held <= edge.held_bytes + len(chunk), "more is held than may be"
-        if loop.tasks and len(connection.taken) % 2:
+        if loop.ready and len(connection.taken) % 2:
             loop.finish()
+    if lost:
+        transport.closed = True
+        connection.connection_lost(None)
+        loop.finish()
+        assert edge.held == 0, "something is held for a client that is gone"
+        return Heard(connection.taken, [], [], connection._broken)
     loop.finish()
     statuses, bodies, heads = replies(b"".join(transport.written), connection.taken)
     refusals = len(statuses) - len(connection.taken)
@@ -239,6 +269,9 @@ def check(data: bytes) -> None:
         places = sorted({*places, len(BEFORE)})
     chunks = [stream[a:b] for a, b in pairwise(places)]
     later = bool(how & 8)
+    if how & 64:
+        assert play(chunks, later=later, forgetful=False, lost=True).broken
+        return
     if how & 16:
         with small_headers():
             assert play(chunks, later=later, forgetful=False, small=True) == play(
