@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from seatrial.ledger import layout
 from seatrial.ledger.duplicates import without_duplicates
+from seatrial.ledger.lag import Lag
 from seatrial.ledger.locks import locked
 from seatrial.ledger.maintenance import Maintenance
 from seatrial.ledger.retention import Forgetting, read_forgetting, without_forgotten, write_forgetting
@@ -84,6 +85,7 @@ class Compactor:
         grace: Seconds for which a committed segment stays; longer than opening a view takes.
         batch_bytes: Most bytes of segments in one commit.
         reached: Told each step's name; tests stop the process there.
+        lag: Where it is noted how far the tables are behind; only the process that compacts regularly has it.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class Compactor:
         batch_bytes: int = 256 << 20,
         lock_wait: float = 60.0,
         reached: Callable[[str], None] = lambda _: None,
+        lag: Lag | None = None,
     ) -> None:
         self._home = home
         self._clock = clock
@@ -104,6 +107,7 @@ class Compactor:
         self._batch_bytes = batch_bytes
         self._lock_wait = lock_wait
         self._reached = reached
+        self._lag = lag
         self._done_since: dict[Path, float] = {}
         self._empty: set[Path] = set()
         self._maintenance = Maintenance(home, clock=clock, monotonic=monotonic)
@@ -127,6 +131,7 @@ class Compactor:
 
     def compact(self) -> Round:
         """`run_once` without maintenance, for a caller that holds the tables' lock; raises likewise."""
+        began = self._clock()
         segments = list_segments(self._home, lambda _: True)
         self._reached("listed")
         forgetting = self._settle(read_forgetting(self._home), segments)
@@ -134,14 +139,23 @@ class Compactor:
         troubles = Troubles()
         for target in sorted({target_of(self._home, s.stream) for s in segments}, key=lambda t: str(t.directory)):
             mine = [s for s in segments if target_of(self._home, s.stream) == target]
+            if self._lag is not None:
+                self._lag.turn(target.deployment)
             with troubles.of(target.directory.name):
-                total = total.plus(self._compact(target, mine, forgetting, troubles))
+                total = total.plus(self._compact(target, mine, forgetting, troubles, began))
+        if self._lag is not None:
+            self._lag.rest(began)
         remove_ended_sessions(self._home)
         troubles.tell()
         return total
 
     def _compact(
-        self, target: Target, segments: list[Segment], forgetting: tuple[Forgetting, ...], troubles: Troubles
+        self,
+        target: Target,
+        segments: list[Segment],
+        forgetting: tuple[Forgetting, ...],
+        troubles: Troubles,
+        began: int,
     ) -> Round:
         closed = [segment for segment in segments if segment.closed]
         total = Round()
@@ -164,6 +178,8 @@ class Compactor:
                 else:
                     stuck.add(part[0].application)
                     troubles.note(f"{target.directory.name}, {part[0].path}", error)
+        if self._lag is not None:
+            self._lag.behind(target.deployment, not_included(segments, table), began)
         return total._replace(removed=self._remove(closed, table))
 
     def _commit(
@@ -261,7 +277,7 @@ def main(arguments: list[str] | None = None) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    rounds = Rounds(Compactor(given.home, grace=given.grace))
+    rounds = Rounds(Compactor(given.home, grace=given.grace, lag=Lag(given.home)))
     with locked(given.home / "ledger" / "compactor.lock", wait=0.0):
         while not stop.is_set():
             rounds.run()

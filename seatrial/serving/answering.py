@@ -368,7 +368,7 @@ class Answering:
         for part in pending.parts:
             first = part.first
             counts.add(counts.served, len(part.rows))
-            counts.answered(first.variant.name, part.by or "none", first.status, latency_us)
+            counts.answered(first.variant.name, part.decision.reason, part.by or "none", first.status, latency_us)
             encoded = first.encoded
             if encoded is not None:
                 if encoded.unseen:

@@ -1,7 +1,7 @@
 """A deployment at one revision, ready to answer: what a swap puts in place in one assignment."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 import msgspec
 
@@ -9,6 +9,7 @@ from seatrial.ledger.counters import BREAKERS_OPEN, Histogram
 from seatrial.ledger.quarantine import Entries
 from seatrial.ledger.rows import AnsweredBy, Status
 from seatrial.protocol.answers import Prediction
+from seatrial.routing.decision import Reason
 from seatrial.routing.people import People
 from seatrial.routing.router import Router
 from seatrial.routing.snapshot import Snapshot
@@ -156,8 +157,9 @@ class Counts:
     def __init__(self, deployment: str, recorder: Recorder) -> None:
         self._deployment = deployment
         self._recorder = recorder
-        self._answers: dict[tuple[str, AnsweredBy, Status], int] = {}
-        self._latency: dict[str, Histogram] = {}
+        self._answers: dict[tuple[str, Reason, AnsweredBy, Status], int] = {}
+        self._itself: dict[str, list[int]] = {}
+        self._latency: dict[tuple[str, Reason], Histogram] = {}
         self.add = recorder.counters.add
         self.served = recorder.served_slot(deployment, "answer")
         self.served_app = recorder.served_slot(deployment, "app")
@@ -166,17 +168,20 @@ class Counts:
         self.unseen = recorder.slot("unseen_categories_total", deployment=deployment)
         self.extra = recorder.slot("extra_features_total", deployment=deployment)
 
-    def answered(self, variant: str, by: AnsweredBy, status: Status, latency_us: int) -> None:
-        """Count one request's part: the variant assigned, how it was answered, how its own attempt went."""
-        slot = self._answers.get((variant, by, status)) or self._answer_slot(variant, by, status)
+    def answered(self, variant: str, reason: Reason, by: AnsweredBy, status: Status, latency_us: int) -> None:
+        """Count one request's part: the variant assigned, why, how it was answered, how its own attempt went."""
+        slot = self._answers.get((variant, reason, by, status)) or self._answer_slot(variant, reason, by, status)
         self.add(slot, 1)
-        self._latency[variant].observe(latency_us)
+        self._latency[variant, reason].observe(latency_us)
 
     def answered_itself(self, variant: str) -> int:
         """Calls that a variant answered as the one assigned, since its counters began."""
-        return self._recorder.counters.value(
-            self._answers.get((variant, "assigned", "ok")) or self._answer_slot(variant, "assigned", "ok")
-        )
+        slots = self._itself.get(variant)
+        if slots is None:
+            # All reasons at once: one that came later might bring what an earlier process of this name had counted.
+            slots = [self._requests_slot(variant, reason, "assigned", "ok") for reason in get_args(Reason)]
+            self._itself[variant] = slots
+        return sum(map(self._recorder.counters.value, slots))
 
     def shed(self, variant: str, reason: str) -> None:
         """Count a call that was not taken, because too many or too much waits."""
@@ -193,10 +198,10 @@ class Counts:
 
         return turned
 
-    def counter(self, variant: str, by: AnsweredBy, status: Status) -> Callable[[int], None]:
+    def counter(self, variant: str, reason: Reason, by: AnsweredBy, status: Status) -> Callable[[int], None]:
         """A function that counts one row served, and its request answered, given the latency in microseconds."""
-        add, served, answered = self.add, self.served, self._answer_slot(variant, by, status)
-        observe = self._latency[variant].observe
+        add, served, answered = self.add, self.served, self._answer_slot(variant, reason, by, status)
+        observe = self._latency[variant, reason].observe
 
         def count(latency_us: int) -> None:
             add(served, 1)
@@ -205,10 +210,12 @@ class Counts:
 
         return count
 
-    def _answer_slot(self, variant: str, by: AnsweredBy, status: Status) -> int:
-        slot = self._answers[variant, by, status] = self._recorder.slot(
-            ANSWERS, deployment=self._deployment, variant=variant, answered_by=by, status=status
-        )
-        labels = {"deployment": self._deployment, "variant": variant}
-        self._latency[variant] = Histogram(self._recorder.counters, LATENCY, labels)
+    def _answer_slot(self, variant: str, reason: Reason, by: AnsweredBy, status: Status) -> int:
+        slot = self._answers[variant, reason, by, status] = self._requests_slot(variant, reason, by, status)
+        labels = {"deployment": self._deployment, "variant": variant, "reason": reason}
+        self._latency[variant, reason] = Histogram(self._recorder.counters, LATENCY, labels)
         return slot
+
+    def _requests_slot(self, variant: str, reason: Reason, by: AnsweredBy, status: Status) -> int:
+        labels = {"deployment": self._deployment, "variant": variant, "reason": reason}
+        return self._recorder.slot(ANSWERS, **labels, answered_by=by, status=status)

@@ -148,7 +148,7 @@ def _lane(deployed: Deployed, decision: Decision, variant: Variant, bodies: Plai
         variant.buffer.append_plain,
         _stamp(deployed, decision, variant),
         _decided(decision, variant),
-        deployed.counts.counter(variant.name, "assigned", "ok"),
+        deployed.counts.counter(variant.name, decision.reason, "assigned", "ok"),
         variant.underway.cells,
         variant.underway.cell,
     )

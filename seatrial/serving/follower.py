@@ -92,6 +92,7 @@ class Follower:
             if self._now() - tried >= RETRY_SECONDS:
                 self._serve(snapshot)
         self._loader.sweep()
+        self._gateway.note_gauges()
 
     def _run(self) -> None:
         while not self._stop.wait(POLL_SECONDS):

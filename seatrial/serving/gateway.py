@@ -23,6 +23,7 @@ from seatrial.serving import assigning, inference, metrics, reporting, shapes
 from seatrial.serving.answering import Answering, Part, Pending, Shape
 from seatrial.serving.deployed import SHED, Deployed
 from seatrial.serving.express import express
+from seatrial.serving.gauges import Gauges
 from seatrial.serving.identity import request_ids
 from seatrial.serving.lookups import has_answer
 from seatrial.serving.recording import Recorder
@@ -79,6 +80,7 @@ class Gateway:
         self._missing: dict[str, str] = {}
         self._quarantine: Entries = ()
         self._recent: dict[str, deque[Deployed]] = {}
+        self._gauges = Gauges(recorder)
         self._outcomes_slot = recorder.slot("outcomes_total")
 
     # Which deployments are served.
@@ -350,7 +352,12 @@ class Gateway:
 
     def metrics(self) -> str:
         """Counters of all workers in Prometheus' text; reads files."""
-        return metrics.exposition(read_counters(self.recorder.directory))
+        self.note_gauges()
+        return metrics.exposition(read_counters(self.recorder.directory), self._clock())
+
+    def note_gauges(self) -> None:
+        """Write down what waits here now, for whoever asks a worker for the metrics of all; any thread may."""
+        self._gauges.note(self._deployed)
 
     def shed(self, reason: str) -> None:
         """Count a request that an edge turned away before anybody read it; called on the event loop."""

@@ -72,6 +72,11 @@ class ShadowLane:
         """Nothing waits and nothing runs."""
         return not self._queue and not self._busy
 
+    @property
+    def waiting(self) -> int:
+        """Copies that wait."""
+        return len(self._queue)
+
     def offer(self, copy: Copy) -> bool:
         """Queue a copy; False when the queue is full (the copy is dropped and counted). Never blocks."""
         with self._condition:

@@ -794,10 +794,16 @@ def test_the_books_balance_and_the_metrics_say_so(here: Bench) -> None:
     assert check["in_flight"] == 0
     assert check["served"] == check["logged"] == len(here.rows())
     text = here.gateway.metrics()
-    assert 'seatrial_requests_total{deployment="churn",variant="champion",answered_by="assigned",status="ok"}' in text
+    assert (
+        'seatrial_requests_total{deployment="churn",variant="champion",reason="split",answered_by="assigned",status="ok"}'
+        in text
+    )
     counts = [int(line.split()[-1]) for line in text.splitlines() if line.startswith("seatrial_requests_total{")]
     assert sum(counts) == 20
-    assert 'seatrial_request_latency_seconds_bucket{deployment="churn",variant="champion",le="+Inf"}' in text
+    assert (
+        'seatrial_request_latency_seconds_bucket{deployment="churn",variant="champion",reason="split",le="+Inf"}'
+        in text
+    )
 
 
 def test_rows_that_do_not_fit_the_memory_are_dropped_and_counted(here: Bench) -> None:
