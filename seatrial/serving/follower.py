@@ -22,6 +22,7 @@ from seatrial.serving.loader import Loader
 
 POLL_SECONDS = 0.05
 RETRY_SECONDS = 5.0
+NOTE_SECONDS = 1.0
 
 log = logging.getLogger("seatrial.serving")
 T = TypeVar("T")
@@ -62,6 +63,7 @@ class Follower:
         self._prepared: dict[tuple[str, int], Deployed] = {}
         self._failed: dict[str, tuple[Snapshot, float]] = {}
         self._quarantine = QuarantineWatch(gateway.recorder.home)
+        self._note_at = 0.0
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -92,7 +94,7 @@ class Follower:
             if self._now() - tried >= RETRY_SECONDS:
                 self._serve(snapshot)
         self._loader.sweep()
-        self._gateway.note_gauges()
+        self._note()
 
     def _run(self) -> None:
         while not self._stop.wait(POLL_SECONDS):
@@ -100,6 +102,11 @@ class Follower:
                 self.step()
             except Exception:
                 log.exception("following what is published failed; going on with what is served")
+
+    def _note(self) -> None:
+        if self._now() >= self._note_at:
+            self._note_at = self._now() + NOTE_SECONDS
+            self._gateway.note_gauges()
 
     def _obey(self) -> None:
         """Obey the quarantine file; what was lifted and is not loaded here is loaded now."""
