@@ -9,12 +9,13 @@ removed once they have been in the table for longer than the grace.
 """
 
 import argparse
+import logging
+import os
 import signal
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,7 +31,11 @@ from seatrial.ledger.spool import Segment, list_segments, read_segment, remove_e
 from seatrial.ledger.sql import connect
 from seatrial.ledger.table import Table, append, not_included, unify_into, with_day, within_calendar
 from seatrial.ledger.troubles import Troubles
+from seatrial.spec import logs
 from seatrial.spec.errors import SeatrialError
+from seatrial.spec.settings import load_settings
+
+log = logging.getLogger("seatrial.ledger")
 
 SETTLE_MICROSECONDS = 1_000_000
 """What was in a writer's memory when something was to be forgotten is in the spool after this."""
@@ -274,6 +279,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--interval", type=float, default=5.0, help="seconds between rounds")
     parser.add_argument("--grace", type=float, default=60.0, help="seconds for which a committed segment stays")
     given = parser.parse_args(arguments)
+    logs.configure("compactor", load_settings(os.environ, Path.cwd()))
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -287,7 +293,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 class Rounds:
-    """Rounds of a compactor, told on standard output: a trouble that lasts is told once."""
+    """Rounds of a compactor, logged: a trouble that lasts is told once."""
 
     def __init__(self, compactor: Compactor) -> None:
         self._compactor = compactor
@@ -295,21 +301,20 @@ class Rounds:
 
     def run(self) -> None:
         """One round; what goes wrong is said, and the next one tries again (a full disk is freed, a lock released)."""
-        moment = datetime.now(UTC).isoformat(timespec="seconds")
         try:
             done = self._compactor.run_once()
         except Exception as error:  # noqa: BLE001 - whatever it is, the next round may go well
             trouble = str(error) if isinstance(error, SeatrialError | OSError) else f"{type(error).__name__}: {error}"
             if trouble != self._trouble:
-                print(f"{moment} compactor: {trouble}", flush=True)
+                log.error("%s", trouble)
             self._trouble = trouble
             return
         self._trouble = ""
         if done.segments:
-            print(f"{moment} compactor: {done.rows} rows from {done.segments} segments", flush=True)
+            told = {"rows": done.rows, "segments": done.segments}
+            log.info("%d rows from %d segments", done.rows, done.segments, extra=told)
         if done.impossible:
-            left = f"{done.impossible} rows left out, because their time lies in no year from 1 to 9999"
-            print(f"{moment} compactor: {left}", flush=True)
+            log.warning("%d rows left out, because their time lies in no year from 1 to 9999", done.impossible)
 
 
 if __name__ == "__main__":

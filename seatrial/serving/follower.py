@@ -127,7 +127,8 @@ class Follower:
         try:
             deployed = self._gateway.prepare(self._loader.prepare(snapshot))
         except Exception as error:  # noqa: BLE001 - whatever it is, the publisher must hear of it
-            log.warning("%s revision %d cannot be prepared: %s", snapshot.deployment, snapshot.revision, error)
+            told = (snapshot.deployment, snapshot.revision, error)
+            log.warning("%s revision %d cannot be prepared: %s", *told, extra=_of(snapshot))
             self._published.acknowledge(snapshot.deployment, snapshot.revision, str(error) or type(error).__name__)
             return
         self._prepared[snapshot.deployment, snapshot.revision] = deployed
@@ -154,7 +155,7 @@ class Follower:
         try:
             deployed = self._gateway.prepare(self._loader.prepare(snapshot, active=True))
         except Exception as error:  # noqa: BLE001 - a deployment that does not load must not keep the others away
-            log.error("%s revision %d cannot be served: %s", name, snapshot.revision, error)
+            log.error("%s revision %d cannot be served: %s", name, snapshot.revision, error, extra=_of(snapshot))
             self._failed[name] = snapshot, self._now()
             self._published.acknowledge(name, snapshot.revision, str(error) or type(error).__name__)
             reason = str(error)
@@ -168,7 +169,7 @@ class Follower:
         self._failed.pop(deployed.name, None)
         self._published.activated(deployed.name, deployed.revision)
         self._loader.retire(old)
-        log.info("%s revision %d is served", deployed.name, deployed.revision)
+        log.info("%s revision %d is served", deployed.name, deployed.revision, extra=_of(deployed.snapshot))
 
     def _on_loop(self, do: Callable[[], T]) -> T:
         if self._loop is None:
@@ -183,6 +184,11 @@ class Follower:
 
         self._loop.call_soon_threadsafe(call)
         return done.result(timeout=30)
+
+
+def _of(snapshot: Snapshot) -> dict[str, object]:
+    """What a line about a snapshot has beside its words."""
+    return {"deployment": snapshot.deployment, "revision": snapshot.revision}
 
 
 _STEPS: dict[str, Callable[[Follower, Change], None]] = {

@@ -25,6 +25,7 @@ from seatrial.serving.grpc_edge import GrpcEdge
 from seatrial.serving.loader import Loader, cores_each
 from seatrial.serving.recording import Recorder
 from seatrial.serving.routes import Routes
+from seatrial.spec import logs
 from seatrial.spec.settings import Settings, load_settings
 
 DRAIN_SECONDS = 8.0
@@ -76,9 +77,7 @@ def main() -> int:
     parser.add_argument("--worker", required=True, help="name of this worker")
     arguments = parser.parse_args()
     settings = load_settings(os.environ, Path.cwd())
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
+    logs.configure(arguments.worker, settings)
     sys.setswitchinterval(SWITCH_SECONDS)
     listener = socket.socket(fileno=arguments.fd)
     listener.setblocking(False)

@@ -21,6 +21,7 @@ from seatrial.spec.units import show
 FILE = "seatrial.toml"
 PREFIX = "SEATRIAL_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("text", "json")
 
 Acknowledge = Literal["disk"]
 
@@ -44,6 +45,7 @@ class Settings:
         acknowledge: When an outcome is durable; ``disk``: when this machine's disk has it.
         key: The bearer key that callers must send, or None; a secret.
         log_level: Least severe level that is logged.
+        log_format: ``text``, lines for people, or ``json``, an object a line.
         ledger_url: Object store of the ledger; None (the ledger lies in ``home``), because it is not built yet.
         origins: Where each setting came from, by name.
     """
@@ -58,6 +60,7 @@ class Settings:
     acknowledge: Acknowledge
     key: str | None
     log_level: str
+    log_format: str = "text"
     ledger_url: str | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
 
@@ -136,6 +139,7 @@ def _complete(values: dict[str, Any], directory: Path, origins: Mapping[str, str
         acknowledge=values.get("acknowledge", "disk"),
         key=values.get("key"),
         log_level=values.get("log_level", "info"),
+        log_format=values.get("log_format", "text"),
         origins=origins,
     )
 
@@ -291,5 +295,10 @@ SETTINGS: dict[str, Setting] = {
     "acknowledge": Setting(_acknowledge, "`disk`", "When an outcome is acknowledged; `shared` is not built yet."),
     "key": Setting(_key, "not set", "Bearer key of callers; needed when an address is not loopback."),
     "log_level": Setting(_one_of(*LOG_LEVELS), "`info`", "`debug`, `info`, `warning` or `error`."),
+    "log_format": Setting(
+        _one_of(*LOG_FORMATS),
+        "`text`",
+        "`text`: lines for people; `json`: an object a line ([fields](metrics.md#logs)).",
+    ),
 }
 """Every setting, in the order in which they are shown."""
