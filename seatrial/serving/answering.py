@@ -184,10 +184,14 @@ class Answering:
 
     Args:
         ticks: Monotonic nanoseconds.
+        watch: Told of every request that was answered, or that nobody answered, before the answer is made.
     """
 
-    def __init__(self, ticks: Callable[[], int] = time.perf_counter_ns) -> None:
+    def __init__(
+        self, ticks: Callable[[], int] = time.perf_counter_ns, watch: Callable[[Pending], None] | None = None
+    ) -> None:
         self._ticks = ticks
+        self._watch = watch
 
     def begin(self, pending: Pending) -> Any:
         """The answer, when every model is quick; else the same ``pending``, for `finish`.
@@ -375,6 +379,8 @@ class Answering:
                     counts.add(counts.unseen, encoded.unseen)
                 if encoded.extra:
                     counts.add(counts.extra, encoded.extra)
+        if self._watch is not None:
+            self._watch(pending)
 
     def _write(self, pending: Pending) -> None:
         sample = pending.deployed.snapshot.log.sample

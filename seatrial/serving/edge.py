@@ -42,8 +42,19 @@ _HEAD_BYTES = 2048
 """So many heads are known by their bytes, of so many bytes at most; with one more all are forgotten."""
 
 _KEPT = frozenset(
-    (b"expect", b"authorization", b"content-encoding", b"inference-header-content-length", b"accept-encoding")
+    (
+        b"expect",
+        b"authorization",
+        b"content-encoding",
+        b"inference-header-content-length",
+        b"accept-encoding",
+        b"traceparent",
+        b"tracestate",
+    )
 )
+_NEVER_AGAIN = (b"expect", b"traceparent")
+"""Heads with these are not remembered: what they say is said once."""
+
 _PHRASES = {
     200: "OK",
     400: "Bad Request",
@@ -210,7 +221,11 @@ class Edge:
     def remember(self, data: bytes, request: Request) -> None:
         """Know the head of ``data`` from now on, when that is one whole request and nothing else."""
         end = data.find(b"\r\n\r\n") + 4
-        if not 4 <= end <= _HEAD_BYTES or len(data) - end != len(request.body) or b"expect" in request.headers:
+        if (
+            not 4 <= end <= _HEAD_BYTES
+            or len(data) - end != len(request.body)
+            or any(name in request.headers for name in _NEVER_AGAIN)
+        ):
             return
         if len(self.heads) >= _HEADS:
             self.heads.clear()

@@ -55,6 +55,7 @@ class Gateway:
         ids: Gives request identities; None: UUIDv7.
         limits: What one request may ask for.
         ticks: Monotonic nanoseconds.
+        watch: Told of every request; with one, there is no quick way.
 
     Attributes:
         ready: Whether requests should be sent here.
@@ -68,6 +69,7 @@ class Gateway:
         ids: Callable[[], str] | None = None,
         limits: Limits = Limits(),
         ticks: Callable[[], int] = time.perf_counter_ns,
+        watch: Callable[[Pending], None] | None = None,
     ) -> None:
         self.recorder = recorder
         self.limits = limits
@@ -75,7 +77,8 @@ class Gateway:
         self._clock = clock
         self._ids = ids or request_ids(clock)
         self._ticks = ticks
-        self._answering = Answering(ticks)
+        self._watched = watch is not None
+        self._answering = Answering(ticks, watch)
         self._deployed: Mapping[str, Deployed] = {}
         self._missing: dict[str, str] = {}
         self._quarantine: Entries = ()
@@ -92,7 +95,8 @@ class Gateway:
 
     def prepare(self, deployed: Deployed) -> Deployed:
         """Make ready what `activate` shall serve; it runs the models, so the event loop is no place for it."""
-        deployed.quick = express(deployed, self._ids, self._clock, self._ticks)
+        if not self._watched:
+            deployed.quick = express(deployed, self._ids, self._clock, self._ticks)
         return deployed
 
     def activate(self, deployed: Deployed) -> Deployed | None:

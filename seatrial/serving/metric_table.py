@@ -124,5 +124,12 @@ FAMILIES: tuple[Family, ...] = (
         per=1_000_000,
     ),
     Family("outcomes_total", "counter", (), "Outcomes kept."),
+    # Traces.
+    Family(
+        "spans_total",
+        "counter",
+        ("result",),
+        "Spans of requests: `sent`, `failed` (the collector did not take them) or `dropped` (too many waited).",
+    ),
 )
 """Every metric, in the order in which they are told."""

@@ -121,7 +121,7 @@ def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackT
 
 
 def _urls(settings: Settings) -> list[str]:
-    return [url for url in (settings.state_url, settings.registry_url) if url]
+    return [url for url in (settings.state_url, settings.registry_url, settings.traces) if url]
 
 
 def _secrets_of(url: str) -> list[str]:
