@@ -254,4 +254,6 @@ def otlp_exporter(url: str) -> SpanExporter:
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # an extra
 
     path = urlsplit(url).path
-    return OTLPSpanExporter(endpoint=url if path.strip("/") else url.rstrip("/") + "/v1/traces", timeout=5)
+    whole = url if path.strip("/") else url.rstrip("/") + "/v1/traces"
+    exporter: SpanExporter = OTLPSpanExporter(endpoint=whole, timeout=5)
+    return exporter

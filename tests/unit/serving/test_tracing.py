@@ -3,6 +3,8 @@
 import asyncio
 import gzip
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -257,3 +259,44 @@ def test_the_setting(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"pip install 'seatrial\[telemetry\]'"):
         require_extras(on, "opentelemetry_of_nobody.exporter")
     require_extras(load_settings({}, tmp_path), "opentelemetry_of_nobody.exporter")
+
+
+class Call:
+    """A gRPC call's context, as much of it as traces look at."""
+
+    def __init__(self, details: str = "", **metadata: str) -> None:
+        self._details, self._metadata = details, tuple(metadata.items())
+
+    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+        return self._metadata
+
+    def details(self) -> str:
+        return self._details
+
+
+def test_a_grpc_inference_is_a_span_under_the_callers_trace(site: Site) -> None:
+    site.bench.serve(snapshot())
+    assert site.tracing is not None
+
+    async def handle(body: bytes, _: object) -> bytes:
+        await asyncio.sleep(0)
+        await site.bench.gateway.predict("churn", GOOD)
+        if body == b"bad":
+            raise ValueError("as grpc aborts")
+        return b"answer"
+
+    traced = site.tracing.call(handle)
+    assert asyncio.run(traced(b"good", Call(traceparent=f"00-{TRACE}-{CALLER}-01"))) == b"answer"
+    with pytest.raises(ValueError, match="aborts"):
+        asyncio.run(traced(b"bad", Call(details="no such model")))
+    good, bad = site.spans()
+    assert format(good.context.trace_id, "032x") == TRACE
+    assert (told(good)["seatrial.variant"], told(good)["rpc.method"]) == ("champion", "ModelInfer")
+    assert (bad.status.status_code, bad.status.description) == (StatusCode.ERROR, "no such model")
+
+
+def test_a_worker_without_traces_loads_nothing_of_them() -> None:
+    program = (
+        "import sys, seatrial.serving.worker; sys.exit(any(name.startswith('opentelemetry') for name in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
