@@ -31,7 +31,8 @@ DROPPED = "rows_dropped_total"
 CRASH = "crash"
 
 BREAKERS_OPEN = "breakers_open"
-GAUGES = frozenset((BREAKERS_OPEN,))
+CACHE_BYTES = "cache_bytes"
+GAUGES = frozenset((BREAKERS_OPEN, CACHE_BYTES))
 """Not counts of what was but of what is: a process that died has none of it, so they begin at 0 with the next."""
 
 LATENCY_BOUNDS_US = (

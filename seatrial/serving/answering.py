@@ -9,6 +9,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 from seatrial.ledger.rows import AnsweredBy, Envelope, Status
@@ -16,8 +17,10 @@ from seatrial.protocol.features import Row
 from seatrial.routing.assign import draw
 from seatrial.routing.decision import Decision
 from seatrial.routing.people import Person
+from seatrial.serving.caching import PredictionCache
 from seatrial.serving.deployed import Counts, Deployed
 from seatrial.serving.lookups import attempt_of
+from seatrial.serving.recalling import board, land, leave, recall, remember
 from seatrial.serving.shadowing import Copy
 from seatrial.serving.threads import Shed
 from seatrial.serving.variant import Attempt, Variant
@@ -27,6 +30,9 @@ FEW_ROWS = 64
 
 MANY_ROWS = 256
 """More rows than that are written down by a thread, so that the event loop gets its turn."""
+
+ANSWERED: frozenset[AnsweredBy] = frozenset(("assigned", "default", "cache"))
+"""How a variant's own answer is said to have come."""
 
 MAX_RETRY = 60
 """Nobody who is shed is sent away for longer than so many seconds."""
@@ -86,7 +92,7 @@ class Part:
         """
         attempt, first = self.attempt, self.first
         if attempt.read is not None:
-            self.by = "assigned" if attempt is first else "default"
+            self.by = "default" if attempt is not first else "cache" if attempt.recalled else "assigned"
         elif first.refused is not None and attempt.refused is not None and self._last(deployed):
             raise first.refused
         elif attempt is first and attempt.variant is not deployed.default:
@@ -122,6 +128,14 @@ def _left() -> bool:
     """Whether the task that runs was cancelled itself, and not only what it waits for."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+def _start(attempt: Attempt, seconds: float) -> "Future[None]":
+    """Have the attempt computed elsewhere: in a thread, or by the remote server. Raises Shed."""
+    engine = attempt.variant.engine
+    if engine.remote is None:
+        return attempt.variant.submit(attempt, seconds)
+    return engine.send(engine.remote, attempt.ask(engine.remote, seconds))
 
 
 class Pending:
@@ -218,20 +232,36 @@ class Answering:
         rows = len(part.rows)
         while part.by is None:
             attempt = part.attempt
-            if not attempt.variant.engine.fits(rows):
-                return False
-            if not attempt.variant.breaker.blocked or self._tries(attempt):
-                attempt.run()
+            variant = attempt.variant
+            blocked = variant.breaker.blocked
+            if variant.cache is None or blocked or not self._recall(attempt):
+                if not variant.engine.fits(rows):
+                    return False
+                if not blocked or self._tries(attempt):
+                    self._run(attempt)
             self._end_attempt(part, deployed)
         return True
+
+    def _recall(self, attempt: Attempt) -> bool:
+        """Settle the attempt with an answer that its variant has kept; only short requests are looked for."""
+        cache = attempt.variant.cache
+        return cache is not None and len(attempt.rows) <= FEW_ROWS and recall(attempt, cache, self._ticks())
+
+    def _run(self, attempt: Attempt) -> None:
+        attempt.run()
+        if attempt.key is not None and attempt.variant.cache is not None:
+            remember(attempt, attempt.variant.cache, self._ticks())
 
     async def _advance(self, part: Part, deployed: Deployed) -> None:
         rows = len(part.rows)
         while part.by is None:
             attempt = part.attempt
-            if not attempt.variant.breaker.blocked or self._tries(attempt):
-                if attempt.variant.engine.fits(rows):
-                    attempt.run()
+            variant = attempt.variant
+            blocked = variant.breaker.blocked
+            recalled = variant.cache is not None and not blocked and self._recall(attempt)
+            if not recalled and (not blocked or self._tries(attempt)):
+                if variant.engine.fits(rows):
+                    self._run(attempt)
                 else:
                     await self._run_in_thread(part, deployed.counts)
             self._end_attempt(part, deployed)
@@ -258,7 +288,7 @@ class Answering:
     def _tell_breaker(self, attempt: Attempt, part: Part, deployed: Deployed) -> None:
         variant, breaker = attempt.variant, attempt.variant.breaker
         if attempt.read is not None:
-            breaker.stood_in += attempt is not part.first
+            breaker.stood_in += attempt is not part.first and not attempt.recalled
             if attempt.probe:
                 breaker.passed()
         elif attempt.status in _FAILURES and attempt.refused is None and not part.overdue:
@@ -270,25 +300,39 @@ class Answering:
     async def _run_in_thread(self, part: Part, counts: Counts) -> None:
         attempt = part.attempt
         variant = attempt.variant
-        if len(attempt.rows) <= FEW_ROWS and not attempt.read_rows():
+        if attempt.encoded is None and len(attempt.rows) <= FEW_ROWS and not attempt.read_rows():
             return
         seconds = variant.timeout if part.deadline is None else self._left(part.deadline, variant.timeout)
-        engine = variant.engine
         try:
-            if engine.remote is None:
-                future = variant.submit(attempt, seconds)
+            if attempt.key is None or variant.cache is None:
+                future = _start(attempt, seconds)
+                await self._wait(part, future, asyncio.wrap_future(future), seconds)
             else:
-                future = engine.send(engine.remote, attempt.ask(engine.remote, seconds))
+                await self._fly(part, variant.cache, seconds)
         except Shed as error:
             attempt.fail("shed", str(error))
             attempt.retry_after = max(1, min(MAX_RETRY, math.ceil(error.seconds)))
             counts.shed(variant.name, error.reason)
-            return
+
+    async def _fly(self, part: Part, cache: PredictionCache, seconds: float) -> None:
+        """Run the attempt together with all that ask for the same at this moment."""
+        attempt = part.attempt
+        flight = board(attempt, cache, lambda: _start(attempt, attempt.variant.timeout))
         try:
-            await asyncio.wait_for(asyncio.wrap_future(future), seconds)
-            part.overdue = attempt.status == "timeout" and seconds < variant.timeout
+            if await self._wait(part, flight.future, flight.landing(), seconds):
+                land(attempt, flight, cache, self._ticks())
+        finally:
+            leave(attempt, flight, cache)
+
+    async def _wait(self, part: Part, future: "Future[None]", done: "asyncio.Future[None]", seconds: float) -> bool:
+        """Wait for another thread's answer, and no longer than the caller does; whether it came to an end."""
+        attempt, timeout = part.attempt, part.attempt.variant.timeout
+        try:
+            await asyncio.wait_for(done, seconds)
+            part.overdue = attempt.status == "timeout" and seconds < timeout
+            return True
         except TimeoutError:
-            part.overdue = seconds < variant.timeout
+            part.overdue = seconds < timeout
             whose = " that the request left" if part.overdue else ""
             part.give_up("timeout", f"no answer within {seconds * 1000:.4g} ms{whose}")
             if future.cancelled():
@@ -297,6 +341,7 @@ class Answering:
             if not future.cancelled() or _left():
                 raise
             part.give_up("shed", "the model is being closed")
+        return False
 
     def _left(self, deadline: int, timeout: float) -> float:
         """Seconds to wait: until the caller's deadline, or the variant's own limit, whichever comes first."""
@@ -347,7 +392,7 @@ class Answering:
 
 def _write_part(pending: Pending, part: Part, by: AnsweredBy) -> None:
     deployed, decision, first = pending.deployed, part.decision, part.first
-    answering = part.attempt if by in ("assigned", "default") else None
+    answering = part.attempt if by in ANSWERED else None
     logged = answering or first
     variant = logged.variant
     prediction = deployed.fallback_predictions.get(variant.name) if by == "fallback" else None

@@ -13,6 +13,7 @@ from seatrial.routing.people import People
 from seatrial.routing.router import Router
 from seatrial.routing.snapshot import Snapshot
 from seatrial.serving.breaker import Turn
+from seatrial.serving.caching import Cached, hand_over
 from seatrial.serving.engine import Engine
 from seatrial.serving.recording import Recorder
 from seatrial.serving.shadowing import ShadowLane
@@ -78,13 +79,15 @@ class Deployed:
         self.pending = 0
 
     def enter(self, old: "Deployed | None") -> None:
-        """Take the place of another revision: breakers of versions that stay go on from where they are."""
+        """Take the place of another revision: breakers and cached answers of versions that stay go on as they are."""
         for name, before in old.variants.items() if old is not None else ():
             now = self.variants.get(name)
             if now is not None and (now.slot.digest, now.slot.breaker) == (before.slot.digest, before.slot.breaker):
                 now.breaker.adopt(before.breaker)
             else:
                 before.breaker.retire()
+        for name, cache in hand_over({} if old is None else old.cached, self.cached).items():
+            self.variants[name].cache = cache
 
     def obey(self, quarantine: Entries) -> None:
         """Ask the versions in quarantine nothing; let those be asked again that are in it no more."""
@@ -99,6 +102,16 @@ class Deployed:
         """It is served no more, by no revision."""
         for variant in self.variants.values():
             variant.breaker.retire()
+        hand_over(self.cached, {})
+
+    @property
+    def cached(self) -> dict[str, Cached]:
+        """The variants that keep their answers."""
+        return {
+            name: Cached(variant.engine, variant.slot.cache, variant.cache)
+            for name, variant in self.variants.items()
+            if variant.cache is not None and variant.slot.cache is not None
+        }
 
     @property
     def idle(self) -> bool:

@@ -129,7 +129,7 @@ def _alike(variant: Variant, first: Variant) -> bool:
 
 def _lane(deployed: Deployed, decision: Decision, variant: Variant, bodies: PlainBodies) -> _Lane | None:
     runtime = variant.engine.runtime
-    if not isinstance(runtime, OnnxRuntime) or not variant.logs_all_numbers:
+    if not isinstance(runtime, OnnxRuntime) or not variant.logs_all_numbers or variant.cache is not None:
         return None
     model = runtime.one_row(bodies.tensor, np.zeros((1, bodies.width), bodies.dtype))
     if model is None:

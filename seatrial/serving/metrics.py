@@ -38,6 +38,9 @@ _HELP = {
     "shed_total": "Calls and requests turned away because too much waits, by reason.",
     "breakers_open": "Workers that leave a version alone, because it kept failing or is quarantined.",
     "breaker_opened_total": "How often a worker began to leave a version alone.",
+    "cache_total": "Requests to variants with a cache, by whether their answer was kept, computed, or being computed.",
+    "cache_evicted_total": "Answers that a cache let go for want of room.",
+    "cache_bytes": "Memory that the answers in caches take.",
     "extra_features_total": "Features given that the model does not have.",
 }
 

@@ -20,6 +20,7 @@ from seatrial.serving.batch_check import is_fixed
 from seatrial.serving.batch_counts import BatchCounts
 from seatrial.serving.batching import Batching, Marked
 from seatrial.serving.breaker import Breaker
+from seatrial.serving.caching import CacheCounts, PredictionCache
 from seatrial.serving.engine import Engine
 from seatrial.serving.recording import Recorder
 from seatrial.spec.errors import BadInput
@@ -51,6 +52,7 @@ class Variant:
         "batching",
         "breaker",
         "buffer",
+        "cache",
         "encoder",
         "engine",
         "logs_all_numbers",
@@ -75,6 +77,7 @@ class Variant:
         self.encoder = Encoder(slot.signature, strict=snapshot.strict_features)
         self.answers = Answers(slot.signature)
         self.batching = _batching(slot, snapshot.deployment, recorder, self.underway)
+        self.cache = _cache(slot, snapshot.deployment, recorder)
         self.only_binary = only_binary(slot.signature)
         schema = row_schema(snapshot, slot, self.answers)
         names = [feature.name for feature in slot.signature.vectors]
@@ -144,6 +147,13 @@ def _batching(slot: Slot, deployment: str, recorder: Recorder, underway: Marked)
     return Batching(slot.batch.rows, slot.batch.delay, slot.timeout, counts, underway)
 
 
+def _cache(slot: Slot, deployment: str, recorder: Recorder) -> PredictionCache | None:
+    """Where its answers are kept; a swap may put the one in place that the revision before has filled."""
+    if slot.cache is None or slot.lookup is not None:
+        return None
+    return PredictionCache(slot, slot.cache, CacheCounts(recorder, deployment, slot.variant))
+
+
 def row_schema(snapshot: Snapshot, slot: Slot, answers: Answers) -> RowSchema:
     """Which typed columns the rows of a variant carry: declared context, logged features, its prediction."""
     signature = slot.signature
@@ -176,15 +186,19 @@ class Attempt:
         status, error: How it went.
         probe: A breaker that is not closed let it try.
         retry_after: Seconds after which another attempt makes sense.
+        key: What its variant's cache knows the rows by; None where they are not looked for.
+        recalled: The answer was not computed for it.
     """
 
     __slots__ = (
         "encoded",
         "error",
+        "key",
         "outputs",
         "places",
         "probe",
         "read",
+        "recalled",
         "refused",
         "retry_after",
         "rows",
@@ -204,6 +218,8 @@ class Attempt:
         self.error = ""
         self.probe = False
         self.retry_after = 1
+        self.key: bytes | None = None
+        self.recalled = False
 
     def run(self, *, measured: bool = True) -> None:
         """Encode, ask the model, read its answer; whatever goes wrong is kept, never raised."""
