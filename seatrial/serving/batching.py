@@ -124,13 +124,19 @@ class Ticket:
         self.future: Future[None] = Future()
         self.since = 0
 
+    def tell(self, error: BaseException | None = None) -> None:
+        """Its turn is over; tell its caller, if he is still there."""
+        future = self.future
+        if not future.done() and (future.running() or future.set_running_or_notify_cancel()):
+            future.set_result(None) if error is None else future.set_exception(error)
+
 
 class Batches:
     """The calls that wait for one model.
 
     Args:
         threads: Where batches run; a call that waits or runs holds one of their places.
-        answer: Answers tickets of one kind, all of them, and never raises.
+        answer: Answers tickets of one kind, all of them, and never raises; gives back those still to be told.
         abreast: Batches that run at once while they are as quick as usual: the cores that this process has for it.
         ticks: Monotonic nanoseconds.
     """
@@ -138,7 +144,7 @@ class Batches:
     def __init__(
         self,
         threads: Threads,
-        answer: Callable[[Sequence[Ticket]], None],
+        answer: Callable[[Sequence[Ticket]], Sequence[Ticket]],
         *,
         abreast: int,
         ticks: Callable[[], int],
@@ -218,13 +224,13 @@ class Batches:
     def _work(self) -> None:
         with self._changed:
             self._coming -= 1
-        while tickets := self._next():
+        while self._waiting and (tickets := self._next()):
             started = self._ticks()
             tickets[0].batching.counts.waited(started - tickets[0].since)
-            try:
-                self._answer(tickets)
-            finally:
-                self._over(tickets, self._ticks() - started)
+            answered = self._answer(tickets)
+            self._over(tickets, self._ticks() - started)
+            for ticket in answered:  # not before it is over: they may ask again, and should find the model idle
+                ticket.tell()
 
     def _next(self) -> list[Ticket] | None:
         """The next batch, when it may start; None when somebody else looks after what waits, or nothing does."""

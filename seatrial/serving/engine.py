@@ -114,13 +114,12 @@ class Engine:
         self._threads.close()
         self.runtime.close()
 
-    def _answer(self, tickets: Sequence[Ticket]) -> None:
+    def _answer(self, tickets: Sequence[Ticket]) -> Sequence[Ticket]:
         batching = tickets[0].batching
         if batching.underway is None:
-            answer(tickets, self, batching.counts.ran)
-            return
+            return answer(tickets, self, batching.counts.ran)
         batching.underway.on()
         try:
-            answer(tickets, self, batching.counts.ran)
+            return answer(tickets, self, batching.counts.ran)
         finally:
             batching.underway.off()
