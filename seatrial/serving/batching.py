@@ -227,8 +227,11 @@ class Batches:
         while self._waiting and (tickets := self._next()):
             started = self._ticks()
             tickets[0].batching.counts.waited(started - tickets[0].since)
-            answered = self._answer(tickets)
-            self._over(tickets, self._ticks() - started)
+            answered: Sequence[Ticket] = ()
+            try:
+                answered = self._answer(tickets)
+            finally:
+                self._over(tickets, self._ticks() - started)
             for ticket in answered:  # not before it is over: they may ask again, and should find the model idle
                 ticket.tell()
 
