@@ -41,6 +41,7 @@ bench: bench-serving ## all speed: serving, the ledger at 1 M and 10 M rows, bat
 	@$(BIN)/python bench/ledger.py --rows 10000000
 	@$(BIN)/python -m bench.lookup --rows 200000
 	@$(BIN)/python -m bench.lookup --rows 1000000
+	@$(BIN)/python -m bench.batching
 
 clients:         ## an environment of its own for KServe's client, which the tests call
 	@scripts/other-environment .venv-clients tests/protocol/others/kserve.txt

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from seatrial.models.runtimes import OnnxRuntime, RuntimeFailure
 from seatrial.routing.snapshot import Batch, LogPolicy
 from seatrial.spec.errors import Unavailable
-from tests.gateways import GOOD, Bench, bench, logistic, slot, slow, snapshot
+from tests.gateways import GOOD, Bench, bench, logistic, quick, slot, slow, snapshot
 from tests.waiting import wait_for
 
 BAD = 13.0
@@ -88,6 +88,24 @@ def test_together_is_as_alone_bit_for_bit(here: Bench, asking: list[tuple[str, l
     for version, model in zip((1, 2), models, strict=True):
         own = [len(rows) for variant, rows in asking if variant == ("champion", "challenger")[version - 1]]
         assert max(model.sizes, default=0) <= max([rows, *own])
+
+
+def test_a_model_in_a_process_of_its_own_gets_batches_too(tmp_path: Path) -> None:
+    model = ByRow(1)
+    model.out_of_process = True
+    with bench(tmp_path) as here:
+        here.serve(snapshot(slots=(slot("champion", 1, timeout=60.0),)), champion=quick(model))
+
+        async def everybody() -> list[dict[str, Any]]:
+            asking = [here.gateway.predict("churn", {**GOOD, "age": float(age)}) for age in range(20, 40)]
+            tasks = [asyncio.create_task(one) for one in asking]
+            await asyncio.sleep(0)
+            model.gate.set()
+            return await asyncio.gather(*tasks)
+
+        scores = [answer["score"] for answer in asyncio.run(everybody())]
+    assert scores == sorted(scores)
+    assert len(set(scores)) == 20 > len(model.sizes)
 
 
 def test_every_request_leaves_its_own_rows(tmp_path: Path) -> None:
