@@ -287,8 +287,10 @@ class Answering:
 
     def _tell_breaker(self, attempt: Attempt, part: Part, deployed: Deployed) -> None:
         variant, breaker = attempt.variant, attempt.variant.breaker
+        if attempt.recalled:
+            return  # the model was not asked, or whoever asked it says how that went
         if attempt.read is not None:
-            breaker.stood_in += attempt is not part.first and not attempt.recalled
+            breaker.stood_in += attempt is not part.first
             if attempt.probe:
                 breaker.passed()
         elif attempt.status in _FAILURES and attempt.refused is None and not part.overdue:

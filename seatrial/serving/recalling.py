@@ -55,11 +55,11 @@ def land(attempt: Attempt, flight: Flight, cache: PredictionCache, now: int) -> 
         _keep(pilot, cache, now)
     if attempt is pilot:
         return
+    attempt.recalled = True
     if pilot.outputs is None or pilot.read is None:
         attempt.fail(pilot.status, pilot.error)
-        return
-    attempt.take(pilot.outputs, len(attempt.rows))
-    attempt.recalled = True
+    else:
+        attempt.take(pilot.outputs, len(attempt.rows))
 
 
 def leave(attempt: Attempt, flight: Flight, cache: PredictionCache) -> None:
