@@ -31,11 +31,11 @@ FEW_ROWS = 64
 MANY_ROWS = 256
 """More rows than that are written down by a thread, so that the event loop gets its turn."""
 
-MAX_RETRY = 60
-"""Nobody who is shed is sent away for longer than so many seconds."""
 ANSWERED: frozenset[AnsweredBy] = frozenset(("assigned", "default", "cache"))
 """How a variant's own answer is said to have come."""
 
+MAX_RETRY = 60
+"""Nobody who is shed is sent away for longer than so many seconds."""
 _SAMPLE = b"features"
 _NAMED = ("override", "explicit")
 _FAILURES = ("error", "timeout")
@@ -137,7 +137,7 @@ def _left() -> bool:
 
 
 def _start(attempt: Attempt, seconds: float) -> "Future[None]":
-    """Let the attempt run elsewhere, in its model's threads or at its server. Raises Shed."""
+    """Have the attempt computed elsewhere: in a thread, or by the remote server. Raises Shed."""
     engine = attempt.variant.engine
     if engine.remote is None:
         return attempt.variant.submit(attempt, seconds)
@@ -248,10 +248,12 @@ class Answering:
         rows = len(part.rows)
         while part.by is None:
             attempt = part.attempt
-            if attempt.variant.cache is None or not self._recall(attempt):
-                if not attempt.variant.engine.fits(rows):
+            variant = attempt.variant
+            blocked = variant.breaker.blocked
+            if variant.cache is None or blocked or not self._recall(attempt):
+                if not variant.engine.fits(rows):
                     return False
-                if not attempt.variant.breaker.blocked or self._tries(attempt):
+                if not blocked or self._tries(attempt):
                     self._run(attempt)
             self._end_attempt(part, deployed)
         return True
@@ -270,9 +272,11 @@ class Answering:
         rows = len(part.rows)
         while part.by is None:
             attempt = part.attempt
-            kept = attempt.variant.cache is not None and self._recall(attempt)
-            if not kept and (not attempt.variant.breaker.blocked or self._tries(attempt)):
-                if attempt.variant.engine.fits(rows):
+            variant = attempt.variant
+            blocked = variant.breaker.blocked
+            recalled = variant.cache is not None and not blocked and self._recall(attempt)
+            if not recalled and (not blocked or self._tries(attempt)):
+                if variant.engine.fits(rows):
                     self._run(attempt)
                 else:
                     await self._run_in_thread(part, deployed.counts)
@@ -300,7 +304,7 @@ class Answering:
     def _tell_breaker(self, attempt: Attempt, part: Part, deployed: Deployed) -> None:
         variant, breaker = attempt.variant, attempt.variant.breaker
         if attempt.recalled:
-            return  # whoever computed it has told
+            return  # the model was not asked, or whoever asked it says how that went
         if attempt.read is not None:
             breaker.stood_in += attempt is not part.first
             if attempt.probe:
@@ -320,29 +324,31 @@ class Answering:
         try:
             if attempt.key is None or variant.cache is None:
                 future = _start(attempt, seconds)
-                await self._wait(part, seconds, future, asyncio.wrap_future(future))
+                await self._wait(part, future, asyncio.wrap_future(future), seconds)
             else:
-                await self._fly(part, seconds, variant.cache)
+                await self._fly(part, variant.cache, seconds)
         except Shed as error:
             attempt.fail("shed", str(error))
             attempt.retry_after = max(1, min(MAX_RETRY, math.ceil(error.seconds)))
             counts.shed(variant.name, error.reason)
 
-    async def _fly(self, part: Part, seconds: float, cache: PredictionCache) -> None:
+    async def _fly(self, part: Part, cache: PredictionCache, seconds: float) -> None:
         """Run the attempt together with all that ask for the same at this moment."""
         attempt = part.attempt
-        flight = board(attempt, cache, lambda: _start(attempt, seconds))
+        flight = board(attempt, cache, lambda: _start(attempt, attempt.variant.timeout))
         try:
-            if await self._wait(part, seconds, flight.future, flight.landing()):
+            if await self._wait(part, flight.future, flight.landing(), seconds):
                 land(attempt, flight, cache, self._ticks())
         finally:
             leave(attempt, flight, cache)
 
-    async def _wait(self, part: Part, seconds: float, future: "Future[None]", done: "asyncio.Future[None]") -> bool:
-        """Wait for a model elsewhere, and no longer than the caller does; whether it came to an end."""
+    async def _wait(self, part: Part, future: "Future[None]", done: "asyncio.Future[None]", seconds: float) -> bool:
+        """Wait for another thread's answer, and no longer than the caller does; whether it came to an end."""
         attempt, timeout = part.attempt, part.attempt.variant.timeout
         try:
             await asyncio.wait_for(done, seconds)
+            part.overdue = attempt.status == "timeout" and seconds < timeout
+            return True
         except TimeoutError:
             part.overdue = seconds < timeout
             whose = " that the request left" if part.overdue else ""
@@ -357,9 +363,7 @@ class Answering:
             if not future.cancelled() or _left():
                 raise
             part.give_up("shed", "the model is being closed")
-            return False
-        part.overdue = attempt.status == "timeout" and seconds < timeout
-        return True
+        return False
 
     def _left(self, deadline: int, timeout: float) -> float:
         """Seconds to wait: until the caller's deadline, or the variant's own limit, whichever comes first."""

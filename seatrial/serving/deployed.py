@@ -101,14 +101,15 @@ class Deployed:
         self.pending = 0
 
     def enter(self, old: "Deployed | None") -> None:
-        """Take the place of another revision: breakers of versions that stay go on from where they are."""
+        """Take the place of another revision: breakers and cached answers of versions that stay go on as they are."""
         for name, before in old.variants.items() if old is not None else ():
             now = self.variants.get(name)
             if now is not None and (now.slot.digest, now.slot.breaker) == (before.slot.digest, before.slot.breaker):
                 now.breaker.adopt(before.breaker)
             else:
                 before.breaker.retire()
-        self.take_over(old)
+        for name, cache in hand_over({} if old is None else old.cached, self.cached).items():
+            self.variants[name].cache = cache
 
     def obey(self, quarantine: Entries) -> None:
         """Ask the versions in quarantine nothing; let those be asked again that are in it no more."""
@@ -124,12 +125,6 @@ class Deployed:
         for variant in self.variants.values():
             variant.breaker.retire()
         hand_over(self.cached, {})
-
-    def take_over(self, old: "Deployed | None") -> None:
-        """Go on with the answers that the revision before has kept, where the same loaded model gave them."""
-        caches = hand_over({} if old is None else old.cached, self.cached)
-        for name, cache in caches.items():
-            self.variants[name].cache = cache
 
     @property
     def cached(self) -> dict[str, Cached]:

@@ -60,7 +60,7 @@ class Engine:
         self._ticks = ticks
         self._processor_ticks = processor_ticks
         self._threads = Threads(threads, waiting, ticks)
-        self.batches = Batches(self._threads, self._answer, abreast=abreast, ticks=ticks)
+        self.batches = Batches(self._threads, self.answer, abreast=abreast, ticks=ticks)
 
     def fits(self, rows: int) -> bool:
         """Whether a call of so many rows may run on the event loop."""
@@ -114,7 +114,8 @@ class Engine:
         self._threads.close()
         self.runtime.close()
 
-    def _answer(self, tickets: Sequence[Ticket]) -> Sequence[Ticket]:
+    def answer(self, tickets: Sequence[Ticket]) -> Sequence[Ticket]:
+        """Answer calls of one kind together, here and now; gives back those whose callers are still to be told."""
         batching = tickets[0].batching
         if batching.underway is None:
             return answer(tickets, self, batching.counts.ran)

@@ -34,7 +34,7 @@ def remember(attempt: Attempt, cache: PredictionCache, now: int) -> None:
 
 
 def board(attempt: Attempt, cache: PredictionCache, start: Callable[[], "Future[None]"]) -> Flight:
-    """Wait for the computation of the same rows that is under way, or start it. Raises Shed."""
+    """Wait for the computation of the same rows that is under way, or ``start`` it; raises what that raises."""
     assert attempt.key is not None
     flight = cache.flights.get(attempt.key)
     if flight is not None and flight.aboard and not flight.future.done():
@@ -55,11 +55,11 @@ def land(attempt: Attempt, flight: Flight, cache: PredictionCache, now: int) -> 
         _keep(pilot, cache, now)
     if attempt is pilot:
         return
+    attempt.recalled = True
     if pilot.outputs is None or pilot.read is None:
         attempt.fail(pilot.status, pilot.error)
     else:
         attempt.take(pilot.outputs, len(attempt.rows))
-    attempt.recalled = True
 
 
 def leave(attempt: Attempt, flight: Flight, cache: PredictionCache) -> None:

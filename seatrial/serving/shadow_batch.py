@@ -2,7 +2,6 @@
 
 from collections.abc import Hashable, Sequence
 
-from seatrial.serving.batch_split import answer
 from seatrial.serving.batching import Ticket
 from seatrial.serving.variant import Attempt, Variant
 
@@ -32,8 +31,4 @@ def run_together(variant: Variant, attempts: Sequence[Attempt]) -> None:
             ticket = batching.ticket(attempt, attempt.encoded.tensors, len(attempt.rows))
             kinds.setdefault(ticket.kind, []).append(ticket)
     for tickets in kinds.values():
-        variant.underway.on()
-        try:
-            answer(tickets, variant.engine, batching.counts.ran)
-        finally:
-            variant.underway.off()
+        variant.engine.answer(tickets)
