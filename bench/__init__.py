@@ -1,1 +1,1 @@
-"""Speed, measured side by side in one interleaved run; never a test. ``python -m bench --help``."""
+"""Speed, measured side by side in one interleaved run; never a test. ``python -m bench.serving --help``."""

@@ -21,7 +21,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from seatrial.ledger.counters import series
-from seatrial.serving.answering import Part, Pending
+from seatrial.serving.answering import ANSWERED, Part, Pending
 from seatrial.serving.edge import Answer, Request, Response, Routes, refusal
 from seatrial.serving.grpc_edge import Handle
 from seatrial.serving.recording import Recorder
@@ -159,7 +159,7 @@ class TracedRoutes:
 
 def _decision(part: Part) -> dict[str, str | float]:
     by = part.by or "none"
-    answering = part.attempt.variant if by in ("assigned", "default") else None
+    answering = part.attempt.variant if by in ANSWERED else None
     return {
         "seatrial.variant": part.decision.variant,
         "seatrial.reason": part.decision.reason,
