@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 
-.PHONY: help demo test lint types layers check clients mlserver bench bench-serving constraints clean
+.PHONY: help demo test lint types layers check clients fuzz faults soak mlserver bench bench-serving constraints clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\): .*## /  make \1\t/p; s/^\([a-z-]*\):  *## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -41,6 +41,19 @@ bench: bench-serving ## all speed: serving, the ledger at 1 M and 10 M rows, bat
 	@$(BIN)/python bench/ledger.py --rows 10000000
 	@$(BIN)/python -m bench.lookup --rows 200000
 	@$(BIN)/python -m bench.lookup --rows 1000000
+	@$(BIN)/python -m bench.batching
+
+fuzz:            ## the HTTP edge under a coverage-guided fuzzer: RUNS inputs (a million; some ten minutes)
+	@scripts/environment dev,fuzz
+	@$(BIN)/python -m tests.fuzz --runs $(or $(RUNS),1000000)
+
+faults:          ## the faults with stalls of a minute instead of seconds (a quarter of an hour)
+	@scripts/environment dev
+	@SEATRIAL_FAULT_SECONDS=$(or $(SECONDS),60) $(BIN)/python -m pytest tests/faults
+
+soak:            ## SECONDS of load (600) with swaps: the memory's slope, file handles, the ledger's consistency
+	@scripts/environment dev
+	@$(BIN)/python -m tests.soak --seconds $(or $(SECONDS),600)
 
 clients:         ## an environment of its own for KServe's client, which the tests call
 	@scripts/other-environment .venv-clients tests/protocol/others/kserve.txt
@@ -51,7 +64,7 @@ mlserver:        ## ask MLServer, in an environment of its own, for the answers 
 	@.venv-mlserver/bin/python tests/protocol/others/mlserver_answers.py
 
 constraints:     ## resolve the newest versions and pin them
-	@$(BIN)/python -m uv pip compile --quiet --upgrade --python-version 3.11 --extra dev --extra bench --extra demo \
+	@$(BIN)/python -m uv pip compile --quiet --upgrade --python-version 3.11 --extra dev --extra bench --extra demo --extra fuzz \
 	    --no-header --no-annotate --no-emit-index-url pyproject.toml --output-file constraints.txt
 
 clean:           ## remove the environment and everything made by tools

@@ -1,5 +1,6 @@
 """Deployments of the model, published without registry or control: for measurements that want many, or odd ones."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -23,11 +24,15 @@ SIGNATURE = Signature(
 
 
 def artefact(home: Path, model: Path, name: str) -> tuple[Path, str]:
-    """A copy of an ONNX file as an artefact of its own: where it lies, and its digest."""
+    """A copy of the model that `make_model` made as an artefact of its own: where it lies, and its digest."""
     directory = home / "store" / name
     directory.mkdir(parents=True)
     shutil.copy(model, directory / "model.onnx")
-    manifest = Manifest(name=name, file="model.onnx", format="onnx", runtime="onnx", signature=SIGNATURE)
+    row = json.loads((model.parent / "features.json").read_text())
+    (directory / "samples.json").write_text(json.dumps([row]))  # what it is warmed up with
+    manifest = Manifest(
+        name=name, file="model.onnx", format="onnx", runtime="onnx", signature=SIGNATURE, samples="samples.json"
+    )
     write_manifest(directory, manifest)
     return directory, digest_of(directory)
 

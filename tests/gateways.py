@@ -133,10 +133,11 @@ class Bench:
         limits: Limits = Limits(),
         clock: Callable[[], int] = lambda: CLOCK,
         ticks: Callable[[], int] = time.perf_counter_ns,
+        watch: Callable[[Any], None] | None = None,
     ) -> None:
         self.home = home
         self.recorder = Recorder(home, "w0", clock=clock)
-        self.gateway = Gateway(self.recorder, clock=clock, limits=limits, ticks=ticks)
+        self.gateway = Gateway(self.recorder, clock=clock, limits=limits, ticks=ticks, watch=watch)
 
     def serve(self, snapshot: Snapshot, **engines: Engine) -> Deployed:
         """Activate a snapshot; variants without an engine get a quick scripted model."""

@@ -167,6 +167,15 @@ def drips_its_headers(server: Server, connection: socket.socket, _: Heard) -> bo
     return False
 
 
+def floods_its_headers(server: Server, connection: socket.socket, _: Heard) -> bool:
+    """Headers without end, as fast as it goes."""
+    with suppress(OSError):
+        connection.sendall(b"HTTP/1.1 200 X\r\n")
+        while not server.over.is_set():
+            connection.sendall(b"a-header: of some length\r\n" * 1000)
+    return False
+
+
 def floods(server: Server, connection: socket.socket, _: Heard) -> bool:
     """An answer without end, as fast as it goes."""
     chunk = b"10000\r\n" + b" " * 65536 + b"\r\n"
@@ -191,7 +200,7 @@ FAULTS: dict[str, tuple[Behaviour, str]] = {
     "hangs": (hangs, "no answer within"),
     "resets": (resets, "broke the connection before it answered"),
     "resets in its answer": (resets_in_its_answer, "broke off in the middle of its answer|broke the connection"),
-    "ends in its answer": (ends_in_its_answer, "broke off in the middle of its answer"),
+    "ends in its answer": (ends_in_its_answer, "broke off in the middle of its answer|broke the connection"),
     "no json": (says(lambda _: b"<html>"), "6 bytes that are no JSON"),
     "deep json": (says(lambda _: b"[" * 100_000), "no JSON"),
     "not utf-8": (says(lambda _: b'{"label": "\xff"}'), "no JSON"),
@@ -209,12 +218,18 @@ FAULTS: dict[str, tuple[Behaviour, str]] = {
     "moved": (moved, "answered 307"),
     "drips": (drips, "no answer within"),
     "drips its headers": (drips_its_headers, "no answer within|gave no answer in HTTP"),
+    "floods its headers": (floods_its_headers, "no answer within|gave no answer in HTTP"),
     "floods": (floods, "answered with more than [0-9]+ bytes"),
     "announces a flood": (says(lambda _: b" " * 500_000), "answered with more than [0-9]+ bytes"),
     "compressed": (says(lambda _: b"\x1f\x8b", content_encoding="gzip"), "a content coding that it was not asked for"),
     "no http": (no_http, "gave no answer in HTTP"),
 }
 """What can go wrong with a server, and words of the reason that a row keeps."""
+
+
+def time_for(words: str) -> float:
+    """Seconds to give a server with that fault: short where nothing else ends it, ample where something must."""
+    return 0.25 if "no answer within" in words else 30.0
 
 
 def json_slot(variant: str, url: str, signature: Signature, **remote: Any) -> Slot:

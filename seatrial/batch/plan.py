@@ -78,6 +78,11 @@ def make_plan(snapshot: Snapshot, ask: Ask) -> Plan:
         raise BadInput(
             f"--unit {ask.unit!r} lets each unit's own variant score and --variant {ask.variant!r} lets one; give one"
         )
+    if snapshot.transform is not None:
+        raise BadInput(
+            f"{snapshot.deployment!r} has a `transform`, which `seatrial batch` does not run; apply a deployment "
+            "without one, and score a file that has the features which the transform gives"
+        )
     if ask.shard_rows < 1:
         raise BadInput(f"--shard-rows is {ask.shard_rows}; give at least 1")
     whose: Whose = "one" if ask.variant is not None else "own" if ask.unit is not None else "all"

@@ -56,9 +56,8 @@ def _tell(found: Status) -> None:
     typer.echo(f"  {found.sentence}")
     for variant in found.variants:
         shadow = f", shadow of {100 * found.shadows[variant.variant]:.3g}%" if variant.variant in found.shadows else ""
-        typer.echo(
-            f"  {variant.variant:12} {variant.model_version or '(empty)':20} {100 * variant.weight:5.3g}%{shadow}"
-        )
+        more = shadow + (f", {variant.note}" if variant.runtime == "remote" else "")
+        typer.echo(f"  {variant.variant:12} {variant.model_version or '(empty)':20} {100 * variant.weight:5.3g}%{more}")
     for alert in found.alerts[-_ALERTS:]:
         typer.echo(f"  {moment(alert.at)}  {alert.event}: {shorten(alert.sentence, _WIDTH, placeholder=' …')}")
 

@@ -54,6 +54,9 @@ def register(
     runtime: Literal["onnx", "python"] | None = typer.Option(
         None, help="onnx is tried first; python is the original in its own process."
     ),
+    env: Path | None = typer.Option(
+        None, help="Requirements file: with --runtime python, the packages of an environment of its own."
+    ),
     alias: str | None = typer.Option(None, help="Alias to put on the new version."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
@@ -71,6 +74,7 @@ def register(
         trust=trust,
         parity=parity,
         runtime=runtime,
+        env=env,
         alias=alias,
         settings=settings(),
     )
@@ -100,6 +104,9 @@ def _facts(manifest: Manifest, *, proof: bool = True) -> list[str]:
             f"answers as the original does on {counted(parity.rows, 'row')} of data and {made} "
             f"(worst difference {max(parity.worst_probability, parity.worst_relative):.1g})"
         )
+    if manifest.environment is not None and proof:
+        packages = counted(len(manifest.environment.packages), "package")
+        facts.append(f"in an environment of its own: {packages}, {manifest.environment.digest[:12]}")
     if lineage.metrics:
         measured = ", ".join(f"{name} {value:.4g}" for name, value in lineage.metrics.items())
         facts.append(f"on {counted(lineage.holdout_rows, 'held-out row')}: {measured}")

@@ -14,7 +14,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
         variant: The variant assigned, or None when nobody was asked.
         model_version: ``name:version`` that answered, or None.
         reason: Why that variant, or None.
-        answered_by: ``assigned``, ``default`` (variant), ``fallback``; or ``client``: the gateway was away.
+        answered_by: ``assigned``, ``cache``, ``default`` (variant), ``fallback``; or ``client``: the gateway was away.
         score: P(positive) of a classification with two classes.
         scores: Per class.
         key: The caller's key of the instance.

@@ -16,6 +16,7 @@ from seatrial.control.loop import Loop
 from seatrial.control.senses import LedgerSenses
 from seatrial.control.site import Site, open_site
 from seatrial.releases.leadership import Leadership
+from seatrial.spec import logs
 from seatrial.spec.errors import SeatrialError, Unavailable
 from seatrial.spec.settings import Settings, load_settings
 
@@ -35,9 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(name, lambda *_: over.set())
     try:
         settings = _settings(parsed.home)
-        logging.basicConfig(
-            level=settings.log_level.upper(), stream=sys.stdout, format="%(asctime)s %(levelname)s %(message)s"
-        )
+        logs.configure("control", settings)
         run(settings, over, every=parsed.every)
     except SeatrialError as error:
         print(error, file=sys.stderr)

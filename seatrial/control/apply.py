@@ -11,6 +11,7 @@ from seatrial.control.remote import resolve_remotes
 from seatrial.control.resolve import check_allowed, resolve_all, slot_of
 from seatrial.control.site import Site, open_site
 from seatrial.control.snapshots import routing_snapshot
+from seatrial.control.transforms import transform_pin
 from seatrial.ledger.quarantine import lift_quarantine
 from seatrial.models.manifest import read_manifest
 from seatrial.releases.records import AuditEntry, DeploymentState
@@ -109,7 +110,8 @@ def _plan(site: Site, spec: Deployment, text: str, state: DeploymentState | None
     )
     if state is not None:
         _check_kept(site, spec, state, set(wanted))
-    plan = make_plan(spec, text, state, resolved, moment)
+    transform = transform_pin(spec, state, site.registry, site.store)
+    plan = make_plan(spec, text, state, resolved, moment, transform)
     return _republished(site, spec, state, plan, moment)
 
 

@@ -74,6 +74,7 @@ def make_plan(
     state: DeploymentState | None,
     resolved: Mapping[str, Slot],
     moment: Moment,
+    transform: Pin | None = None,
 ) -> Plan:
     """Compare a file with what is in force.
 
@@ -82,6 +83,7 @@ def make_plan(
         state: What is in force; None for a new deployment.
         resolved: A slot for every variant of ``to_resolve``.
         moment: Who, when, and the next identities.
+        transform: The model that the file's transform comes to.
 
     Raises:
         Conflict: a version was rolled back before, and this is no retry.
@@ -100,6 +102,7 @@ def make_plan(
         version=before.version + 1,
         text=text,
         pins=pins,
+        transform=transform,
         previous=kept_as_previous(spec, before, command.slot, moment.now),
         rolled_back=tuple(v for v in before.rolled_back if v not in {s.model_version for s in resolved.values()}),
         alias=_alias(before, command),

@@ -1,10 +1,15 @@
 """Questions about what is and what was, for the command line, the control API and the pages; nothing changes."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from seatrial.control.site import Site, open_site
+from seatrial.ledger import layout
+from seatrial.ledger.counters import BREAKERS_OPEN, parse_series, read_counters
+from seatrial.models.remote_address import shown
 from seatrial.releases.leadership import Leadership
 from seatrial.releases.records import Alert, AuditEntry, DeploymentState, VerdictRecord
 from seatrial.releases.run import ReleaseRun
@@ -67,6 +72,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         alerts: The newest, the oldest of them first.
         workers: The live gateway workers of this machine.
         alias_strayed: Where somebody else put the champion's alias; 0: nowhere.
+        left_alone: How many workers leave a variant alone, because it kept failing or is in quarantine; absent: none.
         led: Whether a leader is at work.
         sentence: How it stands, in words.
     """
@@ -85,6 +91,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     alerts: tuple[Alert, ...]
     workers: tuple[WorkerStatus, ...]
     alias_strayed: int
+    left_alone: dict[str, int]
     applied_by: str
     applied_at: int
     led: bool
@@ -163,6 +170,7 @@ def status_at(site: Site, deployment: str) -> Status:
     snapshot = _snapshot(site, deployment, state.revision)
     verdict = site.state.verdicts.last(deployment, state.run.id) if state.run is not None else None
     led = is_led(site)
+    left_alone = _left_alone(site.home, deployment)
     return Status(
         deployment=deployment,
         task=snapshot.task if snapshot is not None else spec.task or "",
@@ -178,10 +186,11 @@ def status_at(site: Site, deployment: str) -> Status:
         alerts=site.state.alerts.of(deployment, limit=_ALERTS),
         workers=_workers(site, deployment),
         alias_strayed=state.alias_strayed,
+        left_alone=left_alone,
         applied_by=state.applied_by,
         applied_at=state.applied_at,
         led=led,
-        sentence=_standing(spec, state, _judged(verdict).sentence, led=led),
+        sentence=_standing(spec, state, _judged(verdict).sentence, left_alone, led=led),
     )
 
 
@@ -222,7 +231,20 @@ def _snapshot(site: Site, deployment: str, revision: int) -> Snapshot | None:
         return None
 
 
-def _standing(spec: Deployment, state: DeploymentState, judged: str, *, led: bool) -> str:
+def _left_alone(home: Path, deployment: str) -> dict[str, int]:
+    """Open breakers of each variant, over all workers of this machine."""
+    found: dict[str, int] = {}
+    for text, workers in read_counters(layout.counters(home)).items():
+        if workers > 0 and text.startswith(BREAKERS_OPEN):
+            _, labels = parse_series(text)
+            if labels["deployment"] == deployment:
+                found[labels["variant"]] = workers
+    return found
+
+
+def _standing(
+    spec: Deployment, state: DeploymentState, judged: str, left_alone: Mapping[str, int], *, led: bool
+) -> str:
     """How a deployment stands, in words."""
     command = state.slot(spec.default)
     said = [f"{command.model_version if command is not None else 'nobody'} is in command"]
@@ -235,6 +257,9 @@ def _standing(spec: Deployment, state: DeploymentState, judged: str, *, led: boo
         said.append("nobody decides, because control is down")
     if state.alias is not None and state.alias_strayed:
         said.append(f"somebody moved {state.alias.model}@{state.alias.alias} to version {state.alias_strayed}")
+    for variant, workers in left_alone.items():
+        count = "one worker" if workers == 1 else f"{workers} workers"
+        said.append(f"{variant} is left alone by {count}, because it kept failing or is in quarantine")
     sentence = "; ".join(said) + "."
     return f"{sentence} {judged}" if judged and run is not None and run.open else sentence
 
@@ -262,7 +287,7 @@ def _variant(variant: str, slot: Slot | None, entries: tuple[Entry, ...], refere
         weight=_weights(entries[0]).get(variant, 0.0) if entries else 0.0,
         weights={entry.name: weight for entry in entries if (weight := _weights(entry).get(variant, 0.0))},
         runtime=slot.runtime if slot is not None else "",
-        note=note,
+        note=note or (f"answered by {shown(slot.remote)}" if slot is not None and slot.remote is not None else ""),
     )
 
 

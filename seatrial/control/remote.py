@@ -96,8 +96,8 @@ def _settled(said: RemoteSpec, spec: Deployment, beside: Slot | None, environ: M
     settled = settle_json(remote, signature)
     if remote.score or remote.scores or len(settled.signature.answer.classes) != 2 or beside is None:
         return settled
-    rows = read_samples(Path(beside.path))[:ASKED_ROWS]
-    if rows and answers_with_scores(remote, settled.signature, rows, environ):
+    rows = next((found for part in beside.parts if part.path and (found := read_samples(Path(part.path)))), [])
+    if rows and answers_with_scores(remote, settled.signature, rows[:ASKED_ROWS], environ):
         return settle_json(msgspec.structs.replace(remote, answer="", score=remote.answer), signature)
     return settled
 

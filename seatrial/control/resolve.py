@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from seatrial.control.ensembles import ensemble_slot
+from seatrial.models.environments import environments_beside, interpreter
 from seatrial.models.manifest import Manifest, read_manifest
 from seatrial.releases.records import DeploymentState
 from seatrial.routing.snapshot import Slot
@@ -26,7 +27,7 @@ def resolve(variant: str, said: VariantSpec, registry: Registry, store: Path) ->
 
     Raises:
         NotFound: no such model, alias or version.
-        BadInput: the variant does not allow what the version needs.
+        BadInput: the variant does not allow what the version needs, or its environment cannot be built here.
     """
     assert said.model is not None
     name, version = registry.resolve(said.model)
@@ -54,7 +55,12 @@ def resolve_all(
         said = spec.variants[name]
         if said.ensemble:
             members = {other: member(other) for other in said.ensemble}
-            for slot in members.values():
+            for other, slot in members.items():
+                if slot.remote is not None:
+                    raise BadInput(
+                        f"member `{other}` of `{name}` is answered by another server since {slot.model_version} took "
+                        "command, and members answer here; name another member."
+                    )
                 check_allowed(name, said, slot.model_version, read_manifest(slot.path))
             found[name] = ensemble_slot(name, said, members)
     return found
@@ -65,6 +71,8 @@ def slot_of(variant: str, said: VariantSpec, name: str, version: int, registry: 
     digest, directory = registry.materialise(name, version, store)
     manifest = read_manifest(str(directory))
     check_allowed(variant, said, f"{name}:{version}", manifest)
+    if manifest.environment is not None:  # now, and not while every worker of this host waits for it
+        interpreter(manifest.environment, environments_beside(store))
     return Slot(
         variant=variant,
         model=name,

@@ -70,6 +70,8 @@ def profiles_of(slots: list[Slot]) -> Mapping[str, Profile]:
     """The reference profile of each variant's version, where it has one that can be read."""
     found: dict[str, Profile] = {}
     for slot in slots:
+        if slot.remote is not None:
+            continue  # nobody knows what it was trained on
         try:
             profiles = [Profile.from_json((Path(part.path) / "profile.json").read_bytes()) for part in slot.parts]
         except (OSError, BadInput):

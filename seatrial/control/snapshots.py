@@ -3,6 +3,7 @@
 import msgspec
 
 from seatrial.control.ensembles import with_settings
+from seatrial.control.transforms import transform_of
 from seatrial.protocol.outcome_shapes import label_kinds
 from seatrial.releases.records import DeploymentState, Pin
 from seatrial.releases.run import ReleaseRun
@@ -36,7 +37,7 @@ def routing_snapshot(spec: Deployment, state: DeploymentState) -> Snapshot:
         state: What came of it: a slot for every variant that is not empty.
 
     Raises:
-        BadInput: ``log`` names a feature that no version has.
+        BadInput: ``log`` names a feature that no version has; or no version takes what the transform gives.
     """
     slots = tuple(_slot(spec, pin) for pin in state.pins if pin.slot is not None)
     command = next(slot for slot in slots if slot.variant == spec.default)
@@ -50,6 +51,7 @@ def routing_snapshot(spec: Deployment, state: DeploymentState) -> Snapshot:
         unit_from=spec.unit.source.removeprefix("context.") if spec.unit.source else None,
         context=tuple(ContextKey(name, field.kind, field.optional) for name, field in spec.context.items()),
         slots=slots,
+        transform=transform_of(spec, state.transform, slots),
         default=spec.default,
         fallback=None if spec.fallback is None else msgspec.json.encode(spec.fallback).decode(),
         strict_features=spec.strict_features,

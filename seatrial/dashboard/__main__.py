@@ -1,6 +1,7 @@
 """``python -m seatrial.dashboard``: serve the control port on an inherited socket."""
 
 import argparse
+import logging
 import os
 import socket
 from dataclasses import replace
@@ -10,6 +11,7 @@ import uvicorn
 
 from seatrial.dashboard.app import create_app
 from seatrial.dashboard.house import House
+from seatrial.spec import logs
 from seatrial.spec.settings import load_settings
 
 
@@ -20,8 +22,10 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = replace(load_settings(os.environ, Path.cwd()), home=arguments.home.resolve())
     config = uvicorn.Config(
-        create_app(House(settings)), log_level="warning", access_log=False, timeout_graceful_shutdown=3, lifespan="off"
+        create_app(House(settings)), log_config=None, access_log=False, timeout_graceful_shutdown=3, lifespan="off"
     )
+    logs.configure("dashboard", settings)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     listener = socket.socket(fileno=arguments.fd)
     uvicorn.Server(config).run(sockets=[listener])
 

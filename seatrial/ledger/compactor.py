@@ -9,12 +9,13 @@ removed once they have been in the table for longer than the grace.
 """
 
 import argparse
+import logging
+import os
 import signal
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ import pyarrow as pa
 
 from seatrial.ledger import layout
 from seatrial.ledger.duplicates import without_duplicates
+from seatrial.ledger.lag import Lag
 from seatrial.ledger.locks import locked
 from seatrial.ledger.maintenance import Maintenance
 from seatrial.ledger.retention import Forgetting, read_forgetting, without_forgotten, write_forgetting
@@ -29,7 +31,11 @@ from seatrial.ledger.spool import Segment, list_segments, read_segment, remove_e
 from seatrial.ledger.sql import connect
 from seatrial.ledger.table import Table, append, not_included, unify_into, with_day, within_calendar
 from seatrial.ledger.troubles import Troubles
+from seatrial.spec import logs
 from seatrial.spec.errors import SeatrialError
+from seatrial.spec.settings import load_settings
+
+log = logging.getLogger("seatrial.ledger")
 
 SETTLE_MICROSECONDS = 1_000_000
 """What was in a writer's memory when something was to be forgotten is in the spool after this."""
@@ -84,6 +90,7 @@ class Compactor:
         grace: Seconds for which a committed segment stays; longer than opening a view takes.
         batch_bytes: Most bytes of segments in one commit.
         reached: Told each step's name; tests stop the process there.
+        lag: Where it is noted how far the tables are behind; only the process that compacts regularly has it.
     """
 
     def __init__(
@@ -96,6 +103,7 @@ class Compactor:
         batch_bytes: int = 256 << 20,
         lock_wait: float = 60.0,
         reached: Callable[[str], None] = lambda _: None,
+        lag: Lag | None = None,
     ) -> None:
         self._home = home
         self._clock = clock
@@ -104,6 +112,7 @@ class Compactor:
         self._batch_bytes = batch_bytes
         self._lock_wait = lock_wait
         self._reached = reached
+        self._lag = lag
         self._done_since: dict[Path, float] = {}
         self._empty: set[Path] = set()
         self._maintenance = Maintenance(home, clock=clock, monotonic=monotonic)
@@ -127,6 +136,7 @@ class Compactor:
 
     def compact(self) -> Round:
         """`run_once` without maintenance, for a caller that holds the tables' lock; raises likewise."""
+        began = self._clock()
         segments = list_segments(self._home, lambda _: True)
         self._reached("listed")
         forgetting = self._settle(read_forgetting(self._home), segments)
@@ -134,14 +144,23 @@ class Compactor:
         troubles = Troubles()
         for target in sorted({target_of(self._home, s.stream) for s in segments}, key=lambda t: str(t.directory)):
             mine = [s for s in segments if target_of(self._home, s.stream) == target]
+            if self._lag is not None:
+                self._lag.turn(target.deployment)
             with troubles.of(target.directory.name):
-                total = total.plus(self._compact(target, mine, forgetting, troubles))
+                total = total.plus(self._compact(target, mine, forgetting, troubles, began))
+        if self._lag is not None:
+            self._lag.rest(began)
         remove_ended_sessions(self._home)
         troubles.tell()
         return total
 
     def _compact(
-        self, target: Target, segments: list[Segment], forgetting: tuple[Forgetting, ...], troubles: Troubles
+        self,
+        target: Target,
+        segments: list[Segment],
+        forgetting: tuple[Forgetting, ...],
+        troubles: Troubles,
+        began: int,
     ) -> Round:
         closed = [segment for segment in segments if segment.closed]
         total = Round()
@@ -164,6 +183,8 @@ class Compactor:
                 else:
                     stuck.add(part[0].application)
                     troubles.note(f"{target.directory.name}, {part[0].path}", error)
+        if self._lag is not None:
+            self._lag.behind(target.deployment, not_included(segments, table), began)
         return total._replace(removed=self._remove(closed, table))
 
     def _commit(
@@ -258,10 +279,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--interval", type=float, default=5.0, help="seconds between rounds")
     parser.add_argument("--grace", type=float, default=60.0, help="seconds for which a committed segment stays")
     given = parser.parse_args(arguments)
+    logs.configure("compactor", load_settings(os.environ, Path.cwd()))
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    rounds = Rounds(Compactor(given.home, grace=given.grace))
+    rounds = Rounds(Compactor(given.home, grace=given.grace, lag=Lag(given.home)))
     with locked(given.home / "ledger" / "compactor.lock", wait=0.0):
         while not stop.is_set():
             rounds.run()
@@ -271,7 +293,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 class Rounds:
-    """Rounds of a compactor, told on standard output: a trouble that lasts is told once."""
+    """Rounds of a compactor, logged: a trouble that lasts is told once."""
 
     def __init__(self, compactor: Compactor) -> None:
         self._compactor = compactor
@@ -279,21 +301,20 @@ class Rounds:
 
     def run(self) -> None:
         """One round; what goes wrong is said, and the next one tries again (a full disk is freed, a lock released)."""
-        moment = datetime.now(UTC).isoformat(timespec="seconds")
         try:
             done = self._compactor.run_once()
         except Exception as error:  # noqa: BLE001 - whatever it is, the next round may go well
             trouble = str(error) if isinstance(error, SeatrialError | OSError) else f"{type(error).__name__}: {error}"
             if trouble != self._trouble:
-                print(f"{moment} compactor: {trouble}", flush=True)
+                log.error("%s", trouble)
             self._trouble = trouble
             return
         self._trouble = ""
         if done.segments:
-            print(f"{moment} compactor: {done.rows} rows from {done.segments} segments", flush=True)
+            told = {"rows": done.rows, "segments": done.segments}
+            log.info("%d rows from %d segments", done.rows, done.segments, extra=told)
         if done.impossible:
-            left = f"{done.impossible} rows left out, because their time lies in no year from 1 to 9999"
-            print(f"{moment} compactor: {left}", flush=True)
+            log.warning("%d rows left out, because their time lies in no year from 1 to 9999", done.impossible)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,12 @@ DROPPED = "rows_dropped_total"
 CRASH = "crash"
 
 BREAKERS_OPEN = "breakers_open"
-GAUGES = frozenset((BREAKERS_OPEN,))
+CALLS_HELD = "calls_held"
+UNDER_WAY = "requests_under_way"
+SHADOW_WAITING = "shadow_waiting"
+WAITING_BYTES = "ledger_waiting_bytes"
+CACHE_BYTES = "cache_bytes"
+GAUGES = frozenset((BREAKERS_OPEN, CACHE_BYTES, CALLS_HELD, UNDER_WAY, SHADOW_WAITING, WAITING_BYTES))
 """Not counts of what was but of what is: a process that died has none of it, so they begin at 0 with the next."""
 
 LATENCY_BOUNDS_US = (
@@ -112,6 +117,10 @@ class CounterFile:
         """Add to a slot."""
         self._values[slot] += n
 
+    def put(self, slot: int, value: int) -> None:
+        """Say what a slot holds; for what only one thread ever says."""
+        self._values[slot] = value
+
     @property
     def cells(self) -> memoryview:
         """The values by slot, for whoever cannot afford a call; slots that are there now stay where they are."""
@@ -152,8 +161,8 @@ class CounterFile:
 class Histogram:
     """A latency histogram with fixed buckets in a counter file.
 
-    Buckets are series ``<name>_bucket{…,le="…"}``, each holding its own observations only; `cumulative` makes the
-    running sums that Prometheus wants.
+    Buckets are series ``<name>_bucket{…,le="…"}``, each holding its own observations only, not the running sums that
+    Prometheus wants.
 
     Args:
         file: Where it is counted.
@@ -174,25 +183,6 @@ class Histogram:
         """Count one value."""
         self._file.add(self._buckets[bisect.bisect_left(self._bounds, value)])
         self._file.add(self._sum, value)
-
-
-def cumulative(counters: Mapping[str, int], name: str) -> dict[tuple[tuple[str, str], ...], dict[str, int]]:
-    """Running sums of a histogram's buckets: for each set of labels, ``le`` → observations up to it, ascending."""
-    found: dict[tuple[tuple[str, str], ...], dict[float, tuple[str, int]]] = {}
-    for text, value in counters.items():
-        base, labels = parse_series(text)
-        if base == f"{name}_bucket":
-            edge = labels.pop("le")
-            found.setdefault(tuple(sorted(labels.items())), {})[float(edge)] = (edge, value)
-    return {labels: _running(buckets) for labels, buckets in found.items()}
-
-
-def _running(buckets: Mapping[float, tuple[str, int]]) -> dict[str, int]:
-    total, sums = 0, {}
-    for _, (edge, value) in sorted(buckets.items()):
-        total += value
-        sums[edge] = total
-    return sums
 
 
 def read_counters(directory: Path) -> dict[str, int]:

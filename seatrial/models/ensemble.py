@@ -1,4 +1,4 @@
-"""Several versions as one: what they take and give together, and how their answers become one; pure.
+"""Several versions as one: what they take and give together; pure.
 
 The ensemble takes every feature that a member takes. Members whose tensors are alike share one; a tensor that differs
 from another of its name gets the member's position behind it, ``X.2``. So rows are read once, for all of them.
@@ -6,13 +6,9 @@ from another of its name gets the member's position behind it, ``X.2``. So rows 
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
-from seatrial.protocol.packing import DTYPES
 from seatrial.routing.snapshot import Combine, Slot
 from seatrial.spec.errors import BadInput
 from seatrial.spec.signature import TEXT_KINDS, Answer, Datatype, Feature, Label, Signature, Tensor
@@ -32,7 +28,7 @@ def ensemble_signature(name: str, members: Sequence[Slot], combine: Combine) -> 
     first = members[0].signature
     answer = first.answer
     classes = answer.classes
-    outputs = [Tensor(name=answer.prediction, datatype=_label_datatype(classes) if classes else "FP64", shape=(-1,))]
+    outputs = [Tensor(name=answer.prediction, datatype=label_datatype(classes) if classes else "FP64", shape=(-1,))]
     scores = None
     if classes and combine != "vote":
         scores = answer.scores
@@ -55,27 +51,6 @@ def ensemble_digest(members: Sequence[Slot], combine: Combine, weights: Sequence
     """SHA-256 over the members' digests, in order, and how they are combined."""
     said = [combine, [slot.digest for slot in members], list(weights)]
     return hashlib.sha256(msgspec.json.encode(said)).hexdigest()
-
-
-def mean(values: Sequence[NDArray[np.float64]], weights: Sequence[float] = ()) -> NDArray[np.float64]:
-    """The members' values, each [n] or [n, classes], averaged; with ``weights`` (adding up to 1) so weighted."""
-    stacked = np.stack(values)
-    return np.tensordot(np.asarray(weights), stacked, axes=1) if len(weights) else stacked.mean(axis=0)
-
-
-def majority(votes: Sequence[NDArray[np.intp]], classes: int) -> NDArray[np.intp]:
-    """The label, as a position, that most members gave each row; of several, the one that the first member gave.
-
-    Args:
-        votes: For each member the positions [n] of its labels.
-    """
-    stacked = np.stack(votes)
-    counts = np.zeros((stacked.shape[1], classes), dtype=np.intp)
-    for vote in stacked:
-        counts[np.arange(len(vote)), vote] += 1
-    support = np.stack([counts[np.arange(len(vote)), vote] for vote in stacked])
-    chosen: NDArray[np.intp] = stacked[support.argmax(axis=0), np.arange(stacked.shape[1])]
-    return chosen
 
 
 def _check_alike(name: str, members: Sequence[Slot], combine: Combine) -> None:
@@ -168,15 +143,10 @@ def _placed(members: Sequence[Slot]) -> tuple[dict[str, Tensor], list[dict[str, 
     return tensors, placed
 
 
-def _label_datatype(classes: Sequence[Label]) -> Datatype:
+def label_datatype(classes: Sequence[Label]) -> Datatype:
+    """Of the ensemble's label tensor."""
     kinds = {type(label) for label in classes}
     return "BOOL" if kinds == {bool} else "INT64" if kinds == {int} else "BYTES"
-
-
-def labels_of(positions: NDArray[np.intp], classes: Sequence[Label]) -> NDArray[Any]:
-    """Labels [n] in the datatype of the ensemble's label tensor."""
-    named: NDArray[Any] = np.array(classes, dtype=DTYPES[_label_datatype(classes)])
-    return named[positions]
 
 
 def _said(slot: Slot) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seatrial.models.ensemble import labels_of, majority, mean, member_inputs
+from seatrial.models.combining import labels_of, majority, mean
+from seatrial.models.ensemble import member_inputs
 from seatrial.models.runtimes import Runtime, RuntimeFailure, Tensors
 from seatrial.routing.snapshot import Slot
 from seatrial.spec.signature import Signature

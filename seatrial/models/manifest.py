@@ -37,6 +37,20 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
     """Features with values that float32 cannot hold."""
 
 
+class Environment(msgspec.Struct, frozen=True, kw_only=True):
+    """The packages that the python runtime serves a version with, where they are not the server's own.
+
+    Attributes:
+        python: ``cpython-3.11``: which Python they were resolved for.
+        packages: All of them, ``name==version``, in order of names.
+        digest: SHA-256 of both; the environments of a host are addressed by it.
+    """
+
+    python: str
+    packages: tuple[str, ...]
+    digest: str
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a server and a person need to know about one version's files.
 
@@ -46,6 +60,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         trust: ``pickle`` when loading it runs code, and it was registered with that said.
         profile: File of the reference profile, relative, or None.
         samples: File with a few real-shaped rows (JSON), used to warm up, or None.
+        environment: What the python runtime serves it with; None: the server's own packages.
     """
 
     name: str
@@ -58,6 +73,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     lineage: Lineage = Lineage()
     profile: str | None = None
     samples: str | None = None
+    environment: Environment | None = None
 
 
 def read_samples(directory: Path) -> list[dict[str, Any]]:

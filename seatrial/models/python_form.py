@@ -1,16 +1,16 @@
 """The original itself as the serving form: a tensor a feature in, rows rebuilt as the model was fitted on them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from seatrial.models.conversion import Evidence, gather_evidence
 from seatrial.models.frames import MISSING_TEXT, FrameRecipe, pack, rebuild
 from seatrial.models.manifest import Parity
-from seatrial.models.originals import Original, Predicted
+from seatrial.models.original_outputs import PREDICTION, SCORES, tensors_of
+from seatrial.models.originals import Original
 from seatrial.models.parity import Difference, compare, served_answers
 from seatrial.models.python_files import write_original
 from seatrial.models.serving_form import ServingForm
@@ -18,8 +18,7 @@ from seatrial.models.thresholds import thresholds_of
 from seatrial.spec.errors import BadInput
 from seatrial.spec.signature import TEXT_KINDS, Answer, Feature, Signature, Tensor
 
-PREDICTION = "prediction"
-SCORES = "scores"
+Run = Callable[[Mapping[str, NDArray[Any]]], dict[str, NDArray[Any]]]
 
 
 def python_form(
@@ -40,7 +39,13 @@ def python_form(
     evidence = gather_evidence(original, recipe, frame, features, cuts)
     signature = python_signature(original, features, has_scores=evidence.predicted.scores is not None)
     kept = write_original(original.model, trusted=trusted)
-    parity = _prove(original, recipe, signature, evidence, tolerance)
+
+    def run(tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        answers = original.predict(recipe.container_of(rebuild(recipe, signature.features, tensors)))
+        return dict(tensors_of(answers, signature.answer))
+
+    travels, mend = "when its rows travel as requests", "correct the kinds of the features with --schema"
+    parity = prove(run, signature, evidence, tolerance, where=travels, mend=mend)
     said = f"Served by its own library ({kept.format}) in a process of its own: agrees on {parity.rows} reference rows "
     return ServingForm(
         file=kept.file,
@@ -50,6 +55,7 @@ def python_form(
         signature=signature,
         trust=kept.trust,
         parity=parity,
+        evidence=evidence,
         notes=(
             f"{said}and {parity.made_rows} made rows.",
             *(
@@ -80,20 +86,16 @@ def python_signature(original: Original, features: Sequence[Feature], *, has_sco
     )
 
 
-def tensors_of(answers: Predicted, answer: Answer) -> Mapping[str, NDArray[Any]]:
-    """Answers of the original as output tensors; labels as positions in the classes."""
-    if not answer.classes:
-        return {PREDICTION: np.asarray(answers.prediction, dtype=np.float64).reshape(len(answers.prediction))}
-    places = {label: i for i, label in enumerate(answer.classes)}
-    found = np.array([places[_plain(value)] for value in answers.prediction], dtype=np.int64)
-    if answer.scores is None or answers.scores is None:
-        return {PREDICTION: found}
-    return {PREDICTION: found, SCORES: answers.scores}
+def prove(run: Run, signature: Signature, evidence: Evidence, tolerance: float, *, where: str, mend: str) -> Parity:
+    """Let what will be served answer reference rows and made rows, and compare.
 
+    Args:
+        run: Input tensors to output tensors.
+        where, mend: How the refusal says where the answers differ, and what to do.
 
-def _prove(
-    original: Original, recipe: FrameRecipe, signature: Signature, evidence: Evidence, tolerance: float
-) -> Parity:
+    Raises:
+        BadInput: The answers differ by more than ``tolerance``.
+    """
     worst: list[Difference] = []
     for what, frame, predicted in (
         ("reference", evidence.reference, evidence.predicted),
@@ -101,14 +103,10 @@ def _prove(
     ):
         if not len(frame):
             continue
-        rebuilt = rebuild(recipe, signature.features, pack(signature, frame))
-        answers = original.predict(recipe.container_of(rebuilt))
-        served = served_answers(dict(tensors_of(answers, signature.answer)), signature.answer)
-        difference = compare(predicted, served, signature.task)
+        difference = compare(predicted, served_answers(run(pack(signature, frame)), signature.answer), signature.task)
         if not difference.within(tolerance):
             raise BadInput(
-                f"The model answers otherwise when its rows travel as requests: on {what} rows "
-                f"{difference.sentence(len(frame))}; correct the kinds of the features with --schema."
+                f"The model answers otherwise {where}: on {what} rows {difference.sentence(len(frame))}; {mend}."
             )
         worst.append(difference)
     return Parity(
@@ -126,8 +124,3 @@ def _tensor(feature: Feature) -> Tensor:
         return Tensor(name=feature.name, datatype="BYTES", shape=(-1,), features=(feature.name,), missing=MISSING_TEXT)
     shape = (-1, feature.width or -1) if feature.kind in ("embedding", "list") else (-1,)
     return Tensor(name=feature.name, datatype="FP64", shape=shape, features=(feature.name,))
-
-
-def _plain(value: Any) -> Any:
-    plain = value.item() if isinstance(value, np.generic) else value
-    return int(plain) if isinstance(plain, float) and plain.is_integer() else plain

@@ -1,4 +1,4 @@
-"""The python runtime's near side: keeps a model's own process alive and sends it rows.
+"""The near side of processes of their own: keeps one alive, sends it rows, and takes it for lost in time.
 
 One reader thread a model takes the answers, notices that the process died or hangs, and starts it again; until it is
 loaded again, calls fail at once, so that the default variant can answer.
@@ -25,37 +25,52 @@ START_SECONDS = 120.0
 MOST_WAITING = 256
 """Calls in flight; one more is refused, because a model that far behind will not catch up in time."""
 
+GROWTH_BYTES = 2 << 30
+"""A process that holds so much more than when it had loaded leaks, and is replaced before the machine pays for it."""
+
 _LOOK_EVERY = 0.25
 _LONGEST_PAUSE = 30.0
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-class PythonRuntime:
-    """An original model in a process of its own.
+class ProcessRuntime:
+    """Somebody else's code in a process of its own, which may crash, leak or hang without hurting this one.
 
     Args:
-        directory: The materialised artefact.
-        trust: What the deployment file allows.
+        command: Starts it; it speaks ``models.wire`` over its standard input and output.
+        what: What it is, in sentences, with an article.
         timeout: Seconds a call waits for its answer.
         patience: Seconds after which a process that owes an answer is taken for hanging and is killed; None: ten
             timeouts, at least 10 s.
+        growth: Bytes by which the process may grow after loading; one that grew more is killed and started again.
 
     Raises:
-        RuntimeFailure: On construction, when the model does not load.
+        RuntimeFailure: On construction, when it does not load.
     """
 
     out_of_process = True
 
-    def __init__(self, directory: Path, trust: Trust, *, timeout: float, patience: float | None = None) -> None:
-        self._command = [sys.executable, "-m", "seatrial.models.python_worker", str(directory), "--trust", trust]
+    def __init__(
+        self,
+        command: list[str],
+        what: str,
+        *,
+        timeout: float,
+        patience: float | None = None,
+        growth: int = GROWTH_BYTES,
+    ) -> None:
+        self._command = command
+        self._what = what
         self._timeout = timeout
         self._patience = max(10 * timeout, 10.0) if patience is None else patience
+        self._growth = growth
         self._writing = threading.Lock()
         self._waiting: dict[int, tuple[Future[Reply], float]] = {}
         self._guard = threading.Lock()
         self._number = 0
         self._closed = threading.Event()
         self._process: subprocess.Popen[bytes] | None = self._start()
-        self._reader = threading.Thread(target=self._keep, name="seatrial-python-model", daemon=True)
+        self._reader = threading.Thread(target=self._keep, name="seatrial-process", daemon=True)
         self._reader.start()
 
     @property
@@ -69,12 +84,12 @@ class PythonRuntime:
         try:
             reply = answer.result(self._timeout)
         except FutureTimeout:
-            raise RuntimeFailure(f"The model did not answer within {self._timeout:g} s.") from None
+            raise RuntimeFailure(f"{self._what} did not answer within {self._timeout:g} s.") from None
         finally:
             with self._guard:
                 self._forget(number, answer)
         if reply.error:
-            raise RuntimeFailure(f"The model failed: {reply.error}")
+            raise RuntimeFailure(f"{self._what} failed: {reply.error}")
         return unpack_arrays(reply.tensors)
 
     def close(self) -> None:
@@ -91,11 +106,10 @@ class PythonRuntime:
         with self._guard:
             process = self._process
             if process is None or self._closed.is_set():
-                raise RuntimeFailure(
-                    "The model was closed." if self._closed.is_set() else "The model is starting again."
-                )
+                why = "was closed" if self._closed.is_set() else "is starting again"
+                raise RuntimeFailure(f"{self._what} {why}.")
             if len(self._waiting) >= MOST_WAITING:
-                raise RuntimeFailure(f"The model is {MOST_WAITING} calls behind.")
+                raise RuntimeFailure(f"{self._what} is {MOST_WAITING} calls behind.")
             self._number += 1
             number = self._number
             self._waiting[number] = (answer, time.monotonic())
@@ -106,7 +120,9 @@ class PythonRuntime:
         except (OSError, ValueError) as error:
             with self._guard:
                 self._waiting.pop(number, None)
-            raise RuntimeFailure("The model's process died; it is starting again.") from error
+            raise RuntimeFailure(
+                f"The process of {self._what[:1].lower()}{self._what[1:]} died; it is starting again."
+            ) from error
         return number, answer
 
     def _forget(self, number: int, answer: "Future[Reply]") -> None:
@@ -126,7 +142,7 @@ class PythonRuntime:
         if reply is None or reply.error:
             _end(process)
             why = f"it did not load within {START_SECONDS:g} s" if not ready else "its process ended while loading"
-            raise RuntimeFailure(reply.error if reply is not None else f"The model does not serve: {why}.")
+            raise RuntimeFailure(reply.error if reply is not None else f"{self._what} does not serve: {why}.")
         return process
 
     def _keep(self) -> None:
@@ -136,9 +152,9 @@ class PythonRuntime:
             process = self._process
             if process is not None:
                 started = time.monotonic()
-                self._take_answers(process)
+                why = self._take_answers(process)
                 pause = 0.0 if time.monotonic() - started > 10.0 else min(pause * 2 + 0.1, _LONGEST_PAUSE)
-                self._lost(process)
+                self._lost(process, why)
             if self._closed.wait(pause):
                 return
             try:
@@ -151,17 +167,24 @@ class PythonRuntime:
             if self._closed.is_set():
                 _end(process)
 
-    def _take_answers(self, process: "subprocess.Popen[bytes]") -> None:
+    def _take_answers(self, process: "subprocess.Popen[bytes]") -> str:
+        """Hand answers out until the process is of no more use; says why."""
         assert process.stdout is not None
+        bound = _held(process) + self._growth
+        look_at = time.monotonic() + _LOOK_EVERY
         while True:
             ready, _, _ = select.select([process.stdout], [], [], _LOOK_EVERY)
-            if not ready:
+            if time.monotonic() >= look_at:
+                look_at = time.monotonic() + _LOOK_EVERY
                 if self._hangs():
-                    return
+                    return "hung"
+                if _held(process) > bound:
+                    return f"grew by over {self._growth >> 20} MiB"
+            if not ready:
                 continue
             body = read_body(process.stdout.fileno())
             if body is None:
-                return
+                return "ended"
             reply = msgspec.msgpack.decode(body, type=Reply)
             with self._guard:
                 waiting = self._waiting.pop(reply.number, None)
@@ -173,15 +196,52 @@ class PythonRuntime:
             oldest = min((sent for _, sent in self._waiting.values()), default=None)
         return oldest is not None and time.monotonic() - oldest > self._patience
 
-    def _lost(self, process: "subprocess.Popen[bytes]") -> None:
-        """The process is gone or hangs: end it and answer everybody who waits for it."""
+    def _lost(self, process: "subprocess.Popen[bytes]", why: str) -> None:
+        """The process is of no more use: end it and answer everybody who waits for it."""
         _end(process)
         with self._guard:
             self._process = None
             waiting, self._waiting = list(self._waiting.values()), {}
         for answer, _ in waiting:
             if not answer.done():
-                answer.set_result(Reply(0, {}, f"its process ended (exit code {process.returncode})"))
+                answer.set_result(Reply(0, {}, f"its process {why} (exit code {process.returncode})"))
+
+
+def _held(process: "subprocess.Popen[bytes]") -> int:
+    """Bytes of memory that a process holds; 0 when it is gone, or where nobody can say."""
+    try:
+        return int(Path(f"/proc/{process.pid}/statm").read_bytes().split()[1]) * _PAGE
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+class PythonRuntime(ProcessRuntime):
+    """An original model in a process of its own.
+
+    Args:
+        directory: The materialised artefact.
+        trust: What the deployment file allows.
+        timeout, patience, growth: As of ``ProcessRuntime``.
+        interpreter: The Python of the model's own environment; None: this one.
+
+    Raises:
+        RuntimeFailure: On construction, when the model does not load.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        trust: Trust,
+        *,
+        timeout: float,
+        patience: float | None = None,
+        growth: int = GROWTH_BYTES,
+        interpreter: Path | None = None,
+    ) -> None:
+        command = [sys.executable, "-m", "seatrial.models.python_worker", str(directory), "--trust", trust]
+        if interpreter is not None:
+            command[:3] = [str(interpreter), "-I", str(Path(__file__).with_name("isolated_worker.py"))]
+        super().__init__(command, "The model", timeout=timeout, patience=patience, growth=growth)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -5,7 +5,6 @@ its standard input does. This is the only place of a running system where a mode
 pickle is opened only when the version was registered with that trust *and* the deployment says so too.
 """
 
-import os
 import sys
 import warnings
 from pathlib import Path
@@ -17,16 +16,16 @@ from numpy.typing import NDArray
 from seatrial.models.artefact import RECIPE
 from seatrial.models.frames import FrameRecipe, rebuild
 from seatrial.models.manifest import Manifest, read_manifest
+from seatrial.models.original_outputs import tensors_of
 from seatrial.models.originals import Predicted
 from seatrial.models.python_files import open_original
-from seatrial.models.python_form import tensors_of
-from seatrial.models.wire import Call, Reply, pack_arrays, read_body, unpack_arrays, write_message
+from seatrial.models.wire import Call, Reply, own_output, pack_arrays, read_body, unpack_arrays, write_message
 
 
 def main(arguments: list[str]) -> int:
     directory = Path(arguments[0])
     trusted = "--trust" in arguments and arguments[arguments.index("--trust") + 1] == "pickle"
-    replies = _own_output()
+    replies = own_output()
     manifest = read_manifest(str(directory))
     recipe = msgspec.json.decode((directory / RECIPE).read_bytes(), type=FrameRecipe)
     warnings.simplefilter("ignore")
@@ -50,13 +49,6 @@ def main(arguments: list[str]) -> int:
 
 def _outputs(manifest: Manifest, answers: Predicted) -> dict[str, NDArray[Any]]:
     return dict(tensors_of(answers, manifest.signature.answer))
-
-
-def _own_output() -> int:
-    """The pipe to the server, out of reach of a model that prints."""
-    own = os.dup(1)
-    os.dup2(2, 1)
-    return own
 
 
 if __name__ == "__main__":

@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 
 from seatrial.drift.profile import Profile
 from seatrial.models.artefact import PROFILE, SAMPLES, digest_of
+from seatrial.models.environments import make_environment, read_requirements, with_needed
 from seatrial.models.lineage import git_commit
-from seatrial.models.manifest import Lineage, Manifest
+from seatrial.models.manifest import Environment, Lineage, Manifest
 from seatrial.models.opening import open_model
 from seatrial.models.originals import Predicted
 from seatrial.models.performance import performance, strangers
 from seatrial.models.preparing import Ready, RuntimeName, Wishes, prepare
 from seatrial.models.profiling import profile_of
+from seatrial.models.python_form import prove
 from seatrial.models.reference import Reference, read_reference
 from seatrial.models.registry import Registry, RegistrySettings, check_alias
 from seatrial.models.runtimes import RuntimeFailure, load
@@ -70,6 +72,7 @@ def register(
     trust: Literal["none", "pickle"] | None = None,
     parity: float = 1e-4,
     runtime: RuntimeName | None = None,
+    env: str | Path | None = None,
     alias: str | None = None,
     parameters: Mapping[str, object] | None = None,
     example: object = None,
@@ -90,6 +93,8 @@ def register(
         trust: ``pickle`` to allow a model that runs code when loaded.
         parity: How far served probabilities (absolute) and values (relative) may be from the original's.
         runtime: ``onnx`` (tried first) or ``python``, which serves the original in a process of its own.
+        env: A requirements file: the ``python`` runtime then serves the original with those packages, in an environment
+            that is built for it here, and on every other host.
         alias: An alias to put on the new version; the first version of a new name becomes ``champion`` by itself.
         parameters: Extra parameters for the lineage.
         example: One input of a live PyTorch module, a tensor or a tuple of tensors with rows on the first axis, where
@@ -106,7 +111,10 @@ def register(
         check_alias(alias)
     if not 0 <= parity < 1:
         raise BadInput(f"A parity of {parity} bounds nothing; give a number from 0 to below 1, such as 0.0001.")
-    registry = Registry(settings or _settings())
+    machine = settings or _settings()
+    requirements = _requirements(env, runtime)
+    registry = Registry(machine)
+    environments = machine.home / "environments"
     reference = read_reference(data, target)
     wishes = Wishes(task, schema, trust == "pickle", parity, runtime, example)
     with tempfile.TemporaryDirectory(prefix="seatrial-register-") as temporary:
@@ -116,10 +124,11 @@ def register(
         held = None if holdout is None else _hold(ready, read_reference(holdout, reference.target_name, "holdout"))
         parent = _parent(registry, name)
         lineage = _lineage(name, reference, ready, held, parent, parameters or {}, clock())
-        manifest = _manifest(name, ready.form, lineage)
+        environment, added = _environment(requirements, ready.form, environments)
+        manifest = _manifest(name, ready.form, lineage, environment)
         directory = work / "artefact"
         write_artefact(directory, manifest, ready, _profile(ready, held))
-        _check_start(directory, manifest)
+        _check_start(directory, manifest, ready.form, environments, parity)
         digest = digest_of(directory)
         version = registry.add(
             name,
@@ -130,21 +139,56 @@ def register(
             tags={"seatrial.runtime": manifest.runtime, "seatrial.task": manifest.signature.task},
         )
     aliases = _aliased(registry, name, version, alias, parent is None)
-    notes = (*ready.notes, *ready.form.notes, *_changes(parent, manifest), *_first(name, parent is None, aliases))
+    notes = (
+        *ready.notes,
+        *ready.form.notes,
+        *added,
+        *_changes(parent, manifest),
+        *_first(name, parent is None, aliases),
+    )
     return Registered(name, version, digest, aliases, manifest, notes)
 
 
-def _check_start(directory: Path, manifest: Manifest) -> None:
+def _requirements(env: str | Path | None, runtime: RuntimeName | None) -> tuple[str, ...]:
+    if env is None:
+        return ()
+    if runtime != "python":
+        raise BadInput("An environment is for a model that is served by its own library; add --runtime python.")
+    return read_requirements(Path(env))
+
+
+def _environment(
+    requirements: tuple[str, ...], form: ServingForm, root: Path
+) -> tuple[Environment | None, tuple[str, ...]]:
+    """The environment that the requirements come to, built, and a sentence about it."""
+    if not requirements:
+        return None, ()
+    whole, added = with_needed(requirements, form.format)
+    environment = make_environment(whole, root)
+    said = f"Served in an environment of its own: {len(environment.packages)} packages, {environment.digest[:12]}"
+    return environment, (f"{said}; added to the requirements: {', '.join(added)}." if added else f"{said}.",)
+
+
+def _check_start(directory: Path, manifest: Manifest, form: ServingForm, environments: Path, tolerance: float) -> None:
     """The original must load where it will be served: in a process of its own, which knows no code but what is
-    installed; raises BadInput."""
-    if manifest.runtime == "python":
-        try:
-            load(directory, manifest.trust).close()
-        except RuntimeFailure as error:
-            raise BadInput(
-                f"The model does not load in a process of its own ({error}); put the code that it needs into a module "
-                "that is installed wherever it is served."
-            ) from error
+    installed; and answer there as before, when those are other packages. Raises BadInput."""
+    if manifest.runtime != "python":
+        return
+    try:
+        runtime = load(directory, manifest.trust, environments=environments)
+    except RuntimeFailure as error:
+        own = manifest.environment is None
+        mend = "put the code that it needs into a module that is installed wherever it is served"
+        mend = mend if own else "add the package that has the code which it needs to the requirements"
+        raise BadInput(f"The model does not load in a process of its own ({error}); {mend}.") from error
+    try:
+        if manifest.environment is not None and form.evidence is not None:
+            mend = "pin the versions that it was trained with"
+            prove(runtime.run, manifest.signature, form.evidence, tolerance, where="in its environment", mend=mend)
+    except RuntimeFailure as error:
+        raise BadInput(f"The model does not answer in its environment: {error}") from error
+    finally:
+        runtime.close()
 
 
 class _Held(NamedTuple):
@@ -206,7 +250,7 @@ def _lineage(
     )
 
 
-def _manifest(name: str, form: ServingForm, lineage: Lineage) -> Manifest:
+def _manifest(name: str, form: ServingForm, lineage: Lineage, environment: Environment | None) -> Manifest:
     return Manifest(
         name=name,
         file=form.file,
@@ -218,6 +262,7 @@ def _manifest(name: str, form: ServingForm, lineage: Lineage) -> Manifest:
         lineage=lineage,
         profile=PROFILE,
         samples=SAMPLES,
+        environment=environment,
     )
 
 

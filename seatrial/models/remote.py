@@ -50,14 +50,15 @@ class RemoteRuntime:
     Args:
         slot: The variant; its ``remote`` says where.
         environ: Where secrets are found by name.
+        timeout: Seconds that `run` waits; None: the slot's.
     """
 
     out_of_process = True
 
-    def __init__(self, slot: Slot, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, slot: Slot, environ: Mapping[str, str] = os.environ, *, timeout: float | None = None) -> None:
         assert slot.remote is not None
         self._name = shown(slot.remote)
-        self._timeout = slot.timeout
+        self._timeout = timeout or slot.timeout
         self._trouble = ""
         self._address: Address | None = None
         self._wire: Wire | None = None

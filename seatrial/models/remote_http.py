@@ -6,6 +6,7 @@ that a server which closes it at that moment does not look as if it had failed.
 """
 
 import asyncio
+import os
 import ssl
 from collections.abc import Mapping
 from typing import Any
@@ -15,9 +16,8 @@ import msgspec
 
 from seatrial.models.remote_address import Address
 from seatrial.models.remote_answers import Said, outputs_of
-from seatrial.models.remote_signature import MISSING
 from seatrial.models.runtimes import RuntimeFailure, Tensors
-from seatrial.protocol.asking import Asked, Terms, read_answer, read_error, read_terms, write_request
+from seatrial.protocol.asking import MISSING, Asked, Terms, read_answer, read_error, read_terms, write_request
 from seatrial.routing.snapshot import Remote
 from seatrial.spec.answer_path import NotThere, find, parse_path
 from seatrial.spec.body_template import fill, parse_body
@@ -132,16 +132,23 @@ class JsonWire:
 
     async def said(self, inputs: Tensors) -> Said:
         """What it says of rows, as it says it."""
-        bodies = fill(self._template, rows_from(inputs, self._signature.features))
+        rows = rows_from(inputs, self._signature.features)
+        bodies = fill(self._template, rows)
         if self._template.whole:
-            document = await self._ask(bodies[0], largest(len(bodies)))
+            document = _document(await self._post(bodies[0], largest(len(rows))))
             return Said(**{name: _at(document, path) for name, path in self._paths.items()})
-        documents: list[Any] = [None] * len(bodies)
+        found: dict[str, list[Any]] = {name: [None] * len(bodies) for name in self._paths}
         places = iter(range(len(bodies)))
+        room = largest(len(bodies))
 
         async def work() -> None:
+            nonlocal room
             for place in places:
-                documents[place] = await self._ask(bodies[place], largest(1))
+                answer = await self._post(bodies[place], min(room, largest(1)))
+                room -= len(answer)
+                document = _document(answer)
+                for name, path in self._paths.items():
+                    found[name][place] = _at(document, path)
 
         workers = [asyncio.ensure_future(work()) for _ in range(min(AT_ONCE, len(bodies)))]
         try:
@@ -149,16 +156,16 @@ class JsonWire:
         finally:
             for worker in workers:
                 worker.cancel()
-        return Said(**{name: [_at(document, path) for document in documents] for name, path in self._paths.items()})
+        return Said(**found)
 
     async def close(self) -> None:
         await self._http.close()
 
-    async def _ask(self, body: bytes, most: int) -> Any:
+    async def _post(self, body: bytes, most: int) -> bytes:
         status, answer = await self._http.call("POST", self._url, body, most)
         if status != 200:
             raise RuntimeFailure(_refusal(status, answer))
-        return _document(answer)
+        return answer
 
 
 class InferWire:
@@ -270,4 +277,5 @@ def _refusal(status: int, answer: bytes) -> str:
 def _reason(error: OSError) -> str:
     if isinstance(error, ssl.SSLError):
         return "TLS failed"
-    return (error.strerror or type(error).__name__).lower()
+    known = error.errno is not None and error.errno > 0  # else it is of looking the name up
+    return (os.strerror(error.errno or 0) if known else error.strerror or type(error).__name__).lower()

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from seatrial.protocol.asking import Described, Terms
+from seatrial.protocol.asking import MISSING, Described, Terms
 from seatrial.protocol.packing import Packing
 from seatrial.routing.snapshot import Remote
 from seatrial.spec.answer_path import parse_path
@@ -27,9 +27,6 @@ from seatrial.spec.signature import (
     Task,
     Tensor,
 )
-
-MISSING = "\x00"
-"""What stands for a missing string in a tensor that goes out as JSON: nobody's string, and ``null`` on the wire."""
 
 _FLOATS = frozenset(("FP16", "BF16", "FP32", "FP64"))
 _KINDS: dict[str, FeatureKind] = {"BYTES": "text", "BOOL": "boolean"}
@@ -199,6 +196,8 @@ def _inputs(
     if all(one.name in names for one in terms.inputs):
         for one in terms.inputs:
             _check_kind(one, names[one.name])
+        if terms.by_feature:
+            return beside.features, tuple(_own_tensor(names[one.name]) for one in terms.inputs)
         return beside.features, tuple(_tensor(one, (one.name,)) for one in terms.inputs)
     if not others and _width(first) == len(names):
         return _of_columns(first, tuple(names), beside)

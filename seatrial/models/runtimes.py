@@ -74,7 +74,13 @@ class OnnxRuntime:
         self._session = None
 
 
-def load(source: Slot | str | Path, trust: Trust | None = None, *, timeout: float | None = None) -> Runtime:
+def load(
+    source: Slot | str | Path,
+    trust: Trust | None = None,
+    *,
+    timeout: float | None = None,
+    environments: Path | None = None,
+) -> Runtime:
     """Load a materialised version.
 
     Args:
@@ -82,11 +88,13 @@ def load(source: Slot | str | Path, trust: Trust | None = None, *, timeout: floa
             nothing is), or an artefact directory.
         trust: What the deployment file allows; None takes the slot's (a directory's is ``none``).
         timeout: Seconds that one call of an out-of-process model may take; None takes the slot's (a directory's is 30).
+        environments: Where environments of models are kept, and built when missing; None: beside the store in which
+            the files lie.
 
     Raises:
         BadInput: The version needs ``trust: pickle`` and the deployment does not say so (or the version was not
-            registered with it); the slot wants a runtime that the version was not registered for, or a device that is
-            not there.
+            registered with it); its environment cannot be built here; the slot wants a runtime that the version was not
+            registered for, or a device that is not there.
         RuntimeFailure: The files do not load.
     """
     if isinstance(source, Slot) and source.lookup is not None:
@@ -96,7 +104,7 @@ def load(source: Slot | str | Path, trust: Trust | None = None, *, timeout: floa
     if isinstance(source, Slot) and source.remote is not None:
         from seatrial.models.remote import RemoteRuntime  # likewise
 
-        return RemoteRuntime(source)
+        return RemoteRuntime(source, timeout=timeout)
     if isinstance(source, Slot) and source.ensemble is not None:
         from seatrial.models.ensemble_runtime import EnsembleRuntime  # likewise
 
@@ -111,7 +119,12 @@ def load(source: Slot | str | Path, trust: Trust | None = None, *, timeout: floa
     from seatrial.models.python_runtime import PythonRuntime  # only servers of such models pay for it
 
     wait = timeout or (source.timeout if isinstance(source, Slot) else 30.0)
-    return PythonRuntime(directory, allowed, timeout=wait)
+    if manifest.environment is None:
+        return PythonRuntime(directory, allowed, timeout=wait)
+    from seatrial.models.environments import environments_beside, interpreter  # likewise
+
+    python = interpreter(manifest.environment, environments or environments_beside(directory.parent))
+    return PythonRuntime(directory, allowed, timeout=wait, interpreter=python)
 
 
 def open_session(file: Path | bytes, device: Device = "cpu") -> Any:

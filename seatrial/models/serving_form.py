@@ -24,6 +24,7 @@ class ServingForm(NamedTuple):
 
     Attributes:
         content: The model file's bytes.
+        evidence: The rows of the proof, of an original in a process of its own.
     """
 
     file: str
@@ -34,6 +35,7 @@ class ServingForm(NamedTuple):
     trust: Literal["none", "pickle"]
     parity: Parity | None
     notes: tuple[str, ...]
+    evidence: Evidence | None = None
 
 
 def onnx_form(

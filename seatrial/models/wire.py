@@ -48,6 +48,13 @@ def unpack_arrays(arrays: Mapping[str, Array]) -> dict[str, NDArray[Any]]:
     return {name: _unpacked(array) for name, array in arrays.items()}
 
 
+def own_output() -> int:
+    """The pipe to the server, out of reach of code that prints."""
+    own = os.dup(1)
+    os.dup2(2, 1)
+    return own
+
+
 def write_message(pipe: int, message: Call | Reply) -> None:
     """Write one message to a file descriptor."""
     body = msgspec.msgpack.encode(message)

@@ -11,6 +11,7 @@ from seatrial.ledger.layout import counters
 from seatrial.ledger.quarantine import add_quarantined
 from seatrial.ledger.underway import take_suspects
 from seatrial.processes.children import system
+from seatrial.processes.extras import require_extras
 from seatrial.processes.home import HomeLock, Running
 from seatrial.processes.sockets import bound_address, hold, listen, require_key
 from seatrial.processes.supervisor import Supervisor
@@ -23,6 +24,7 @@ def supervise(settings: Settings, *, insecure: bool) -> None:
     """Run a whole system in the foreground until SIGTERM. Raises BadInput or Conflict when it cannot start."""
     grpc_address = () if settings.grpc is None else (settings.grpc,)
     require_key((settings.http, settings.control, *grpc_address), settings.key, insecure)
+    require_extras(settings)
     home = settings.home.resolve()
     lock = HomeLock(home)
     lock.acquire()

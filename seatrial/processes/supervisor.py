@@ -5,7 +5,6 @@ runs in a signal handler. Children get SIGTERM from the kernel if the supervisor
 """
 
 import ctypes
-import json
 import os
 import signal
 import subprocess
@@ -19,6 +18,7 @@ import msgspec
 
 from seatrial.processes.children import Child, backoff
 from seatrial.processes.home import Running, write_running
+from seatrial.spec.logs import line
 
 STEADY_SECONDS = 10.0
 """A child that lived this long has not crashed at once: its count of crashes starts again."""
@@ -189,6 +189,6 @@ class Supervisor:
 
     def _say(self, event: str, **details: object) -> None:
         try:
-            self._log.write(json.dumps({"at": round(time.time(), 3), "event": event, **details}) + "\n")
+            self._log.write(line("supervisor", event, details, now=time.time()) + "\n")
         except OSError:  # a full disk must not stop the supervisor
             return

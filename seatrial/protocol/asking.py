@@ -1,6 +1,6 @@
 """The Open Inference Protocol from the asking side: tensors into a request, an answer and metadata into values; pure.
 
-In JSON a missing number travels as ``null``. By gRPC a request has all its elements in ``raw_input_contents``, and an
+In JSON what is missing travels as ``null``. By gRPC a request has all its elements in ``raw_input_contents``, and an
 answer has them there or in ``contents``.
 """
 
@@ -15,9 +15,12 @@ from numpy.typing import NDArray
 from seatrial.protocol.answers import UnreadableAnswer
 from seatrial.protocol.binary import DATATYPES, ONLY_BINARY, pack, unpack
 from seatrial.protocol.calls import CONTENTS
-from seatrial.protocol.inference import TensorOut
+from seatrial.protocol.inference import PLATFORM, TensorOut
 from seatrial.protocol.messages import MESSAGES
 from seatrial.spec.errors import BadInput
+
+MISSING = "\x00"
+"""What stands for a missing string in a tensor that goes out as JSON: nobody's string, and ``null`` on the wire."""
 
 TIMEOUT = "timeout_ms"
 """The parameter that tells the server how long its answer is of use."""
@@ -42,10 +45,15 @@ class Described(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """What a model takes and gives, as its server says."""
+    """What a model takes and gives, as its server says.
+
+    Attributes:
+        by_feature: Each input is one feature as a user names it, and may be missing: a server like this one.
+    """
 
     inputs: tuple[Described, ...]
     outputs: tuple[Described, ...]
+    by_feature: bool = False
 
 
 class _Answer(msgspec.Struct):
@@ -59,6 +67,8 @@ class _Tensor(msgspec.Struct):
 
 
 class _Metadata(msgspec.Struct):
+    platform: str = ""
+    features: list[_Tensor] | None = None
     inputs: list[_Tensor] | None = None
     outputs: list[_Tensor] | None = None
 
@@ -91,7 +101,7 @@ def write_request(inputs: Sequence[Asked], outputs: Sequence[str], milliseconds:
                 "name": one.name,
                 "datatype": one.datatype,
                 "shape": list(one.values.shape),
-                "data": one.values.reshape(-1).tolist(),
+                "data": _elements(one),
             }
             for one in inputs
         ]
@@ -101,6 +111,11 @@ def write_request(inputs: Sequence[Asked], outputs: Sequence[str], milliseconds:
     if milliseconds is not None:
         body["parameters"] = {TIMEOUT: milliseconds}
     return _encode(body)
+
+
+def _elements(one: Asked) -> list[Any]:
+    values: list[Any] = one.values.reshape(-1).tolist()  # NaN becomes null when it is written
+    return [None if value == MISSING else value for value in values] if one.datatype == "BYTES" else values
 
 
 def read_answer(body: bytes, wanted: Sequence[str], rows: int) -> dict[str, NDArray[Any]]:
@@ -122,7 +137,10 @@ def read_terms(body: bytes) -> Terms:
         found = _metadata.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UnreadableAnswer(f"gave no metadata of the protocol ({error})") from error
-    return Terms(_described(found.inputs or ()), _described(found.outputs or ()))
+    outputs = _described(found.outputs or ())
+    if found.platform == PLATFORM and found.features:
+        return Terms(_described(found.features), outputs, by_feature=True)
+    return Terms(_described(found.inputs or ()), outputs)
 
 
 def read_error(body: bytes) -> str:

@@ -21,6 +21,7 @@ from seatrial.spec.errors import BadInput
 from seatrial.spec.signature import NUMERIC_KINDS, TEXT_KINDS, Feature, Signature, Tensor
 
 Parameter = str | bool | int | float
+PLATFORM = "seatrial"
 MAX_DIMENSIONS = 32
 _DATATYPES = {"text": "BYTES", "category": "BYTES", "id": "BYTES", "boolean": "BOOL", "integer": "INT64"}
 

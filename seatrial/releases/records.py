@@ -69,6 +69,7 @@ class DeploymentState(msgspec.Struct, frozen=True, kw_only=True):
         text: The file as it was last applied.
         pins: One a variant, in the file's order.
         run: The release under way, or the last one.
+        transform: The model that the file's transform came to; None without one, or where it is a function.
         previous: Who was in command before, while it is kept loaded.
         rolled_back: ``name:version`` of versions that went back, refused until somebody says retry.
         salts: Salt by routing entry.
@@ -84,6 +85,7 @@ class DeploymentState(msgspec.Struct, frozen=True, kw_only=True):
     revision: int = 0
     text: str = ""
     pins: tuple[Pin, ...] = ()
+    transform: Pin | None = None
     run: ReleaseRun | None = None
     previous: Previous | None = None
     rolled_back: tuple[str, ...] = ()

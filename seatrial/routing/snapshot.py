@@ -149,6 +149,27 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
         return (self,) if self.ensemble is None else self.ensemble.members
 
 
+class Transform(msgspec.Struct, frozen=True, kw_only=True):
+    """What every request goes through once, before its variants: exactly one of ``slot`` and ``python`` is set.
+
+    Attributes:
+        slot: The registered model that gives features.
+        python: The function that does, ``package.module:function``.
+        takes: Names of the features that it is given.
+        gives: For each of its outputs (of a function, each feature itself), the features in its columns.
+        signature: What a request carries: the features that it takes and those that go past it to the variants; and
+            tensors of them. Its answer is the default variant's.
+        timeout: Seconds a request may wait for it.
+    """
+
+    slot: Slot | None = None
+    python: str = ""
+    takes: tuple[str, ...] = ()
+    gives: dict[str, tuple[str, ...]]
+    signature: Signature
+    timeout: float = 1.0
+
+
 class Arm(msgspec.Struct, frozen=True):
     """A variant and its non-negative weight; the weights of an entry sum to 1."""
 
@@ -215,6 +236,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Name of the context key that carries the unit (without ``context.``)."""
     context: tuple[ContextKey, ...] = ()
     slots: tuple[Slot, ...]
+    transform: Transform | None = None
     default: str
     fallback: str | None = None
     """JSON text of the answer of last resort. (Text, because msgspec cannot read an optional ``Raw`` back.)"""

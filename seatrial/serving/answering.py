@@ -9,6 +9,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 from seatrial.ledger.rows import AnsweredBy, Envelope, Status
@@ -16,10 +17,12 @@ from seatrial.protocol.features import Row
 from seatrial.routing.assign import draw
 from seatrial.routing.decision import Decision
 from seatrial.routing.people import Person
+from seatrial.serving.caching import PredictionCache
 from seatrial.serving.deployed import Counts, Deployed
 from seatrial.serving.lookups import attempt_of
+from seatrial.serving.recalling import board, land, leave, recall, remember
 from seatrial.serving.shadowing import Copy
-from seatrial.serving.threads import Shed
+from seatrial.serving.threads import Shed, Taken
 from seatrial.serving.variant import Attempt, Variant
 
 FEW_ROWS = 64
@@ -28,9 +31,11 @@ FEW_ROWS = 64
 MANY_ROWS = 256
 """More rows than that are written down by a thread, so that the event loop gets its turn."""
 
+ANSWERED: frozenset[AnsweredBy] = frozenset(("assigned", "default", "cache"))
+"""How a variant's own answer is said to have come."""
+
 MAX_RETRY = 60
 """Nobody who is shed is sent away for longer than so many seconds."""
-
 _SAMPLE = b"features"
 _NAMED = ("override", "explicit")
 _FAILURES = ("error", "timeout")
@@ -74,6 +79,11 @@ class Part:
         self.deadline: int | None = None
         self.overdue = False
 
+    def feed(self, rows: Sequence[Row]) -> None:
+        """Go on with the rows that a transform made of the request's."""
+        self.rows = rows
+        self.first = self.attempt = attempt_of(self.first.variant, rows, None, self.keys, self.people)
+
     def settle(self, deployed: Deployed) -> None:
         """Look at the attempt that ended: answered, on to the next one, or the end of the ladder.
 
@@ -85,8 +95,10 @@ class Part:
                 it is enough that they do not fit the default.
         """
         attempt, first = self.attempt, self.first
+        if deployed.transform is not None:
+            first.refused = attempt.refused = None  # these rows are the transform's, and no caller sent them
         if attempt.read is not None:
-            self.by = "assigned" if attempt is first else "default"
+            self.by = "default" if attempt is not first else "cache" if attempt.recalled else "assigned"
         elif first.refused is not None and attempt.refused is not None and self._last(deployed):
             raise first.refused
         elif attempt is first and attempt.variant is not deployed.default:
@@ -124,6 +136,14 @@ def _left() -> bool:
     return task is not None and task.cancelling() > 0
 
 
+def _start(attempt: Attempt, seconds: float) -> "Future[None]":
+    """Have the attempt computed elsewhere: in a thread, or by the remote server. Raises Shed."""
+    engine = attempt.variant.engine
+    if engine.remote is None:
+        return attempt.variant.submit(attempt, seconds)
+    return engine.send(engine.remote, attempt.ask(engine.remote, seconds))
+
+
 class Pending:
     """A request under way.
 
@@ -132,9 +152,10 @@ class Pending:
         at: Server time of the decision, microseconds since 1970 UTC.
         started: Ticks at which it began.
         size: Bytes in which it came; 0 where nobody knows.
+        fed: The deployment's transform has made its rows.
     """
 
-    __slots__ = ("at", "deployed", "latency_us", "parts", "request_id", "sampled", "shape", "size", "started")
+    __slots__ = ("at", "deployed", "fed", "latency_us", "parts", "request_id", "sampled", "shape", "size", "started")
 
     def __init__(
         self,
@@ -155,6 +176,7 @@ class Pending:
         self.size = size
         self.latency_us = 0
         self.sampled = True
+        self.fed = False
 
 
 class Answering:
@@ -162,10 +184,14 @@ class Answering:
 
     Args:
         ticks: Monotonic nanoseconds.
+        watch: Told of every request that was answered, or that nobody answered, before the answer is made.
     """
 
-    def __init__(self, ticks: Callable[[], int] = time.perf_counter_ns) -> None:
+    def __init__(
+        self, ticks: Callable[[], int] = time.perf_counter_ns, watch: Callable[[Pending], None] | None = None
+    ) -> None:
         self._ticks = ticks
+        self._watch = watch
 
     def begin(self, pending: Pending) -> Any:
         """The answer, when every model is quick; else the same ``pending``, for `finish`.
@@ -175,6 +201,8 @@ class Answering:
             Unavailable: Nobody answered.
         """
         deployed = pending.deployed
+        if deployed.transform is not None and not deployed.transform.now(pending):
+            return pending
         for part in pending.parts:
             if not self._advance_now(part, deployed):
                 return pending
@@ -193,6 +221,8 @@ class Answering:
         left: asyncio.CancelledError | None = None
         try:
             try:
+                if deployed.transform is not None and not pending.fed:
+                    await deployed.transform.later(pending, self._left)
                 if len(pending.parts) == 1:
                     await self._advance(pending.parts[0], deployed)
                 else:
@@ -218,20 +248,36 @@ class Answering:
         rows = len(part.rows)
         while part.by is None:
             attempt = part.attempt
-            if not attempt.variant.engine.fits(rows):
-                return False
-            if not attempt.variant.breaker.blocked or self._tries(attempt):
-                attempt.run()
+            variant = attempt.variant
+            blocked = variant.breaker.blocked
+            if variant.cache is None or blocked or not self._recall(attempt):
+                if not variant.engine.fits(rows):
+                    return False
+                if not blocked or self._tries(attempt):
+                    self._run(attempt)
             self._end_attempt(part, deployed)
         return True
+
+    def _recall(self, attempt: Attempt) -> bool:
+        """Settle the attempt with an answer that its variant has kept; only short requests are looked for."""
+        cache = attempt.variant.cache
+        return cache is not None and len(attempt.rows) <= FEW_ROWS and recall(attempt, cache, self._ticks())
+
+    def _run(self, attempt: Attempt) -> None:
+        attempt.run()
+        if attempt.key is not None and attempt.variant.cache is not None:
+            remember(attempt, attempt.variant.cache, self._ticks())
 
     async def _advance(self, part: Part, deployed: Deployed) -> None:
         rows = len(part.rows)
         while part.by is None:
             attempt = part.attempt
-            if not attempt.variant.breaker.blocked or self._tries(attempt):
-                if attempt.variant.engine.fits(rows):
-                    attempt.run()
+            variant = attempt.variant
+            blocked = variant.breaker.blocked
+            recalled = variant.cache is not None and not blocked and self._recall(attempt)
+            if not recalled and (not blocked or self._tries(attempt)):
+                if variant.engine.fits(rows):
+                    self._run(attempt)
                 else:
                     await self._run_in_thread(part, deployed.counts)
             self._end_attempt(part, deployed)
@@ -257,11 +303,13 @@ class Answering:
 
     def _tell_breaker(self, attempt: Attempt, part: Part, deployed: Deployed) -> None:
         variant, breaker = attempt.variant, attempt.variant.breaker
+        if attempt.recalled:
+            return  # the model was not asked, or whoever asked it says how that went
         if attempt.read is not None:
             breaker.stood_in += attempt is not part.first
             if attempt.probe:
                 breaker.passed()
-        elif attempt.status in _FAILURES and attempt.refused is None and not part.overdue:
+        elif attempt.status in _FAILURES and attempt.refused is None and not part.overdue and not attempt.queued:
             answered = deployed.counts.answered_itself(variant.name) + breaker.stood_in
             breaker.failed(self._ticks(), answered, probe=attempt.probe)
         elif attempt.probe:
@@ -269,34 +317,53 @@ class Answering:
 
     async def _run_in_thread(self, part: Part, counts: Counts) -> None:
         attempt = part.attempt
-        variant = attempt.variant
-        if len(attempt.rows) <= FEW_ROWS and not attempt.read_rows():
+        if attempt.encoded is None and len(attempt.rows) <= FEW_ROWS and not attempt.read_rows():
             return
+        variant = attempt.variant
         seconds = variant.timeout if part.deadline is None else self._left(part.deadline, variant.timeout)
-        engine = variant.engine
         try:
-            if engine.remote is None:
-                future = variant.submit(attempt, seconds)
+            if attempt.key is None or variant.cache is None:
+                future = _start(attempt, seconds)
+                await self._wait(part, future, asyncio.wrap_future(future), seconds)
             else:
-                future = engine.send(engine.remote, attempt.ask(engine.remote, seconds))
+                await self._fly(part, variant.cache, seconds)
         except Shed as error:
             attempt.fail("shed", str(error))
             attempt.retry_after = max(1, min(MAX_RETRY, math.ceil(error.seconds)))
             counts.shed(variant.name, error.reason)
-            return
+
+    async def _fly(self, part: Part, cache: PredictionCache, seconds: float) -> None:
+        """Run the attempt together with all that ask for the same at this moment."""
+        attempt = part.attempt
+        flight = board(attempt, cache, lambda: _start(attempt, attempt.variant.timeout))
         try:
-            await asyncio.wait_for(asyncio.wrap_future(future), seconds)
-            part.overdue = attempt.status == "timeout" and seconds < variant.timeout
+            if await self._wait(part, flight.future, flight.landing(), seconds):
+                land(attempt, flight, cache, self._ticks())
+        finally:
+            leave(attempt, flight, cache)
+
+    async def _wait(self, part: Part, future: "Future[None]", done: "asyncio.Future[None]", seconds: float) -> bool:
+        """Wait for another thread's answer, and no longer than the caller does; whether it came to an end."""
+        attempt, timeout = part.attempt, part.attempt.variant.timeout
+        try:
+            await asyncio.wait_for(done, seconds)
+            part.overdue = attempt.status == "timeout" and seconds < timeout
+            return True
         except TimeoutError:
-            part.overdue = seconds < variant.timeout
+            part.overdue = seconds < timeout
             whose = " that the request left" if part.overdue else ""
             part.give_up("timeout", f"no answer within {seconds * 1000:.4g} ms{whose}")
+            if isinstance(future, Taken):
+                ran = 0.0 if future.started is None else (self._ticks() - future.started) / 1e9
+                part.attempt.queued = ran < seconds / 2
             if future.cancelled():
                 attempt.rows = ()  # it keeps its place in the queue, and need not keep a request's memory
+            return False
         except asyncio.CancelledError:
             if not future.cancelled() or _left():
                 raise
             part.give_up("shed", "the model is being closed")
+        return False
 
     def _left(self, deadline: int, timeout: float) -> float:
         """Seconds to wait: until the caller's deadline, or the variant's own limit, whichever comes first."""
@@ -309,13 +376,15 @@ class Answering:
         for part in pending.parts:
             first = part.first
             counts.add(counts.served, len(part.rows))
-            counts.answered(first.variant.name, part.by or "none", first.status, latency_us)
+            counts.answered(first.variant.name, part.decision.reason, part.by or "none", first.status, latency_us)
             encoded = first.encoded
             if encoded is not None:
                 if encoded.unseen:
                     counts.add(counts.unseen, encoded.unseen)
                 if encoded.extra:
                     counts.add(counts.extra, encoded.extra)
+        if self._watch is not None:
+            self._watch(pending)
 
     def _write(self, pending: Pending) -> None:
         sample = pending.deployed.snapshot.log.sample
@@ -326,7 +395,7 @@ class Answering:
     def _offer_copies(self, pending: Pending) -> None:
         """Give the shadows their copies once the event loop has sent the answer."""
         deployed = pending.deployed
-        if not deployed.lanes:
+        if not deployed.lanes or (deployed.transform is not None and not pending.fed):
             return
         for part in pending.parts:
             for shadow in deployed.router.shadows(part.decision, pending.request_id):
@@ -347,7 +416,7 @@ class Answering:
 
 def _write_part(pending: Pending, part: Part, by: AnsweredBy) -> None:
     deployed, decision, first = pending.deployed, part.decision, part.first
-    answering = part.attempt if by in ("assigned", "default") else None
+    answering = part.attempt if by in ANSWERED else None
     logged = answering or first
     variant = logged.variant
     prediction = deployed.fallback_predictions.get(variant.name) if by == "fallback" else None

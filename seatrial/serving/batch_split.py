@@ -33,25 +33,32 @@ class Model(Protocol):
         ...
 
 
-def answer(tickets: Sequence[Ticket], model: Model, observe: Callable[[int], None]) -> None:
-    """Answer tickets of one kind, and settle all of them; never raises.
+def answer(tickets: Sequence[Ticket], model: Model, observe: Callable[[int], None]) -> Sequence[Ticket]:
+    """Answer tickets of one kind; never raises.
 
     Args:
         observe: Told the rows of every call of the model.
+
+    Returns:
+        Those whose callers are still to be told.
     """
+    split = _Split(model, len(tickets), observe)
     try:
-        _Split(model, len(tickets), observe).together(tickets)
+        split.together(tickets)
     except BaseException as error:  # noqa: BLE001 - raised again where the answer is awaited
         for ticket in tickets:
-            if not ticket.future.done() and (ticket.future.running() or ticket.future.set_running_or_notify_cancel()):
-                ticket.future.set_exception(error)
+            ticket.tell(error)
+    return split.held
 
 
 class _Split:
     """One batch on its way to its answers.
 
-    Answers are given out at once, but for those in a batch whose failure is not explained yet: one of them may have to
-    stand for it.
+    Callers are told at the end, and at once in a batch that failed: but not while its failure is not explained, because
+    one of those who were answered may have to stand for it.
+
+    Attributes:
+        held: Answered, and not told.
     """
 
     def __init__(self, model: Model, size: int, observe: Callable[[int], None]) -> None:
@@ -60,7 +67,8 @@ class _Split:
         self._patience = (size - 1).bit_length()
         self._in_a_row = 0
         self._unexplained = 0
-        self._held: list[Ticket] = []
+        self._failed = False
+        self.held: list[Ticket] = []
 
     def together(self, tickets: Sequence[Ticket]) -> bool:
         """Answer them in as few calls as it takes; whether any failed."""
@@ -72,6 +80,7 @@ class _Split:
         if error is None:
             failed = [self._settle(ticket) for ticket in tickets]
             return any(failed)
+        self._failed = True
         self._in_a_row += 1
         self._unexplained += 1
         half = len(tickets) // 2
@@ -109,22 +118,21 @@ class _Split:
 
     def _settle(self, ticket: Ticket) -> bool:
         """The call was answered, or failed by itself; whether it failed."""
-        if ticket.call.answered:
+        self.held.append(ticket)
+        failed = not ticket.call.answered
+        if failed:
+            self._unexplained = 0
+        else:
             self._in_a_row = 0
-            if self._unexplained:
-                self._held.append(ticket)
-            else:
-                _done(ticket)
-            return False
-        _done(ticket)
-        self._give_out()
-        return True
+        if self._failed and not self._unexplained:
+            self._give_out()
+        return failed
 
     def _explain(self, tickets: Sequence[Ticket], error: str) -> bool:
         """A batch failed and none of its calls did: whether one of them has to stand for it."""
-        if self._model.together and self._held:
+        if self._model.together and self.held:
             size = len(tickets)
-            self._held[-1].call.blame(f"failed in a batch of {size} and answered when asked again: {error}")
+            self.held[-1].call.blame(f"failed in a batch of {size} and answered when asked again: {error}")
             self._give_out()
             return True
         if not self._model.together and all(ticket.call.answered for ticket in tickets):
@@ -135,12 +143,7 @@ class _Split:
         return False
 
     def _give_out(self) -> None:
-        for ticket in self._held:
-            _done(ticket)
-        self._held.clear()
+        for ticket in self.held:
+            ticket.tell()
+        self.held.clear()
         self._unexplained = 0
-
-
-def _done(ticket: Ticket) -> None:
-    if ticket.future.running() or ticket.future.set_running_or_notify_cancel():
-        ticket.future.set_result(None)

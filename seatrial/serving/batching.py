@@ -12,12 +12,11 @@ calls that wait are not held up by it, and the next batch starts beside it.
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
 from typing import Protocol
 
 from seatrial.models.runtimes import Tensors
-from seatrial.serving.threads import Shed, Threads, too_long
+from seatrial.serving.threads import Shed, Taken, Threads, too_long
 
 FIRST_ROWS = 4
 """The size of a batch at first; it doubles while batches stay well within the variant's timeout."""
@@ -121,8 +120,14 @@ class Ticket:
         self.rows = rows
         self.kind = kind
         self.batching = batching
-        self.future: Future[None] = Future()
+        self.future: Taken[None] = Taken()
         self.since = 0
+
+    def tell(self, error: BaseException | None = None) -> None:
+        """Its turn is over; tell its caller, if he is still there."""
+        future = self.future
+        if not future.done() and (future.running() or future.set_running_or_notify_cancel()):
+            future.set_result(None) if error is None else future.set_exception(error)
 
 
 class Batches:
@@ -130,7 +135,7 @@ class Batches:
 
     Args:
         threads: Where batches run; a call that waits or runs holds one of their places.
-        answer: Answers tickets of one kind, all of them, and never raises.
+        answer: Answers tickets of one kind, all of them, and never raises; gives back those still to be told.
         abreast: Batches that run at once while they are as quick as usual: the cores that this process has for it.
         ticks: Monotonic nanoseconds.
     """
@@ -138,7 +143,7 @@ class Batches:
     def __init__(
         self,
         threads: Threads,
-        answer: Callable[[Sequence[Ticket]], None],
+        answer: Callable[[Sequence[Ticket]], Sequence[Ticket]],
         *,
         abreast: int,
         ticks: Callable[[], int],
@@ -160,20 +165,20 @@ class Batches:
         """Batches that run now."""
         return len(self._since)
 
-    def join(self, ticket: Ticket, patience: float | None = None) -> "Future[None]":
+    def join(self, ticket: Ticket, patience: float | None = None) -> Taken[None]:
         """Wait for a turn.
 
         Args:
             patience: Seconds that the caller waits; None: for ever.
 
         Raises:
-            Shed: Too many wait, it would wait for longer than the caller, or the model is being closed.
+            Shed: Too many wait, it would be answered later than the caller waits, or the model is being closed.
         """
-        wait = self._expected_wait(ticket.rows)
+        wait, lasts = self._expected(ticket.rows)
         self._threads.admit(wait)
         try:
-            if patience is not None and wait > patience:
-                raise too_long(self._threads.held - 1, wait, patience)
+            if patience is not None and wait > 0 and wait + lasts > patience:
+                raise too_long(self._threads.held - 1, wait, lasts, patience)
             with self._changed:
                 if self._closed:
                     raise Shed("closing", "the model is being closed")
@@ -197,19 +202,19 @@ class Batches:
             self._waiting.clear()
             self._changed.notify_all()
 
-    def _expected_wait(self, rows: int) -> float:
-        """Seconds until a new call's batch would start, about: the batches before it, each as long as usual.
+    def _expected(self, rows: int) -> tuple[float, float]:
+        """Seconds until a new call's batch would start and then last, about: of those before it each as long as usual.
 
         Those that run now last no less than they have lasted already, so that a model which stopped answering is
         noticed though nothing comes back from it.
         """
         with self._changed:
             if not self._since or len(self._since) < self._abreast:
-                return 0.0
+                return 0.0, self._usual / 1e9
             size = self._waiting[0].batching.size if self._waiting else rows
             before = 1 + sum(ticket.rows for ticket in self._waiting) // max(1, size)
-            each = max(self._usual, self._ticks() - max(self._since.values()))
-            return each * before / max(1, len(self._since)) / 1e9
+            each = max(self._usual, self._ticks() - max(self._since.values())) / 1e9
+            return each * before / len(self._since), each
 
     def _call_thread(self) -> None:
         self._threads.start(self._work)
@@ -218,13 +223,18 @@ class Batches:
     def _work(self) -> None:
         with self._changed:
             self._coming -= 1
-        while tickets := self._next():
+        while self._waiting and (tickets := self._next()):
             started = self._ticks()
+            for ticket in tickets:
+                ticket.future.started = started
             tickets[0].batching.counts.waited(started - tickets[0].since)
+            answered: Sequence[Ticket] = ()
             try:
-                self._answer(tickets)
+                answered = self._answer(tickets)
             finally:
                 self._over(tickets, self._ticks() - started)
+            for ticket in answered:  # not before it is over: they may ask again, and should find the model idle
+                ticket.tell()
 
     def _next(self) -> list[Ticket] | None:
         """The next batch, when it may start; None when somebody else looks after what waits, or nothing does."""

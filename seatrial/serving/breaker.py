@@ -12,8 +12,9 @@ A call that is answered costs nothing while it is closed. Nothing is noted of it
 failure, and how many calls were answered since is asked of the counters when the next failure comes. A window that
 passes without enough failures is forgotten, and the next failure begins another.
 
-What says nothing about the version is no failure: rows that do not fit, a queue that is full, a caller who would not
-wait. A quarantined version's breaker is *locked*: open for good, without probes.
+What says nothing about the version is no failure: rows that do not fit, a queue that is full, time that passed mostly
+in the queue, a caller who would not wait. Else too many requests for a healthy version would take it away altogether.
+A quarantined version's breaker is *locked*: open for good, without probes.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """A deployment at one revision, ready to answer: what a swap puts in place in one assignment."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 import msgspec
 
@@ -9,15 +9,18 @@ from seatrial.ledger.counters import BREAKERS_OPEN, Histogram
 from seatrial.ledger.quarantine import Entries
 from seatrial.ledger.rows import AnsweredBy, Status
 from seatrial.protocol.answers import Prediction
+from seatrial.routing.decision import Reason
 from seatrial.routing.people import People
 from seatrial.routing.router import Router
 from seatrial.routing.snapshot import Snapshot
 from seatrial.serving.breaker import Turn
+from seatrial.serving.caching import Cached, hand_over
 from seatrial.serving.engine import Engine
 from seatrial.serving.recording import Recorder
 from seatrial.serving.shadowing import ShadowLane
 from seatrial.serving.variant import Variant
 from seatrial.spec.errors import BadInput
+from seatrial.spec.signature import Signature
 
 ANSWERS = "requests_total"
 LATENCY = "request_latency_us"
@@ -32,6 +35,22 @@ class QuickWay(Protocol):
         ...
 
 
+class Feeder(Protocol):
+    """What every request goes through once before its variants (``serving.transforming``)."""
+
+    def asked(self, signature: Signature) -> Signature:
+        """A variant's signature with what a request carries for it."""
+        ...
+
+    def now(self, pending: Any) -> bool:
+        """Feed a request if that takes no thread; False when it does. Raises BadInput."""
+        ...
+
+    async def later(self, pending: Any, left: Callable[[int, float], float]) -> None:
+        """Feed a request in a thread, and wait for it. Raises BadInput."""
+        ...
+
+
 class Deployed:
     """One snapshot and its loaded models.
 
@@ -39,6 +58,7 @@ class Deployed:
         snapshot: What to serve.
         engines: The loaded model of every slot, by variant.
         recorder: Where rows and counts go.
+        transform: The snapshot's, loaded; None where it has none.
 
     Attributes:
         quick: The quick way into it, where there is one; the gateway prepares it.
@@ -48,7 +68,10 @@ class Deployed:
         BadInput: The snapshot contradicts itself.
     """
 
-    def __init__(self, snapshot: Snapshot, engines: Mapping[str, Engine], recorder: Recorder) -> None:
+    def __init__(
+        self, snapshot: Snapshot, engines: Mapping[str, Engine], recorder: Recorder, transform: Feeder | None = None
+    ) -> None:
+        self.transform = transform
         self.snapshot = snapshot
         self.name = snapshot.deployment
         self.revision = snapshot.revision
@@ -78,13 +101,15 @@ class Deployed:
         self.pending = 0
 
     def enter(self, old: "Deployed | None") -> None:
-        """Take the place of another revision: breakers of versions that stay go on from where they are."""
+        """Take the place of another revision: breakers and cached answers of versions that stay go on as they are."""
         for name, before in old.variants.items() if old is not None else ():
             now = self.variants.get(name)
             if now is not None and (now.slot.digest, now.slot.breaker) == (before.slot.digest, before.slot.breaker):
                 now.breaker.adopt(before.breaker)
             else:
                 before.breaker.retire()
+        for name, cache in hand_over({} if old is None else old.cached, self.cached).items():
+            self.variants[name].cache = cache
 
     def obey(self, quarantine: Entries) -> None:
         """Ask the versions in quarantine nothing; let those be asked again that are in it no more."""
@@ -99,6 +124,21 @@ class Deployed:
         """It is served no more, by no revision."""
         for variant in self.variants.values():
             variant.breaker.retire()
+        hand_over(self.cached, {})
+
+    @property
+    def cached(self) -> dict[str, Cached]:
+        """The variants that keep their answers."""
+        return {
+            name: Cached(variant.engine, variant.slot.cache, variant.cache)
+            for name, variant in self.variants.items()
+            if variant.cache is not None and variant.slot.cache is not None
+        }
+
+    def asked(self, variant: Variant) -> Signature:
+        """What a request carries for a variant, and what that answers."""
+        signature = variant.slot.signature
+        return signature if self.transform is None else self.transform.asked(signature)
 
     @property
     def idle(self) -> bool:
@@ -112,8 +152,9 @@ class Counts:
     def __init__(self, deployment: str, recorder: Recorder) -> None:
         self._deployment = deployment
         self._recorder = recorder
-        self._answers: dict[tuple[str, AnsweredBy, Status], int] = {}
-        self._latency: dict[str, Histogram] = {}
+        self._answers: dict[tuple[str, Reason, AnsweredBy, Status], int] = {}
+        self._itself: dict[str, list[int]] = {}
+        self._latency: dict[tuple[str, Reason], Histogram] = {}
         self.add = recorder.counters.add
         self.served = recorder.served_slot(deployment, "answer")
         self.served_app = recorder.served_slot(deployment, "app")
@@ -122,17 +163,20 @@ class Counts:
         self.unseen = recorder.slot("unseen_categories_total", deployment=deployment)
         self.extra = recorder.slot("extra_features_total", deployment=deployment)
 
-    def answered(self, variant: str, by: AnsweredBy, status: Status, latency_us: int) -> None:
-        """Count one request's part: the variant assigned, how it was answered, how its own attempt went."""
-        slot = self._answers.get((variant, by, status)) or self._answer_slot(variant, by, status)
+    def answered(self, variant: str, reason: Reason, by: AnsweredBy, status: Status, latency_us: int) -> None:
+        """Count one request's part: the variant assigned, why, how it was answered, how its own attempt went."""
+        slot = self._answers.get((variant, reason, by, status)) or self._answer_slot(variant, reason, by, status)
         self.add(slot, 1)
-        self._latency[variant].observe(latency_us)
+        self._latency[variant, reason].observe(latency_us)
 
     def answered_itself(self, variant: str) -> int:
         """Calls that a variant answered as the one assigned, since its counters began."""
-        return self._recorder.counters.value(
-            self._answers.get((variant, "assigned", "ok")) or self._answer_slot(variant, "assigned", "ok")
-        )
+        slots = self._itself.get(variant)
+        if slots is None:
+            # All reasons at once: one that came later might bring what an earlier process of this name had counted.
+            slots = [self._requests_slot(variant, reason, "assigned", "ok") for reason in get_args(Reason)]
+            self._itself[variant] = slots
+        return sum(map(self._recorder.counters.value, slots))
 
     def shed(self, variant: str, reason: str) -> None:
         """Count a call that was not taken, because too many or too much waits."""
@@ -149,10 +193,10 @@ class Counts:
 
         return turned
 
-    def counter(self, variant: str, by: AnsweredBy, status: Status) -> Callable[[int], None]:
+    def counter(self, variant: str, reason: Reason, by: AnsweredBy, status: Status) -> Callable[[int], None]:
         """A function that counts one row served, and its request answered, given the latency in microseconds."""
-        add, served, answered = self.add, self.served, self._answer_slot(variant, by, status)
-        observe = self._latency[variant].observe
+        add, served, answered = self.add, self.served, self._answer_slot(variant, reason, by, status)
+        observe = self._latency[variant, reason].observe
 
         def count(latency_us: int) -> None:
             add(served, 1)
@@ -161,10 +205,12 @@ class Counts:
 
         return count
 
-    def _answer_slot(self, variant: str, by: AnsweredBy, status: Status) -> int:
-        slot = self._answers[variant, by, status] = self._recorder.slot(
-            ANSWERS, deployment=self._deployment, variant=variant, answered_by=by, status=status
-        )
-        labels = {"deployment": self._deployment, "variant": variant}
-        self._latency[variant] = Histogram(self._recorder.counters, LATENCY, labels)
+    def _answer_slot(self, variant: str, reason: Reason, by: AnsweredBy, status: Status) -> int:
+        slot = self._answers[variant, reason, by, status] = self._requests_slot(variant, reason, by, status)
+        labels = {"deployment": self._deployment, "variant": variant, "reason": reason}
+        self._latency[variant, reason] = Histogram(self._recorder.counters, LATENCY, labels)
         return slot
+
+    def _requests_slot(self, variant: str, reason: Reason, by: AnsweredBy, status: Status) -> int:
+        labels = {"deployment": self._deployment, "variant": variant, "reason": reason}
+        return self._recorder.slot(ANSWERS, **labels, answered_by=by, status=status)

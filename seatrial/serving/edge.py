@@ -42,8 +42,19 @@ _HEAD_BYTES = 2048
 """So many heads are known by their bytes, of so many bytes at most; with one more all are forgotten."""
 
 _KEPT = frozenset(
-    (b"expect", b"authorization", b"content-encoding", b"inference-header-content-length", b"accept-encoding")
+    (
+        b"expect",
+        b"authorization",
+        b"content-encoding",
+        b"inference-header-content-length",
+        b"accept-encoding",
+        b"traceparent",
+        b"tracestate",
+    )
 )
+_NEVER_AGAIN = (b"expect", b"traceparent")
+"""Heads with these are not remembered: what they say is said once."""
+
 _PHRASES = {
     200: "OK",
     400: "Bad Request",
@@ -60,6 +71,7 @@ _PHRASES = {
     503: "Service Unavailable",
     504: "Gateway Timeout",
 }
+_VERSIONS = ("1.1", "1.0")
 _JSON = b"application/json"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -209,7 +221,11 @@ class Edge:
     def remember(self, data: bytes, request: Request) -> None:
         """Know the head of ``data`` from now on, when that is one whole request and nothing else."""
         end = data.find(b"\r\n\r\n") + 4
-        if not 4 <= end <= _HEAD_BYTES or len(data) - end != len(request.body) or b"expect" in request.headers:
+        if (
+            not 4 <= end <= _HEAD_BYTES
+            or len(data) - end != len(request.body)
+            or any(name in request.headers for name in _NEVER_AGAIN)
+        ):
             return
         if len(self.heads) >= _HEADS:
             self.heads.clear()
@@ -235,6 +251,7 @@ class Connection(asyncio.Protocol):
         "_body",
         "_body_due",
         "_broken",
+        "_chunked",
         "_deaf",
         "_edge",
         "_fed",
@@ -264,6 +281,7 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._in_headers = False
         self._between = True
+        self._chunked = False
         self._unread: bytes | None = None
         self._fed = 0
         self._quiet = 0
@@ -360,6 +378,7 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         self._in_headers = True
         self._between = False
+        self._chunked = False
         self._headers = {}
         self._url = b""
         self._body = []
@@ -373,12 +392,19 @@ class Connection(asyncio.Protocol):
         name = name.lower()
         if name in _KEPT:
             self._headers[name] = value
+        elif name == b"transfer-encoding":
+            # Whoever reads another coding, or the same one twice, elsewhere ends the body elsewhere.
+            if self._chunked or value.lower() != b"chunked":
+                raise HttpError(400, "the only transfer coding that is read here is `chunked`, once")
+            self._chunked = True
         elif name == b"content-length" and value.isdigit() and int(value) > self._edge.body_bytes:
             raise self._too_large()
 
     def on_headers_complete(self) -> None:
         self._in_headers = False
         self._fed = 0
+        if self._parser.get_http_version() not in _VERSIONS:
+            raise HttpError(400, "this address speaks HTTP/1.1 and HTTP/1.0")
         if self._parser.should_upgrade():
             raise HttpError(400, "another protocol was asked for; this address speaks HTTP/1.1")
         self.deadline = self._body_due = self._edge.now + self._edge.timeouts.body + 1
@@ -465,7 +491,8 @@ class Connection(asyncio.Protocol):
             self._send_response(answer, request.keep_alive)
         else:
             self._answering = True
-            coming = self._answer_later(answer, request.keep_alive, size)  # type: ignore[arg-type]
+            bare = request.method == b"HEAD"
+            coming = self._answer_later(answer, request.keep_alive, size, bare)  # type: ignore[arg-type]
             self._task = self._loop.create_task(coming)
 
     async def _inflated(self, request: Request) -> Answer:
@@ -486,11 +513,11 @@ class Connection(asyncio.Protocol):
         finally:
             edge.held -= grown
 
-    async def _answer_later(self, coming: Coroutine[Any, Any, Answer], keep_alive: bool, size: int) -> None:
+    async def _answer_later(self, coming: Coroutine[Any, Any, Answer], keep_alive: bool, size: int, bare: bool) -> None:
         try:
             answer = await coming
         except Exception as error:  # noqa: BLE001 - as above
-            answer = refusal(error)
+            answer = refusal(error)._replace(bare=bare)
         finally:
             self._edge.held -= size
         self._answering = False

@@ -17,7 +17,7 @@ from seatrial.models.runtimes import Runtime, Tensors
 from seatrial.serving.batch_split import answer
 from seatrial.serving.batching import Batches, Ticket
 from seatrial.serving.pace import Pace
-from seatrial.serving.threads import Shed, Threads
+from seatrial.serving.threads import Shed, Taken, Threads
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ class Engine:
         self._ticks = ticks
         self._processor_ticks = processor_ticks
         self._threads = Threads(threads, waiting, ticks)
-        self.batches = Batches(self._threads, self._answer, abreast=abreast, ticks=ticks)
+        self.batches = Batches(self._threads, self.answer, abreast=abreast, ticks=ticks)
 
     def fits(self, rows: int) -> bool:
         """Whether a call of so many rows may run on the event loop."""
@@ -83,7 +83,7 @@ class Engine:
             ran = self._processor_ticks() - ran
             pace.note((self._ticks() - started) / 1000, rows, ran / 1000)
 
-    def submit(self, work: Callable[[], T], patience: float | None = None) -> "Future[T]":
+    def submit(self, work: Callable[[], T], patience: float | None = None) -> Taken[T]:
         """Run ``work`` in one of the model's threads; raises Shed. Places and cancelling as in `Threads.submit`."""
         return self._threads.submit(work, patience)
 
@@ -114,13 +114,13 @@ class Engine:
         self._threads.close()
         self.runtime.close()
 
-    def _answer(self, tickets: Sequence[Ticket]) -> None:
+    def answer(self, tickets: Sequence[Ticket]) -> Sequence[Ticket]:
+        """Answer calls of one kind together, here and now; gives back those whose callers are still to be told."""
         batching = tickets[0].batching
         if batching.underway is None:
-            answer(tickets, self, batching.counts.ran)
-            return
+            return answer(tickets, self, batching.counts.ran)
         batching.underway.on()
         try:
-            answer(tickets, self, batching.counts.ran)
+            return answer(tickets, self, batching.counts.ran)
         finally:
             batching.underway.off()

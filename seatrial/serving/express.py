@@ -106,7 +106,13 @@ def express(
     """The quick way into a deployment, or None where its requests are not of that kind."""
     snapshot = deployed.snapshot
     decisions = deployed.router.possible
-    if deployed.lanes or snapshot.log.sample < 1.0 or snapshot.unit_from or deployed.people.silent is None:
+    if (
+        deployed.transform is not None
+        or deployed.lanes
+        or snapshot.log.sample < 1.0
+        or snapshot.unit_from
+        or deployed.people.silent is None
+    ):
         return None
     variants = [deployed.variants[decision.variant] for decision in decisions]
     bodies = plain_bodies(variants[0].slot.signature)
@@ -129,7 +135,7 @@ def _alike(variant: Variant, first: Variant) -> bool:
 
 def _lane(deployed: Deployed, decision: Decision, variant: Variant, bodies: PlainBodies) -> _Lane | None:
     runtime = variant.engine.runtime
-    if not isinstance(runtime, OnnxRuntime) or not variant.logs_all_numbers:
+    if not isinstance(runtime, OnnxRuntime) or not variant.logs_all_numbers or variant.cache is not None:
         return None
     model = runtime.one_row(bodies.tensor, np.zeros((1, bodies.width), bodies.dtype))
     if model is None:
@@ -142,7 +148,7 @@ def _lane(deployed: Deployed, decision: Decision, variant: Variant, bodies: Plai
         variant.buffer.append_plain,
         _stamp(deployed, decision, variant),
         _decided(decision, variant),
-        deployed.counts.counter(variant.name, "assigned", "ok"),
+        deployed.counts.counter(variant.name, decision.reason, "assigned", "ok"),
         variant.underway.cells,
         variant.underway.cell,
     )

@@ -22,6 +22,7 @@ from seatrial.serving.loader import Loader
 
 POLL_SECONDS = 0.05
 RETRY_SECONDS = 5.0
+NOTE_SECONDS = 1.0
 
 log = logging.getLogger("seatrial.serving")
 T = TypeVar("T")
@@ -62,6 +63,7 @@ class Follower:
         self._prepared: dict[tuple[str, int], Deployed] = {}
         self._failed: dict[str, tuple[Snapshot, float]] = {}
         self._quarantine = QuarantineWatch(gateway.recorder.home)
+        self._note_at = 0.0
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -92,6 +94,7 @@ class Follower:
             if self._now() - tried >= RETRY_SECONDS:
                 self._serve(snapshot)
         self._loader.sweep()
+        self._note()
 
     def _run(self) -> None:
         while not self._stop.wait(POLL_SECONDS):
@@ -99,6 +102,11 @@ class Follower:
                 self.step()
             except Exception:
                 log.exception("following what is published failed; going on with what is served")
+
+    def _note(self) -> None:
+        if self._now() >= self._note_at:
+            self._note_at = self._now() + NOTE_SECONDS
+            self._gateway.note_gauges()
 
     def _obey(self) -> None:
         """Obey the quarantine file; what was lifted and is not loaded here is loaded now."""
@@ -119,7 +127,8 @@ class Follower:
         try:
             deployed = self._gateway.prepare(self._loader.prepare(snapshot))
         except Exception as error:  # noqa: BLE001 - whatever it is, the publisher must hear of it
-            log.warning("%s revision %d cannot be prepared: %s", snapshot.deployment, snapshot.revision, error)
+            told = (snapshot.deployment, snapshot.revision, error)
+            log.warning("%s revision %d cannot be prepared: %s", *told, extra=_of(snapshot))
             self._published.acknowledge(snapshot.deployment, snapshot.revision, str(error) or type(error).__name__)
             return
         self._prepared[snapshot.deployment, snapshot.revision] = deployed
@@ -146,7 +155,7 @@ class Follower:
         try:
             deployed = self._gateway.prepare(self._loader.prepare(snapshot, active=True))
         except Exception as error:  # noqa: BLE001 - a deployment that does not load must not keep the others away
-            log.error("%s revision %d cannot be served: %s", name, snapshot.revision, error)
+            log.error("%s revision %d cannot be served: %s", name, snapshot.revision, error, extra=_of(snapshot))
             self._failed[name] = snapshot, self._now()
             self._published.acknowledge(name, snapshot.revision, str(error) or type(error).__name__)
             reason = str(error)
@@ -160,7 +169,7 @@ class Follower:
         self._failed.pop(deployed.name, None)
         self._published.activated(deployed.name, deployed.revision)
         self._loader.retire(old)
-        log.info("%s revision %d is served", deployed.name, deployed.revision)
+        log.info("%s revision %d is served", deployed.name, deployed.revision, extra=_of(deployed.snapshot))
 
     def _on_loop(self, do: Callable[[], T]) -> T:
         if self._loop is None:
@@ -175,6 +184,11 @@ class Follower:
 
         self._loop.call_soon_threadsafe(call)
         return done.result(timeout=30)
+
+
+def _of(snapshot: Snapshot) -> dict[str, object]:
+    """What a line about a snapshot has beside its words."""
+    return {"deployment": snapshot.deployment, "revision": snapshot.revision}
 
 
 _STEPS: dict[str, Callable[[Follower, Change], None]] = {

@@ -23,6 +23,7 @@ from seatrial.serving import assigning, inference, metrics, reporting, shapes
 from seatrial.serving.answering import Answering, Part, Pending, Shape
 from seatrial.serving.deployed import SHED, Deployed
 from seatrial.serving.express import express
+from seatrial.serving.gauges import Gauges
 from seatrial.serving.identity import request_ids
 from seatrial.serving.lookups import has_answer
 from seatrial.serving.recording import Recorder
@@ -54,6 +55,7 @@ class Gateway:
         ids: Gives request identities; None: UUIDv7.
         limits: What one request may ask for.
         ticks: Monotonic nanoseconds.
+        watch: Told of every request; with one, there is no quick way.
 
     Attributes:
         ready: Whether requests should be sent here.
@@ -67,6 +69,7 @@ class Gateway:
         ids: Callable[[], str] | None = None,
         limits: Limits = Limits(),
         ticks: Callable[[], int] = time.perf_counter_ns,
+        watch: Callable[[Pending], None] | None = None,
     ) -> None:
         self.recorder = recorder
         self.limits = limits
@@ -74,11 +77,13 @@ class Gateway:
         self._clock = clock
         self._ids = ids or request_ids(clock)
         self._ticks = ticks
-        self._answering = Answering(ticks)
+        self._watched = watch is not None
+        self._answering = Answering(ticks, watch)
         self._deployed: Mapping[str, Deployed] = {}
         self._missing: dict[str, str] = {}
         self._quarantine: Entries = ()
         self._recent: dict[str, deque[Deployed]] = {}
+        self._gauges = Gauges(recorder)
         self._outcomes_slot = recorder.slot("outcomes_total")
 
     # Which deployments are served.
@@ -90,7 +95,8 @@ class Gateway:
 
     def prepare(self, deployed: Deployed) -> Deployed:
         """Make ready what `activate` shall serve; it runs the models, so the event loop is no place for it."""
-        deployed.quick = express(deployed, self._ids, self._clock, self._ticks)
+        if not self._watched:
+            deployed.quick = express(deployed, self._ids, self._clock, self._ticks)
         return deployed
 
     def activate(self, deployed: Deployed) -> Deployed | None:
@@ -267,7 +273,7 @@ class Gateway:
         """What the default variant, or the version named, takes and gives. Raises NotFound, Unavailable."""
         deployed = self.find(deployment)
         variant = deployed.default if version is None else inference.find_version(deployed, version)
-        return variant.slot.signature
+        return deployed.asked(variant)
 
     def only_binary(self, deployment: str) -> bool:
         """Whether some variant has an output without a form in JSON. Raises NotFound, Unavailable."""
@@ -350,7 +356,12 @@ class Gateway:
 
     def metrics(self) -> str:
         """Counters of all workers in Prometheus' text; reads files."""
-        return metrics.exposition(read_counters(self.recorder.directory))
+        self.note_gauges()
+        return metrics.exposition(read_counters(self.recorder.directory), self._clock())
+
+    def note_gauges(self) -> None:
+        """Write down what waits here now, for whoever asks a worker for the metrics of all; any thread may."""
+        self._gauges.note(self._deployed)
 
     def shed(self, reason: str) -> None:
         """Count a request that an edge turned away before anybody read it; called on the event loop."""

@@ -35,6 +35,8 @@ _ROOM = 64 << 10
 T = TypeVar("T")
 Context = Any
 Call = Callable[[Any, Context], Awaitable[Any]]
+Handle = Callable[[bytes, Context], Awaitable[bytes]]
+Wrap = Callable[[Handle], Handle]
 
 
 class GrpcEdge:
@@ -43,11 +45,13 @@ class GrpcEdge:
     Args:
         gateway: What answers.
         key: The bearer key that every call must carry as ``authorization`` metadata, but for health; None: no key.
+        traced: Puts a span around the answering of inferences; None: no traces.
     """
 
-    def __init__(self, gateway: Gateway, *, key: str | None = None) -> None:
+    def __init__(self, gateway: Gateway, *, key: str | None = None, traced: Wrap | None = None) -> None:
         self._gateway = gateway
         self._key = None if key is None else key.encode()
+        self._traced = traced
         self._server: Any = None
         self._held = 0
         calls: tuple[Call, ...] = (
@@ -106,7 +110,7 @@ class GrpcEdge:
                 await context.abort(_code("bug"), told)
             return answer
 
-        return handle
+        return handle if self._traced is None or name != "ModelInfer" else self._traced(handle)
 
     def _hold(self, size: int) -> None:
         """Count a message among those under way; it is let go whatever comes. Raises Overloaded."""

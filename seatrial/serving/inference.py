@@ -4,6 +4,7 @@ from typing import Any
 
 from seatrial.protocol.bodies import check_count, read_name
 from seatrial.protocol.inference import (
+    PLATFORM,
     BinaryAnswer,
     InferAnswer,
     InferBody,
@@ -25,7 +26,6 @@ from seatrial.serving.shapes import unanswered
 from seatrial.serving.variant import Variant
 from seatrial.spec.errors import BadInput, NotFound
 
-PLATFORM = "seatrial"
 EXTENSIONS = ("binary_tensor_data", "model_repository")
 """Extensions of the protocol that are served. Loading and unloading are `apply`'s, and are refused with that said."""
 
@@ -59,7 +59,7 @@ def part(deployed: Deployed, body: InferBody, version: str | None, request_id: s
     for tensor in body.inputs:
         if tensor.shape and tensor.shape[0] > 0:
             check_count(tensor.shape[0], limit)
-    rows = rows_of(body, _spoken(body, variant, deployed.default).slot.signature)
+    rows = rows_of(body, deployed.asked(_spoken(body, variant, deployed.default)))
     check_count(len(rows), limit)
     key = read_name(_text(body, "key"), "key")
     keys = [key] if len(rows) == 1 else [None] * len(rows)
@@ -148,7 +148,7 @@ def timeout_of(body: InferBody) -> float | None:
 def metadata(deployed: Deployed, version: str | None) -> dict[str, Any]:
     """A model's metadata: tensors of the version named, or of the default variant; and the inputs by feature."""
     variant = deployed.default if version is None else find_version(deployed, version)
-    signature = variant.slot.signature
+    signature = deployed.asked(variant)
     return {
         "name": deployed.name,
         "versions": versions(deployed),

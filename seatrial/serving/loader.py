@@ -18,10 +18,10 @@ from seatrial.ledger.quarantine import Entries, read_quarantine
 from seatrial.models.artefact import digest_of
 from seatrial.models.manifest import read_samples
 from seatrial.models.runtimes import Runtime, RuntimeFailure, Tensors, load
-from seatrial.protocol.features import Row
-from seatrial.routing.snapshot import Device, Ensemble, Lookup, Slot, Snapshot
+from seatrial.protocol.features import Encoder, Row
+from seatrial.routing.snapshot import Device, Ensemble, Lookup, Slot, Snapshot, Transform
 from seatrial.serving.batch_check import Outputs, differs
-from seatrial.serving.deployed import Deployed
+from seatrial.serving.deployed import Deployed, Feeder
 from seatrial.serving.engine import Engine
 from seatrial.serving.recording import Recorder
 from seatrial.serving.variant import Attempt, Variant
@@ -105,7 +105,7 @@ class Loader:
         try:
             quarantine = read_quarantine(self._recorder.home)
             engines = {slot.variant: self._engine(slot, snapshot, quarantine, keys) for slot in snapshot.slots}
-            deployed = Deployed(snapshot, engines, self._recorder)
+            deployed = Deployed(snapshot, engines, self._recorder, self._transform(snapshot, quarantine, keys))
             for variant in deployed.variants.values():
                 engine = variant.engine
                 if not engine.warm and engine.remote is None:
@@ -168,6 +168,37 @@ class Loader:
     def _members(self, ensemble: Ensemble, snapshot: Snapshot, quarantine: Entries, keys: list[_Key]) -> list[Runtime]:
         """An ensemble's members, each loaded once with the variant that serves it alone."""
         return [self._engine(member, snapshot, quarantine, keys).runtime for member in ensemble.members]
+
+    def _transform(self, snapshot: Snapshot, quarantine: Entries, keys: list[_Key]) -> Feeder | None:
+        """What the snapshot's requests go through first, loaded and warm."""
+        given = snapshot.transform
+        if given is None:
+            return None
+        from seatrial.serving.transforming import Transforming  # only servers of such deployments pay for it
+
+        if given.slot is None:
+            engine = self._function(given, keys)
+        else:
+            engine = self._engine(given.slot, snapshot, quarantine, keys)
+        if not engine.warm and given.slot is not None:
+            warm_transform(given.slot, engine, self._now)
+        engine.warm = True
+        return Transforming(snapshot, engine, self._recorder)
+
+    def _function(self, given: Transform, keys: list[_Key]) -> Engine:
+        from seatrial.models.function_runtime import FunctionRuntime  # likewise
+
+        key = _Key(f"function {given.python}", "", "function", "python", given.timeout, "cpu", None, "", False)
+        engine = self._engines.get(key)
+        if engine is None:
+            try:
+                runtime = FunctionRuntime(given.python, timeout=given.timeout)
+            except RuntimeFailure as error:
+                raise SeatrialError(f"the transform cannot be loaded: {error}") from error
+            engine = self._engines[key] = Engine(runtime)
+        self._users[key] = self._users.get(key, 0) + 1
+        keys.append(key)
+        return engine
 
     def _loaded(self, slot: Slot, snapshot: Snapshot, quarantine: Entries, keys: list[_Key]) -> Runtime:
         if slot.ensemble is not None and slot.lookup is None:
@@ -260,6 +291,24 @@ def _see_together(variant: Variant, together: Outputs, singles: Sequence[Outputs
     variant.engine.together = output is None
     if output is not None:
         log.warning("calls of %s are not batched: %r changes with the rows beside it", variant.version, output)
+
+
+def warm_transform(slot: Slot, engine: Engine, now: Callable[[], float] = time.monotonic) -> None:
+    """Let a transform's model compute its own samples until it is warm and its pace is known.
+
+    Raises:
+        SeatrialError: It does not.
+    """
+    rows, encoder = samples(slot), Encoder(slot.signature)
+    deadline = now() + WARM_SECONDS
+    for call in range(WARM_CALLS + MEASURED_CALLS if rows else 0):
+        try:
+            tensors = encoder.encode([rows[call % len(rows)]]).tensors
+            engine.run(tensors, 1) if call >= WARM_CALLS else engine.runtime.run(tensors)
+        except SeatrialError as error:
+            raise SeatrialError(f"the transform {slot.model_version} does not take its own sample: {error}") from error
+        if now() > deadline:
+            break
 
 
 def samples(slot: Slot) -> Sequence[Row]:

@@ -1,60 +1,41 @@
 """Counters of all workers for others to read: Prometheus' text, and the self-check."""
 
 from collections import defaultdict
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from seatrial.ledger.accounting import accounts
-from seatrial.ledger.counters import GAUGES, cumulative, parse_series, series
-from seatrial.serving.batch_counts import ROWS, WAIT
-from seatrial.serving.deployed import LATENCY
+from seatrial.ledger.counters import parse_series, series
+from seatrial.serving.metric_table import FAMILIES, PREFIX, Family
 
-PREFIX = "seatrial_"
+_NO_FAILURE = ("ok", "miss")
+_PARTS = ("_bucket", "_sum")
+_STORED = frozenset(
+    family.source + part for family in FAMILIES for part in (_PARTS if family.kind == "histogram" else ("",))
+)
 
-
-class _Shown(NamedTuple):
-    """How a histogram is shown: its name, what it is, and what its values are divided by."""
-
-    name: str
-    help: str
-    unit: float
-
-
-_HISTOGRAMS = {
-    LATENCY: _Shown("request_latency_seconds", "From decision to answer.", 1e6),
-    ROWS: _Shown("batch_rows", "Rows that a model in threads was asked for at once.", 1),
-    WAIT: _Shown("batch_wait_seconds", "How long the oldest request of a batch waited for its start.", 1e6),
-}
-_HELP = {
-    "requests_total": "Requests, by the variant assigned, how they were answered, and how that variant's attempt went.",
-    "requests_refused_total": "Requests refused because something in them was wrong.",
-    "assignments_total": "Decisions given to applications with model servers of their own.",
-    "rows_total": "Rows served, by role.",
-    "rows_logged_total": "Rows in the ledger.",
-    "rows_dropped_total": "Rows lost, by reason.",
-    "shadow_total": "Copies for shadows, by what became of them.",
-    "outcomes_total": "Outcomes kept.",
-    "unseen_categories_total": "Category values that the model had not seen in training.",
-    "shed_total": "Calls and requests turned away because too much waits, by reason.",
-    "breakers_open": "Workers that leave a version alone, because it kept failing or is quarantined.",
-    "breaker_opened_total": "How often a worker began to leave a version alone.",
-    "extra_features_total": "Features given that the model does not have.",
-}
+Labels = tuple[tuple[str, str], ...]
+Samples = Mapping[str, list[tuple[Labels, int]]]
+"""By stored name, the labels and the value of each sample."""
 
 
-def exposition(counters: Mapping[str, int]) -> str:
-    """Prometheus' text format, version 0.0.4."""
-    families: dict[str, list[str]] = defaultdict(list)
+def exposition(counters: Mapping[str, int], now: int) -> str:
+    """Prometheus' text format, version 0.0.4: every family of the table, and at the end counters that it does not know.
+
+    Args:
+        counters: Sums over all workers.
+        now: Microseconds since 1970 UTC.
+    """
+    samples: dict[str, list[tuple[Labels, int]]] = defaultdict(list)
     for text, value in sorted(counters.items()):
-        name, _ = parse_series(text)
-        if not name.startswith(tuple(_HISTOGRAMS)):
-            families[name].append(f"{PREFIX}{text} {value}")
+        name, labels = parse_series(text)
+        samples[name].append((tuple(labels.items()), value))
     lines: list[str] = []
-    for name, samples in families.items():
-        kind = "gauge" if name in GAUGES else "counter"
-        lines += [f"# HELP {PREFIX}{name} {_HELP.get(name, name)}", f"# TYPE {PREFIX}{name} {kind}", *samples]
-    for name, shown in _HISTOGRAMS.items():
-        lines += _histogram(counters, name, shown)
+    for family in FAMILIES:
+        lines += [f"# HELP {PREFIX}{family.name} {family.doc}", f"# TYPE {PREFIX}{family.name} {family.kind}"]
+        lines += _WAYS.get(family.name, _histogram if family.kind == "histogram" else _plain)(family, samples, now)
+    for name in sorted(samples.keys() - _STORED):
+        lines += [f"# TYPE {PREFIX}{name} untyped", *_plain(Family(name, "counter", (), ""), samples, now)]
     return "\n".join(lines) + "\n"
 
 
@@ -85,23 +66,54 @@ def selfcheck(counters: Mapping[str, int]) -> dict[str, Any]:
     }
 
 
-def _histogram(counters: Mapping[str, int], name: str, shown: _Shown) -> list[str]:
-    """A histogram as Prometheus wants it."""
-    sums = _sums(counters, name)
-    found = cumulative(counters, name)
-    if not found:
-        return []
-    full, unit = f"{PREFIX}{shown.name}", shown.unit
-    lines = [f"# HELP {full} {shown.help}", f"# TYPE {full} histogram"]
-    for labels, buckets in sorted(found.items()):
-        for edge, count in buckets.items():
-            limit = edge if edge == "+Inf" else f"{int(edge) / unit:g}"
-            lines.append(f"{series(f'{full}_bucket', **dict(labels), le=limit)} {count}")
-        lines.append(f"{series(f'{full}_sum', **dict(labels))} {sums.get(labels, 0) / unit:g}")
-        lines.append(f"{series(f'{full}_count', **dict(labels))} {max(buckets.values())}")
-    return lines
+def _plain(family: Family, samples: Samples, _: int) -> Iterator[str]:
+    for labels, value in samples.get(family.source, ()):
+        yield _line(family.name, labels, value)
 
 
-def _sums(counters: Mapping[str, int], name: str) -> dict[tuple[tuple[str, str], ...], int]:
-    parsed = [(*parse_series(text), value) for text, value in counters.items()]
-    return {tuple(sorted(labels.items())): value for found, labels, value in parsed if found == f"{name}_sum"}
+def _histogram(family: Family, samples: Samples, _: int) -> Iterator[str]:
+    """Running sums of the buckets, which are stored each by itself."""
+    buckets: dict[Labels, list[tuple[float, str, int]]] = defaultdict(list)
+    for labels, value in samples.get(f"{family.source}_bucket", ()):
+        edge = dict(labels)["le"]
+        buckets[_without("le", labels)].append((float(edge), edge, value))
+    sums = dict(samples.get(f"{family.source}_sum", ()))
+    for labels, found in buckets.items():
+        total = 0
+        for limit, edge, value in sorted(found):
+            total += value
+            told = edge if edge == "+Inf" else f"{limit / family.per:g}"
+            yield _line(f"{family.name}_bucket", (*labels, ("le", told)), total)
+        yield _line(f"{family.name}_sum", labels, sums.get(labels, 0) / family.per)
+        yield _line(f"{family.name}_count", labels, total)
+
+
+def _errors(family: Family, samples: Samples, _: int) -> Iterator[str]:
+    """Of the requests, those whose own variant failed."""
+    totals: dict[Labels, int] = defaultdict(int)
+    for labels, value in samples.get("requests_total", ()):
+        if dict(labels).get("status", "ok") not in _NO_FAILURE:
+            totals[_without("answered_by", labels)] += value
+    for labels, value in totals.items():
+        yield _line(family.name, labels, value)
+
+
+def _ages(family: Family, samples: Samples, now: int) -> Iterator[str]:
+    """Stored are times up to which all is well; told is how long ago that was."""
+    for labels, value in samples.get(family.source, ()):
+        if value:
+            yield _line(family.name, labels, max(0, now - value) / family.per)
+
+
+_WAYS: dict[str, Callable[[Family, Samples, int], Iterator[str]]] = {
+    "request_errors_total": _errors,
+    "ledger_lag_seconds": _ages,
+}
+
+
+def _without(name: str, labels: Labels) -> Labels:
+    return tuple(label for label in labels if label[0] != name)
+
+
+def _line(name: str, labels: Labels, value: float) -> str:
+    return f"{PREFIX}{series(name, **dict(labels))} {value if isinstance(value, int) else f'{value:.10g}'}"

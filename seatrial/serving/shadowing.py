@@ -1,6 +1,7 @@
 """Copies for a shadow: after the answer, through a bounded queue, in a thread of the shadow's own.
 
-A shadow that hangs fills its queue and loses copies, which are counted; it cannot hold anything else up.
+A shadow that hangs fills its queue and loses copies, which are counted; it cannot hold anything else up. An answer that
+took longer than the variant's ``timeout`` is a failure, as it would be for a caller. Breakers are not asked.
 """
 
 import threading
@@ -16,6 +17,7 @@ from seatrial.routing.people import Person
 from seatrial.routing.snapshot import Shadow
 from seatrial.serving.lookups import attempt_of
 from seatrial.serving.recording import Recorder
+from seatrial.serving.shadow_batch import most_rows, run_together
 from seatrial.serving.variant import Attempt, Variant
 
 MAX_COPIES = 1000
@@ -70,6 +72,11 @@ class ShadowLane:
         """Nothing waits and nothing runs."""
         return not self._queue and not self._busy
 
+    @property
+    def waiting(self) -> int:
+        """Copies that wait."""
+        return len(self._queue)
+
     def offer(self, copy: Copy) -> bool:
         """Queue a copy; False when the queue is full (the copy is dropped and counted). Never blocks."""
         with self._condition:
@@ -115,24 +122,43 @@ class ShadowLane:
                     if self._closed:
                         return
                     self._condition.wait()
-                copy = self._queue.popleft()
-                self._rows -= len(copy.rows)
-                self._bytes -= copy.size
+                copies = self._take()
                 self._busy = 1
             try:
-                self._deliver(copy)
+                self._deliver(copies)
             finally:
                 self._busy = 0
 
-    def _deliver(self, copy: Copy) -> None:
-        attempt = attempt_of(self._variant, copy.rows, None, copy.keys, copy.people)
+    def _take(self) -> list[Copy]:
+        """The oldest copy, and those behind it that may be computed with it."""
+        copies: list[Copy] = []
+        rows, most = 0, most_rows(self._variant)
+        while self._queue and (not copies or rows + len(self._queue[0].rows) <= most):
+            copy = self._queue.popleft()
+            copies.append(copy)
+            rows += len(copy.rows)
+            self._bytes -= copy.size
+        self._rows -= rows
+        return copies
+
+    def _deliver(self, copies: Sequence[Copy]) -> None:
+        attempts = [attempt_of(self._variant, copy.rows, None, copy.keys, copy.people) for copy in copies]
         started = time.perf_counter_ns()
         locked = self._variant.breaker.locked
         if locked:
-            attempt.fail("quarantine", locked)
+            for attempt in attempts:
+                attempt.fail("quarantine", locked)
         else:
-            attempt.run()
-        latency_us = (time.perf_counter_ns() - started) // 1000
+            run_together(self._variant, attempts)
+        taken = time.perf_counter_ns() - started
+        if self._variant.batching is not None and not locked:
+            self._variant.batching.note(sum(len(copy.rows) for copy in copies), taken)
+        for copy, attempt in zip(copies, attempts, strict=True):
+            self._book(copy, attempt, taken // 1000)
+
+    def _book(self, copy: Copy, attempt: Attempt, latency_us: int) -> None:
+        if attempt.read is not None and latency_us > self._variant.timeout * 1e6:
+            attempt.fail("timeout", f"it took {latency_us / 1000:.4g} ms, which nobody would have waited for")
         self._recorder.add_shared(self._served, len(copy.rows))
         for position in range(len(copy.rows)):
             self._write(copy, attempt, position, latency_us)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from seatrial.serving.answering import Part, Pending
+from seatrial.serving.answering import ANSWERED, Part, Pending
 from seatrial.spec.errors import Late, Overdue, Overloaded, Unavailable
 
 
@@ -55,7 +55,7 @@ _UNANSWERED: dict[str, type[Unavailable]] = {"shed": Overloaded, "timeout": Late
 
 
 def _decided(part: Part) -> dict[str, Any]:
-    answering = part.attempt.variant.version if part.by in ("assigned", "default") else None
+    answering = part.attempt.variant.version if part.by in ANSWERED else None
     return {
         "variant": part.decision.variant,
         "model_version": answering,

@@ -26,9 +26,21 @@ class Shed(Exception):
         self.seconds = seconds
 
 
-def too_long(calls: int, wait: float, patience: float) -> Shed:
-    """What is said to a call that would wait for longer than its caller does; seconds."""
-    said = f"{calls} calls are before it, about {wait:.3g} s of them, and it waits {patience:.3g} s"
+class Taken(Future[T]):
+    """A call that was taken.
+
+    Attributes:
+        started: Ticks at which a thread came to it; None: it waits.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: int | None = None
+
+
+def too_long(calls: int, wait: float, lasts: float, patience: float) -> Shed:
+    """What is said to a call that would be answered later than its caller waits; seconds."""
+    said = f"{calls} calls are before it, it would be answered in {wait + lasts:.3g} s and waits {patience:.3g} s"
     return Shed("time", said, wait)
 
 
@@ -65,7 +77,7 @@ class Threads:
     def admit(self, wait: float | None = None) -> None:
         """Give a call its place, until `release`; ``wait`` is what a call turned away is told. Raises Shed."""
         with self._lock:
-            self._admit(self._wait() if wait is None else wait)
+            self._admit(self._expected()[0] if wait is None else wait)
 
     def release(self, calls: int = 1) -> None:
         """So many calls are over."""
@@ -77,7 +89,7 @@ class Threads:
         with self._lock:
             return self._start(work, *arguments)
 
-    def submit(self, work: Callable[[], T], patience: float | None = None) -> "Future[T]":
+    def submit(self, work: Callable[[], T], patience: float | None = None) -> Taken[T]:
         """Run ``work`` as one call.
 
         What is cancelled while it waits is never run, but holds its place until a thread comes to it: a model that
@@ -87,15 +99,15 @@ class Threads:
             patience: Seconds that the caller waits; None: for ever.
 
         Raises:
-            Shed: Too many wait, it would wait for longer than the caller, or the threads are closed.
+            Shed: Too many wait, it would be answered later than the caller waits, or the threads are closed.
         """
-        given: Future[T] = Future()
+        given: Taken[T] = Taken()
         with self._lock:
-            wait = self._wait()
+            wait, lasts = self._expected()
             self._admit(wait)
             try:
-                if patience is not None and wait > patience:
-                    raise too_long(self._waiting + len(self._running), wait, patience)
+                if patience is not None and wait > 0 and wait + lasts > patience:
+                    raise too_long(self._waiting + len(self._running), wait, lasts, patience)
                 queued = self._start(self._run, given, work)
             except Shed:
                 self._held -= 1
@@ -123,36 +135,37 @@ class Threads:
         except RuntimeError as error:
             raise Shed("closing", "the model is being closed") from error
 
-    def _wait(self) -> float:
-        """Seconds that a new call would wait for a thread, about; asked under the lock.
+    def _expected(self) -> tuple[float, float]:
+        """Seconds that a new call would wait for a thread and then last, about; asked under the lock.
 
         A call is expected to last as long as the last ones did, and no less than all that run now have lasted already,
         so that a model which stopped answering is noticed though nothing comes back from it.
         """
+        lasts = self._call_ns / 1e9
         before = self._waiting + len(self._running) - self.size + 1
         if before <= 0:
-            return 0.0
-        now = self._ticks()
-        youngest = now - max(self._running.values()) if len(self._running) >= max(1, self.size) else 0
-        return max(self._call_ns, youngest) * before / max(1, self.size) / 1e9
+            return 0.0, lasts
+        if len(self._running) >= max(1, self.size):
+            lasts = max(lasts, (self._ticks() - max(self._running.values())) / 1e9)
+        return lasts * before / max(1, self.size), lasts
 
-    def _given_up(self, given: "Future[T]") -> None:
+    def _given_up(self, given: Future[T]) -> None:
         if given.cancelled():  # before it ran: it keeps its place, and no thread's time
             with self._lock:
                 self._waiting -= 1
 
-    def _over(self, queued: "Future[None]", given: "Future[T]") -> None:
+    def _over(self, queued: Future[None], given: Taken[T]) -> None:
         self.release()
         if queued.cancelled():
             given.cancel()
 
-    def _run(self, given: "Future[T]", work: Callable[[], T]) -> None:
+    def _run(self, given: Taken[T], work: Callable[[], T]) -> None:
         if not given.set_running_or_notify_cancel():
             return
         me, started = threading.get_ident(), self._ticks()
         with self._lock:
             self._waiting -= 1
-            self._running[me] = started
+            self._running[me] = given.started = started
         try:
             result = work()
         except BaseException as error:  # noqa: BLE001 - raised again where it is awaited

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
 from typing import Any
 
 from numpy.typing import NDArray
@@ -20,8 +19,10 @@ from seatrial.serving.batch_check import is_fixed
 from seatrial.serving.batch_counts import BatchCounts
 from seatrial.serving.batching import Batching, Marked
 from seatrial.serving.breaker import Breaker
+from seatrial.serving.caching import CacheCounts, PredictionCache
 from seatrial.serving.engine import Engine
 from seatrial.serving.recording import Recorder
+from seatrial.serving.threads import Taken
 from seatrial.spec.errors import BadInput
 
 MAX_ERROR = 200
@@ -51,6 +52,7 @@ class Variant:
         "batching",
         "breaker",
         "buffer",
+        "cache",
         "encoder",
         "engine",
         "logs_all_numbers",
@@ -75,6 +77,7 @@ class Variant:
         self.encoder = Encoder(slot.signature, strict=snapshot.strict_features)
         self.answers = Answers(slot.signature)
         self.batching = _batching(slot, snapshot.deployment, recorder, self.underway)
+        self.cache = _cache(slot, snapshot.deployment, recorder)
         self.only_binary = only_binary(slot.signature)
         schema = row_schema(snapshot, slot, self.answers)
         names = [feature.name for feature in slot.signature.vectors]
@@ -85,7 +88,7 @@ class Variant:
         numbers = tuple(feature.name for feature in slot.signature.numbers)
         self.logs_all_numbers = tuple(name for name, _ in schema.numbers) == numbers and not snapshot.log.redact
 
-    def submit(self, attempt: "Attempt", seconds: float | None = None) -> "Future[None]":
+    def submit(self, attempt: "Attempt", seconds: float | None = None) -> Taken[None]:
         """Let the attempt run in one of the model's threads, together with others when the model is busy.
 
         Args:
@@ -144,6 +147,13 @@ def _batching(slot: Slot, deployment: str, recorder: Recorder, underway: Marked)
     return Batching(slot.batch.rows, slot.batch.delay, slot.timeout, counts, underway)
 
 
+def _cache(slot: Slot, deployment: str, recorder: Recorder) -> PredictionCache | None:
+    """Where its answers are kept; a swap may put the one in place that the revision before has filled."""
+    if slot.cache is None or slot.lookup is not None:
+        return None
+    return PredictionCache(slot, slot.cache, CacheCounts(recorder, deployment, slot.variant))
+
+
 def row_schema(snapshot: Snapshot, slot: Slot, answers: Answers) -> RowSchema:
     """Which typed columns the rows of a variant carry: declared context, logged features, its prediction."""
     signature = slot.signature
@@ -174,17 +184,23 @@ class Attempt:
         read: The answers; None when it failed.
         refused: The rows do not fit what the variant takes.
         status, error: How it went.
+        queued: The time that it had passed mostly in the queue, and was not the version's.
         probe: A breaker that is not closed let it try.
         retry_after: Seconds after which another attempt makes sense.
+        key: What its variant's cache knows the rows by; None where they are not looked for.
+        recalled: The answer was not computed for it.
     """
 
     __slots__ = (
         "encoded",
         "error",
+        "key",
         "outputs",
         "places",
         "probe",
+        "queued",
         "read",
+        "recalled",
         "refused",
         "retry_after",
         "rows",
@@ -203,7 +219,10 @@ class Attempt:
         self.status: Status = "ok"
         self.error = ""
         self.probe = False
+        self.queued = False
         self.retry_after = 1
+        self.key: bytes | None = None
+        self.recalled = False
 
     def run(self, *, measured: bool = True) -> None:
         """Encode, ask the model, read its answer; whatever goes wrong is kept, never raised."""
@@ -228,8 +247,6 @@ class Attempt:
             outputs = await remote.ask((self.encoded or self.encode()).tensors, seconds)
             self.read = variant.answers.read(outputs, n)
             self.outputs = outputs
-        except LateAnswer as error:
-            self.fail("timeout", str(error))
         except Exception as error:  # noqa: BLE001 - as in `run`
             self._failed(error)
 
@@ -238,7 +255,7 @@ class Attempt:
             self.refused = error
             self.fail("error", f"refused: {error}")
         elif isinstance(error, RuntimeFailure | UnreadableAnswer):
-            self.fail("error", str(error))
+            self.fail("timeout" if isinstance(error, LateAnswer) else "error", str(error))
         else:
             self.fail("error", f"{type(error).__name__}: {error}")
 

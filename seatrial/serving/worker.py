@@ -14,6 +14,7 @@ import socket
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvloop
 
@@ -25,10 +26,15 @@ from seatrial.serving.grpc_edge import GrpcEdge
 from seatrial.serving.loader import Loader, cores_each
 from seatrial.serving.recording import Recorder
 from seatrial.serving.routes import Routes
+from seatrial.spec import logs
 from seatrial.spec.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from seatrial.serving.tracing import Tracing
 
 DRAIN_SECONDS = 8.0
 FLUSH_SECONDS = 5.0
+SPANS_SECONDS = 2.0
 SWITCH_SECONDS = 0.0005
 """How long a thread may keep the interpreter: shadows and loading must not hold an answer up for the usual 5 ms."""
 
@@ -42,7 +48,8 @@ async def serve(listener: socket.socket, home: Path, worker: str, settings: Sett
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     recorder = Recorder(home, worker, clock=wall_clock, acknowledge=settings.acknowledge)
-    gateway = Gateway(recorder)
+    tracing = _tracing(settings, recorder, worker)
+    gateway = Gateway(recorder, watch=None if tracing is None else tracing.note)
     subscription = Subscription(home, worker)
     follower = Follower(gateway, Loader(recorder, abreast=cores_each(settings.workers)), subscription)
     subscription.join()
@@ -50,8 +57,9 @@ async def serve(listener: socket.socket, home: Path, worker: str, settings: Sett
         await asyncio.to_thread(follower.load_active)
         gc.collect()
         gc.freeze()
-        edge = Edge(Routes(gateway), key=settings.key, body_bytes=gateway.limits.body_bytes, shed=gateway.shed)
-        calls = GrpcEdge(gateway, key=settings.key)
+        routes = Routes(gateway) if tracing is None else tracing.routes(Routes(gateway))
+        edge = Edge(routes, key=settings.key, body_bytes=gateway.limits.body_bytes, shed=gateway.shed)
+        calls = GrpcEdge(gateway, key=settings.key, traced=None if tracing is None else tracing.call)
         await edge.listen(sock=listener)
         if grpc is not None:
             await calls.listen(grpc)
@@ -65,7 +73,17 @@ async def serve(listener: socket.socket, home: Path, worker: str, settings: Sett
         subscription.leave()
     await asyncio.gather(edge.drain(DRAIN_SECONDS), calls.drain(DRAIN_SECONDS))
     await gateway.drain(2.0)
+    if tracing is not None:
+        await asyncio.to_thread(tracing.close, SPANS_SECONDS)
     return recorder
+
+
+def _tracing(settings: Settings, recorder: Recorder, worker: str) -> "Tracing | None":
+    if settings.traces is None:
+        return None
+    from seatrial.serving.tracing import Tracing, otlp_exporter  # an extra, and a slow start
+
+    return Tracing(otlp_exporter(settings.traces), recorder, worker)
 
 
 def main() -> int:
@@ -76,9 +94,7 @@ def main() -> int:
     parser.add_argument("--worker", required=True, help="name of this worker")
     arguments = parser.parse_args()
     settings = load_settings(os.environ, Path.cwd())
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
+    logs.configure(arguments.worker, settings)
     sys.setswitchinterval(SWITCH_SECONDS)
     listener = socket.socket(fileno=arguments.fd)
     listener.setblocking(False)

@@ -18,6 +18,7 @@ def build(values: Values) -> model.Deployment:
         "unit": _unit,
         "context": lambda context: {name: _context(kind) for name, kind in context.items()},
         "variants": lambda variants: {name: _variant(variant) for name, variant in variants.items()},
+        "transform": _transform,
         "release": _release,
         "monitors": _monitors,
         "log": _log,
@@ -40,6 +41,12 @@ def _context(kind: str) -> Values:
 
 def _variant(values: Values) -> Values:
     return {key: None if key in _MAY_BE_OFF and value == "off" else value for key, value in values.items()}
+
+
+def _transform(values: Values) -> Values:
+    if "features" not in values:
+        return values
+    return {**values, "features": {name: _context(kind) for name, kind in values["features"].items()}}
 
 
 def _margin(values: Values) -> Values:

@@ -47,7 +47,7 @@ def _members(name: str, members: Any, variants: Values, path: str, found: Findin
             message = f"{said} is an ensemble, and members are models; name its members in `{name}` instead"
             found.add(here, member, message)
         elif isinstance(variant, dict) and "remote" in variant:
-            message = f"{said} is answered by another server, and members answer here; register the model and name that"
+            message = f"{said} is a server of its own, and members are models; register its model and name that"
             found.add(here, member, message)
         elif isinstance(variant, dict) and "lookup" in variant:
             message = f"{said} looks its answers up, and members compute theirs; name a variant without `lookup`"

@@ -26,8 +26,8 @@ def check_remotes(values: Values, found: Findings) -> None:
         if not isinstance(remote, dict):
             continue
         path = f"variants.{name}"
-        for key in ("lookup", "runtime", "device"):
-            if key in variant:
+        for key in ("lookup", "runtime", "device", "batch"):
+            if key in variant and variant[key] != "off":
                 found.add(
                     f"{path}.{key}", key, f"`{key}` is for a registered `model`, and `{name}` is remote; remove one"
                 )

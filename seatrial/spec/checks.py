@@ -10,6 +10,7 @@ from seatrial.spec.check_ensembles import check_ensembles
 from seatrial.spec.check_metrics import BUILT_IN, check_metrics
 from seatrial.spec.check_release import check_release
 from seatrial.spec.check_remote import check_remotes
+from seatrial.spec.check_transform import check_transform
 from seatrial.spec.deployment import LogSpec, MetricSpec, VariantSpec
 from seatrial.spec.problems import Findings, did_you_mean
 from seatrial.spec.secrets import literal_secret
@@ -26,6 +27,7 @@ def check(values: Values, found: Findings) -> None:
     _variants(values, found)
     check_remotes(values, found)
     check_ensembles(values, found)
+    check_transform(values, found)
     _unit(values, found)
     _routing(values, found)
     _fallback(values, found)

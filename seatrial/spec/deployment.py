@@ -121,6 +121,25 @@ class Margin(Model):
     absolute: float | None = None
 
 
+class GivenFeature(Model):
+    """A feature of a request that a transform takes."""
+
+    kind: Literal["string", "number", "integer", "boolean", "time", "list"]
+    optional: bool = False
+
+
+class TransformSpec(Model):
+    """Exactly one of ``model`` and ``python`` is set."""
+
+    model: str | None = None
+    python: str | None = None
+    """``package.module:function``."""
+    trust: Literal["none", "python", "pickle"] = "none"
+    timeout: float = 1.0
+    features: dict[str, GivenFeature] = {}
+    gives: tuple[str, ...] = ()
+
+
 class EntrySpec(Model):
     """One routing entry: exactly one of ``to`` and ``split`` (later: ``when``, ``bandit``, ``cold_start``)."""
 
@@ -229,6 +248,7 @@ class Deployment(Model):
     unit: UnitSpec = UnitSpec()
     context: dict[str, ContextField] = {}
     variants: dict[str, VariantSpec]
+    transform: TransformSpec | None = None
     default: str = "champion"
     fallback: dict[str, object] | None = None
     strict_features: bool = False

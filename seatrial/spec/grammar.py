@@ -258,6 +258,34 @@ ENTRY = Record(
     forms="write `{name: everybody, split: {champion: 100%}}`",
 )
 
+TRANSFORM_KINDS = ("string", "number", "integer", "boolean", "time", "list")
+TRANSFORM = Record(
+    "a transform",
+    {
+        "model": Key(MODEL, "A registered model whose outputs are features; pinned when the file is applied."),
+        "python": Key(
+            Text(
+                r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*",
+                "write `package.module:function`",
+            ),
+            "A function of yours, `package.module:function`, run in a process of its own.",
+        ),
+        "trust": Key(
+            Choice(("none", "python", "pickle")),
+            "`python` lets the function run; `pickle` is as in a variant, for a `model`.",
+            default="none",
+        ),
+        "timeout": Key(SOME_TIME, "How long a request waits for it; then the fallback answers.", default="1s"),
+        "features": Key(
+            Named(FEATURE, Choice((*TRANSFORM_KINDS, *(f"optional {kind}" for kind in TRANSFORM_KINDS)))),
+            "For `python`: the features of a request that it takes; `optional string` may be missing.",
+        ),
+        "gives": Key(Listed(FEATURE, least=1), "For `python`: the features that it gives, as the versions take them."),
+    },
+    one_of=("model", "python"),
+    forms='write `{model: "models:/prep/3"}` or `{python: "shop.features:look_up", trust: python, gives: [age]}`',
+)
+
 FIELD_KINDS = ("number", "integer", "string", "boolean")
 OUTCOME = Record(
     "an outcome",
@@ -477,6 +505,9 @@ DEPLOYMENT = Record(
         "context": Key(CONTEXT, "Typed values beside the features; `optional string` may be missing.", default="{}"),
         "variants": Key(
             Named(NAME, VARIANT, least=1), "The model versions of this deployment, by name.", required=True
+        ),
+        "transform": Key(
+            TRANSFORM, "Runs once a request, before the variants, and feeds all of them, shadows included."
         ),
         "default": Key(NAME, "The variant that answers when another fails.", default="champion"),
         "fallback": Key(FallbackAnswer(), "The answer when the default fails too; without it, 503."),

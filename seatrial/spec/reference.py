@@ -21,6 +21,7 @@ SECTIONS: dict[str, Record] = {
     "remote": grammar.REMOTE,
     "batch": grammar.BATCH,
     "cache": grammar.CACHE,
+    "transform": grammar.TRANSFORM,
     "routing": grammar.ENTRY,
     "outcomes": grammar.OUTCOME,
     "metrics": grammar.METRIC,

@@ -21,6 +21,8 @@ from seatrial.spec.units import show
 FILE = "seatrial.toml"
 PREFIX = "SEATRIAL_"
 LOG_LEVELS = ("debug", "info", "warning", "error")
+_URLS = ("traces",)
+LOG_FORMATS = ("text", "json")
 
 Acknowledge = Literal["disk"]
 
@@ -44,6 +46,8 @@ class Settings:
         acknowledge: When an outcome is durable; ``disk``: when this machine's disk has it.
         key: The bearer key that callers must send, or None; a secret.
         log_level: Least severe level that is logged.
+        traces: URL of an OTLP collector for traces; None: off.
+        log_format: ``text``, lines for people, or ``json``, an object a line.
         ledger_url: Object store of the ledger; None (the ledger lies in ``home``), because it is not built yet.
         origins: Where each setting came from, by name.
     """
@@ -58,6 +62,8 @@ class Settings:
     acknowledge: Acknowledge
     key: str | None
     log_level: str
+    log_format: str = "text"
+    traces: str | None = None
     ledger_url: str | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
 
@@ -136,6 +142,8 @@ def _complete(values: dict[str, Any], directory: Path, origins: Mapping[str, str
         acknowledge=values.get("acknowledge", "disk"),
         key=values.get("key"),
         log_level=values.get("log_level", "info"),
+        log_format=values.get("log_format", "text"),
+        traces=values.get("traces"),
         origins=origins,
     )
 
@@ -193,7 +201,7 @@ def _without_secrets(name: str, raw: object, env: Mapping[str, str]) -> object:
         return raw
     if name == "key" and not _is_reference(raw):
         raise BadInput('`key` stands in plain letters; write `key_env = "NAME"` or `key = "${NAME}"`, and export NAME')
-    secret = literal_secret(raw) if name.endswith("_url") else None
+    secret = literal_secret(raw) if name in _URLS or name.endswith("_url") else None
     if secret:
         raise BadInput(f"{secret} in `{name}` stands in plain letters; write it as `${{NAME}}` and export NAME")
     return resolve(raw, env)
@@ -210,10 +218,12 @@ def _meant(variable: str, known: list[str]) -> str:
 
 def _printed(name: str, value: object) -> str:
     if value is None:
-        return {"key": "(not set)", "registry_url": "(embedded in home)", "grpc": "off"}.get(name, "(not built yet)")
+        return {"key": "(not set)", "registry_url": "(embedded in home)", "grpc": "off", "traces": "off"}.get(
+            name, "(not built yet)"
+        )
     if name == "key":
         return "(a secret)"
-    return masked(str(value)) if name.endswith("_url") else str(value)
+    return masked(str(value)) if name in _URLS or name.endswith("_url") else str(value)
 
 
 def _text(value: object) -> str:
@@ -251,6 +261,14 @@ def _url(value: object) -> str:
     if re.fullmatch(r"[a-z][a-z0-9+]*:\S+", _text(value)):
         return str(value)
     raise BadInput(f"{show(masked(str(value)))} is not a URL; write one like `sqlite:////var/lib/seatrial/state.db`")
+
+
+def _collector_or_off(value: object) -> str | None:
+    if value == "off":
+        return None
+    if isinstance(value, str) and re.fullmatch(r"https?://[^\s/?#]+\S*", value):
+        return value
+    raise BadInput(f"{show(masked(str(value)))} is no collector; write its URL, like `http://127.0.0.1:4318`, or `off`")
 
 
 def _one_of(*words: str) -> Callable[[object], str]:
@@ -291,5 +309,15 @@ SETTINGS: dict[str, Setting] = {
     "acknowledge": Setting(_acknowledge, "`disk`", "When an outcome is acknowledged; `shared` is not built yet."),
     "key": Setting(_key, "not set", "Bearer key of callers; needed when an address is not loopback."),
     "log_level": Setting(_one_of(*LOG_LEVELS), "`info`", "`debug`, `info`, `warning` or `error`."),
+    "traces": Setting(
+        _collector_or_off,
+        "`off`",
+        "URL of an OTLP collector (HTTP) that gets a span a request, or `off` ([traces](metrics.md#traces)).",
+    ),
+    "log_format": Setting(
+        _one_of(*LOG_FORMATS),
+        "`text`",
+        "`text`: lines for people; `json`: an object a line ([fields](metrics.md#logs)).",
+    ),
 }
 """Every setting, in the order in which they are shown."""

@@ -23,15 +23,19 @@ pytestmark = pytest.mark.processes
 DATA = pd.DataFrame({"x": [0.0, 1.0, 2.0]})
 ROWS = {"x": np.array([1.0, 2.0])}
 
-# 1 hangs, 2 throws, 3 prints, 4 dies; everything else is doubled
+# 1 hangs, 2 throws, 3 prints, 4 dies, 6 loops, 7 leaks, 8 crashes; everything else is doubled
 MISCHIEF = textwrap.dedent("""
-    import os, time
+    import ctypes, os, time
+    kept = []
     def mischief(rows):
         first = float(rows.to_numpy()[0, 0])
         if first == 1: time.sleep(3600)
         if first == 2: raise ValueError("no twos")
         if first == 3: print("chatter on standard output")
         if first == 4: os._exit(9)
+        while first == 6: pass
+        if first == 7: kept.append(b"x" * (8 << 20))
+        if first == 8: ctypes.string_at(0)
         return rows.to_numpy()[:, 0] * 2.0
 """)
 
@@ -63,7 +67,7 @@ def mischievous(artefact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         return whole(self)
 
     monkeypatch.setattr(PythonRuntime, "_start", with_mischief)
-    runtime = PythonRuntime(artefact, "none", timeout=1.0, patience=2.0)
+    runtime = PythonRuntime(artefact, "none", timeout=1.0, patience=2.0, growth=64 << 20)
     yield runtime
     runtime.close()
 
@@ -117,10 +121,34 @@ def test_a_model_that_exits_fails_its_call_and_comes_back(mischievous: PythonRun
     wait_for(lambda: answers(mischievous, 5.0) == 10.0, seconds=60, what="the model to be back")
 
 
-def test_a_model_that_hangs_times_out_is_killed_and_comes_back(mischievous: PythonRuntime) -> None:
+def test_a_model_that_crashes_in_native_code_takes_nobody_with_it(mischievous: PythonRuntime) -> None:
+    with pytest.raises(RuntimeFailure, match=r"its process ended \(exit code -11\)|died"):
+        mischievous.run({"x": np.array([8.0])})
+    wait_for(lambda: answers(mischievous, 5.0) == 10.0, seconds=60, what="the model to be back")
+
+
+def test_a_model_that_leaks_is_replaced_before_the_machine_pays(mischievous: PythonRuntime) -> None:
+    first = mischievous.pid
+    held = 0
+
+    def replaced() -> bool:
+        nonlocal held
+        answers(mischievous, 7.0)
+        pid = mischievous.pid
+        if pid == first:
+            held = max(held, int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE"))
+        return pid not in (None, first)
+
+    wait_for(replaced, seconds=60, what="another process")
+    assert 64 << 20 < held < 4 << 30
+    wait_for(lambda: answers(mischievous, 5.0) == 10.0, seconds=60, what="the model to be back")
+
+
+@pytest.mark.parametrize("way", [1.0, 6.0], ids=["sleeps", "loops"])
+def test_a_model_that_hangs_times_out_is_killed_and_comes_back(mischievous: PythonRuntime, way: float) -> None:
     first = mischievous.pid
     with pytest.raises(RuntimeFailure, match="did not answer within 1 s"):
-        mischievous.run({"x": np.array([1.0])})
+        mischievous.run({"x": np.array([way])})
     wait_for(lambda: mischievous.pid not in (None, first), seconds=60, what="the hanging process to be replaced")
     wait_for(lambda: answers(mischievous, 5.0) == 10.0, seconds=60, what="the model to be back")
 

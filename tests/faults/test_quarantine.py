@@ -33,8 +33,8 @@ if "seatrial.serving.worker" in sys.orig_argv:
     import seatrial.models.runtimes as runtimes
 
     class Crashing(runtimes.OnnxRuntime):
-        def __init__(self, file, outputs=None):
-            super().__init__(file, outputs)
+        def __init__(self, file, *more, **options):
+            super().__init__(file, *more, **options)
             self.file = str(file)
 
         def run(self, inputs):

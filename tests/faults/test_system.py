@@ -195,7 +195,9 @@ def test_stopping_drains_and_leaves_a_readable_ledger(tmp_path: Path) -> None:
         caller.close()
         assert system.stop() == 0
     assert rows(system) == 40
-    events = [json.loads(line)["event"] for line in (system.home / "logs" / "supervisor.log").read_text().splitlines()]
+    events = [
+        json.loads(line)["message"] for line in (system.home / "logs" / "supervisor.log").read_text().splitlines()
+    ]
     assert "killed" not in events
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from seatrial.models.runtimes import OnnxRuntime
 from seatrial.protocol.plain import plain_bodies
-from seatrial.routing.snapshot import LogPolicy
+from seatrial.routing.snapshot import Cache, LogPolicy
 from seatrial.serving.edge import Request, Response, refusal
 from seatrial.serving.engine import Engine
 from seatrial.serving.express import Express
@@ -194,6 +194,14 @@ def test_a_plain_row_of_a_quick_model_goes_the_quick_way(tmp_path: Path) -> None
 def test_what_needs_more_goes_the_long_way(tmp_path: Path, more: dict[str, Any]) -> None:
     with still(tmp_path) as here:
         served(here, **more)
+        assert not goes_quickly(here)
+
+
+def test_a_variant_with_a_cache_goes_the_long_way(tmp_path: Path) -> None:
+    with still(tmp_path) as here:
+        slots = (slot("champion", 1, SIGNATURE, cache=Cache()), slot("challenger", 2, SIGNATURE))
+        engines = {s.variant: _ready(OnnxRuntime(MODEL, ("label", "probabilities"))) for s in slots}
+        here.serve(snapshot(slots=slots, log=LogPolicy(features=NAMES)), **engines)
         assert not goes_quickly(here)
 
 

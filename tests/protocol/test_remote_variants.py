@@ -15,8 +15,8 @@ from seatrial.models.runtimes import RuntimeFailure
 from seatrial.protocol.answers import Answers
 from seatrial.protocol.features import Encoder
 from seatrial.protocol.messages import MESSAGES, SERVICE
-from seatrial.routing.snapshot import Remote, Slot
-from seatrial.spec.signature import Signature
+from seatrial.routing.snapshot import LogPolicy, Remote, Slot
+from seatrial.spec.signature import Feature, Signature, Tensor
 from tests.edges import edge, grpc_edge
 from tests.gateways import BINARY, EVERY, GOOD, Bench, Echo, Scripted, bench, echo, quick, slot, slow, snapshot
 from tests.remotes import remote_server, remote_slot, says, within
@@ -72,6 +72,28 @@ def test_another_gateway_answers_as_it_does_itself(tmp_path: Path, by: str) -> N
         logged = here.rows()
     assert [row["feature.country"] for row in logged] == ["FR", "FR", "US"]
     assert [row["feature.income"] for row in logged] == [2000.0, None, 2000.0]
+
+
+def test_by_http_another_gateway_is_told_what_is_missing_and_unseen(tmp_path: Path) -> None:
+    kinds = ("number", "integer", "boolean", "time", "category", "text")
+    signature = Signature(
+        task="classification",
+        features=tuple(Feature(name=kind, kind=kind, nullable=True) for kind in kinds),  # type: ignore[arg-type]
+        inputs=(Tensor(name="X", datatype="FP64", shape=(-1, 1), features=("number",)),),
+        outputs=BINARY.outputs,
+        answer=BINARY.answer,
+    )
+    rows: list[dict[str, Any]] = [
+        {"number": 0.1, "integer": 7, "boolean": True, "time": 1.5, "category": "IS", "text": ""},
+        dict.fromkeys(kinds),
+    ]
+    log = LogPolicy(features=kinds)
+    with bench(tmp_path) as here:
+        here.serve(snapshot(slots=(slot("champion", 1, signature),), log=log))
+        with served(here, "http", "churn") as remote:
+            assert len(ask(settled(remote, signature), rows)) == 2
+        logged = [{kind: row.get(f"feature.{kind}") for kind in kinds[:-1]} for row in here.rows()]
+    assert logged == [{kind: row[kind] for kind in kinds[:-1]} for row in rows]
 
 
 def test_a_version_may_be_asked_for(tmp_path: Path, by: str) -> None:

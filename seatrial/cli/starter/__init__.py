@@ -90,12 +90,18 @@ def sample_request(home: Path, deployment: str, address: str) -> str:
     features: object = {}
     if revision is not None:
         snapshot = publication.read(deployment, revision)
+        transform, parts = snapshot.transform, snapshot.slot(snapshot.default).parts
+        if transform is not None and transform.slot is not None:
+            parts = (transform.slot, *parts)
         rows = [
             json.loads(samples.read_text("utf-8"))[0]
-            for part in snapshot.slot(snapshot.default).parts
-            if (samples := Path(part.path) / "samples.json").exists()
+            for part in parts
+            if part.path and (samples := Path(part.path) / "samples.json").exists()
         ]
-        features = {name: value for row in reversed(rows) for name, value in row.items()}
+        carried = None if transform is None else {feature.name for feature in transform.signature.features}
+        features = {
+            name: value for row in reversed(rows) for name, value in row.items() if carried is None or name in carried
+        }
     body = json.dumps({"unit": "somebody", "features": features}, ensure_ascii=False)
     quoted = body.replace("'", "'\\''")
     return f"curl -s http://{address}/v1/deployments/{deployment}/predict -w '\\n' -d '{quoted}'"

@@ -9,6 +9,8 @@ from seatrial.control import queries
 from seatrial.control.forgetting import forget_unit
 from seatrial.control.loop import Loop
 from seatrial.control.perform import Who, promote, rollback
+from seatrial.ledger import layout
+from seatrial.ledger.counters import BREAKERS_OPEN, CounterFile, series
 from seatrial.ledger.log import PredictionLog
 from seatrial.ledger.outcomes import OutcomeLog
 from seatrial.ledger.rows import Envelope, Outcome, RowSchema
@@ -52,6 +54,17 @@ def test_status_says_why_a_variant_is_empty_and_who_is_kept(harbour: Harbour) ->
     )
     assert variants["champion"].weight == 1.0
     assert variants["champion"].weights == {"everybody": 1.0}
+
+
+def test_status_says_which_variants_are_left_alone(harbour: Harbour) -> None:
+    harbour.apply(TEST_ONLY)
+    for worker, deployment in (("w0", "churn"), ("w1", "churn"), ("w2", "mail")):
+        file = CounterFile.create(layout.counters(harbour.home) / f"{worker}.counters")
+        file.add(file.slot(series(BREAKERS_OPEN, deployment=deployment, variant="challenger")))
+        file.close()
+    now = queries.status_at(harbour.site, "churn")
+    assert now.left_alone == {"challenger": 2}
+    assert "challenger is left alone by 2 workers, because it kept failing" in now.sentence
 
 
 def test_history_names_who_when_and_why(harbour: Harbour) -> None:

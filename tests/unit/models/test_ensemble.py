@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seatrial.models.ensemble import ensemble_digest, ensemble_signature, majority, mean
+from seatrial.models.combining import majority, mean
+from seatrial.models.ensemble import ensemble_digest, ensemble_signature
 from seatrial.models.ensemble_runtime import EnsembleRuntime
 from seatrial.models.runtimes import RuntimeFailure
 from seatrial.protocol.answers import Answers

@@ -19,7 +19,7 @@ from seatrial.protocol.features import Encoder
 from seatrial.routing.snapshot import Remote, Slot
 from seatrial.spec.signature import Answer, Feature, Signature, Tensor
 from tests.gateways import BINARY, GOOD
-from tests.remotes import FAULTS, good, hangs, json_slot, remote_server, says, scoring, within
+from tests.remotes import FAULTS, good, hangs, json_slot, remote_server, says, scoring, time_for, within
 from tests.waiting import wait_for
 
 MIXED = Signature(
@@ -127,14 +127,16 @@ def test_labels_of_every_type() -> None:
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_fault_is_a_sentence_within_the_time(fault: str) -> None:
     behave, words = FAULTS[fault]
-    with remote_server(behave) as server, opened(within(json_slot("legacy", server.url, BINARY), 0.3)) as runtime:
+    seconds = time_for(words)
+    with remote_server(behave) as server, opened(within(json_slot("legacy", server.url, BINARY), seconds)) as runtime:
         tensors = Encoder(json_slot("legacy", server.url, BINARY).signature).encode([GOOD]).tensors
         with pytest.raises(RuntimeFailure, match=words) as caught:
             runtime.run(tensors)
         assert str(caught.value).startswith(server.url)
         assert "\n" not in str(caught.value)
         server.behave = good
-        assert runtime.run(tensors)["label"].tolist() == [0]  # it is asked again, and nothing of before is left
+        again = runtime.send(runtime.ask(tensors, 30.0))  # it is asked anew, and nothing of before is left
+        assert again.result(30)["label"].tolist() == [0]
 
 
 def test_a_server_that_is_away_is_a_sentence() -> None:
@@ -182,7 +184,7 @@ def test_a_slow_server_holds_no_thread_a_call() -> None:
         tensors = Encoder(json_slot("legacy", server.url, BINARY).signature).encode([GOOD]).tensors
         ours = {thread.name for thread in threading.enumerate() if thread.name.startswith("seatrial-remote")}
         calls = [runtime.send(runtime.ask(tensors, 60.0)) for _ in range(100)]
-        wait_for(lambda: server.open == 100, what="a hundred calls under way")
+        wait_for(lambda: len(server.heard) == 100, what="a hundred calls under way")
         assert len([t for t in threading.enumerate() if t.name.startswith("seatrial-remote")]) == len(ours) == 1
         server.behave = good
         server.over.set()

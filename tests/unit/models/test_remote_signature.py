@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from seatrial.models.remote_signature import MISSING, settle_json, settle_open_inference
-from seatrial.protocol.asking import Described, Terms, read_terms
+from seatrial.models.remote_signature import settle_json, settle_open_inference
+from seatrial.protocol.asking import MISSING, Described, Terms, read_terms
 from seatrial.protocol.features import Encoder
 from seatrial.routing.snapshot import Remote
 from seatrial.spec.errors import BadInput

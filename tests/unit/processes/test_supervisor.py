@@ -154,7 +154,7 @@ def test_what_happened_is_in_the_log(place: Path) -> None:
     system.process.terminate()
     system.process.wait(20)
     events = [json.loads(line) for line in (place / "logs" / "supervisor.log").read_text().splitlines()]
-    assert [e["event"] for e in events] == ["started", "died", "quarantined", "started", "stopping", "stopped"]
+    assert [e["message"] for e in events] == ["started", "died", "quarantined", "started", "stopping", "stopped"]
     assert events[1]["code"] == -signal.SIGSEGV
 
 
@@ -186,5 +186,5 @@ def test_who_crashed_is_told_before_it_is_started_again_and_who_ended_well_is_no
     system.process.wait(20)
     assert system.lines("crashed") == [f"worker0:-{signal.SIGSEGV.value}"]
     events = [json.loads(line) for line in (place / "logs" / "supervisor.log").read_text().splitlines()]
-    told = [e["event"] for e in events if e.get("child") == "worker0"]
+    told = [e["message"] for e in events if e.get("child") == "worker0"]
     assert told[:4] == ["started", "died", "quarantined", "started"]

@@ -295,6 +295,23 @@ def test_what_says_nothing_about_a_version_opens_nothing(here: Bench) -> None:
     assert {row["status"] for row in here.rows()} == {"ok", "shed"}
 
 
+def test_time_in_the_queue_is_not_the_versions(tmp_path: Path) -> None:
+    """One thread, a call that hangs, and four that never come to it: one failure, not five."""
+    with bench(tmp_path) as here:
+        model = Scripted()
+        model.hang()
+        slots = (SLOTS[0], slot("challenger", 2, breaker=POLICY, timeout=0.2, batch=None))
+        here.serve(snapshot({"challenger": 1.0}, slots=slots), challenger=slow(model, threads=1))
+
+        async def run() -> list[dict[str, Any]]:
+            return await asyncio.gather(*(here.gateway.predict("churn", GOOD) for _ in range(5)))
+
+        assert {answer["answered_by"] for answer in asyncio.run(run())} == {"default"}
+        model.release()
+        assert sorted(row["status"] for row in here.rows()) == ["timeout"] * 5
+        assert not here.gateway.find("churn").variants["challenger"].breaker.blocked
+
+
 def test_a_swap_of_weights_forgets_nothing_and_a_new_version_begins_closed(here: Bench) -> None:
     here.serve(snapshot({"challenger": 1.0}, slots=SLOTS), challenger=quick(broken()))
     for _ in range(4):

@@ -1,11 +1,16 @@
+import asyncio
+import random
+import threading
 import uuid
+from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
 from seatrial.serving.engine import Engine
 from seatrial.serving.identity import request_ids
 from seatrial.serving.pace import Pace
-from tests.gateways import CLOCK, Scripted
+from tests.gateways import CLOCK, GOOD, Scripted, bench, slot, snapshot
 
 
 def noted(pace: Pace, times: int, wall: float, processor: float | None = None) -> Pace:
@@ -31,6 +36,66 @@ def test_a_model_that_got_slow_leaves_and_comes_back() -> None:
     assert not pace.fits(1)
     noted(pace, 1000, 20.0)
     assert pace.fits(1)
+
+
+def share_inline(slow: float, calls: int = 40_000) -> float:
+    """Share of calls inline when so many of them take 400 µs and the others 50, in a fixed random order."""
+    drawn, pace, inline = random.Random(7), Pace(), 0
+    for _ in range(calls):
+        inline += pace.fits(1)
+        taken = 400.0 if drawn.random() < slow else 50.0
+        pace.note(taken, 1, taken if pace.careful else None)
+        pace.careful = max(0, pace.careful - 1)
+    return inline / calls
+
+
+@pytest.mark.parametrize(
+    ("slow", "least", "most"),
+    [(0.0, 0.999, 1.0), (0.002, 0.9, 1.0), (0.01, 0.0, 0.5), (0.02, 0.0, 0.02), (0.2, 0.0, 0.0)],
+)
+def test_it_is_the_99th_percentile_that_decides(slow: float, least: float, most: float) -> None:
+    assert least <= share_inline(slow) <= most
+
+
+def test_a_few_calls_are_no_measure() -> None:
+    assert not noted(Pace(), 7, 20.0).fits(1)
+    assert noted(Pace(), 8, 20.0).fits(1)
+
+
+def test_a_served_model_goes_to_threads_and_back_as_it_is_measured(tmp_path: Path) -> None:
+    """On a clock that the model moves; where it runs is seen by the model itself."""
+
+    class Timed(Scripted):
+        now = 0
+        takes = 50_000
+
+        def run(self, inputs: Any) -> Any:
+            self.threads.add(threading.current_thread() is threading.main_thread())
+            self.now += self.takes
+            return super().run(inputs)
+
+        threads: ClassVar[set[bool]] = set()
+
+    model = Timed()
+    engine = Engine(model, ticks=lambda: model.now, processor_ticks=lambda: model.now)
+
+    with bench(tmp_path) as here:
+        here.serve(snapshot(slots=(slot("champion", 1, timeout=60.0),)), champion=engine)
+
+        async def ask(times: int) -> set[bool]:
+            model.threads.clear()
+            for _ in range(times):
+                await here.gateway.predict("churn", GOOD)
+            return set(model.threads)
+
+        asyncio.run(ask(8))
+        assert asyncio.run(ask(20)) == {True}
+        model.takes = 300_000
+        asyncio.run(ask(3))
+        assert asyncio.run(ask(20)) == {False}
+        model.takes = 50_000
+        asyncio.run(ask(1500))
+        assert asyncio.run(ask(20)) == {True}
 
 
 def test_one_hang_is_enough_to_leave() -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from seatrial.ledger.quarantine import add_quarantined, lift_quarantine
 from seatrial.ledger.underway import Suspect, take_suspects
-from seatrial.routing.snapshot import Shadow
+from seatrial.routing.snapshot import Shadow, Slot
+from seatrial.serving.loader import Loader
 from tests.gateways import GOOD, Bench, Scripted, bench, quick, slow, snapshot
 from tests.unit.serving.test_loader import Following, placed
 
@@ -116,3 +117,18 @@ def test_what_runs_is_under_way_and_what_ran_is_not(here: Bench, engine: Any) ->
     here.serve(snapshot({"challenger": 1.0}), challenger=engine(Looking()))
     ask(here)
     assert seen == [(CHALLENGER,)]
+
+
+def test_what_is_loaded_is_under_way_too(here: Bench) -> None:
+    """A file may be such that loading it ends the process."""
+    seen: dict[str, tuple[Suspect, ...]] = {}
+
+    def load(slot: Slot) -> Scripted:
+        saved = (here.home / "underway" / "w0.underway").read_bytes()
+        seen[slot.variant] = take_suspects(here.home, "w0")
+        (here.home / "underway" / "w0.underway").write_bytes(saved)
+        return Scripted()
+
+    loader = Loader(here.recorder, load=load, digest=lambda path: path.name)
+    loader.prepare(placed(snapshot({"champion": 0.5, "challenger": 0.5})))
+    assert seen["champion"] == (CHAMPION,)

@@ -77,6 +77,7 @@ DEFAULTS = {
     '{remote: {url: "http://h/s", answer: $.a, @: #}}}\n',
     "batch": "deployment: a\nvariants: {champion: {model: models:/m/1, batch: {@: #}}}\n",
     "cache": "deployment: a\nvariants: {champion: {model: models:/m/1, cache: {@: #}}}\n",
+    "transform": "deployment: a\nvariants: {champion: {model: models:/m/1}}\ntransform: {model: models:/p/1, @: #}\n",
     "outcomes": "deployment: a\nvariants: {champion: {model: models:/m/1}}\noutcomes: {o: {@: #}}\n",
     "metrics": "deployment: a\nvariants: {champion: {model: models:/m/1}}\noutcomes: {o: {}}\n"
     "metrics: {m: {kind: mean, outcome: o, within: 1d, @: #}}\n",

@@ -39,7 +39,7 @@ REFUSED = {
     "{ensemble: [champion, champion]}": "`champion` is a member of `both` twice",
     "{ensemble: [champion, both]}": "`both` is an ensemble, and members are models",
     "{ensemble: [champion, night]}": "`night` looks its answers up, and members compute theirs",
-    "{ensemble: [champion, far]}": "`far` is answered by another server, and members answer here",
+    "{ensemble: [champion, far]}": "`far` is a server of its own, and members are models",
     "{ensemble: [champion, trees], combine: median}": "`combine` cannot be `median`",
     "{ensemble: [champion, trees], combine: weights}": "`combine: weights` needs `weights`",
     "{ensemble: [champion, trees], weights: {champion: 50%, trees: 50%}}": "write `combine: weights`",

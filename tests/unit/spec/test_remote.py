@@ -138,6 +138,7 @@ REFUSED = {
     "lookup": ('{lookup: {scores: s}, remote: {url: "http://h", answer: $.a}}', "`legacy` is remote"),
     "device": ('{device: cuda, remote: {url: "http://h", answer: $.a}}', "`legacy` is remote"),
     "runtime": ('{runtime: onnx, remote: {url: "http://h", answer: $.a}}', "`legacy` is remote"),
+    "batch": ('{batch: {rows: 8}, remote: {url: "http://h", answer: $.a}}', "`legacy` is remote"),
     "our header": ('{remote: {url: "http://h", answer: $.a, headers: {Content-Length: "3"}}}', "not yours to set"),
     "broken header": ('{remote: {url: "http://h", answer: $.a, headers: {X: "a\\r\\nY: b"}}}', "printable ASCII"),
 }

@@ -1,0 +1,206 @@
+"""Answers of one variant that are given again to the same inputs, and concurrent equal requests computed once.
+
+The key of an answer is the version's digest, the names of the outputs that are computed (all of the version's: a
+request that asks for some is given its part) and the inputs as the model gets them. What is kept are output tensors:
+everybody reads his own answer out of them. Only answers are kept, never a failure, a fallback or another variant's
+answer. The event loop uses it, and nobody else.
+"""
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from collections.abc import Mapping
+from concurrent.futures import Future
+from typing import Any, NamedTuple
+
+import msgspec
+from numpy.typing import NDArray
+
+from seatrial.ledger.counters import CACHE_BYTES
+from seatrial.models.runtimes import Tensors
+from seatrial.routing.snapshot import Cache, Slot
+from seatrial.serving.recording import Recorder
+
+CACHE = "cache_total"
+EVICTED = "cache_evicted_total"
+
+_ENTRY_BYTES = 512
+_TENSOR_BYTES = 256
+_TEXT_BYTES = 64
+"""What an entry, a tensor of it and a text in that take beside their content: measured in CPython, rounded up."""
+
+
+class CacheCounts:
+    """The counters of one variant's cache."""
+
+    def __init__(self, recorder: Recorder, deployment: str, variant: str) -> None:
+        labels = {"deployment": deployment, "variant": variant}
+        self.counters = recorder.counters
+        self.hit, self.miss, self.shared = (
+            recorder.slot(CACHE, **labels, result=result) for result in ("hit", "miss", "shared")
+        )
+        self.evicted = recorder.slot(EVICTED, **labels)
+        self.bytes = recorder.slot(CACHE_BYTES, **labels)
+
+    def add(self, slot: int, n: int = 1) -> None:
+        """Add to one of them."""
+        self.counters.add(slot, n)
+
+
+class _Kept(NamedTuple):
+    outputs: Tensors
+    size: int
+    until: int
+
+
+class PredictionCache:
+    """The least recently used answers go when there is no room, and each goes when its time is over.
+
+    Args:
+        slot: Whose answers; its ``cache`` says how many bytes and for how long.
+    """
+
+    def __init__(self, slot: Slot, settings: Cache, counts: CacheCounts) -> None:
+        self.counts = counts
+        self.size = 0
+        self.flights: dict[bytes, Flight] = {}
+        self._open = True
+        self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
+        outputs = [tensor.name for tensor in slot.signature.outputs]
+        self._salt = hashlib.blake2b(msgspec.msgpack.encode([slot.digest, outputs]), digest_size=32).digest()
+        self.limit(settings)
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def limit(self, settings: Cache) -> None:
+        """Keep to other limits from now on; answers that are there keep the time they were given."""
+        self._most = settings.bytes
+        self._lifetime = int(settings.ttl * 1e9)
+        self._make_room(0)
+
+    def open(self) -> None:
+        """Keep answers from now on."""
+        self._open = True
+
+    def close(self) -> None:
+        """Let everything go, and keep nothing more."""
+        self._open = False
+        self._kept.clear()
+        self._grow(-self.size)
+
+    def key(self, tensors: Tensors) -> bytes:
+        """What equal inputs have in common, and no others."""
+        digest = hashlib.blake2b(self._salt, digest_size=20)
+        for name, tensor in tensors.items():
+            digest.update(f"{name}\0{tensor.dtype.str}{tensor.shape}".encode())
+            digest.update(msgspec.msgpack.encode(tensor.tolist()) if tensor.dtype == object else tensor.tobytes())
+        return digest.digest()
+
+    def get(self, key: bytes, now: int) -> Tensors | None:
+        """The outputs kept for a key, or None.
+
+        Args:
+            now: Monotonic nanoseconds.
+        """
+        found = self._kept.get(key)
+        if found is None:
+            return None
+        if now >= found.until:
+            self._drop(key)
+            return None
+        self._kept.move_to_end(key)
+        self.counts.add(self.counts.hit)
+        return found.outputs
+
+    def keep(self, key: bytes, outputs: Tensors, now: int) -> None:
+        """Keep the outputs of a call; not when they alone are over the limit."""
+        size = _ENTRY_BYTES + sum(_size(output) for output in outputs.values())
+        if not self._open or size > self._most:
+            return
+        if key in self._kept:
+            self._drop(key)
+        self._make_room(size)
+        self._kept[key] = _Kept({name: _own(output) for name, output in outputs.items()}, size, now + self._lifetime)
+        self._grow(size)
+
+    def _make_room(self, size: int) -> None:
+        while self._kept and self.size + size > self._most:
+            self._drop(next(iter(self._kept)))
+            self.counts.add(self.counts.evicted)
+
+    def _drop(self, key: bytes) -> None:
+        self._grow(-self._kept.pop(key).size)
+
+    def _grow(self, size: int) -> None:
+        self.size += size
+        self.counts.add(self.counts.bytes, size)
+
+
+class Flight:
+    """A computation that several equal requests wait for; given up when the last of them leaves.
+
+    Attributes:
+        pilot: The attempt that is computed.
+        aboard: Requests that wait.
+    """
+
+    __slots__ = ("aboard", "future", "pilot")
+
+    def __init__(self, pilot: Any, future: "Future[None]") -> None:
+        self.pilot = pilot
+        self.future = future
+        self.aboard = 1
+
+    def landing(self) -> "asyncio.Future[None]":
+        """Done with the computation; who gives this up gives up nothing for the others."""
+        return asyncio.shield(asyncio.wrap_future(self.future))
+
+    def leave(self) -> None:
+        """One request waits no longer."""
+        self.aboard -= 1
+        if not self.aboard:
+            self.future.cancel()
+
+
+def _own(output: NDArray[Any]) -> NDArray[Any]:
+    copied = output.copy()
+    copied.flags.writeable = False
+    return copied
+
+
+def _size(output: NDArray[Any]) -> int:
+    texts = 0
+    if output.dtype == object:
+        texts = sum(_TEXT_BYTES + 4 * len(text) for text in output.ravel().tolist() if isinstance(text, str | bytes))
+    return _TENSOR_BYTES + int(output.nbytes) + texts
+
+
+class Cached(NamedTuple):
+    """A variant as far as its cache goes."""
+
+    engine: object
+    settings: Cache
+    cache: PredictionCache
+
+
+def hand_over(old: Mapping[str, Cached], new: Mapping[str, Cached]) -> dict[str, PredictionCache]:
+    """The caches of a revision: those of the one before go on where the same loaded model answers.
+
+    Args:
+        old, new: The variants with a cache of the revision replaced, and of the one that replaces it.
+    """
+    found = {}
+    for name, one in new.items():
+        before = old.get(name)
+        if before is not None and before.engine is one.engine:
+            before.cache.limit(one.settings)
+            found[name] = before.cache
+        else:
+            found[name] = one.cache
+    for name, before in old.items():
+        if found.get(name) is not before.cache:
+            before.cache.close()
+    for cache in found.values():
+        cache.open()
+    return found

@@ -1,0 +1,190 @@
+"""What every request goes through once before its variants: a model or a function that gives features.
+
+Rows that do not fit what it takes are the caller's fault, and refused. When it fails itself, or is late, every variant
+fails alike: none is asked, the fallback answers or nobody does, and the rows say why. What it gives is not the caller's
+doing either, so a variant that cannot read it has failed, and refuses nobody.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from numpy.typing import NDArray
+
+from seatrial.ledger.rows import Status
+from seatrial.models.function_runtime import FunctionRuntime
+from seatrial.models.runtimes import RuntimeFailure
+from seatrial.protocol.features import Encoder, Row
+from seatrial.routing.people import Person
+from seatrial.routing.snapshot import Snapshot
+from seatrial.serving.answering import FEW_ROWS, Part, Pending
+from seatrial.serving.engine import Engine
+from seatrial.serving.recording import Recorder
+from seatrial.serving.threads import Shed
+from seatrial.spec.signature import TEXT_KINDS, Feature, Signature
+
+TRANSFORMS = "transforms_total"
+
+
+class Transforming:
+    """A deployment's transform, loaded.
+
+    Args:
+        snapshot: The deployment; it has a transform.
+        engine: The model, or the function's process.
+        recorder: Where its counts go.
+
+    Attributes:
+        signature: What a request carries.
+    """
+
+    def __init__(self, snapshot: Snapshot, engine: Engine, recorder: Recorder) -> None:
+        given = snapshot.transform
+        assert given is not None
+        self.signature = given.signature
+        self.engine = engine
+        self._given = given
+        self._timeout = given.timeout
+        self._encoder = Encoder(given.signature, strict=snapshot.strict_features)
+        self._context = tuple(key.name for key in snapshot.context)
+        self._features = _features(snapshot)
+        wanted = set(self._features)
+        self._spent = frozenset(name for name in given.takes if name not in wanted)
+        results: tuple[Status, ...] = ("ok", "error", "timeout", "shed")
+        labels = {"deployment": snapshot.deployment}
+        self._counted = {result: recorder.slot(TRANSFORMS, **labels, result=result) for result in results}
+        self._add = recorder.counters.add
+
+    def asked(self, signature: Signature) -> Signature:
+        """A variant's signature with what a request carries for it."""
+        return msgspec.structs.replace(signature, features=self.signature.features, inputs=self.signature.inputs)
+
+    def now(self, pending: Pending) -> bool:
+        """Transform a request if that takes no thread; False when it does.
+
+        Raises:
+            BadInput: The rows do not fit.
+        """
+        rows = sum(len(part.rows) for part in pending.parts)
+        if rows > FEW_ROWS or not self.engine.fits(rows):
+            return False
+        try:
+            self._feed(pending, self.rows(pending.parts))
+        except RuntimeFailure as error:
+            self._fail(pending, "error", str(error))
+        return True
+
+    async def later(self, pending: Pending, left: Callable[[int, float], float]) -> None:
+        """Transform a request in a thread, and wait for it.
+
+        Args:
+            left: Seconds left until a deadline in ticks, at most the second argument.
+
+        Raises:
+            BadInput: The rows do not fit.
+        """
+        try:
+            future = self.engine.submit(lambda: self.rows(pending.parts))
+        except Shed as error:
+            self._fail(pending, "shed", str(error))
+            return
+        deadline = pending.parts[0].deadline
+        seconds = self._timeout if deadline is None else left(deadline, self._timeout)
+        try:
+            self._feed(pending, await asyncio.wait_for(asyncio.wrap_future(future), seconds))
+        except TimeoutError:
+            for part in pending.parts:
+                part.overdue = seconds < self._timeout
+            self._fail(pending, "timeout", f"it gave nothing within {seconds * 1000:.4g} ms")
+        except asyncio.CancelledError:
+            if not future.cancelled():
+                raise
+            self._fail(pending, "shed", "it is being closed")
+        except RuntimeFailure as error:
+            self._fail(pending, "error", str(error))
+
+    def rows(self, parts: Sequence[Part]) -> Sequence[Sequence[Row]]:
+        """The rows of each part as the variants take them; all of them in one call.
+
+        Raises:
+            BadInput: A row does not fit.
+            RuntimeFailure: The model or the function failed, or gave something else than was declared.
+        """
+        rows = [row for part in parts for row in part.rows]
+        places = [index for part in parts for index in part.indices] if len(rows) > 1 else None
+        encoded = self._encoder.encode(rows, places)
+        runtime = self.engine.runtime
+        if isinstance(runtime, FunctionRuntime):
+            people = [person for part in parts for person in part.people]
+            given = self._called(runtime, rows, people)
+        else:
+            given = self._computed(self.engine.run(encoded.tensors, len(rows)), len(rows))
+        spent = self._spent
+        fed = iter(
+            {**{name: value for name, value in row.items() if name not in spent}, **more}
+            for row, more in zip(rows, given, strict=True)
+        )
+        return [[next(fed) for _ in part.rows] for part in parts]
+
+    def _called(self, function: FunctionRuntime, rows: Sequence[Row], people: Sequence[Person]) -> list[dict[str, Any]]:
+        instances = [
+            {
+                "features": {name: row.get(name) for name in self._given.takes},
+                "unit": person.unit if person.named else None,
+                "context": dict(zip(self._context, person.context, strict=True)),
+            }
+            for row, person in zip(rows, people, strict=True)
+        ]
+        given = function.call(instances)
+        for row in given:
+            for name in row:
+                if name not in self._given.gives:
+                    raise RuntimeFailure(f"it gave {name[:100]!r}, which `gives` does not name")
+        return given
+
+    def _computed(self, outputs: Mapping[str, NDArray[Any]], n: int) -> list[dict[str, Any]]:
+        columns: dict[str, list[Any]] = {}
+        for output, names in self._given.gives.items():
+            values = outputs.get(output)
+            if values is None or values.ndim == 0 or len(values) != n:
+                raise RuntimeFailure(f"it gave no {output!r} for each of {n} rows")
+            flat = values.reshape(n, -1)
+            if len(names) > 1 and flat.shape[1] != len(names):
+                raise RuntimeFailure(f"it gave {output!r} in {flat.shape[1]} columns, not {len(names)}")
+            for column, name in enumerate(names):
+                feature = self._features[name]
+                whole = len(names) == 1 and feature.kind in ("list", "embedding")
+                columns[name] = flat.tolist() if whole else _values(feature, flat[:, column].tolist())
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+    def _feed(self, pending: Pending, rows: Sequence[Sequence[Row]]) -> None:
+        for part, fed in zip(pending.parts, rows, strict=True):
+            part.feed(fed)
+        pending.fed = True
+        self._add(self._counted["ok"], 1)
+
+    def _fail(self, pending: Pending, status: Status, why: str) -> None:
+        by = "none" if pending.deployed.fallback is None else "fallback"
+        for part in pending.parts:
+            part.give_up(status, f"the transform failed: {why}")
+            part.by = by  # type: ignore[assignment]
+        self._add(self._counted[status], 1)
+
+
+def _features(snapshot: Snapshot) -> dict[str, Feature]:
+    """Every feature that a variant takes; of several of a name the first."""
+    found: dict[str, Feature] = {}
+    for slot in snapshot.slots:
+        for feature in slot.signature.features:
+            found.setdefault(feature.name, feature)
+    return found
+
+
+def _values(feature: Feature, values: list[Any]) -> list[Any]:
+    """A column of numbers as the feature's kind travels."""
+    if feature.kind == "boolean":
+        return [bool(value) for value in values]
+    if feature.kind in TEXT_KINDS:
+        return [value if value is None or isinstance(value, str) else str(value) for value in values]
+    return values

@@ -1,0 +1,46 @@
+"""``python -m tests.fuzz --runs N``: the edge under a coverage-guided fuzzer (atheris, which is libFuzzer's).
+
+It starts from the kept corpus, and an input that breaks a promise is written to ``crash-…`` and ends the run. Inputs
+that reach something new are kept in ``--found``; ``--merge`` puts those that the corpus lacks into it.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["seatrial.serving.edge", "seatrial.serving.coding"]):
+    from tests.fuzz.edge_target import check
+
+CORPUS = Path(__file__).parent / "corpus"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("--runs", type=int, default=1_000_000, help="inputs to try")
+    parser.add_argument("--seconds", type=int, default=0, help="stop after so long; 0: never")
+    parser.add_argument("--found", type=Path, default=Path(".cache/fuzz"), help="where new inputs go")
+    parser.add_argument("--longest", type=int, default=2048, help="bytes of an input")
+    parser.add_argument("--merge", action="store_true", help="take what was found into the corpus")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    arguments.found.mkdir(parents=True, exist_ok=True)
+    if arguments.merge:
+        flags = ["-merge=1", str(CORPUS), str(arguments.found)]
+    else:
+        limits = [f"-runs={arguments.runs}", f"-max_total_time={arguments.seconds}", f"-seed={arguments.seed}"]
+        flags = [
+            *limits,
+            f"-dict={CORPUS.with_name('http.dict')}",
+            f"-max_len={arguments.longest}",
+            "-print_final_stats=1",
+            str(arguments.found),
+            str(CORPUS),
+        ]
+    atheris.Setup([sys.argv[0], *flags], check)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
