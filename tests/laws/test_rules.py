@@ -139,7 +139,7 @@ def by_cel(text: str, request: Request) -> bool | None:
     activation = {"features": dict(request.features), "context": dict(request.context), "unit": request.unit}
     try:
         return bool(cel.evaluate(text, activation))
-    except (RuntimeError, TypeError, ValueError):
+    except (KeyError, OverflowError, RuntimeError, TypeError, ValueError):
         return None
 
 
