@@ -1,0 +1,1 @@
+"""Rules: typed conditions on a request, parsed, checked, compiled, proved; pure."""
