@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 import msgspec
 from numpy.typing import NDArray
 
+from seatrial.ledger.counters import CACHE_BYTES
 from seatrial.models.runtimes import Tensors
 from seatrial.routing.snapshot import Cache, Slot
 from seatrial.serving.recording import Recorder
 
 CACHE = "cache_total"
 EVICTED = "cache_evicted_total"
-BYTES = "cache_bytes"
 
 _ENTRY_BYTES = 512
 _TENSOR_BYTES = 256
@@ -40,15 +40,11 @@ class CacheCounts:
             recorder.slot(CACHE, **labels, result=result) for result in ("hit", "miss", "shared")
         )
         self.evicted = recorder.slot(EVICTED, **labels)
-        self.bytes = recorder.slot(BYTES, **labels)
+        self.bytes = recorder.slot(CACHE_BYTES, **labels)
 
     def add(self, slot: int, n: int = 1) -> None:
         """Add to one of them."""
         self.counters.add(slot, n)
-
-    def reset_bytes(self) -> None:
-        """Begin with nothing, whatever an earlier process of this name held when it ended."""
-        self.counters.add(self.bytes, -self.counters.value(self.bytes))
 
 
 class _Kept(NamedTuple):
@@ -86,8 +82,6 @@ class PredictionCache:
     def open(self) -> None:
         """Keep answers from now on."""
         self._open = True
-        if not self._kept:
-            self.counts.reset_bytes()
 
     def close(self) -> None:
         """Let everything go, and keep nothing more."""

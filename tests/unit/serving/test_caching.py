@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seatrial.protocol.inference import read_infer
-from seatrial.routing.snapshot import Cache, Shadow, Slot
+from seatrial.routing.snapshot import BreakerPolicy, Cache, Shadow, Slot
 from seatrial.serving.caching import CacheCounts, PredictionCache
 from seatrial.serving.recording import Recorder
 from tests.gateways import CLOCK, GOOD, Bench, Scripted, bench, broken, quick, slot, slow, snapshot
@@ -210,6 +210,36 @@ def test_a_shared_failure_is_everybodys(here: Bench) -> None:
     assert {answer["answered_by"] for answer in asyncio.run(run())} == {"fallback"}
     assert model.calls == 1
     assert {(row["status"], row["error"]) for row in here.rows()} == {("error", "out of order")}
+
+
+def test_a_shared_failure_is_one_failure_for_the_breaker(here: Bench) -> None:
+    model = broken()
+    model.hang()
+    policy = BreakerPolicy(failures=0.5, minimum_calls=2)
+    here.serve(snapshot(slots=(kept(breaker=policy),), fallback={"prediction": 0}), champion=slow(model))
+
+    async def run() -> None:
+        asked = [asyncio.create_task(here.gateway.predict("churn", GOOD)) for _ in range(5)]
+        while model.calls < 1:
+            await asyncio.sleep(0)
+        model.release()
+        await asyncio.gather(*asked)
+
+    asyncio.run(run())
+    breaker = here.gateway.find("churn").default.breaker
+    assert breaker.state == "closed"
+    ask(here)
+    assert breaker.state == "open"
+
+
+def test_a_version_in_quarantine_does_not_answer_from_its_cache(here: Bench) -> None:
+    here.serve(snapshot(slots=(kept(),), fallback={"prediction": 0}), champion=quick(Scripted()))
+    assert [ask(here)["answered_by"] for _ in range(2)] == ["assigned", "cache"]
+    breaker = here.gateway.find("churn").default.breaker
+    breaker.lock("it is in quarantine")
+    assert ask(here)["answered_by"] == "fallback"
+    breaker.unlock()
+    assert ask(here)["answered_by"] == "cache"
 
 
 def test_who_started_a_shared_computation_may_leave_and_the_last_takes_it_back(here: Bench) -> None:
