@@ -259,9 +259,14 @@ class Answering:
         return True
 
     def _recall(self, attempt: Attempt) -> bool:
-        """Settle the attempt with an answer that its variant has kept; only short requests are looked for."""
+        """Settle the attempt with an answer that its variant has kept; only short requests are looked for.
+
+        A version in quarantine answers nobody, not even with what it said before.
+        """
         cache = attempt.variant.cache
-        return cache is not None and len(attempt.rows) <= FEW_ROWS and recall(attempt, cache, self._ticks())
+        if cache is None or len(attempt.rows) > FEW_ROWS or attempt.variant.breaker.locked:
+            return False
+        return recall(attempt, cache, self._ticks())
 
     def _run(self, attempt: Attempt) -> None:
         attempt.run()
@@ -334,8 +339,14 @@ class Answering:
 
     async def _fly(self, part: Part, cache: PredictionCache, seconds: float) -> None:
         """Run the attempt together with all that ask for the same at this moment."""
+<<<<<<< HEAD
         attempt = part.attempt
         flight = board(attempt, cache, lambda: _start(attempt, attempt.variant.timeout))
+=======
+        attempt, variant = part.attempt, part.attempt.variant
+        patience = seconds if variant.engine.remote is None else variant.timeout  # others may wait for longer
+        flight = board(attempt, cache, lambda: _start(attempt, patience))
+>>>>>>> batching
         try:
             if await self._wait(part, flight.future, flight.landing(), seconds):
                 land(attempt, flight, cache, self._ticks())

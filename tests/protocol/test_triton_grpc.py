@@ -138,6 +138,7 @@ def test_async_infer_and_a_deadline(here: Bench, client: triton.InferenceServerC
     here.serve(snapshot(slots=(slot("champion", timeout=60.0),), revision=2), champion=slow(model))
     refused(client, "DEADLINE_EXCEEDED", "Deadline|within", "churn", rows(), client_timeout=0.2)
     wait_for(lambda: any(row["status"] == "timeout" for row in here.rows()), what="the row of the call given up")
+    here.serve(snapshot(slots=(slot("champion", timeout=60.0),), revision=3), champion=slow(model))
     refused(client, "DEADLINE_EXCEEDED", "that the request left", "churn", rows(), parameters={"timeout_ms": 20})
     model.release()
 
