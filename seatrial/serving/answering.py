@@ -339,14 +339,9 @@ class Answering:
 
     async def _fly(self, part: Part, cache: PredictionCache, seconds: float) -> None:
         """Run the attempt together with all that ask for the same at this moment."""
-<<<<<<< HEAD
-        attempt = part.attempt
-        flight = board(attempt, cache, lambda: _start(attempt, attempt.variant.timeout))
-=======
         attempt, variant = part.attempt, part.attempt.variant
         patience = seconds if variant.engine.remote is None else variant.timeout  # others may wait for longer
         flight = board(attempt, cache, lambda: _start(attempt, patience))
->>>>>>> batching
         try:
             if await self._wait(part, flight.future, flight.landing(), seconds):
                 land(attempt, flight, cache, self._ticks())

@@ -232,11 +232,7 @@ def test_a_shared_failure_is_one_failure_for_the_breaker(here: Bench) -> None:
     assert breaker.state == "open"
 
 
-<<<<<<< HEAD
-def test_a_variant_that_is_left_alone_does_not_answer_from_its_cache(here: Bench) -> None:
-=======
 def test_a_version_in_quarantine_does_not_answer_from_its_cache(here: Bench) -> None:
->>>>>>> batching
     here.serve(snapshot(slots=(kept(),), fallback={"prediction": 0}), champion=quick(Scripted()))
     assert [ask(here)["answered_by"] for _ in range(2)] == ["assigned", "cache"]
     breaker = here.gateway.find("churn").default.breaker
