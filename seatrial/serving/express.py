@@ -1,11 +1,12 @@
 """The commonest request, straight through: one row of plain numbers for a quick model, answered at once.
 
 Nearly all requests of a small model are alike, and then every object that is not made counts. Whatever is the least bit
-different (another body, a model that is slow or fails, a shadow, a sample of rows) goes the long way through the
+different (another body, a model that is slow or fails, a sample of rows) goes the long way through the
 gateway, from its start: until the model has answered, nothing here is counted or written. A law in the tests holds both
 ways to the same answers, rows and counts.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -19,12 +20,15 @@ from seatrial.models.runtimes import OnnxRuntime
 from seatrial.protocol.answers import Prediction
 from seatrial.protocol.plain import PlainBodies, plain_bodies
 from seatrial.routing.decision import Decision
+from seatrial.routing.people import Person
 from seatrial.serving.breaker import Breaker
 from seatrial.serving.deployed import Deployed
 from seatrial.serving.pace import Pace
+from seatrial.serving.shadowing import BodyRows, Copy
 from seatrial.serving.variant import Variant
 
 _encode = msgspec.json.Encoder().encode
+_FIRST, _NO_KEY = (0,), (None,)
 _TASKS = ("classification", "regression")
 
 
@@ -52,7 +56,7 @@ class Express:
         ticks: Monotonic nanoseconds.
     """
 
-    __slots__ = ("_bodies", "_choose", "_clock", "_ids", "_lanes", "_ticks")
+    __slots__ = ("_bodies", "_choose", "_clock", "_deployed", "_has_shadows", "_ids", "_lanes", "_ticks")
 
     def __init__(
         self,
@@ -65,6 +69,8 @@ class Express:
     ) -> None:
         self._bodies = bodies
         self._choose = deployed.router.decide
+        self._deployed = deployed
+        self._has_shadows = bool(deployed.lanes)
         self._lanes = lanes
         self._ids = ids
         self._clock = clock
@@ -78,7 +84,8 @@ class Express:
             values, named = self._bodies.read(body)
             request_id = self._ids()
             unit = request_id if named is None else named
-            lane = self._lanes[self._choose(unit).variant]
+            decision = self._choose(unit)
+            lane = self._lanes[decision.variant]
             model, pace = lane.model, lane.pace
             if not pace.inline or pace.careful or lane.breaker.blocked:
                 return None
@@ -97,7 +104,20 @@ class Express:
         latency_us = (answered - started) // 1000
         lane.book(latency_us)
         lane.append(lane.stamp, request_id, at, unit, named is not None, latency_us, values, prediction)
+        if self._has_shadows:
+            self._offer_copies(decision, request_id, at, unit, named is not None, body)
         return b'{"request_id":%b,%b%b}' % (_encode(request_id), lane.decided, inside)
+
+    def _offer_copies(
+        self, decision: Decision, request_id: str, at: int, unit: str, is_named: bool, body: bytes
+    ) -> None:
+        """As `Answering` does, but for the body, which the shadow's own thread reads."""
+        deployed = self._deployed
+        for shadow in deployed.router.shadows(decision, request_id):
+            people = (Person(unit, is_named, deployed.people.silent or ()),)
+            rows = BodyRows(body)
+            copy = Copy(shadow, decision, request_id, at, _FIRST, _NO_KEY, people, rows, True, len(body))
+            asyncio.get_running_loop().call_soon(deployed.lanes[shadow.variant].offer, copy)
 
 
 def express(
@@ -108,7 +128,6 @@ def express(
     decisions = deployed.router.possible
     if (
         deployed.transform is not None
-        or deployed.lanes
         or snapshot.log.sample < 1.0
         or snapshot.unit_from
         or deployed.people.silent is None

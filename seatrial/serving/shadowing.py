@@ -1,23 +1,27 @@
 """Copies for a shadow: after the answer, through a bounded queue, in a thread of the shadow's own.
 
-A shadow that hangs fills its queue and loses copies, which are counted; it cannot hold anything else up. An answer that
-took longer than the variant's ``timeout`` is a failure, as it would be for a caller. Breakers are not asked.
+A shadow that hangs fills its queue and loses copies, which are counted; it cannot hold anything else up. It takes part
+of the time that live requests leave (`leisure`), in small pieces. An answer that took longer than the variant's
+``timeout`` is a failure, as it would be for a caller. Breakers are not asked.
 """
 
 import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, overload
+
+import msgspec
 
 from seatrial.ledger.rows import Envelope
 from seatrial.protocol.features import Row
 from seatrial.routing.decision import Decision
 from seatrial.routing.people import Person
 from seatrial.routing.snapshot import Shadow
+from seatrial.serving.leisure import Leisure, clocks_beside
 from seatrial.serving.lookups import attempt_of
 from seatrial.serving.recording import Recorder
-from seatrial.serving.shadow_batch import most_rows, run_together
+from seatrial.serving.shadow_batch import breathe, most_rows, run_together
 from seatrial.serving.variant import Attempt, Variant
 
 MAX_COPIES = 1000
@@ -39,6 +43,28 @@ class Copy(NamedTuple):
     rows: Sequence[Row]
     sampled: bool
     size: int
+
+
+class BodyRows(Sequence[Row]):
+    """The one row of a plain body, read when the shadow comes to it."""
+
+    __slots__ = ("_body", "_row")
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self._row: Row | None = None
+
+    def __len__(self) -> int:
+        return 1
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Row]: ...
+    def __getitem__(self, index: int | slice) -> Row | Sequence[Row]:
+        if self._row is None:
+            self._row = msgspec.json.decode(self._body)["features"]
+        return (self._row,)[index]
 
 
 class ShadowLane:
@@ -87,9 +113,12 @@ class ShadowLane:
             self._rows += len(copy.rows)
             self._bytes += copy.size
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name=f"shadow-{self._variant.name}", daemon=True)
+                self._thread = threading.Thread(
+                    target=self._work, args=(threading.get_ident(),), name=f"shadow-{self._variant.name}", daemon=True
+                )
                 self._thread.start()
-            self._condition.notify()
+            if len(self._queue) == 1:  # else it is at work, and looks again
+                self._condition.notify()
             return True
 
     def close(self) -> None:
@@ -115,8 +144,14 @@ class ShadowLane:
             or self._bytes + copy.size > MAX_BYTES
         )
 
-    def _work(self) -> None:
+    def _work(self, loop: int) -> None:
+        """Deliver what comes; ``loop`` is the thread that the live requests are answered in."""
+        clocks = clocks_beside(loop)
+        leisure = Leisure(clocks) if clocks is not None else None
         while True:
+            if leisure is not None and (pause := leisure.pause()):
+                time.sleep(pause)
+                continue
             with self._condition:
                 while not self._queue:
                     if self._closed:
@@ -154,6 +189,7 @@ class ShadowLane:
         if self._variant.batching is not None and not locked:
             self._variant.batching.note(sum(len(copy.rows) for copy in copies), taken)
         for copy, attempt in zip(copies, attempts, strict=True):
+            breathe()
             self._book(copy, attempt, taken // 1000)
 
     def _book(self, copy: Copy, attempt: Attempt, latency_us: int) -> None:

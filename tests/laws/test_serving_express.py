@@ -1,5 +1,6 @@
 """The quick way answers, writes and counts as the long way does, or leaves the request alone."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -20,6 +21,7 @@ from seatrial.serving.routes import Routes
 from seatrial.spec.errors import SeatrialError
 from seatrial.spec.signature import Feature, Signature
 from tests.gateways import Bench, ContextKey, Shadow, bench, logistic, quick, slot, slow, snapshot
+from tests.waiting import wait_for
 
 WIDTH = 4
 MODEL, PLAIN = logistic(WIDTH)
@@ -169,6 +171,30 @@ def test_both_ways_write_and_count_alike(tmp_path: Path) -> None:
         assert quick_counts == long_counts
 
 
+def test_a_shadow_gets_its_copies_either_way(tmp_path: Path) -> None:
+    shadows = (Shadow(variant="challenger", share=0.7, salt="s"),)
+    with still(tmp_path / "quick") as one, still(tmp_path / "long") as other:
+        pair = Both(one, other, shadows=shadows)
+
+        async def run() -> None:
+            for number in range(40):
+                given = {"feature_0": number / 7, "feature_1": -1.0, "feature_2": number, "feature_3": number % 2 == 0}
+                quickly, at_length = pair.ask(msgspec.json.encode({"unit": f"u{number}", "features": given}))
+                assert quickly == at_length
+                await asyncio.sleep(0)
+
+        asyncio.run(run())
+        for each in (one, other):
+            wait_for(lambda each=each: each.gateway.find("churn").idle, what="an idle lane")  # type: ignore[misc]
+        quick_rows, long_rows = ({(row["unit"], row["role"]): row for row in rows} for rows in pair.rows())
+        assert quick_rows == long_rows
+        copies = [row for row in quick_rows.values() if row["role"] == "shadow"]
+        assert 0 < len(copies) < 40
+        assert {(row["status"], row["error"]) for row in copies} == {("ok", "")}
+        quick_counts, long_counts = pair.counts()
+        assert quick_counts == long_counts
+
+
 def goes_quickly(bench: Bench) -> bool:
     body = {"unit": "u", "features": {"feature_0": 1.0, "feature_1": 0.5, "feature_2": 1, "feature_3": True}}
     return bench.gateway.answer_plain("churn", msgspec.json.encode(body)) is not None
@@ -183,7 +209,6 @@ def test_a_plain_row_of_a_quick_model_goes_the_quick_way(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     "more",
     [
-        {"shadows": (Shadow(variant="challenger", share=1.0, salt="s"),)},
         {"log": LogPolicy(features=NAMES, sample=0.5)},
         {"log": LogPolicy(features=NAMES[:2])},
         {"log": LogPolicy(features=NAMES, redact=NAMES[:1])},
