@@ -1,7 +1,7 @@
 """``python -m tests.fuzz --runs N``: the edge under a coverage-guided fuzzer (atheris, which is libFuzzer's).
 
 It starts from the kept corpus, and an input that breaks a promise is written to ``crash-…`` and ends the run. Inputs
-that reach something new are kept in ``--found``; ``--merge`` puts those that the corpus lacks into it.
+that reach something new are kept in ``--found``; the short ones of them stand in the corpus as ``found-…``.
 """
 
 import argparse
@@ -22,22 +22,19 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=0, help="stop after so long; 0: never")
     parser.add_argument("--found", type=Path, default=Path(".cache/fuzz"), help="where new inputs go")
     parser.add_argument("--longest", type=int, default=2048, help="bytes of an input")
-    parser.add_argument("--merge", action="store_true", help="take what was found into the corpus")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     arguments.found.mkdir(parents=True, exist_ok=True)
-    if arguments.merge:
-        flags = ["-merge=1", str(CORPUS), str(arguments.found)]
-    else:
-        limits = [f"-runs={arguments.runs}", f"-max_total_time={arguments.seconds}", f"-seed={arguments.seed}"]
-        flags = [
-            *limits,
-            f"-dict={CORPUS.with_name('http.dict')}",
-            f"-max_len={arguments.longest}",
-            "-print_final_stats=1",
-            str(arguments.found),
-            str(CORPUS),
-        ]
+    flags = [
+        f"-runs={arguments.runs}",
+        f"-max_total_time={arguments.seconds}",
+        f"-seed={arguments.seed}",
+        f"-dict={CORPUS.with_name('http.dict')}",
+        f"-max_len={arguments.longest}",
+        "-print_final_stats=1",
+        str(arguments.found),
+        str(CORPUS),
+    ]
     atheris.Setup([sys.argv[0], *flags], check)
     atheris.Fuzz()
 
