@@ -68,4 +68,19 @@ def clocks_beside(thread: int) -> Clocks | None:
         time.clock_gettime_ns(loop)
     except (AttributeError, OSError):
         return None
-    return Clocks(time.perf_counter_ns, lambda: time.clock_gettime_ns(loop), lambda: time.clock_gettime_ns(own))
+    return Clocks(time.perf_counter_ns, _Lasting(loop), lambda: time.clock_gettime_ns(own))
+
+
+class _Lasting:
+    """A thread's processor time, which stays what it was when the thread has ended."""
+
+    def __init__(self, clock: int) -> None:
+        self._clock = clock
+        self._last = 0
+
+    def __call__(self) -> int:
+        try:
+            self._last = time.clock_gettime_ns(self._clock)
+        except OSError:
+            pass
+        return self._last

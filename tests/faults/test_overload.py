@@ -39,7 +39,7 @@ def slow(tmp_path: Path) -> Iterator[LiveSystem]:
     """One worker whose model takes 50 ms in each of its four threads: eighty requests a second."""
     system = LiveSystem(tmp_path)
     make_models(system, 1)
-    apply(FILE.format(version="1, timeout: 200ms"), system.settings, actor="test")
+    apply(FILE.format(version="1, timeout: 200ms, batch: off"), system.settings, actor="test")
     (tmp_path / "hook").mkdir()
     (tmp_path / "hook" / "sitecustomize.py").write_text(_SLOW)
     system.environment["PYTHONPATH"] = f"{tmp_path / 'hook'}:{system.environment['PYTHONPATH']}"

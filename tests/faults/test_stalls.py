@@ -105,7 +105,7 @@ def test_a_variant(here: Bench) -> None:
     assert 1 <= model.calls <= 4
     counted = {
         status: here.recorder.counters.values()[
-            f'requests_total{{deployment="churn",variant="challenger",answered_by="default",status="{status}"}}'
+            f'requests_total{{deployment="churn",variant="challenger",reason="split",answered_by="default",status="{status}"}}'
         ]
         for status in ("timeout", "shed")
     }

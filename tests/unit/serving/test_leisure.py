@@ -97,3 +97,14 @@ def test_the_clocks_of_two_threads_are_their_own() -> None:
     thread.join()
     assert other[0] is not None
     assert other[0].loop() >= before
+
+
+def test_the_clock_of_a_thread_that_ended_stands_still() -> None:
+    over = threading.Event()
+    thread = threading.Thread(target=over.wait)
+    thread.start()
+    clocks = clocks_beside(thread.ident or 0)
+    assert clocks is not None
+    over.set()
+    thread.join()
+    assert clocks.loop() == clocks.loop()
