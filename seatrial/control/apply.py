@@ -11,7 +11,7 @@ from seatrial.control.remote import resolve_remotes
 from seatrial.control.resolve import check_allowed, resolve_all, slot_of
 from seatrial.control.site import Site, open_site
 from seatrial.control.snapshots import routing_snapshot
-from seatrial.control.transforms import transform_pin
+from seatrial.control.transforms import check_gives, transform_pin
 from seatrial.ledger.quarantine import lift_quarantine
 from seatrial.models.manifest import read_manifest
 from seatrial.releases.records import AuditEntry, DeploymentState
@@ -112,6 +112,8 @@ def _plan(site: Site, spec: Deployment, text: str, state: DeploymentState | None
         _check_kept(site, spec, state, set(wanted))
     transform = transform_pin(spec, state, site.registry, site.store)
     plan = make_plan(spec, text, state, resolved, moment, transform)
+    if plan.snapshot is not None:
+        check_gives(spec, plan.snapshot.slots)
     return _republished(site, spec, state, plan, moment)
 
 

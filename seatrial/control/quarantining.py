@@ -12,7 +12,7 @@ import msgspec
 from seatrial.control import perform
 from seatrial.control.perform import Who
 from seatrial.control.site import Site
-from seatrial.ledger.quarantine import Entries, Quarantined, QuarantineWatch
+from seatrial.ledger.quarantine import Entries, Quarantined, QuarantineWatch, held_by
 from seatrial.releases.records import DeploymentState
 from seatrial.routing.snapshot import Slot
 from seatrial.spec.deployment import Deployment
@@ -43,7 +43,7 @@ class Quarantining:
         """Tell of a deployment's versions in quarantine and take them out of routing; whether anything was changed."""
         for entry in self._entries:
             for slot in _slots(state):
-                if entry.holds(state.deployment, slot.variant, slot.digest):
+                if held_by((entry,), state.deployment, slot) is not None:
                     self._tell(entry, slot, spec.default)
                     if movable(spec, state, slot.variant):
                         perform.quarantine(self._site, state.deployment, Who(who, entry.why), slot.variant)
@@ -74,4 +74,5 @@ def movable(spec: Deployment, state: DeploymentState, variant: str) -> bool:
 
 
 def _slots(state: DeploymentState) -> list[Slot]:
-    return [pin.slot for pin in state.pins if pin.slot is not None]
+    pins = state.pins if state.transform is None else (*state.pins, state.transform)
+    return [pin.slot for pin in pins if pin.slot is not None]

@@ -42,6 +42,22 @@ def transform_pin(spec: Deployment, state: DeploymentState | None, registry: Reg
     return kept
 
 
+def check_gives(spec: Deployment, slots: Sequence[Slot]) -> None:
+    """Refuse, when a file is applied, a function that gives what no version takes.
+
+    Later a version that took it may have been emptied, and what it alone took is then given in vain.
+
+    Raises:
+        BadInput: There is such a feature.
+    """
+    features = _features(slots)
+    for name in spec.transform.gives if spec.transform is not None else ():
+        if name not in features:
+            raise BadInput(
+                f"`transform.gives` names {name!r}, which no version takes; the features are {', '.join(features)}."
+            )
+
+
 def transform_of(spec: Deployment, pin: Pin | None, slots: Sequence[Slot]) -> Transform | None:
     """The transform as gateways run it; pure.
 
@@ -56,11 +72,6 @@ def transform_of(spec: Deployment, pin: Pin | None, slots: Sequence[Slot]) -> Tr
         return None
     features = _features(slots)
     if said.python is not None:
-        for name in said.gives:
-            if name not in features:
-                raise BadInput(
-                    f"`transform.gives` names {name!r}, which no version takes; the features are {', '.join(features)}."
-                )
         taken = [_feature(name, given) for name, given in said.features.items()]
         return _transform(spec, None, taken, {name: (name,) for name in said.gives}, slots)
     assert pin is not None

@@ -15,6 +15,7 @@ import msgspec
 
 from seatrial.ledger import layout
 from seatrial.ledger.underway import Suspect
+from seatrial.routing.snapshot import Slot
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +39,12 @@ class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Entries = tuple[Quarantined, ...]
+
+
+def held_by(entries: Entries, deployment: str, slot: Slot) -> Quarantined | None:
+    """What holds a version in quarantine, itself or one that it is made of; None: nothing does."""
+    parts = {(part.variant, part.digest) for part in (slot, *slot.parts)}
+    return next((entry for entry in entries if any(entry.holds(deployment, *part) for part in parts)), None)
 
 
 def read_quarantine(home: Path) -> Entries:

@@ -130,7 +130,7 @@ class Part:
             self.by = "none"
 
 
-def _left() -> bool:
+def caller_left() -> bool:
     """Whether the task that runs was cancelled itself, and not only what it waits for."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
@@ -259,14 +259,9 @@ class Answering:
         return True
 
     def _recall(self, attempt: Attempt) -> bool:
-        """Settle the attempt with an answer that its variant has kept; only short requests are looked for.
-
-        A version in quarantine answers nobody, not even with what it said before.
-        """
+        """Settle the attempt with an answer that its variant has kept; only short requests are looked for."""
         cache = attempt.variant.cache
-        if cache is None or len(attempt.rows) > FEW_ROWS or attempt.variant.breaker.locked:
-            return False
-        return recall(attempt, cache, self._ticks())
+        return cache is not None and len(attempt.rows) <= FEW_ROWS and recall(attempt, cache, self._ticks())
 
     def _run(self, attempt: Attempt) -> None:
         attempt.run()
@@ -366,7 +361,7 @@ class Answering:
                 attempt.rows = ()  # it keeps its place in the queue, and need not keep a request's memory
             return False
         except asyncio.CancelledError:
-            if not future.cancelled() or _left():
+            if not future.cancelled() or caller_left():
                 raise
             part.give_up("shed", "the model is being closed")
         return False

@@ -209,12 +209,15 @@ class Batches:
         noticed though nothing comes back from it.
         """
         with self._changed:
-            if not self._since or len(self._since) < self._abreast:
+            others = self._threads.running
+            busy = len(self._since) + others
+            if not busy or (len(self._since) < self._abreast and busy < self._threads.size):
                 return 0.0, self._usual / 1e9
             size = self._waiting[0].batching.size if self._waiting else rows
             before = 1 + sum(ticket.rows for ticket in self._waiting) // max(1, size)
-            each = max(self._usual, self._ticks() - max(self._since.values())) / 1e9
-            return each * before / len(self._since), each
+            youngest = max(*self._since.values(), self._threads.youngest, 0)
+            each = max(self._usual, self._ticks() - youngest) / 1e9
+            return each * before / busy, each
 
     def _call_thread(self) -> None:
         self._threads.start(self._work)

@@ -114,8 +114,8 @@ class Breaker:
 
     def passed(self) -> None:
         """A probe was answered."""
-        if self.state != "half-open":
-            return  # another probe failed meanwhile
+        if self.state != "half-open" or self.locked:
+            return  # another probe failed meanwhile, or the version was quarantined
         assert self._policy is not None
         self._probing = max(0, self._probing - 1)
         self._passed += 1

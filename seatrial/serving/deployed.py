@@ -6,7 +6,7 @@ from typing import Any, Protocol, get_args
 import msgspec
 
 from seatrial.ledger.counters import BREAKERS_OPEN, Histogram
-from seatrial.ledger.quarantine import Entries
+from seatrial.ledger.quarantine import Entries, held_by
 from seatrial.ledger.rows import AnsweredBy, Status
 from seatrial.protocol.answers import Prediction
 from seatrial.routing.decision import Reason
@@ -38,8 +38,16 @@ class QuickWay(Protocol):
 class Feeder(Protocol):
     """What every request goes through once before its variants (``serving.transforming``)."""
 
+    engine: Engine
+    locked: str
+    """Why it is asked nothing; "": it is asked."""
+
     def asked(self, signature: Signature) -> Signature:
         """A variant's signature with what a request carries for it."""
+        ...
+
+    def obey(self, quarantine: Entries, deployment: str) -> None:
+        """Ask a model in quarantine nothing, and one that is in it no more again."""
         ...
 
     def now(self, pending: Any) -> bool:
@@ -114,11 +122,13 @@ class Deployed:
     def obey(self, quarantine: Entries) -> None:
         """Ask the versions in quarantine nothing; let those be asked again that are in it no more."""
         for variant in self.variants.values():
-            held = [entry for entry in quarantine if entry.holds(self.name, variant.name, variant.slot.digest)]
-            if held:
-                variant.breaker.lock(f"it is in quarantine: {held[0].why}")
+            held = held_by(quarantine, self.name, variant.slot)
+            if held is not None:
+                variant.breaker.lock(f"it is in quarantine: {held.why}")
             else:
                 variant.breaker.unlock()
+        if self.transform is not None:
+            self.transform.obey(quarantine, self.name)
 
     def leave(self) -> None:
         """It is served no more, by no revision."""

@@ -81,6 +81,7 @@ class Express:
         started = self._ticks()
         at = self._clock()
         try:
+            loop = asyncio.get_running_loop() if self._has_shadows else None
             values, named = self._bodies.read(body)
             request_id = self._ids()
             unit = request_id if named is None else named
@@ -104,12 +105,19 @@ class Express:
         latency_us = (answered - started) // 1000
         lane.book(latency_us)
         lane.append(lane.stamp, request_id, at, unit, named is not None, latency_us, values, prediction)
-        if self._has_shadows:
-            self._offer_copies(decision, request_id, at, unit, named is not None, body)
+        if loop is not None:
+            self._offer_copies(loop, decision, request_id, at, unit, named is not None, body)
         return b'{"request_id":%b,%b%b}' % (_encode(request_id), lane.decided, inside)
 
     def _offer_copies(
-        self, decision: Decision, request_id: str, at: int, unit: str, is_named: bool, body: bytes
+        self,
+        loop: asyncio.AbstractEventLoop,
+        decision: Decision,
+        request_id: str,
+        at: int,
+        unit: str,
+        is_named: bool,
+        body: bytes,
     ) -> None:
         """As `Answering` does, but for the body, which the shadow's own thread reads."""
         deployed = self._deployed
@@ -117,7 +125,7 @@ class Express:
             people = (Person(unit, is_named, deployed.people.silent or ()),)
             rows = BodyRows(body)
             copy = Copy(shadow, decision, request_id, at, _FIRST, _NO_KEY, people, rows, True, len(body))
-            asyncio.get_running_loop().call_soon(deployed.lanes[shadow.variant].offer, copy)
+            loop.call_soon(deployed.lanes[shadow.variant].offer, copy)
 
 
 def express(

@@ -16,9 +16,10 @@ import msgspec
 from seatrial.ledger.quarantine import QuarantineWatch
 from seatrial.releases.subscription import Change
 from seatrial.routing.snapshot import Snapshot
-from seatrial.serving.deployed import Deployed
+from seatrial.serving.deployed import Deployed, Feeder
 from seatrial.serving.gateway import Gateway
 from seatrial.serving.loader import Loader
+from seatrial.serving.variant import Variant
 
 POLL_SECONDS = 0.05
 RETRY_SECONDS = 5.0
@@ -119,7 +120,11 @@ class Follower:
             return
         self._on_loop(lambda: self._gateway.obey(entries))
         for deployed in list(self._gateway.deployments.values()):
-            if any(self._loader.withholds(v) and not v.breaker.locked for v in deployed.variants.values()):
+            transform = deployed.transform
+            lifted: list[Variant | Feeder] = [v for v in deployed.variants.values() if not v.breaker.locked]
+            if transform is not None and not transform.locked:
+                lifted.append(transform)
+            if any(self._loader.withholds(loaded) for loaded in lifted):
                 self._serve(deployed.snapshot)
 
     def _prepare(self, change: Change) -> None:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 from numpy.typing import NDArray
 
-from seatrial.ledger.quarantine import Entries, read_quarantine
+from seatrial.ledger.quarantine import Entries, held_by, read_quarantine
 from seatrial.models.artefact import digest_of
 from seatrial.models.manifest import read_samples
 from seatrial.models.runtimes import Runtime, RuntimeFailure, Tensors, load
@@ -137,9 +137,9 @@ class Loader:
             self._release(self._keys.pop(id(retired.deployed), []))
         self._retired = waiting
 
-    def withholds(self, variant: Variant) -> bool:
-        """Whether a variant was not loaded, because it was in quarantine."""
-        return isinstance(variant.engine.runtime, Withheld)
+    def withholds(self, loaded: Variant | Feeder) -> bool:
+        """Whether a variant, or a transform, was not loaded, because it was in quarantine."""
+        return isinstance(loaded.engine.runtime, Withheld)
 
     @property
     def loaded(self) -> int:
@@ -147,7 +147,7 @@ class Loader:
         return len(self._engines)
 
     def _engine(self, slot: Slot, snapshot: Snapshot, quarantine: Entries, keys: list[_Key]) -> Engine:
-        withheld = any(entry.holds(snapshot.deployment, slot.variant, slot.digest) for entry in quarantine)
+        withheld = held_by(quarantine, snapshot.deployment, slot) is not None
         slot = _rooted(slot, self._recorder.home.parent)
         timeout = None if slot.runtime == "onnx" or slot.lookup is not None else slot.timeout
         version = "" if slot.lookup is None else slot.model_version

@@ -114,7 +114,7 @@ FAMILIES: tuple[Family, ...] = (
         "transforms_total",
         "counter",
         ("deployment", "result"),
-        "Requests that went through the deployment's transform: `ok`, `error`, `timeout` or `shed`.",
+        "Requests that went through the deployment's transform: `ok`, `error`, `timeout`, `shed`, `quarantine`.",
     ),
     # Shadows.
     Family("shadow_total", "counter", (*_WHO, "result"), "Copies for shadows: `delivered`, `failed` or `dropped`."),

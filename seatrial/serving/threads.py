@@ -74,6 +74,12 @@ class Threads:
         """Calls of `submit` that run now."""
         return len(self._running)
 
+    @property
+    def youngest(self) -> int:
+        """Ticks at which the last of the calls of `submit` that run began; 0 when none runs."""
+        with self._lock:
+            return max(self._running.values(), default=0)
+
     def admit(self, wait: float | None = None) -> None:
         """Give a call its place, until `release`; ``wait`` is what a call turned away is told. Raises Shed."""
         with self._lock:

@@ -6,25 +6,29 @@ doing either, so a variant that cannot read it has failed, and refuses nobody.
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from numpy.typing import NDArray
 
+from seatrial.ledger.quarantine import Entries, held_by
 from seatrial.ledger.rows import Status
 from seatrial.models.function_runtime import FunctionRuntime
-from seatrial.models.runtimes import RuntimeFailure
+from seatrial.models.runtimes import RuntimeFailure, Tensors
 from seatrial.protocol.features import Encoder, Row
 from seatrial.routing.people import Person
 from seatrial.routing.snapshot import Snapshot
-from seatrial.serving.answering import FEW_ROWS, Part, Pending
+from seatrial.serving.answering import FEW_ROWS, MAX_RETRY, Part, Pending, caller_left
 from seatrial.serving.engine import Engine
 from seatrial.serving.recording import Recorder
 from seatrial.serving.threads import Shed
 from seatrial.spec.signature import TEXT_KINDS, Feature, Signature
 
 TRANSFORMS = "transforms_total"
+TRANSFORM = "transform"
+"""What its model is called where variants are named."""
 
 
 class Transforming:
@@ -43,6 +47,7 @@ class Transforming:
         given = snapshot.transform
         assert given is not None
         self.signature = given.signature
+        self.locked = ""
         self.engine = engine
         self._given = given
         self._timeout = given.timeout
@@ -51,10 +56,18 @@ class Transforming:
         self._features = _features(snapshot)
         wanted = set(self._features)
         self._spent = frozenset(name for name in given.takes if name not in wanted)
-        results: tuple[Status, ...] = ("ok", "error", "timeout", "shed")
+        self._slot = given.slot
+        digest = given.slot.digest if given.slot is not None else ""
+        self._underway = recorder.underway.mark(snapshot.deployment, TRANSFORM, digest)
+        results: tuple[Status, ...] = ("ok", "error", "timeout", "shed", "quarantine")
         labels = {"deployment": snapshot.deployment}
         self._counted = {result: recorder.slot(TRANSFORMS, **labels, result=result) for result in results}
         self._add = recorder.counters.add
+
+    def obey(self, quarantine: Entries, deployment: str) -> None:
+        """Ask a model in quarantine nothing, and one that is in it no more again."""
+        held = None if self._slot is None else held_by(quarantine, deployment, self._slot)
+        self.locked = "" if held is None else f"it is in quarantine: {held.why}"
 
     def asked(self, signature: Signature) -> Signature:
         """A variant's signature with what a request carries for it."""
@@ -66,6 +79,9 @@ class Transforming:
         Raises:
             BadInput: The rows do not fit.
         """
+        if self.locked:
+            self._fail(pending, "quarantine", self.locked)
+            return True
         rows = sum(len(part.rows) for part in pending.parts)
         if rows > FEW_ROWS or not self.engine.fits(rows):
             return False
@@ -84,13 +100,19 @@ class Transforming:
         Raises:
             BadInput: The rows do not fit.
         """
-        try:
-            future = self.engine.submit(lambda: self.rows(pending.parts))
-        except Shed as error:
-            self._fail(pending, "shed", str(error))
+        if self.locked:
+            self._fail(pending, "quarantine", self.locked)
             return
         deadline = pending.parts[0].deadline
         seconds = self._timeout if deadline is None else left(deadline, self._timeout)
+        try:
+            future = self.engine.submit(lambda: self.rows(pending.parts), seconds)
+        except Shed as error:
+            self._fail(pending, "shed", str(error))
+            pending.deployed.counts.shed(TRANSFORM, error.reason)
+            for part in pending.parts:
+                part.attempt.retry_after = max(1, min(MAX_RETRY, math.ceil(error.seconds)))
+            return
         try:
             self._feed(pending, await asyncio.wait_for(asyncio.wrap_future(future), seconds))
         except TimeoutError:
@@ -98,7 +120,7 @@ class Transforming:
                 part.overdue = seconds < self._timeout
             self._fail(pending, "timeout", f"it gave nothing within {seconds * 1000:.4g} ms")
         except asyncio.CancelledError:
-            if not future.cancelled():
+            if not future.cancelled() or caller_left():
                 raise
             self._fail(pending, "shed", "it is being closed")
         except RuntimeFailure as error:
@@ -119,13 +141,21 @@ class Transforming:
             people = [person for part in parts for person in part.people]
             given = self._called(runtime, rows, people)
         else:
-            given = self._computed(self.engine.run(encoded.tensors, len(rows)), len(rows))
+            given = self._computed(self._run(encoded.tensors, len(rows)), len(rows))
         spent = self._spent
         fed = iter(
-            {**{name: value for name, value in row.items() if name not in spent}, **more}
+            {name: value for name, value in row.items() if name not in spent}
+            | {name: value for name, value in more.items() if name in self._features}
             for row, more in zip(rows, given, strict=True)
         )
         return [[next(fed) for _ in part.rows] for part in parts]
+
+    def _run(self, tensors: Tensors, rows: int) -> Mapping[str, NDArray[Any]]:
+        self._underway.on()
+        try:
+            return self.engine.run(tensors, rows)
+        finally:
+            self._underway.off()
 
     def _called(self, function: FunctionRuntime, rows: Sequence[Row], people: Sequence[Person]) -> list[dict[str, Any]]:
         instances = [

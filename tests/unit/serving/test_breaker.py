@@ -133,6 +133,17 @@ def test_a_lock_is_for_good_and_closes_when_lifted(policy: BreakerPolicy | None)
     assert (breaker.blocked, turns) == (False, ["opened", "closed"])
 
 
+def test_a_probe_that_passes_does_not_unlock_what_was_quarantined_meanwhile() -> None:
+    breaker = Breaker(BreakerPolicy(minimum_calls=1, open_for=1.0, probes=1))
+    breaker.failed(0, 0)
+    assert breaker.admits(2 * 10**9)
+    breaker.lock("it crashed")
+    breaker.passed()
+    assert breaker.blocked
+    breaker.unlock()
+    assert not breaker.blocked
+
+
 def test_another_revision_goes_on_from_where_it_is() -> None:
     old, turns = opened()
     new = Breaker(POLICY, turns)

@@ -9,6 +9,8 @@ import msgspec
 import pytest
 
 from seatrial.control.ensembles import ensemble_slot
+from seatrial.ledger.quarantine import add_quarantined, lift_quarantine, read_quarantine
+from seatrial.ledger.underway import Suspect
 from seatrial.models.runtimes import RuntimeFailure
 from seatrial.routing.snapshot import Lookup, Slot, Snapshot
 from seatrial.serving.inference import find_version
@@ -123,3 +125,25 @@ def test_an_ensemble_has_no_number_to_be_addressed_by(here: Bench) -> None:
     assert find_version(deployed, "both").name == "both"
     with pytest.raises(NotFound):
         find_version(deployed, "0")
+
+
+@pytest.mark.parametrize("began", ["before", "after"])
+def test_an_ensemble_of_a_member_in_quarantine_is_in_it_too(here: Bench, began: str) -> None:
+    yard = Shipyard(here)
+    if began == "after":
+        add_quarantined(here.home, (Suspect("churn", "third", "digest-3", default=False),), 1, "it crashed")
+    deployed = here.gateway.prepare(yard.loader.prepare(fleet()))
+    here.gateway.activate(deployed)
+    if began == "before":
+        add_quarantined(here.home, (Suspect("churn", "third", "digest-3", default=False),), 1, "it crashed")
+    here.gateway.obey(read_quarantine(here.home))
+    answer = ask(here)
+    assert (answer["variant"], answer["answered_by"], answer["model_version"]) == ("both", "default", "churn:1")
+    lift_quarantine(here.home, "churn")
+    again = here.gateway.prepare(yard.loader.prepare(fleet(revision=2)))
+    here.gateway.activate(again)
+    yard.loader.retire(deployed)
+    here.gateway.obey(())
+    yard.loader.sweep()
+    assert ask(here)["answered_by"] == "assigned"
+    assert not yard.made[3].closed

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from seatrial.ledger.counters import series
+from seatrial.ledger.quarantine import add_quarantined, read_quarantine
+from seatrial.ledger.underway import Suspect, take_suspects
 from seatrial.models.runtimes import RuntimeFailure
 from seatrial.protocol.bodies import PredictBody
 from seatrial.protocol.inference import InferBody, InferInput
@@ -234,7 +237,72 @@ def test_too_many_waiting_are_shed(house: House) -> None:
         assert (await first)["answered_by"] == "assigned"
 
     asyncio.run(ask())
-    wait_for(lambda: house.counted() == {"ok": 1, "error": 0, "timeout": 0, "shed": 1}, what="both to be counted")
+    wait_for(
+        lambda: house.counted() == {"ok": 1, "error": 0, "timeout": 0, "shed": 1, "quarantine": 0},
+        what="both to be counted",
+    )
+
+
+def test_who_would_wait_longer_than_it_may_take_is_shed_and_counted(house: House) -> None:
+    """One call hangs on the only thread for longer than anybody waits; those behind it are told so at once."""
+    house.prep.hang()
+    engine = slow(house.prep, threads=1)
+    house.serve(transformed(timeout=0.1, fallback={"prediction": 0}), engine)
+
+    async def run() -> None:
+        first = asyncio.create_task(house.here.gateway.predict("churn", ROW))
+        while not house.prep.calls:
+            await asyncio.sleep(0)
+        await first
+        await asyncio.gather(*(house.here.gateway.predict("churn", ROW) for _ in range(5)))
+
+    asyncio.run(run())
+    house.prep.release()
+    assert house.counted() == {"ok": 0, "error": 0, "timeout": 1, "shed": 5, "quarantine": 0}
+    shed = series("shed_total", deployment="churn", variant="transform", reason="time")
+    assert house.here.recorder.counters.values()[shed] == 5
+
+
+def test_a_caller_who_leaves_while_it_waits_has_left(house: House) -> None:
+    house.prep.hang()
+    house.serve(transformed(fallback={"prediction": 0}), slow(house.prep, threads=1))
+
+    async def run() -> None:
+        first, second = (asyncio.create_task(house.here.gateway.predict("churn", ROW)) for _ in range(2))
+        while not house.prep.calls:
+            await asyncio.sleep(0)
+        second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        house.prep.release()
+        await first
+
+    asyncio.run(run())
+    assert house.counted()["shed"] == 0
+
+
+def test_its_model_is_under_way_while_it_runs_and_obeys_the_quarantine(house: House) -> None:
+    deployed = house.serve(transformed(fallback={"prediction": 0}))
+    suspect = Suspect("churn", "transform", "digest-9", default=False)
+    add_quarantined(house.here.home, (suspect,), 1, "it crashed")
+    house.here.gateway.obey(read_quarantine(house.here.home))
+    assert deployed.transform is not None
+    assert deployed.transform.locked == "it is in quarantine: it crashed"
+    assert house.ask()["answered_by"] == "fallback"
+    assert house.prep.calls == 0
+    (row,) = house.here.rows()
+    assert (row["status"], row["error"]) == ("quarantine", "the transform failed: it is in quarantine: it crashed")
+    house.here.gateway.obey(())
+    seen: list[tuple[Suspect, ...]] = []
+    run = house.prep.run
+
+    def looking(inputs: Any) -> Any:
+        seen.append(take_suspects(house.here.home, "w0"))
+        return run(inputs)
+
+    house.prep.run = looking  # type: ignore[method-assign]
+    house.ask()
+    assert seen == [(suspect,)]
 
 
 def test_open_inference_carries_what_the_transform_takes(house: House) -> None:
