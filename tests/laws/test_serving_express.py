@@ -191,7 +191,9 @@ def test_a_shadow_gets_its_copies_either_way(tmp_path: Path) -> None:
         copies = [row for row in quick_rows.values() if row["role"] == "shadow"]
         assert 0 < len(copies) < 40
         assert {(row["status"], row["error"]) for row in copies} == {("ok", "")}
-        quick_counts, long_counts = pair.counts()
+        quick_counts, long_counts = (  # how many copies are computed at once is a matter of luck
+            {name: value for name, value in counts.items() if not name.startswith("batch_")} for counts in pair.counts()
+        )
         assert quick_counts == long_counts
 
 
