@@ -5,7 +5,7 @@ keeps an account: it earns `SHARE` of the time in which the event loop was not a
 time. When live requests take all there is, it earns next to nothing, its queue fills, and copies are dropped, not
 answers delayed: with s the shadow's part of a busy interpreter the loop is seen to leave s, so the next part is at most
 `SHARE` of s, and so on down to `LEAST`. Others on the machine want part of what is left too: measured on one core with
-0.8, requests at 40 % of capacity waited for seconds, and with 0.4 they did not.
+0.8, requests at 40 % of capacity waited for seconds. 0.4 is on the safe side, and not settled by a measurement yet.
 """
 
 import threading
