@@ -169,7 +169,8 @@ def test_callers_whose_time_is_over_are_not_computed(tmp_path: Path) -> None:
         assert {answer["answered_by"] for answer in answers} == {"fallback"}
         (first,) = model.sizes  # of ten callers those who came before a thread did
         assert first <= FIRST_ROWS
-        assert {row["status"] for row in here.rows()} == {"timeout"}
+        # whoever comes when the queue is already known to outlast its time is not even queued
+        assert "timeout" in {row["status"] for row in here.rows()} <= {"timeout", "shed"}
 
 
 def test_the_sizes_of_batches_and_their_waits_are_in_the_metrics(tmp_path: Path) -> None:
