@@ -48,7 +48,7 @@ def test_a_hundred_megabytes_in_chunks_are_held_up_to_the_limit(served: Served) 
 
     chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(Connection, "on_body", watched)  # before they connect: a parser takes its callbacks at its birth
+        patched.setattr(Connection, "on_body", watched)  # before they connect: parsers bind it at their birth
         wire, other = served.wire(), served.wire()
         wire.send(b"POST %b HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n" % PREDICT.encode())
         for _ in range(8):
