@@ -42,10 +42,10 @@ class Rule:
         false = writer.write(node, False)
         self.may_fail = bool(attributes(node))
         self.holds: Ask = _function(true, writer.names)
-        self._fails: Ask = _function(f"not ({true}) and not ({false})", writer.names)
+        self._fails: Ask = _function(f"not ({false})", writer.names)
 
     def fails(self, features: Features, context: Features, unit: str) -> bool:
-        """Whether it can neither be said to hold nor not to; asked where it did not hold."""
+        """Whether it can neither be said to hold nor not to; to be asked only where it did not hold."""
         return self.may_fail and self._fails(features, context, unit)
 
 
