@@ -80,7 +80,7 @@ def learn(bandit: BanditSpec, run: BanditRun, seen: Rewards, keep: str) -> Learn
     """
     arms = tuple(run.weights)
     removed = _removed(bandit, run, seen, keep)
-    options = _options(bandit, arms)
+    options = options_of(bandit, arms)
     policy = policy_of(bandit)
     rewards = Remembered(np.array([arms.index(arm) for arm in seen.arms], dtype=np.int64), seen.values)
     tallies = remembered(rewards, len(arms), options, bounded=policy.bounded)
@@ -106,7 +106,8 @@ def policy_of(bandit: BanditSpec) -> Policy:
     return policies[bandit.policy]
 
 
-def _options(bandit: BanditSpec, arms: tuple[str, ...]) -> Options:
+def options_of(bandit: BanditSpec, arms: tuple[str, ...]) -> Options:
+    """How it learns."""
     low, high = bandit.reward.range or (0.0, 1.0)
     return Options(
         floor=bandit.floor,

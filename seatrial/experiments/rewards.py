@@ -18,7 +18,7 @@ from seatrial.spec.deployment import RewardSpec
 _FOREVER = 2**62
 _ROWS = """
 exposures AS (
-  SELECT unit, phase, reason, variant, assigned_version, propensity, epoch_us("at") AS t, request_id,
+  SELECT unit, phase, reason, variant, assigned_version, propensity, revision, epoch_us("at") AS t, request_id,
          CASE status WHEN 'ok' THEN answered_by IN ('default', 'fallback', 'none')
                      WHEN 'miss' THEN answered_by <> 'default' ELSE true END AS failed
   FROM rows
@@ -28,7 +28,8 @@ exposures AS (
 _REWARDS = f"""WITH {_ROWS},
 firsts AS (
   SELECT unit, reason, phase, min(t) AS t, arg_min(variant, t) AS variant,
-         arg_min(assigned_version, t) AS version, arg_min(propensity, t) AS propensity
+         arg_min(assigned_version, t) AS version, arg_min(propensity, t) AS propensity,
+         arg_min(revision, t) AS revision
   FROM exposures GROUP BY unit, reason, phase
 ),
 records AS (
@@ -49,7 +50,7 @@ came AS (
     LEFT JOIN keyed q ON o.unit IS NULL AND o.request_id IS NULL AND o."key" = q.k
   WHERE o.outcome = $outcome AND epoch_us(o.received_at) <= $now
 )
-SELECT r.unit, r.phase, r.reason, r.variant, r.version, r.propensity, r.t,
+SELECT r.unit, r.phase, r.reason, r.variant, r.version, r.propensity, r.revision, r.t,
        count(c.value) FILTER (c.t >= r.t) AS n, coalesce(sum(c.value) FILTER (c.t >= r.t), 0) AS total,
        count(*) FILTER (c.t < r.t AND r.before IS NULL) AS early
 FROM (SELECT *, lag(t) OVER (PARTITION BY unit ORDER BY t) AS before FROM records) r
@@ -75,6 +76,8 @@ class Rewards:
         epochs: Of each.
         values: Reward of each, shape [n]; 0 where nothing came.
         propensities: Logged with each first row, shape [n].
+        at: First exposures, microseconds since 1970 UTC.
+        revisions: Of the snapshot that drew each.
         any_came: Whether any outcome came at all.
         out_of_range: How many were cut to the range.
         early: Outcomes up to five minutes before a unit's first row, which do not count.
@@ -87,6 +90,8 @@ class Rewards:
     epochs: NDArray[np.int64]
     values: NDArray[np.float64]
     propensities: NDArray[np.float64]
+    at: tuple[int, ...] = ()
+    revisions: tuple[int, ...] = ()
     any_came: bool = False
     out_of_range: int = 0
     early: int = 0
@@ -136,6 +141,8 @@ def read_rewards(
         epochs=np.array([row["phase"] for row in found], dtype=np.int64),
         values=values,
         propensities=np.array([row["propensity"] for row in found], dtype=np.float64),
+        at=tuple(row["t"] for row in found),
+        revisions=tuple(row["revision"] for row in found),
         any_came=any(row["n"] for row in found),
         out_of_range=out_of_range,
         early=sum(row["early"] for row in found),

@@ -76,6 +76,37 @@ def weights(system: LiveSystem) -> list[dict[str, float]]:
     return [json.loads(entry.decision) for entry in history(system.settings, "shop") if entry.action == "reweigh"]
 
 
+def check_evaluation(system: LiveSystem) -> None:
+    """The past says what the challenger alone would have earned, and by how much it is better."""
+    done = system.command("bandit", "evaluate", "shop", "challenger=100%", "--json")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    for one in said["found"]["estimates"]:
+        assert one["lower"] - 0.1 < CLICKS["challenger"] < one["upper"] + 0.1, one
+    (compared,) = said["compared"]
+    assert compared["treatment"] == "challenger"
+    assert compared["effect"]["lower"] > 0.2
+    told = system.command("bandit", "evaluate", "shop", "challenger=100%")
+    assert "doubly-robust" in told.stdout
+    assert "valid under changing weights" in told.stdout
+    assert system.command("bandit", "evaluate", "shop", "challenger=90%").returncode == 2
+    assert "'other' is not an arm" in system.command("bandit", "evaluate", "shop", "other=100%").stderr
+
+
+def check_simulation(system: LiveSystem) -> None:
+    """The past's arms, as a plain split would tell them apart; too few rewards of an arm are said so."""
+    file = system.place / "shop.yaml"
+    file.write_text(FILE)
+    done = system.command("bandit", "simulate", str(file), "--json")
+    if done.returncode == 2:
+        assert "matured rewards, fewer than 100" in done.stderr
+        return
+    assert done.returncode in (0, 1), done.stderr
+    said = json.loads(done.stdout)
+    assert said["arms"]["challenger"]["mean"] > said["arms"]["champion"]["mean"]
+    assert "An even split would know the better arm after" in said["sentence"]
+
+
 def test_arms_learn_over_http_and_after_a_restart(tmp_path: Path) -> None:
     system = LiveSystem(tmp_path)
     rng = np.random.default_rng(7)
@@ -103,6 +134,8 @@ def test_arms_learn_over_http_and_after_a_restart(tmp_path: Path) -> None:
         assert rewards > sum(arm["rewards"] for arm in json.loads(audit[0].observed)["arms"].values())
         assert rewards <= town.visits
         assert seen["arms"]["challenger"]["mean"] == pytest.approx(0.6, abs=0.15)
+        check_evaluation(system)
+        check_simulation(system)
     with Reader(system.home).open("shop") as view:
         drawn = view.sql(
             "SELECT DISTINCT phase, variant, propensity FROM rows WHERE reason = 'bandit' AND contested", {}
