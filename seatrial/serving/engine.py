@@ -58,7 +58,7 @@ class Engine:
         self.warm = False
         self.together: bool | None = None
         self._ticks = ticks
-        self._processor_ticks = processor_ticks
+        self._pace_ticks = processor_ticks if runtime.alone else ticks
         self._threads = Threads(threads, waiting, ticks)
         self.batches = Batches(self._threads, self.answer, abreast=abreast, ticks=ticks)
 
@@ -68,20 +68,12 @@ class Engine:
 
     def run(self, tensors: Tensors, rows: int) -> dict[str, NDArray[Any]]:
         """Answer a batch here and now, and take its time. Raises what the runtime raises."""
-        pace = self.pace
-        started = self._ticks()
-        if not pace.careful:
-            try:
-                return self.runtime.run(tensors)
-            finally:
-                pace.note((self._ticks() - started) / 1000, rows)
-        pace.careful -= 1
-        ran = self._processor_ticks()
+        ticks = self._pace_ticks
+        started = ticks()
         try:
             return self.runtime.run(tensors)
         finally:
-            ran = self._processor_ticks() - ran
-            pace.note((self._ticks() - started) / 1000, rows, ran / 1000)
+            self.pace.note((ticks() - started) / 1000, rows)
 
     def submit(self, work: Callable[[], T], patience: float | None = None) -> Taken[T]:
         """Run ``work`` in one of the model's threads; raises Shed. Places and cancelling as in `Threads.submit`."""
