@@ -1,10 +1,11 @@
 """Whether a model is quick enough to run on the event loop itself.
 
 Handing a call to a thread and back costs some 40 µs; a model that takes 11 should not pay that. So calls are timed, and
-a model runs inline while its 99th percentile is under 200 µs: fewer than one recent call in a hundred was slower. The
-measure goes on in the threads, so a model that got slow leaves the loop at once (at the third slow call of some 256)
-and comes back when it has been quick for a while (some 270 calls after a short trouble, 1 400 after a long one). Close
-to the limit it is careful: with 1 call in 500 slow it is inline nearly always, with 1 in 100 seldom, with 1 in 50 not.
+a model runs inline while its 99th percentile is under 200 µs: fewer than one recent call in a hundred was slower. One
+that got slow leaves the loop at the fourth slow call in a row, one that hangs at once. It comes back on trial when it
+has spent some thousand calls in threads, few of them slow; each trial that fails makes the next one wait twice as long.
+(Calls in threads are held up by one another, so what they say of a model is not enough to let it in, or to keep it out
+for ever.)
 
 On a busy machine a quick call now and then looks slow, because its thread did not run, or another had the interpreter.
 A model that computes in the calling thread and nowhere else is therefore judged by the processor time of its calls:
@@ -15,11 +16,15 @@ by the wall.
 INLINE_MICROSECONDS = 200.0
 HANG_MICROSECONDS = 100_000.0
 _FOLDED = 64
-_WEIGHT = 1 / 256
+_WEIGHT = 1 / 1024
+_THREADS_WEIGHT = 1 / 256
 _ROW_WEIGHT = 0.02
 _LEAVE = 0.01
-_RETURN = 0.004
+_ON_TRIAL = 0.005
+_RETURN = 0.05
+_IN_A_ROW = 4
 _FEW = 8
+_SHORTEST_AWAY, _LONGEST_AWAY = 1024, 65_536
 
 
 class Pace:
@@ -30,7 +35,7 @@ class Pace:
         row_us: Smoothed microseconds per row.
     """
 
-    __slots__ = ("_quick", "_quick_us", "_seen", "_slow", "inline", "row_us")
+    __slots__ = ("_away", "_quick", "_quick_us", "_seen", "_slow", "_stayed", "_streak", "_wait", "inline", "row_us")
 
     def __init__(self) -> None:
         self.inline = False
@@ -39,6 +44,10 @@ class Pace:
         self._seen = 0
         self._quick = 0
         self._quick_us = 0.0
+        self._streak = 0
+        self._stayed = 0
+        self._away = 0
+        self._wait = 0
 
     def fits(self, rows: int) -> bool:
         """Whether a call of this many rows is expected to stay under the limit."""
@@ -47,7 +56,8 @@ class Pace:
     def note(self, taken_us: float, rows: int) -> None:
         """Count one call of ``rows`` rows.
 
-        A batch that nobody expected to fit says what a row costs, and nothing about the calls that would run inline.
+        A batch says of one of its rows what the others, at the usual cost, leave of its time. One that nobody expected
+        to fit says what a row costs, and nothing about the calls that would run inline.
 
         Args:
             taken_us: Microseconds that were the model's.
@@ -56,20 +66,32 @@ class Pace:
             self._quick += 1  # nearly every call; what it means is worked out with the next that is different
             self._quick_us += taken_us
             return
-        expected = rows == 1 or rows * self.row_us <= INLINE_MICROSECONDS
         self._fold()
+        expected = rows == 1 or rows * self.row_us <= INLINE_MICROSECONDS
+        one_us = taken_us - (rows - 1) * self.row_us
         self.row_us += (taken_us / rows - self.row_us) * (0.5 if self._seen < _FEW else _ROW_WEIGHT)
         if expected:
-            self._judge(taken_us)
+            self._judge(one_us)
 
-    def _judge(self, taken_us: float) -> None:
+    def _judge(self, one_us: float) -> None:
         self._seen += 1
-        slow = float(taken_us > INLINE_MICROSECONDS)
-        if taken_us > HANG_MICROSECONDS:
-            slow = 16.0  # at once: the next one may not have the event loop
-        weight = _WEIGHT if self.inline else max(_WEIGHT, 1 / self._seen)
-        self._slow += (slow - self._slow) * weight
-        self.inline = self._slow <= _LEAVE if self.inline else self._slow <= _RETURN and self._seen >= _FEW
+        slow = one_us > INLINE_MICROSECONDS
+        self._streak = self._streak + 1 if slow else 0
+        if self.inline:
+            self._stayed += 1
+            self._slow += (slow - self._slow) * _WEIGHT
+            if self._slow > _LEAVE or self._streak >= _IN_A_ROW or one_us > HANG_MICROSECONDS:
+                self._leave()
+            return
+        self._away += 1
+        self._slow += (slow - self._slow) * max(_THREADS_WEIGHT, 1 / self._seen)
+        if self._away >= self._wait and self._seen >= _FEW and self._slow <= _RETURN:
+            self.inline, self._slow, self._stayed = True, min(self._slow, _ON_TRIAL), 0
+
+    def _leave(self) -> None:
+        held_out = self._stayed >= _LONGEST_AWAY
+        self._wait = _SHORTEST_AWAY if held_out else min(_LONGEST_AWAY, max(_SHORTEST_AWAY, 2 * self._wait))
+        self.inline, self._away = False, 0
 
     def _fold(self) -> None:
         """Take in the quick calls that were only counted."""
@@ -77,4 +99,5 @@ class Pace:
             self._slow *= (1 - _WEIGHT) ** self._quick
             self.row_us += (self._quick_us / self._quick - self.row_us) * (1 - (1 - _ROW_WEIGHT) ** self._quick)
             self._seen += self._quick
-            self._quick, self._quick_us = 0, 0.0
+            self._stayed += self._quick
+            self._quick, self._quick_us, self._streak = 0, 0.0, 0
