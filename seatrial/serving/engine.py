@@ -16,7 +16,7 @@ from seatrial.models.remote import RemoteRuntime
 from seatrial.models.runtimes import Runtime, Tensors
 from seatrial.serving.batch_split import answer
 from seatrial.serving.batching import Batches, Ticket
-from seatrial.serving.pace import Pace
+from seatrial.serving.pace import INLINE_MICROSECONDS, NOISY_MICROSECONDS, Pace
 from seatrial.serving.threads import Shed, Taken, Threads
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ class Engine:
     ) -> None:
         self.runtime = runtime
         self.remote = runtime if isinstance(runtime, RemoteRuntime) else None
-        self.pace = Pace()
+        self.pace = Pace(NOISY_MICROSECONDS if runtime.alone else INLINE_MICROSECONDS)
         self.warm = False
         self.together: bool | None = None
         self._ticks = ticks

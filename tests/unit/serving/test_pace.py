@@ -94,6 +94,18 @@ def test_it_is_the_99th_percentile_that_decides(slow: float, least: float, most:
     assert least <= share_inline(slow) <= most
 
 
+def test_noise_is_not_held_against_a_model_whose_calls_usually_are_quick() -> None:
+    drawn, pace = random.Random(11), noted(Pace(noisy_us=600.0), 300, 25.0)
+    for _ in range(20_000):
+        pace.note(drawn.uniform(200.0, 400.0) if drawn.random() < 0.1 else 25.0, 1)
+        assert pace.fits(1)
+    noted(pace, 40, 400.0)
+    assert not pace.fits(1)  # that is what they usually take now
+    slower = noted(Pace(noisy_us=600.0), 300, 25.0)
+    noted(slower, 4, 5000.0)
+    assert not slower.fits(1)
+
+
 def test_a_few_calls_are_no_measure() -> None:
     assert not noted(Pace(), 7, 20.0).fits(1)
     assert noted(Pace(), 8, 20.0).fits(1)
