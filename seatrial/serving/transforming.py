@@ -19,7 +19,7 @@ from seatrial.models.function_runtime import FunctionRuntime
 from seatrial.models.runtimes import RuntimeFailure, Tensors
 from seatrial.protocol.features import Encoder, Row
 from seatrial.routing.people import Person
-from seatrial.routing.snapshot import Snapshot
+from seatrial.routing.snapshot import Snapshot, features_of
 from seatrial.serving.answering import FEW_ROWS, MAX_RETRY, Part, Pending, caller_left
 from seatrial.serving.engine import Engine
 from seatrial.serving.recording import Recorder
@@ -53,7 +53,7 @@ class Transforming:
         self._timeout = given.timeout
         self._encoder = Encoder(given.signature, strict=snapshot.strict_features)
         self._context = tuple(key.name for key in snapshot.context)
-        self._features = _features(snapshot)
+        self._features = features_of(snapshot.slots)
         wanted = set(self._features)
         self._spent = frozenset(name for name in given.takes if name not in wanted)
         self._slot = given.slot
@@ -174,6 +174,8 @@ class Transforming:
         return given
 
     def _computed(self, outputs: Mapping[str, NDArray[Any]], n: int) -> list[dict[str, Any]]:
+        if not self._given.gives:  # the version that took it was rolled back
+            return [{} for _ in range(n)]
         columns: dict[str, list[Any]] = {}
         for output, names in self._given.gives.items():
             values = outputs.get(output)
@@ -200,15 +202,6 @@ class Transforming:
             part.give_up(status, f"the transform failed: {why}")
             part.by = by  # type: ignore[assignment]
         self._add(self._counted[status], 1)
-
-
-def _features(snapshot: Snapshot) -> dict[str, Feature]:
-    """Every feature that a variant takes; of several of a name the first."""
-    found: dict[str, Feature] = {}
-    for slot in snapshot.slots:
-        for feature in slot.signature.features:
-            found.setdefault(feature.name, feature)
-    return found
 
 
 def _values(feature: Feature, values: list[Any]) -> list[Any]:
