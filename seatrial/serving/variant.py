@@ -252,8 +252,7 @@ class Attempt:
 
     def _failed(self, error: Exception) -> None:
         if isinstance(error, BadInput):
-            self.refused = error
-            self.fail("error", f"refused: {error}")
+            self.refuse(error)
         elif isinstance(error, RuntimeFailure | UnreadableAnswer):
             self.fail("timeout" if isinstance(error, LateAnswer) else "error", str(error))
         else:
@@ -284,8 +283,7 @@ class Attempt:
         try:
             self.encode()
         except BadInput as error:
-            self.refused = error
-            self.fail("error", f"refused: {error}")
+            self.refuse(error)
             return False
         return True
 
@@ -293,6 +291,11 @@ class Attempt:
         """Read the rows; raises BadInput."""
         self.encoded = self.variant.encoder.encode(self.rows, self.places)
         return self.encoded
+
+    def refuse(self, error: BadInput) -> None:
+        """The attempt came to nothing, because the request does not fit this variant."""
+        self.refused = error
+        self.fail("error", f"refused: {error}")
 
     def fail(self, status: Status, error: str) -> None:
         """The attempt came to nothing."""

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 
 from seatrial.ledger.accounting import accounts
 from seatrial.ledger.counters import series
+from seatrial.models.runtimes import RuntimeFailure
 from seatrial.protocol.bodies import AppPrediction, AssignBody
 from seatrial.protocol.inference import read_infer
 from seatrial.protocol.outcomes import OutcomeBody, check_outcomes
@@ -23,6 +24,7 @@ from seatrial.serving.engine import Engine, Shed
 from seatrial.serving.gateway import Limits
 from seatrial.spec.errors import BadInput, Late, NotFound, Overloaded, TooLarge, Unavailable
 from seatrial.spec.outcome_shapes import OutcomeField, OutcomeShape
+from seatrial.spec.signature import Tensor
 from tests.gateways import BINARY, CLOCK, GOOD, Bench, Scripted, bench, broken, quick, slot, slow, snapshot
 from tests.waiting import wait_for
 
@@ -738,6 +740,59 @@ def test_infer_by_version_variant_and_fallback(here: Bench) -> None:
     )
     answer = infer(here, [X])
     assert (answer.model_version, [t.name for t in answer.outputs]) == (None, ["prediction", "score"])
+
+
+EXPLAINING = msgspec.structs.replace(
+    BINARY, outputs=(*BINARY.outputs, Tensor(name="shares", datatype="FP32", shape=(-1, 3)))
+)
+"""The challenger's: one output more than the default has."""
+
+
+class Explaining(Scripted):
+    def run(self, inputs: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
+        return super().run(inputs) | {"shares": np.ones((len(inputs["X"]), 3), np.float32)}
+
+
+def names(answer: Any) -> list[str]:
+    return [tensor.name for tensor in answer.outputs]
+
+
+@pytest.mark.parametrize("engine", [quick, slow])
+def test_what_the_default_gives_may_be_asked_for_and_the_default_answers_where_a_variant_lacks_it(
+    here: Bench, engine: Any
+) -> None:
+    slots = (slot("champion", 1, EXPLAINING), slot("challenger", 2))
+    shares = [{"name": "shares"}, {"name": "label"}]
+    model = Scripted(0.75)
+    deployed = here.serve(
+        snapshot({"challenger": 1.0}, slots=slots), champion=quick(Explaining()), challenger=engine(model)
+    )
+    answer = infer(here, [X], outputs=shares, parameters={"request_id": "r"})
+    assert (answer.parameters["answered_by"], names(answer)) == ("default", ["label", "shares"])
+    assert model.calls == 0
+    assert (here.rows()[0]["variant"], here.rows()[0]["status"]) == ("challenger", "error")
+    assert "'shares' is not one of label, probabilities" in here.rows()[0]["error"]
+    assert infer(here, [X], outputs=shares[1:]).parameters["answered_by"] == "assigned"
+    assert not deployed.variants["challenger"].breaker.blocked
+
+
+@pytest.mark.parametrize("engine", [quick, slow])
+def test_what_only_a_challenger_gives_is_for_those_who_name_it_and_nobody_gets_less(here: Bench, engine: Any) -> None:
+    slots = (slot("champion", 1), slot("challenger", 2, EXPLAINING))
+    model = Explaining(0.75)
+    here.serve(snapshot({"challenger": 1.0}, slots=slots), challenger=engine(model))
+    asked = {"outputs": [{"name": "shares"}]}
+    with pytest.raises(BadInput, match="output 'shares' is not one of label, probabilities"):
+        infer(here, [X], **asked)
+    assert names(infer(here, [X], "2", **asked)) == ["shares"]
+    assert names(infer(here, [X])) == ["label", "probabilities", "shares"]
+    model.failure = RuntimeFailure("out of order")
+    assert names(infer(here, [X])) == ["label", "probabilities"]
+    assert infer(here, [X], "2", outputs=[{"name": "label"}]).parameters["answered_by"] == "default"
+    with pytest.raises(
+        Unavailable, match=r"'challenger' failed .* so did the default 'champion' .*'shares' is not one"
+    ):
+        infer(here, [X], "2", **asked)
 
 
 def test_a_bare_number_of_two_models_is_ambiguous(here: Bench) -> None:
