@@ -18,10 +18,11 @@ from seatrial.protocol.bodies import AppPrediction, AssignBody
 from seatrial.protocol.inference import read_infer
 from seatrial.protocol.outcomes import OutcomeBody, check_outcomes
 from seatrial.routing.assign import assign_many
-from seatrial.routing.snapshot import Arm, ContextKey, Entry, LogPolicy, Shadow, Snapshot
+from seatrial.routing.snapshot import Arm, Batch, ContextKey, Entry, LogPolicy, Shadow, Snapshot
 from seatrial.serving.batching import FIRST_ROWS
 from seatrial.serving.engine import Engine, Shed
 from seatrial.serving.gateway import Limits
+from seatrial.serving.variant import Attempt
 from seatrial.spec.errors import BadInput, Late, NotFound, Overloaded, TooLarge, Unavailable
 from seatrial.spec.outcome_shapes import OutcomeField, OutcomeShape
 from seatrial.spec.signature import Tensor
@@ -238,6 +239,35 @@ def test_who_would_wait_longer_than_his_patience_is_not_taken() -> None:
     assert last.result(10) == "taken"
     assert [future.result(10) for future in given] == [True] * 4
     engine.close()
+
+
+def test_a_call_of_its_own_waits_for_the_batches_that_hold_the_threads_and_for_those_that_wait(here: Bench) -> None:
+    """Calls of more than 64 rows are not batched, and the threads are the same: two hold one row each, eight wait."""
+    ticks, model = Ticks(), Scripted()
+    engine = Engine(model, threads=2, abreast=2, ticks=ticks)
+    deployed = here.serve(snapshot(slots=(slot("champion", 1, batch=Batch(rows=4)),)), champion=engine)
+    batching = deployed.default.batching
+    assert batching is not None
+    batching.size = 4
+    model.hang()
+
+    def join() -> None:
+        attempt = Attempt(deployed.default, [GOOD])
+        engine.batches.join(batching.ticket(attempt, attempt.encode().tensors, 1))
+
+    for running in (1, 2):
+        join()
+        wait_for(lambda running=running: engine.running == running)
+    for _ in range(8):
+        join()
+    assert engine.submit(lambda: None, 0.1).cancel()  # they began this moment, and may end at once
+    ticks.now = 3_000_000_000
+    with pytest.raises(Shed, match=r"it would be answered in 7\.5 s and waits 7 s") as caught:
+        engine.submit(lambda: None, 7.0)
+    assert (caught.value.reason, caught.value.seconds) == ("time", 4.5)
+    taken = engine.submit(lambda: "taken", 7.6)
+    model.release()
+    assert taken.result(10) == "taken"
 
 
 def test_what_is_shed_says_when_to_come_back(here: Bench) -> None:
