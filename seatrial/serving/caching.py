@@ -79,6 +79,12 @@ class PredictionCache:
         self._lifetime = int(settings.ttl * 1e9)
         self._make_room(0)
 
+    def move(self, counts: CacheCounts) -> None:
+        """Count with others from now on: its version answers as another variant."""
+        self.counts.add(self.counts.bytes, -self.size)
+        counts.add(counts.bytes, self.size)
+        self.counts = counts
+
     def open(self) -> None:
         """Keep answers from now on."""
         self._open = True
@@ -187,20 +193,33 @@ class Cached(NamedTuple):
 def hand_over(old: Mapping[str, Cached], new: Mapping[str, Cached]) -> dict[str, PredictionCache]:
     """The caches of a revision: those of the one before go on where the same loaded model answers.
 
+    A version that is promoted answers as another variant, and what it has kept goes with it.
+
     Args:
         old, new: The variants with a cache of the revision replaced, and of the one that replaces it.
     """
+    before = _predecessors(old, new)
     found = {}
     for name, one in new.items():
-        before = old.get(name)
-        if before is not None and before.engine is one.engine:
-            before.cache.limit(one.settings)
-            found[name] = before.cache
+        if name in before:
+            cache = old[before[name]].cache
+            cache.move(one.cache.counts)
+            cache.limit(one.settings)
+            found[name] = cache
         else:
             found[name] = one.cache
-    for name, before in old.items():
-        if found.get(name) is not before.cache:
-            before.cache.close()
+    for name in set(old) - set(before.values()):
+        old[name].cache.close()
     for cache in found.values():
         cache.open()
+    return found
+
+
+def _predecessors(old: Mapping[str, Cached], new: Mapping[str, Cached]) -> dict[str, str]:
+    """For each variant as which the same model answered: the same one if it may be, and each of them for one only."""
+    found = {name: name for name, one in new.items() if name in old and old[name].engine is one.engine}
+    for name, one in new.items():
+        for other, before in old.items():
+            if name not in found and before.engine is one.engine and other not in found.values():
+                found[name] = other
     return found
