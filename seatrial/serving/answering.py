@@ -338,7 +338,8 @@ class Answering:
                 breaker.passed()
         elif attempt.status in _FAILURES and attempt.refused is None and not part.overdue and not attempt.queued:
             answered = deployed.counts.answered_itself(variant.name) + breaker.stood_in
-            breaker.failed(self._ticks(), answered, probe=attempt.probe)
+            inputs = attempt.digest() if attempt.status == "error" else None
+            breaker.failed(self._ticks(), answered, probe=attempt.probe, inputs=inputs)
         elif attempt.probe:
             breaker.withdrawn()
 

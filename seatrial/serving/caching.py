@@ -11,7 +11,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import Future
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from numpy.typing import NDArray
@@ -98,9 +98,7 @@ class PredictionCache:
     def key(self, tensors: Tensors) -> bytes:
         """What equal inputs have in common, and no others."""
         digest = hashlib.blake2b(self._salt, digest_size=20)
-        for name, tensor in tensors.items():
-            digest.update(f"{name}\0{tensor.dtype.str}{tensor.shape}".encode())
-            digest.update(msgspec.msgpack.encode(tensor.tolist()) if tensor.dtype == object else tensor.tobytes())
+        add_inputs(digest, tensors)
         return digest.digest()
 
     def get(self, key: bytes, now: int) -> Tensors | None:
@@ -141,6 +139,17 @@ class PredictionCache:
     def _grow(self, size: int) -> None:
         self.size += size
         self.counts.add(self.counts.bytes, size)
+
+
+class Digest(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+
+
+def add_inputs(digest: Digest, tensors: Tensors) -> None:
+    """Take inputs into a digest: those of equal names, types, shapes and values alike, and no others."""
+    for name, tensor in tensors.items():
+        digest.update(f"{name}\0{tensor.dtype.str}{tensor.shape}".encode())
+        digest.update(msgspec.msgpack.encode(tensor.tolist()) if tensor.dtype == object else tensor.tobytes())
 
 
 class Flight:

@@ -228,7 +228,7 @@ def test_a_shared_failure_is_one_failure_for_the_breaker(here: Bench) -> None:
     asyncio.run(run())
     breaker = here.gateway.find("churn").default.breaker
     assert breaker.state == "closed"
-    ask(here)
+    ask(here, {**GOOD, "age": 41.0})
     assert breaker.state == "open"
 
 
