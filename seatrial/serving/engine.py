@@ -77,7 +77,7 @@ class Engine:
 
     def submit(self, work: Callable[[], T], patience: float | None = None) -> Taken[T]:
         """Run ``work`` in one of the model's threads; raises Shed. Places and cancelling as in `Threads.submit`."""
-        return self._threads.submit(work, patience)
+        return self._threads.submit(work, patience, self.batches.beside)
 
     def send(self, remote: RemoteRuntime, work: Coroutine[Any, Any, T]) -> "Future[T]":
         """Have ``work`` ask the remote model, in no thread; bounded as `submit` is. Raises Shed."""
