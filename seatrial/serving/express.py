@@ -158,6 +158,7 @@ def express(
     decisions = deployed.router.possible
     if (
         deployed.transform is not None
+        or deployed.router.conditional
         or snapshot.log.sample < 1.0
         or snapshot.unit_from
         or deployed.people.silent is None

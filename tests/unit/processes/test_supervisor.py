@@ -38,7 +38,7 @@ from seatrial.processes.home import Running
 from seatrial.processes.supervisor import Supervisor
 place = Path(sys.argv[1])
 children = tuple(
-    Child(name, "obedient", (str(place), name), order=order, counted=name.startswith("worker"), nice=3 * name.startswith("nice"))
+    Child(name, "obedient", (str(place), name), order=order, counted="worker" in name, nice=3 * ("nice" in name))
     for order, name in enumerate(sys.argv[2:])
 )
 def settle(worker):
