@@ -39,7 +39,8 @@ def routing_snapshot(spec: Deployment, state: DeploymentState) -> Snapshot:
     Raises:
         BadInput: ``log`` names a feature that no version has; or no version takes what the transform gives.
     """
-    slots = tuple(_slot(spec, pin) for pin in state.pins if pin.slot is not None)
+    waits = state.open_run.challenger if state.open_run is not None and state.open_run.status == "pending" else None
+    slots = tuple(_slot(spec, pin) for pin in state.pins if pin.slot is not None and pin.variant != waits)
     command = next(slot for slot in slots if slot.variant == spec.default)
     if state.previous is not None:
         slots += (state.previous.slot,)
@@ -93,7 +94,12 @@ def _entry(entry: EntrySpec, spec: Deployment, state: DeploymentState) -> Entry:
     salt = state.salts.get(entry.name, f"{spec.deployment}/{entry.name}")
     if run is not None and run.entry == entry.name and run.phase is not None:
         return Entry(
-            name=entry.name, arms=run.phase.arms, salt=run.salt, reason="split", release=run.id, phase=run.phase.number
+            name=entry.name,
+            arms=run.phase.arms,
+            salt=run.salt,
+            reason="canary" if run.stage == "canary" else "split",
+            release=run.id,
+            phase=run.phase.number,
         )
     return Entry(name=entry.name, arms=_arms(entry, state), salt=salt, reason="split")
 
@@ -113,7 +119,7 @@ def _heir(variant: str, state: DeploymentState) -> str:
 
 
 def _shadows(spec: Deployment, run: ReleaseRun | None) -> tuple[Shadow, ...]:
-    if run is None or run.stage != "shadow" or spec.release is None:
+    if run is None or run.status == "pending" or run.stage != "shadow" or spec.release is None:
         return ()
     stage = spec.release.stages[run.stage_index]
     assert isinstance(stage, ShadowStage)

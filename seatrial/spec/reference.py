@@ -5,7 +5,7 @@
 
 import re
 
-from seatrial.spec import grammar
+from seatrial.spec import grammar, release_grammar
 from seatrial.spec.check_metrics import BUILT_IN
 from seatrial.spec.events import EVENTS
 from seatrial.spec.features import FEATURE
@@ -29,7 +29,9 @@ SECTIONS: dict[str, Record] = {
     "release": grammar.RELEASE,
     "stages": grammar.STAGE,
     "shadow": grammar.SHADOW,
+    "canary": release_grammar.CANARY,
     "test": grammar.TEST,
+    "calendar": release_grammar.CALENDAR,
     "primary": grammar.PRIMARY,
     "method": grammar.METHOD,
     "monitors": grammar.MONITORS,
