@@ -48,7 +48,8 @@ def routing_snapshot(spec: Deployment, state: DeploymentState) -> Snapshot:
     Raises:
         BadInput: A rule does not go with the versions.
     """
-    slots = tuple(_slot(spec, pin) for pin in state.pins if pin.slot is not None)
+    waits = state.open_run.challenger if state.open_run is not None and state.open_run.status == "pending" else None
+    slots = tuple(_slot(spec, pin) for pin in state.pins if pin.slot is not None and pin.variant != waits)
     transform = transform_of(spec, state.transform, slots)
     rules = conditions(spec, rule_names(spec, slots, transform))
     command = next(slot for slot in slots if slot.variant == spec.default)
@@ -116,7 +117,7 @@ def _entry(entry: EntrySpec, when: Expression | None, spec: Deployment, state: D
             when=when,
             arms=run.phase.arms,
             salt=run.salt,
-            reason="split",
+            reason="canary" if run.stage == "canary" else "split",
             release=run.id,
             phase=run.phase.number,
         )
@@ -138,7 +139,7 @@ def _heir(variant: str, state: DeploymentState) -> str:
 
 
 def _shadows(spec: Deployment, run: ReleaseRun | None) -> tuple[Shadow, ...]:
-    if run is None or run.stage != "shadow" or spec.release is None:
+    if run is None or run.status == "pending" or run.stage != "shadow" or spec.release is None:
         return ()
     stage = spec.release.stages[run.stage_index]
     assert isinstance(stage, ShadowStage)
