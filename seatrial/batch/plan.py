@@ -88,6 +88,11 @@ def make_plan(snapshot: Snapshot, ask: Ask) -> Plan:
         raise BadInput(
             f"--unit {ask.unit!r} lets each unit's own variant score and --variant {ask.variant!r} lets one; give one"
         )
+    if ask.unit is not None and any(entry.when is not None for entry in snapshot.entries):
+        raise BadInput(
+            f"{snapshot.deployment!r} has routing rules, which a file without its requests cannot answer; leave out "
+            f"--unit {ask.unit!r} to score with every variant, or name one with --variant"
+        )
     if ask.shard_rows < 1:
         raise BadInput(f"--shard-rows is {ask.shard_rows}; give at least 1")
     whose: Whose = "one" if ask.variant is not None else "own" if ask.unit is not None else "all"

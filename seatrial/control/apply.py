@@ -15,9 +15,9 @@ from seatrial.control.transforms import check_transform, transform_pin
 from seatrial.ledger.quarantine import lift_quarantine
 from seatrial.models.manifest import read_manifest
 from seatrial.releases.records import AuditEntry, DeploymentState
+from seatrial.routing.rules.conditions import load_checked
 from seatrial.routing.snapshot import Slot
 from seatrial.spec.deployment import Deployment
-from seatrial.spec.read import load_deployment
 from seatrial.spec.settings import Settings
 
 WAIT_SECONDS = 10.0
@@ -72,7 +72,7 @@ def apply(
         Conflict: a version was rolled back before; or somebody else is changing the deployment.
         PreparationFailed: a worker could not load a version; nothing has changed.
     """
-    spec = load_deployment(text, source)
+    spec = load_checked(text, source)
     with open_site(settings, wait_seconds=WAIT_SECONDS) as site:
         return apply_to(site, spec, text, actor=actor, plan_only=plan_only, retry=retry, why=why)
 

@@ -9,6 +9,10 @@ from seatrial.control.transforms import transform_of
 from seatrial.protocol.outcome_shapes import label_kinds
 from seatrial.releases.records import DeploymentState, Pin
 from seatrial.releases.run import ReleaseRun
+from seatrial.routing.rules.conditions import conditions
+from seatrial.routing.rules.expression import Expression
+from seatrial.routing.rules.naming import names_of
+from seatrial.routing.rules.parsing import Names
 from seatrial.routing.snapshot import (
     Arm,
     Batch,
@@ -21,6 +25,7 @@ from seatrial.routing.snapshot import (
     Shadow,
     Slot,
     Snapshot,
+    Transform,
     features_of,
 )
 from seatrial.spec.deployment import Deployment, EntrySpec, LogSpec, OutcomeSpec, ShadowStage, VariantSpec
@@ -39,8 +44,14 @@ def routing_snapshot(spec: Deployment, state: DeploymentState) -> Snapshot:
         state: What came of it: a slot for every variant that is not empty.
 
     What the file names and no version takes is left out; a file that does is refused when it is applied.
+
+    Raises:
+        BadInput: A rule does not go with the versions.
     """
-    slots = tuple(_slot(spec, pin) for pin in state.pins if pin.slot is not None)
+    waits = state.open_run.challenger if state.open_run is not None and state.open_run.status == "pending" else None
+    slots = tuple(_slot(spec, pin) for pin in state.pins if pin.slot is not None and pin.variant != waits)
+    transform = transform_of(spec, state.transform, slots)
+    rules = conditions(spec, rule_names(spec, slots, transform))
     command = next(slot for slot in slots if slot.variant == spec.default)
     if state.previous is not None:
         slots += (state.previous.slot,)
@@ -52,11 +63,11 @@ def routing_snapshot(spec: Deployment, state: DeploymentState) -> Snapshot:
         unit_from=spec.unit.source.removeprefix("context.") if spec.unit.source else None,
         context=tuple(ContextKey(name, field.kind, field.optional) for name, field in spec.context.items()),
         slots=slots,
-        transform=transform_of(spec, state.transform, slots),
+        transform=transform,
         default=spec.default,
         fallback=None if spec.fallback is None else msgspec.json.encode(spec.fallback).decode(),
         strict_features=spec.strict_features,
-        entries=tuple(_entry(entry, spec, state) for entry in spec.routing),
+        entries=tuple(_entry(entry, rules.get(entry.name), spec, state) for entry in spec.routing),
         shadows=_shadows(spec, state.open_run),
         outcomes=tuple(spec.outcomes),
         outcome_shapes=tuple(_shape(name, outcome, slots) for name, outcome in spec.outcomes.items()),
@@ -87,16 +98,30 @@ def _lookup(variant: VariantSpec) -> Lookup | None:
     return None if said is None else Lookup(scores=said.scores, key=said.key, stale_after=said.stale_after)
 
 
-def _entry(entry: EntrySpec, spec: Deployment, state: DeploymentState) -> Entry:
+def rule_names(spec: Deployment, slots: Sequence[Slot], transform: Transform | None) -> Names:
+    """What rules may speak of: what a request carries for the default variant, then for the others, and the context."""
+    if transform is not None:
+        return names_of(transform.signature.features, spec.context)
+    ordered = sorted(slots, key=lambda slot: slot.variant != spec.default)
+    return names_of([feature for slot in ordered for feature in slot.signature.features], spec.context)
+
+
+def _entry(entry: EntrySpec, when: Expression | None, spec: Deployment, state: DeploymentState) -> Entry:
     if entry.to is not None:
-        return Entry(name=entry.name, to=_heir(entry.to, state), reason="rule")
+        return Entry(name=entry.name, when=when, to=_heir(entry.to, state), reason="rule")
     run = state.open_run
     salt = state.salts.get(entry.name, f"{spec.deployment}/{entry.name}")
     if run is not None and run.entry == entry.name and run.phase is not None:
         return Entry(
-            name=entry.name, arms=run.phase.arms, salt=run.salt, reason="split", release=run.id, phase=run.phase.number
+            name=entry.name,
+            when=when,
+            arms=run.phase.arms,
+            salt=run.salt,
+            reason="canary" if run.stage == "canary" else "split",
+            release=run.id,
+            phase=run.phase.number,
         )
-    return Entry(name=entry.name, arms=_arms(entry, state), salt=salt, reason="split")
+    return Entry(name=entry.name, when=when, arms=_arms(entry, state), salt=salt, reason="split")
 
 
 def _arms(entry: EntrySpec, state: DeploymentState) -> tuple[Arm, ...]:
@@ -114,7 +139,7 @@ def _heir(variant: str, state: DeploymentState) -> str:
 
 
 def _shadows(spec: Deployment, run: ReleaseRun | None) -> tuple[Shadow, ...]:
-    if run is None or run.stage != "shadow" or spec.release is None:
+    if run is None or run.status == "pending" or run.stage != "shadow" or spec.release is None:
         return ()
     stage = spec.release.stages[run.stage_index]
     assert isinstance(stage, ShadowStage)

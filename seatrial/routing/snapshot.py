@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from seatrial.routing.rules.expression import Expression
 from seatrial.spec.outcome_shapes import OutcomeShape
 from seatrial.spec.signature import Feature, Signature, Task
 
@@ -182,6 +183,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """A routing entry: either ``to`` one variant, or a sticky split over ``arms``.
 
     Attributes:
+        when: Which requests it takes; None: all that come to it.
         salt: Enters the hash of a split; the deployment's and the release's.
         reason: What a row decided here says (``rule`` for ``to``; ``split`` or ``canary`` for arms).
         release: Identity of the release that owns the weights, or "".
@@ -189,6 +191,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
+    when: Expression | None = None
     to: str | None = None
     arms: tuple[Arm, ...] = ()
     salt: str = ""

@@ -55,14 +55,14 @@ def part(deployed: Deployed, body: InferBody, version: str | None, request_id: s
         decision: Decision = deployed.router.force(find_version(deployed, version).name, "override")
     elif asked is not None:
         decision = deployed.router.force(asked, "override")
+    elif deployed.router.attributes.features:
+        decision = _by_row(deployed, body, person, limit)
     else:
-        decision = deployed.router.decide(person.unit)
+        decision = deployed.router.decide(person.unit, person.context)
     variant = deployed.variants[decision.variant]
     agreed = variant if decision.reason == "override" else deployed.default
     _check_asked(body, agreed)
-    for tensor in body.inputs:
-        if tensor.shape and tensor.shape[0] > 0:
-            check_count(tensor.shape[0], limit)
+    _check_counts(body, limit)
     rows = rows_of(body, deployed.asked(_spoken(body, variant, deployed.default)))
     check_count(len(rows), limit)
     key = read_name(_text(body, "key"), "key")
@@ -87,6 +87,33 @@ def _unable(body: InferBody, variant: Variant) -> Mapping[str, BadInput]:
     except BadInput as error:
         return {variant.name: error}
     return {}
+
+
+def _check_counts(body: InferBody, limit: int) -> None:
+    """Raises TooLarge, before the rows are made."""
+    for tensor in body.inputs:
+        if tensor.shape and tensor.shape[0] > 0:
+            check_count(tensor.shape[0], limit)
+
+
+def _by_row(deployed: Deployed, body: InferBody, person: Person, limit: int) -> Decision:
+    """The decision where rules read features: one answer is of one version, so all rows must come to the same.
+
+    Raises:
+        BadInput: They do not.
+    """
+    _check_counts(body, limit)
+    first: Decision | None = None
+    for row in rows_of(body, deployed.asked(deployed.default)):
+        decision = deployed.router.decide(person.unit, person.context, row)
+        if first is not None and decision != first:
+            raise BadInput(
+                f"the rows of this request go to {first.variant!r} (entry {first.entry!r}) and to {decision.variant!r} "
+                f"(entry {decision.entry!r}), because routing rules read their features, and one answer is of one "
+                "version; send them in requests of their own, or name a version"
+            )
+        first = decision
+    return first or deployed.router.decide(person.unit, person.context)
 
 
 def _spoken(body: InferBody, variant: Variant, default: Variant) -> Variant:

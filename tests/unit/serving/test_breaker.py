@@ -471,7 +471,6 @@ def test_the_quick_way_heeds_it(tmp_path: Path) -> None:
     names = tuple(feature.name for feature in signature.features)
     with bench(tmp_path, ticks=lambda: 0) as here:
         engine = quick(OnnxRuntime(model, ("label", "probabilities")), ticks=lambda: 0, processor_ticks=lambda: 0)
-        engine.pace.careful = 0
         here.serve(
             snapshot(slots=(slot("champion", 1, signature),), log=LogPolicy(features=names)),
             champion=engine,
