@@ -1,6 +1,7 @@
 """The questions of ``seatrial rules check``, for first-match semantics."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 from seatrial.proofs.examples import examples
 from seatrial.proofs.findings import Findings, Never, Overlap, RuleSet, Undecided, Witness
@@ -138,9 +139,10 @@ class _Check:
         return prover.impossible(changed) is True
 
     def _mergeable(self) -> tuple[tuple[str, str], ...]:
+        alive = [entry for position, entry in enumerate(self._entries) if position not in self._dead]
         return tuple(
             (one.name, other.name)
-            for one, other in zip(self._entries, self._entries[1:], strict=False)
+            for one, other in pairwise(alive)
             if one.target == other.target
             and not (one.fixed or other.fixed or one.partly or other.partly)
             and one.when is not None
