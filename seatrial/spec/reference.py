@@ -9,6 +9,7 @@ from seatrial.spec import release_grammar
 from seatrial.spec.check_metrics import BUILT_IN
 from seatrial.spec.events import EVENTS
 from seatrial.spec.features import FEATURE
+from seatrial.spec.grammar.bandit import BANDIT, REWARD
 from seatrial.spec.grammar.measures import METRIC, OUTCOME
 from seatrial.spec.grammar.people import UNIT
 from seatrial.spec.grammar.release import METHOD, PRIMARY, RELEASE, SHADOW, STAGE, TEST
@@ -32,6 +33,8 @@ SECTIONS: dict[str, Record] = {
     "cache": CACHE,
     "transform": TRANSFORM,
     "routing": ENTRY,
+    "bandit": BANDIT,
+    "reward": REWARD,
     "outcomes": OUTCOME,
     "metrics": METRIC,
     "margins": MARGIN,
