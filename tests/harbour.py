@@ -11,7 +11,7 @@ import msgspec
 from seatrial.control.apply import Applied, apply_to
 from seatrial.control.site import Site
 from seatrial.experiments.checks import Losses
-from seatrial.experiments.judgement import Counts, Judgement, MetricJudgement, ShadowComparison
+from seatrial.experiments.judgement import Counts, Judgement, MetricJudgement, PhaseEffect, ShadowComparison
 from seatrial.models.manifest import Manifest
 from seatrial.releases.publication import Publication
 from seatrial.releases.run import ReleaseRun
@@ -199,6 +199,8 @@ class World:
         self.failures = 0
         self.shadow_word: Word | None = None
         self.worse: tuple[str, ...] = ()
+        self.fresh = 0
+        self.said: dict[str, Word] = {}
         self.caps: dict[str, float] = {}
         self.broken: Exception | None = None
         self.windows: tuple[Window, ...] = ()
@@ -231,15 +233,17 @@ class World:
             at=now,
             recommendation=self.recommendation,
             because=self.worse,
-            metrics=self._metrics() if run.phases else (),
+            metrics=self._metrics(run) if run.phases else (),
+            fresh=self.fresh if run.phases else 0,
             caps=self.caps,
             shadow=shadow if run.stage == "shadow" else None,
             sentence="As the test wants it.",
         )
 
-    def _metrics(self) -> tuple[MetricJudgement, ...]:
+    def _metrics(self, run: ReleaseRun) -> tuple[MetricJudgement, ...]:
         counts = Counts(champion=self.matured, challenger=self.matured)
         words: dict[str, tuple[Role, Word]] = {"conversion": ("primary", "inconclusive")}
+        words |= {name: ("guardrail", word) for name, word in self.said.items()}
         words |= dict.fromkeys(self.worse, ("guardrail", "worse"))
         return tuple(
             MetricJudgement(
@@ -250,7 +254,8 @@ class World:
                 within=1,
                 matures=1,
                 counts=counts,
-                sentence="",
+                phases=(_phase(run, 0 if word == "no-data" else self.fresh),),
+                sentence=f"{name}: {word}.",
             )
             for name, (part, word) in words.items()
         )
@@ -260,6 +265,13 @@ class World:
 
     def losses(self, _deployment: str) -> Losses:
         return Losses(dropped=self.lost, by_variant={"challenger": self.lost})
+
+
+def _phase(run: ReleaseRun, units: int) -> PhaseEffect:
+    assert run.phase is not None
+    return PhaseEffect(
+        number=run.phase.number, share=0.5, champion=units, challenger=units, effect=None, standard_error=None
+    )
 
 
 def verdict(metric: str, role: Role, word: Word) -> Verdict:

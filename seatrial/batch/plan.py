@@ -53,6 +53,16 @@ class Plan(NamedTuple):
     router: Router
 
     @property
+    def versions(self) -> dict[str, str]:
+        """What makes the answers, and the digest of each."""
+        found = {f"{slot.variant} {slot.model_version}": slot.digest for slot in self.slots}
+        transform = self.snapshot.transform
+        if transform is not None:
+            slot = transform.slot
+            found[f"transform {slot.model_version if slot else transform.python}"] = slot.digest if slot else ""
+        return found
+
+    @property
     def routing(self) -> str:
         """What the assignment of units depends on, as text; "" where it plays no part."""
         return msgspec.json.encode(self.snapshot.entries).decode() if self.whose == "own" else ""
@@ -77,11 +87,6 @@ def make_plan(snapshot: Snapshot, ask: Ask) -> Plan:
     if ask.unit is not None and ask.variant is not None:
         raise BadInput(
             f"--unit {ask.unit!r} lets each unit's own variant score and --variant {ask.variant!r} lets one; give one"
-        )
-    if snapshot.transform is not None:
-        raise BadInput(
-            f"{snapshot.deployment!r} has a `transform`, which `seatrial batch` does not run; apply a deployment "
-            "without one, and score a file that has the features which the transform gives"
         )
     if ask.unit is not None and any(entry.when is not None for entry in snapshot.entries):
         raise BadInput(

@@ -41,6 +41,7 @@ OF_ACTION: Mapping[str, _Event] = {
     "alias-moved": _Event("alias.moved", "warning"),
     "follow": _Event("alias.moved", "info"),
     "withdrawn": _Event("failure", "warning"),
+    "fail": _Event("failure", "critical"),
 }
 """What an action in the audit is told as."""
 
@@ -49,6 +50,8 @@ OF_ROW: Mapping[str, _Event] = {
     "no difference": _Event("verdict", "info"),
     "ship: nothing": _Event("verdict", "info"),
     "shadow: it fails": _Event("guardrail", "warning"),
+    "canary: withheld": _Event("verdict", "warning"),
+    "canary: no data": _Event("failure", "warning"),
     "not judged": _Event("failure", "warning"),
 }
 """What a decision is told as, once a release: these rows wait for something that a person may want to know."""

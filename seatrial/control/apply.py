@@ -11,8 +11,8 @@ from seatrial.control.remote import resolve_remotes
 from seatrial.control.resolve import check_allowed, resolve_all, slot_of
 from seatrial.control.ruling import check_rules
 from seatrial.control.site import Site, open_site
-from seatrial.control.snapshots import routing_snapshot, rule_names
-from seatrial.control.transforms import check_gives, transform_pin
+from seatrial.control.snapshots import check_log, routing_snapshot, rule_names
+from seatrial.control.transforms import check_transform, transform_pin
 from seatrial.ledger.quarantine import lift_quarantine
 from seatrial.models.manifest import read_manifest
 from seatrial.releases.records import AuditEntry, DeploymentState
@@ -139,7 +139,8 @@ def _plan(site: Site, spec: Deployment, text: str, state: DeploymentState | None
     transform = transform_pin(spec, state, site.registry, site.store)
     plan = make_plan(spec, text, state, resolved, moment, transform)
     if plan.snapshot is not None:
-        check_gives(spec, plan.snapshot.slots)
+        check_transform(spec, plan.snapshot.slots, plan.snapshot.transform)
+        check_log(spec.log, plan.snapshot.slots)
     return _republished(site, spec, state, plan, moment)
 
 

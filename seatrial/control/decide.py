@@ -14,7 +14,9 @@ from typing import Literal
 import msgspec
 
 ActionKind = Literal[
+    "begin",
     "rollback",
+    "bake",
     "advance",
     "promote",
     "propose",
@@ -35,12 +37,23 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
         at: Microseconds since 1970 UTC.
         revision: The routing revision that serves.
         release: Identity of the release under way, or "".
-        status: Its status (``running``, ``paused``, ``proposed``), or "".
-        stage: ``shadow`` or ``test``, or "".
+        status: Its status (``pending``, ``running``, ``baking``, ``paused``, ``proposed``), or "".
+        stage: ``shadow``, ``canary`` or ``test``, or "".
         further_stages: How many stages come after this one.
         stage_seconds: How long the stage has run.
         at_least: Seconds the stage runs at least (a shadow's ``for``).
-        at_most: Seconds a test runs at most: the file's, or what `log.keep` allows; None: no limit.
+        at_most: Seconds a test or canary runs at most: the file's, or what `log.keep` allows; None: no limit.
+        release_seconds: How long the release has run.
+        release_at_most: Seconds it may; None: no limit of its own.
+        closed: Why nothing may climb now, by the calendar; "" when it may.
+        step: Position of the canary's step, from 0.
+        further_steps: How many steps come after this one.
+        step_seconds: How long the step has run with its present share.
+        bake: Seconds that a step lasts at least.
+        fresh: Fresh units of the challenger in this step.
+        minimum_units: So many of them the step needs.
+        unmeasured: Guardrails that gate this step and say nothing about its units.
+        evidence: What is known of the metrics that made the recommendation so, in words.
         then: What ``ship`` leads to.
         recommendation: Of the judgement; ``unknown`` when it could not be made.
         trouble: Why it could not be made, or "".
@@ -69,6 +82,17 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     stage_seconds: float = 0.0
     at_least: float = 0.0
     at_most: float | None = None
+    release_seconds: float = 0.0
+    release_at_most: float | None = None
+    closed: str = ""
+    step: int = 0
+    further_steps: int = 0
+    step_seconds: float = 0.0
+    bake: float = 0.0
+    fresh: int = 0
+    minimum_units: int = 0
+    unmeasured: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
     then: Literal["ask", "promote", "nothing"] = "ask"
     recommendation: Recommended = "unknown"
     trouble: str = ""
@@ -119,16 +143,37 @@ def _shadow(observed: Observed) -> bool:
     return observed.stage == "shadow"
 
 
+def _canary(observed: Observed) -> bool:
+    return observed.stage == "canary"
+
+
+def _in_step(observed: Observed) -> bool:
+    return _canary(observed) and observed.status != "proposed"
+
+
 def _ships(observed: Observed) -> bool:
     return observed.recommendation == "ship" and observed.matured > 0 and observed.stage_seconds >= observed.at_least
 
 
 def _time_is_up(observed: Observed) -> bool:
-    return observed.at_most is not None and observed.stage_seconds >= observed.at_most
+    stage = observed.at_most is not None and observed.stage_seconds >= observed.at_most
+    return stage or (observed.release_at_most is not None and observed.release_seconds >= observed.release_at_most)
+
+
+def _may_ship(observed: Observed) -> bool:
+    """The last stage may end in command: a test, or a canary that has baked its last step."""
+    return observed.stage == "test" or (_canary(observed) and not observed.further_steps + observed.further_stages)
+
+
+def _would_climb(observed: Observed) -> bool:
+    """By the rows below, were the calendar open."""
+    return row_of(msgspec.structs.replace(observed, closed="")).does in ("begin", "advance", "promote")
 
 
 RELEASE: tuple[Row, ...] = (
     Row("no release", "no release is under way", lambda o: not o.release),
+    Row("closed", "it would climb, and the calendar is closed", lambda o: bool(o.closed) and _would_climb(o)),
+    Row("begins", "it is pending", lambda o: o.status == "pending", "begin"),
     Row("paused", "it is paused by hand", lambda o: o.status == "paused"),
     Row("not judged", "the judgement could not be made", lambda o: o.recommendation == "unknown"),
     Row("shown worse", "the recommendation is `stop`", lambda o: o.recommendation == "stop", "rollback"),
@@ -137,6 +182,12 @@ RELEASE: tuple[Row, ...] = (
         "shadow: its answers are shown worse",
         lambda o: _shadow(o) and o.shadow_worse,
         "rollback",
+    ),
+    Row(
+        "before the test: time is up",
+        "shadow or canary: the release has run `at_most`, or as long as `log.keep` keeps its first rows",
+        lambda o: o.stage != "test" and _time_is_up(o) and not (_may_ship(o) and _ships(o)),
+        "conclude",
     ),
     Row(
         "shadow: too short",
@@ -151,22 +202,54 @@ RELEASE: tuple[Row, ...] = (
     ),
     Row("shadow: done", "shadow: done, another stage comes", lambda o: _shadow(o) and o.further_stages > 0, "advance"),
     Row("shadow: all done", "shadow: done, no other stage comes", _shadow, "conclude"),
-    Row("ship: promote", "test: `ship`, `then: promote`", lambda o: _ships(o) and o.then == "promote", "promote"),
-    Row("ship: asked", "test: `ship`, `then: ask`, asked already", lambda o: _ships(o) and o.status == "proposed"),
-    Row("ship: ask", "test: `ship`, `then: ask`", lambda o: _ships(o) and o.then == "ask", "propose"),
+    Row(
+        "canary: withheld",
+        "canary: the recommendation is `withheld`",
+        lambda o: _in_step(o) and o.recommendation == "withheld",
+    ),
+    Row(
+        "canary: too few units",
+        "canary: fewer fresh units than `minimum_units` in this step",
+        lambda o: _in_step(o) and o.fresh < o.minimum_units,
+    ),
+    Row("canary: bakes", "canary: its units are here", lambda o: _in_step(o) and o.status == "running", "bake"),
+    Row(
+        "canary: baking",
+        "canary: the step has not run for `bake`",
+        lambda o: _in_step(o) and o.step_seconds < o.bake,
+    ),
+    Row(
+        "canary: no data",
+        "canary: it has baked, and a guardrail that gates the step says nothing about its units",
+        lambda o: _in_step(o) and bool(o.unmeasured),
+    ),
+    Row(
+        "canary: next step",
+        "canary: done, another step comes",
+        lambda o: _in_step(o) and o.further_steps > 0,
+        "advance",
+    ),
+    Row("canary: done", "canary: done, another stage comes", lambda o: _in_step(o) and o.further_stages > 0, "advance"),
+    Row("ship: promote", "last stage: `ship`, `then: promote`", lambda o: _ships(o) and o.then == "promote", "promote"),
+    Row(
+        "ship: asked", "last stage: `ship`, `then: ask`, asked already", lambda o: _ships(o) and o.status == "proposed"
+    ),
+    Row("ship: ask", "last stage: `ship`, `then: ask`", lambda o: _ships(o) and o.then == "ask", "propose"),
     Row(
         "time is up",
-        "test: it has run `at_most`, or as long as `log.keep` keeps its first rows, and nothing shipped",
+        "test: it or the release has run `at_most`, or as long as `log.keep` keeps its first rows, and nothing shipped",
         _time_is_up,
         "conclude",
     ),
-    Row(
-        "no longer ships", "test: asked, but it does not ship any more", lambda o: o.status == "proposed", "reconsider"
-    ),
-    Row("ship: nothing", "test: `ship`, `then: nothing`", _ships),
+    Row("no longer ships", "asked, but it does not ship any more", lambda o: o.status == "proposed", "reconsider"),
+    Row("ship: nothing", "last stage: `ship`, `then: nothing`", _ships),
     Row("too early", "test: it has not run `at_least`", lambda o: o.stage_seconds < o.at_least),
     Row("withheld", "test: the recommendation is `withheld`", lambda o: o.recommendation == "withheld"),
-    Row("no difference", "test: the recommendation is `no-difference`", lambda o: o.recommendation == "no-difference"),
+    Row(
+        "no difference",
+        "last stage: the recommendation is `no-difference`",
+        lambda o: o.recommendation == "no-difference",
+    ),
     Row("wait", "otherwise", lambda _: True),
 )
 """What becomes of a release: the first row that applies."""

@@ -49,13 +49,15 @@ def entry_of(observed: Observed, decision: Decided) -> AuditEntry:
     doing = ", ".join(action.kind for action in decision.actions) or "wait"
     because = f" ({', '.join(observed.because)})" if observed.because else ""
     trouble = f": {observed.trouble}" if observed.trouble else ""
+    missing = f": {', '.join(observed.unmeasured)}" if decision.row == "canary: no data" else ""
+    shut = f": {observed.closed}" if decision.row == "closed" else ""
     return AuditEntry(
         deployment=observed.deployment,
         at=observed.at,
         action=DECIDED,
         actor=LOOP,
         why=decision.row,
-        sentence=f"Decided to {doing}: {decision.row}{because}{trouble}.",
+        sentence=f"Decided to {doing}: {decision.row}{because}{trouble}{missing}{shut}.",
         revision=observed.revision,
         release=observed.release,
         observed=msgspec.json.encode(observed).decode(),

@@ -145,7 +145,7 @@ class Loop:
     def _look_after(self, spec: Deployment, state: DeploymentState, now: int) -> None:
         """Observe, decide, act."""
         run, judgement, trouble = state.open_run, None, ""
-        if run is not None:
+        if run is not None and run.status != "pending":
             if now < self._judge_at.get(run.id, 0):
                 return
             judgement, trouble = self._judge(spec, run, now)
@@ -236,6 +236,8 @@ class Loop:
     def _act(self, observed: Observed, action: Action) -> Done:
         who = Who(LOOP, action.why)
         deployment, stands = observed.deployment, observed.alias_stands or 0
+        if action.kind == "rollback":
+            return perform.rollback(self._site, deployment, who, observed.evidence)
         if action.kind == "tell-alias":
             return perform.tell_alias(self._site, deployment, who, stands)
         if action.kind == "follow-alias":
@@ -257,7 +259,8 @@ class Loop:
 
 
 _PLAIN: dict[str, Callable[[Site, str, Who], Done]] = {
-    "rollback": perform.rollback,
+    "begin": perform.begin,
+    "bake": perform.bake,
     "advance": perform.advance,
     "promote": perform.promote,
     "propose": perform.propose,

@@ -4,11 +4,12 @@ from typing import Protocol
 
 import msgspec
 
-from seatrial.control.transitions import abandoned, in_stage, with_phase
+from seatrial.control.transitions import abandoned, in_stage, share_of, with_phase
 from seatrial.releases.records import DeploymentState
-from seatrial.releases.run import ReleaseRun
+from seatrial.releases.run import ReleaseRun, RunStatus
 from seatrial.routing.snapshot import Slot
-from seatrial.spec.deployment import Deployment, ReleaseSpec, ShadowStage, TestStage
+from seatrial.spec.calendar import closed
+from seatrial.spec.deployment import CanaryStage, Deployment, ReleaseSpec, ShadowStage, Stage
 from seatrial.spec.errors import BadInput
 
 _WINDOWS = ("kind", "outcome", "value", "numerator", "denominator", "within", "grace", "want", "cap")
@@ -122,16 +123,23 @@ def _begin(spec: Deployment, release: ReleaseSpec, challenger: Slot, draft: Depl
         plan_units=release.method.plan_units,
         started_at=moment.now,
     )
-    state = in_stage(spec, draft, run, 0, moment.now, moment.revision)
+    shut = closed(release.calendar, moment.now)
     stages = ", then ".join(_stage(stage) for stage in release.stages)
     begins = f"a release of {run.challenger_version} against {run.champion_version} begins in `{run.entry}`: {stages}."
     changes = [begins]
+    if shut:
+        state = msgspec.structs.replace(draft, run=msgspec.structs.replace(run, status="pending"))
+        changes.append(f"it waits to begin, because the calendar is closed ({shut}).")
+    else:
+        state = in_stage(spec, draft, run, 0, moment.now, moment.revision)
     if draft.open_run is not None:
         changes.insert(0, f"the release of {draft.open_run.challenger_version} ends, because another begins.")
     return NextRun(state=state, changes=tuple(changes), begins=True)
 
 
-def _stage(stage: ShadowStage | TestStage) -> str:
+def _stage(stage: Stage) -> str:
+    if isinstance(stage, CanaryStage):
+        return f"{', '.join(f'{100 * step:.4g}%' for step in stage.steps)} of the units as a canary"
     what = "of the requests in shadow" if isinstance(stage, ShadowStage) else "of the units in a test"
     return f"{stage.share:.4g} {what}" if stage.share > 1 else f"{100 * stage.share:.4g}% {what}"
 
@@ -153,11 +161,20 @@ def _go_on(
     marks = edits(old, spec)
     edited = tuple(dict.fromkeys((*run.edited, *marks)))
     changed = msgspec.structs.replace(run, stage_index=index, edited=edited)
-    stage = release.stages[index]
-    if isinstance(stage, TestStage) and run.phase is not None and run.phase.arms[-1].weight != stage.share:
-        changed = with_phase(changed, stage.share, moment.now, moment.revision)
+    changed = _reweighed(changed, release.stages[index], moment)
     notes = tuple(f"`{name}` is edited while the release runs: {_effect(name, run)}" for name in marks)
     return NextRun(state=msgspec.structs.replace(draft, run=changed), notes=notes)
+
+
+def _reweighed(run: ReleaseRun, stage: Stage, moment: Moment) -> ReleaseRun:
+    """The same release with the share that the file gives its stage or step now: another phase, where it differs."""
+    if isinstance(stage, CanaryStage):
+        run = msgspec.structs.replace(run, step=min(run.step, len(stage.steps) - 1))
+    share = share_of(stage, run.step)
+    if share is None or run.phase is None or run.phase.arms[-1].weight == share:
+        return run
+    again: RunStatus = "running" if run.status in ("baking", "proposed") else run.status
+    return with_phase(msgspec.structs.replace(run, status=again), share, moment.now, moment.revision)
 
 
 def _effect(name: str, run: ReleaseRun) -> str:

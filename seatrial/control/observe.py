@@ -4,11 +4,13 @@ from collections.abc import Callable
 
 from seatrial.control.decide import Observed
 from seatrial.control.resolve import Registry
+from seatrial.experiments.gates import unmeasured
 from seatrial.experiments.judgement import Judgement
 from seatrial.experiments.shadow import failures_tolerated
 from seatrial.releases.records import DeploymentState
 from seatrial.releases.run import ReleaseRun
-from seatrial.spec.deployment import Deployment, ReleaseSpec, ShadowStage
+from seatrial.spec.calendar import closed
+from seatrial.spec.deployment import CanaryStage, Deployment, ReleaseSpec, ShadowStage, Stage, TestStage
 from seatrial.spec.errors import SeatrialError
 
 _SECOND = 1_000_000
@@ -54,18 +56,45 @@ def _release(spec: Deployment, run: ReleaseRun, now: int, judgement: Judgement |
     assert release is not None
     stage = release.stages[run.stage_index]
     is_shadow = isinstance(stage, ShadowStage)
+    step = _step(stage, run, now) if isinstance(stage, CanaryStage) else {}
     return {
+        **step,
+        "release_seconds": max(0.0, (now - run.started_at) / _SECOND),
+        "release_at_most": release.at_most,
+        "closed": closed(release.calendar, now),
         "release": run.id,
         "status": run.status,
         "stage": run.stage,
         "further_stages": len(release.stages) - run.stage_index - 1,
         "stage_seconds": max(0.0, (now - run.stage_started_at) / _SECOND),
-        "at_least": (stage.duration or 0.0) if isinstance(stage, ShadowStage) else stage.at_least,
-        "at_most": None if isinstance(stage, ShadowStage) else stage.at_most or _while_kept(spec, run),
+        "at_least": _at_least(stage),
+        "at_most": None if is_shadow else (isinstance(stage, TestStage) and stage.at_most) or _while_kept(spec, run),
         "minimum_pairs": stage.minimum_pairs if isinstance(stage, ShadowStage) else 0,
         "then": release.then,
         **(_judged(release, judgement, is_shadow) if judgement is not None else {}),
+        **(_gated(spec, stage, run, judgement) if isinstance(stage, CanaryStage) and judgement is not None else {}),
     }
+
+
+def _at_least(stage: Stage) -> float:
+    if isinstance(stage, ShadowStage):
+        return stage.duration or 0.0
+    return stage.at_least if isinstance(stage, TestStage) else 0.0
+
+
+def _step(stage: CanaryStage, run: ReleaseRun, now: int) -> dict[str, object]:
+    began = run.phase.started_at if run.phase is not None else now
+    return {
+        "step": run.step,
+        "further_steps": max(0, len(stage.steps) - run.step - 1),
+        "step_seconds": max(0.0, (now - began) / _SECOND),
+        "bake": stage.bake,
+        "minimum_units": stage.minimum_units,
+    }
+
+
+def _gated(spec: Deployment, stage: CanaryStage, run: ReleaseRun, judgement: Judgement) -> dict[str, object]:
+    return {"fresh": judgement.fresh, "unmeasured": unmeasured(spec, stage, run, judgement)}
 
 
 def _while_kept(spec: Deployment, run: ReleaseRun) -> float:
@@ -80,6 +109,9 @@ def _judged(release: ReleaseSpec, judgement: Judgement, is_shadow: bool) -> dict
     return {
         "recommendation": judgement.recommendation,
         "because": judgement.because,
+        "evidence": tuple(m.sentence for m in judgement.metrics if m.name in judgement.because)
+        if judgement.recommendation == "stop"
+        else (),
         "worse_guardrails": tuple(
             metric.name for metric in judgement.metrics if metric.part == "guardrail" and metric.verdict.word == "worse"
         ),

@@ -4,7 +4,7 @@ Every function takes the deployment's lock, finishes what a killed process left,
 asking for what no longer makes sense is a Conflict, not a second swap.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -14,16 +14,22 @@ from seatrial.control.site import Site
 from seatrial.control.snapshots import routing_snapshot
 from seatrial.control.transitions import (
     advanced,
+    baking,
+    begun,
     concluded,
+    failed,
     followed,
+    moved,
     promoted,
     quarantined,
+    refused,
     rolled_back,
     with_alias,
-    with_status,
     without_previous,
 )
+from seatrial.releases.publication import PreparationFailed
 from seatrial.releases.records import AuditEntry, DeploymentState
+from seatrial.releases.run import ReleaseRun
 from seatrial.routing.snapshot import Slot
 from seatrial.spec.deployment import Deployment
 from seatrial.spec.errors import Conflict
@@ -150,14 +156,14 @@ def _challenger(spec: Deployment, state: DeploymentState) -> str:
     )
 
 
-def rollback(site: Site, deployment: str, who: Who) -> Done:
-    """Back to what was in command: one swap to a version that is still loaded."""
+def rollback(site: Site, deployment: str, who: Who, evidence: Sequence[str] = ()) -> Done:
+    """Back to what was in command: one swap to a version that is still loaded; ``evidence`` is kept in the audit."""
 
     def work(spec: Deployment, state: DeploymentState, _revision: int) -> Step:
         after = rolled_back(spec, state, site.clock())
         if state.open_run is not None:
             gone, stays = state.open_run.challenger_version, state.open_run.champion_version
-            return Step(after, True, f"{gone} was taken out; {stays} stays in command alone.")
+            return Step(after, True, " ".join([f"{gone} was taken out; {stays} stays in command alone.", *evidence]))
         assert state.previous is not None
         back = state.previous.slot.model_version
         return Step(after, True, f"{back} took command back from {state.previous.replaced}.")
@@ -182,11 +188,11 @@ def pause(site: Site, deployment: str, who: Who) -> Done:
     """The loop leaves the release alone, weights as they are, until it is resumed."""
 
     def work(_spec: Deployment, state: DeploymentState, _revision: int) -> Step:
-        after = with_status(state, "paused")
         run = state.open_run
-        assert run is not None
-        if run.status == "paused":
+        if run is not None and run.status == "paused":
             raise Conflict(f"the release of {run.challenger_version} is paused already.")
+        after = moved(state, "pause")
+        assert run is not None
         return Step(after, False, f"The release of {run.challenger_version} is paused; its traffic stays as it is.")
 
     return perform(site, deployment, "pause", who, work)
@@ -196,11 +202,11 @@ def resume(site: Site, deployment: str, who: Who) -> Done:
     """The loop looks after the release again."""
 
     def work(_spec: Deployment, state: DeploymentState, _revision: int) -> Step:
-        after = with_status(state, "running")
         run = state.open_run
-        assert run is not None
-        if run.status != "paused":
+        if run is not None and run.status != "paused":
             raise Conflict(f"the release of {run.challenger_version} is not paused.")
+        after = moved(state, "resume")
+        assert run is not None
         return Step(after, False, f"The release of {run.challenger_version} goes on.")
 
     return perform(site, deployment, "resume", who, work)
@@ -213,24 +219,74 @@ def advance(site: Site, deployment: str, who: Who) -> Done:
         after = advanced(spec, state, site.clock(), revision)
         run = after.open_run
         assert run is not None
-        share = f" with {100 * run.phase.arms[-1].weight:.4g}% of the units" if run.phase is not None else ""
-        return Step(after, True, f"{run.challenger_version} enters its {run.stage} stage{share}.")
+        return Step(after, True, f"{run.challenger_version} enters {_where(run)}.")
 
     return perform(site, deployment, "advance", who, work)
+
+
+def _where(run: ReleaseRun) -> str:
+    """Its stage, step and share, in words."""
+    stage = f"step {run.step + 1} of its canary stage" if run.stage == "canary" else f"its {run.stage} stage"
+    share = f" with {100 * run.phase.arms[-1].weight:.4g}% of the units" if run.phase is not None else ""
+    return stage + share
+
+
+def begin(site: Site, deployment: str, who: Who) -> Done:
+    """A release that waited for the calendar begins; when a worker cannot load its version, it has failed.
+
+    Raises:
+        PreparationFailed: A worker could not; the release is ``failed`` and its version refused.
+    """
+
+    def work(spec: Deployment, state: DeploymentState, revision: int) -> Step:
+        after = begun(spec, state, site.clock(), revision)
+        run = after.open_run
+        assert run is not None
+        return Step(after, True, f"The release of {run.challenger_version} begins: it enters {_where(run)}.")
+
+    try:
+        return perform(site, deployment, "begin", who, work)
+    except PreparationFailed as error:
+        _fail(site, deployment, Who(who.actor, error.reason))
+        raise
+
+
+def _fail(site: Site, deployment: str, who: Who) -> Done:
+    def work(_spec: Deployment, state: DeploymentState, _revision: int) -> Step:
+        run = state.open_run
+        after = failed(state, site.clock())
+        assert run is not None
+        return Step(
+            after,
+            False,
+            f"The release of {run.challenger_version} failed before it had traffic, because a worker could not load "
+            f"it: {who.why}",
+        )
+
+    return perform(site, deployment, "fail", who, work)
+
+
+def bake(site: Site, deployment: str, who: Who) -> Done:
+    """The canary step has its units."""
+
+    def work(_spec: Deployment, state: DeploymentState, _revision: int) -> Step:
+        after = baking(state)
+        assert after.run is not None
+        return Step(after, False, f"{after.run.challenger_version} has its units in {_where(after.run)}, and bakes.")
+
+    return perform(site, deployment, "bake", who, work)
 
 
 def conclude(site: Site, deployment: str, who: Who) -> Done:
     """The release ends without an answer, and the champion keeps command."""
 
-    def work(_spec: Deployment, state: DeploymentState, _revision: int) -> Step:
-        after = concluded(state, site.clock())
+    def work(spec: Deployment, state: DeploymentState, _revision: int) -> Step:
+        goes = spec.release is not None and spec.release.if_inconclusive == "roll-back"
+        after = (refused if goes else concluded)(state, site.clock())
         run = state.open_run
         assert run is not None
-        return Step(
-            after,
-            True,
-            f"The release of {run.challenger_version} ended inconclusive; {run.champion_version} keeps command.",
-        )
+        sentence = f"The release of {run.challenger_version} ended inconclusive; {run.champion_version} keeps command"
+        return Step(after, True, f"{sentence}, and {run.challenger_version} was taken out." if goes else f"{sentence}.")
 
     return perform(site, deployment, "conclude", who, work)
 
@@ -239,7 +295,7 @@ def propose(site: Site, deployment: str, who: Who) -> Done:
     """A person is asked to promote."""
 
     def work(_spec: Deployment, state: DeploymentState, _revision: int) -> Step:
-        after = with_status(state, "proposed")
+        after = moved(state, "propose")
         assert after.run is not None
         return Step(
             after,
@@ -254,7 +310,7 @@ def reconsider(site: Site, deployment: str, who: Who) -> Done:
     """A person was asked to promote, but the evidence does not say so any more."""
 
     def work(_spec: Deployment, state: DeploymentState, _revision: int) -> Step:
-        after = with_status(state, "running")
+        after = moved(state, "reconsider")
         assert after.run is not None
         return Step(after, False, f"{after.run.challenger_version} is not ready to take command any more.")
 

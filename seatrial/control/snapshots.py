@@ -26,11 +26,11 @@ from seatrial.routing.snapshot import (
     Slot,
     Snapshot,
     Transform,
+    features_of,
 )
 from seatrial.spec.deployment import Deployment, EntrySpec, LogSpec, OutcomeSpec, ShadowStage, VariantSpec
 from seatrial.spec.errors import BadInput
 from seatrial.spec.outcome_shapes import OutcomeField, OutcomeShape
-from seatrial.spec.signature import Feature
 
 UNSAID_KINDS = frozenset({"text", "list", "embedding"})
 """Kinds that ``log: {features: all}`` leaves out: they are logged when the file names them."""
@@ -43,11 +43,13 @@ def routing_snapshot(spec: Deployment, state: DeploymentState) -> Snapshot:
         spec: The deployment file in force.
         state: What came of it: a slot for every variant that is not empty.
 
+    What the file names and no version takes is left out; a file that does is refused when it is applied.
+
     Raises:
-        BadInput: ``log`` names a feature that no version has; a rule does not go with the versions; or no version takes
-            what the transform gives.
+        BadInput: A rule does not go with the versions.
     """
-    slots = tuple(_slot(spec, pin) for pin in state.pins if pin.slot is not None)
+    waits = state.open_run.challenger if state.open_run is not None and state.open_run.status == "pending" else None
+    slots = tuple(_slot(spec, pin) for pin in state.pins if pin.slot is not None and pin.variant != waits)
     transform = transform_of(spec, state.transform, slots)
     rules = conditions(spec, rule_names(spec, slots, transform))
     command = next(slot for slot in slots if slot.variant == spec.default)
@@ -69,7 +71,7 @@ def routing_snapshot(spec: Deployment, state: DeploymentState) -> Snapshot:
         shadows=_shadows(spec, state.open_run),
         outcomes=tuple(spec.outcomes),
         outcome_shapes=tuple(_shape(name, outcome, slots) for name, outcome in spec.outcomes.items()),
-        log=log_policy(spec.log, slots),
+        log=_log_policy(spec.log, slots),
     )
 
 
@@ -115,7 +117,7 @@ def _entry(entry: EntrySpec, when: Expression | None, spec: Deployment, state: D
             when=when,
             arms=run.phase.arms,
             salt=run.salt,
-            reason="split",
+            reason="canary" if run.stage == "canary" else "split",
             release=run.id,
             phase=run.phase.number,
         )
@@ -137,7 +139,7 @@ def _heir(variant: str, state: DeploymentState) -> str:
 
 
 def _shadows(spec: Deployment, run: ReleaseRun | None) -> tuple[Shadow, ...]:
-    if run is None or run.stage != "shadow" or spec.release is None:
+    if run is None or run.status == "pending" or run.stage != "shadow" or spec.release is None:
         return ()
     stage = spec.release.stages[run.stage_index]
     assert isinstance(stage, ShadowStage)
@@ -151,24 +153,30 @@ def _shape(name: str, outcome: OutcomeSpec, slots: tuple[Slot, ...]) -> OutcomeS
     return OutcomeShape(name=name, fields=fields, label=outcome.label, kinds=kinds)
 
 
-def log_policy(log: LogSpec, slots: tuple[Slot, ...]) -> LogPolicy:
-    """``log`` with its features named; raises BadInput for one that no version has."""
-    features: dict[str, Feature] = {}
-    for slot in slots:
-        for feature in slot.signature.features:
-            features.setdefault(feature.name, feature)
+def check_log(log: LogSpec, slots: Sequence[Slot]) -> None:
+    """Refuse, when a file is applied, a ``log`` that names a feature which no version takes; raises BadInput."""
+    features = features_of(slots)
+    named = {"log.features": log.features if not isinstance(log.features, str) else (), "log.redact": log.redact}
+    for where, names in named.items():
+        for name in map(_bare, names):
+            if name not in features:
+                raise BadInput(
+                    f"`{where}` names {name!r}, which no version takes; the features are {', '.join(features)}."
+                )
+
+
+def _log_policy(log: LogSpec, slots: Sequence[Slot]) -> LogPolicy:
+    """``log`` with its features named; a version that was rolled back may have taken one along."""
+    features = features_of(slots)
     if log.features == "all":
         named = tuple(name for name, feature in features.items() if feature.kind not in UNSAID_KINDS)
     elif log.features == "none":
         named = ()
     else:
-        named = tuple(_known(name, features, "log.features") for name in log.features)
-    redact = tuple(_known(name, features, "log.redact") for name in log.redact)
+        named = tuple(name for name in map(_bare, log.features) if name in features)
+    redact = tuple(name for name in map(_bare, log.redact) if name in features)
     return LogPolicy(features=named, redact=redact, sample=log.sample)
 
 
-def _known(name: str, features: dict[str, Feature], where: str) -> str:
-    bare = name.removeprefix("features.")
-    if bare not in features:
-        raise BadInput(f"`{where}` names {bare!r}, which no version takes; the features are {', '.join(features)}.")
-    return bare
+def _bare(name: str) -> str:
+    return name.removeprefix("features.")

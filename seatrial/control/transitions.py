@@ -8,8 +8,9 @@ import msgspec
 
 from seatrial.releases.records import AliasMove, DeploymentState, Pin, Previous
 from seatrial.releases.run import Phase, ReleaseRun, RunStatus
+from seatrial.releases.states import Event, after, check_move, state_of
 from seatrial.routing.snapshot import Arm, Slot
-from seatrial.spec.deployment import Deployment, TestStage
+from seatrial.spec.deployment import CanaryStage, Deployment, Stage, TestStage
 from seatrial.spec.errors import Conflict
 
 PREVIOUS = "previous"
@@ -30,7 +31,7 @@ def promoted(spec: Deployment, state: DeploymentState, variant: str, now: int) -
     old, new = state.slot(spec.default), state.slot(variant)
     if variant == spec.default or new is None or old is None:
         raise Conflict(f"{_empty(state, variant)}, so there is nothing to promote in {state.deployment!r}.")
-    run = state.run if state.run is not None and state.run.challenger == variant else None
+    run = state.run if state.run is not None and _is_of(state.run, new) else None
     pins = _with_slot(state.pins, spec.default, msgspec.structs.replace(new, variant=spec.default))
     return _next(
         state,
@@ -40,6 +41,12 @@ def promoted(spec: Deployment, state: DeploymentState, variant: str, now: int) -
         alias_due=_alias_to(state, new),
         rolled_back=tuple(v for v in state.rolled_back if v != new.model_version),
     )
+
+
+def _is_of(run: ReleaseRun, new: Slot) -> bool:
+    """Whether ``run`` is the release that brings ``new`` to command."""
+    may = "promoted" in after(run.state, "promote")
+    return may and (run.challenger, run.challenger_version) == (new.variant, new.model_version)
 
 
 def rolled_back(spec: Deployment, state: DeploymentState, now: int) -> DeploymentState:
@@ -99,9 +106,49 @@ def advanced(spec: Deployment, state: DeploymentState, now: int, revision: int) 
         Conflict: no release is under way, or it is in its last stage.
     """
     run = state.open_run
-    if run is None or spec.release is None or run.stage_index + 1 >= len(spec.release.stages):
+    if run is None or spec.release is None:
+        raise Conflict(f"deployment {state.deployment!r} has no release under way.")
+    stage = spec.release.stages[run.stage_index]
+    if isinstance(stage, CanaryStage) and run.step + 1 < len(stage.steps):
+        changed = msgspec.structs.replace(run, step=run.step + 1, status="running")
+        check_move(run.state, "advance", changed.state)
+        return _next(state, run=with_phase(changed, stage.steps[changed.step], now, revision))
+    if run.stage_index + 1 >= len(spec.release.stages):
         raise Conflict(f"deployment {state.deployment!r} has no release with a further stage.")
-    return in_stage(spec, _next(state), run, run.stage_index + 1, now, revision)
+    entered = in_stage(spec, _next(state), run, run.stage_index + 1, now, revision)
+    assert entered.run is not None
+    check_move(run.state, "advance", entered.run.state)
+    return entered
+
+
+def begun(spec: Deployment, state: DeploymentState, now: int, revision: int) -> DeploymentState:
+    """A release that waited for the calendar enters its first stage.
+
+    Raises:
+        Conflict: no release is pending.
+    """
+    run = state.open_run
+    if run is None or run.status != "pending":
+        raise Conflict(f"deployment {state.deployment!r} has no release that waits to begin.")
+    started = msgspec.structs.replace(run, status="running", started_at=now)
+    return in_stage(spec, _next(state), started, 0, now, revision)
+
+
+def failed(state: DeploymentState, now: int) -> DeploymentState:
+    """The version of a pending release could not be loaded: it is refused until somebody says retry."""
+    run = state.open_run
+    if run is None or run.status != "pending":
+        raise Conflict(f"deployment {state.deployment!r} has no release that waits to begin.")
+    check_move("warming", "refuse", "failed")
+    pins = _emptied(state.pins, run.challenger, "rolled back", heir=run.champion)
+    return _next(state, pins=pins, run=_ended(run, "failed", now), rolled_back=_with(state, run.challenger_version))
+
+
+def baking(state: DeploymentState) -> DeploymentState:
+    """The canary step has its units; it bakes."""
+    run = _open(state)
+    check_move(run.state, "bake", "baking")
+    return _next(state, run=msgspec.structs.replace(run, status="baking"))
 
 
 def in_stage(
@@ -110,12 +157,22 @@ def in_stage(
     """``state`` with ``run`` at the stage ``index``, begun now."""
     assert spec.release is not None
     stage = spec.release.stages[index]
-    run = msgspec.structs.replace(run, stage=stage.kind, stage_index=index, stage_started_at=now)
-    if isinstance(stage, TestStage):
-        run = with_phase(run, stage.share, now, revision)
+    run = msgspec.structs.replace(
+        run, stage=stage.kind, stage_index=index, stage_started_at=now, step=0, status="running"
+    )
+    share = share_of(stage, 0)
+    if share is not None:
+        run = with_phase(run, share, now, revision)
         salts = {**state.salts, run.entry: run.salt}  # kept when the release is over: ending it moves nobody twice
         state = msgspec.structs.replace(state, salts=salts)
     return msgspec.structs.replace(state, run=run)
+
+
+def share_of(stage: Stage, step: int) -> float | None:
+    """The challenger's share of the entry in a stage and step; None in shadow, where it has none."""
+    if isinstance(stage, CanaryStage):
+        return stage.steps[min(step, len(stage.steps) - 1)]
+    return stage.share if isinstance(stage, TestStage) else None
 
 
 def with_phase(run: ReleaseRun, share: float, now: int, revision: int) -> ReleaseRun:
@@ -131,9 +188,34 @@ def concluded(state: DeploymentState, now: int) -> DeploymentState:
     return _next(state, run=_ended(_open(state), "inconclusive", now))
 
 
-def with_status(state: DeploymentState, status: RunStatus) -> DeploymentState:
-    """The release under way is paused, resumed or proposed; weights stay as they are."""
-    return _next(state, run=msgspec.structs.replace(_open(state), status=status))
+def refused(state: DeploymentState, now: int) -> DeploymentState:
+    """The same where the file says ``if_inconclusive: roll-back``: the version goes, and is refused until retry."""
+    run = _open(state)
+    pins = _emptied(state.pins, run.challenger, "rolled back", heir=run.champion)
+    return _next(
+        state, pins=pins, run=_ended(run, "inconclusive", now), rolled_back=_with(state, run.challenger_version)
+    )
+
+
+_STATUS: dict[str, RunStatus] = {
+    "pause": "paused",
+    "resume": "running",
+    "propose": "proposed",
+    "reconsider": "running",
+}
+"""The status that each move without new weights leads to."""
+
+
+def moved(state: DeploymentState, event: Event) -> DeploymentState:
+    """The release under way is paused, resumed, proposed or taken back; weights stay as they are.
+
+    Raises:
+        Conflict: it is in no state for that.
+    """
+    run = _open(state)
+    status = _STATUS[event]
+    check_move(run.state, event, state_of(status, run.stage))
+    return _next(state, run=msgspec.structs.replace(run, status=status))
 
 
 def with_caps(state: DeploymentState, caps: dict[str, float]) -> DeploymentState:
@@ -197,7 +279,20 @@ def _next(state: DeploymentState, **changes: object) -> DeploymentState:
 
 
 def _ended(run: ReleaseRun | None, status: RunStatus, now: int) -> ReleaseRun | None:
-    return None if run is None else msgspec.structs.replace(run, status=status, ended_at=now)
+    if run is None:
+        return None
+    if status in _ENDS:
+        check_move(run.state, _ENDS[status], state_of(status, run.stage))
+    return msgspec.structs.replace(run, status=status, ended_at=now)
+
+
+_ENDS: dict[str, Event] = {
+    "promoted": "promote",
+    "rolled-back": "roll back",
+    "inconclusive": "conclude",
+    "abandoned": "abandon",
+}
+"""The move that ends a release with a status."""
 
 
 def _was_promoted(state: DeploymentState) -> bool:

@@ -113,6 +113,7 @@ def _conclude(deployment: Deployment, run: ReleaseRun, now: int, found: _Found) 
         exposed={
             variant: int(np.count_nonzero(found.units.variant == variant)) for variant in (run.champion, run.challenger)
         },
+        fresh=fresh_units(found.units).get(run.phase.number, {}).get(run.challenger, 0) if run.phase else 0,
         left_out=found.rows.left_out,
         caps=found.caps,
         edited=run.edited,

@@ -156,6 +156,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
         metrics: The primary first, then guardrails, then the others.
         checks: Checks of trust.
         exposed: Units of the two arms by variant, before any exclusion.
+        fresh: Units of the challenger first exposed in the present phase, before any exclusion.
         left_out: Rows that are no evidence, by reason.
         caps: Every number that was fixed before the first look; store it with the release.
         edited: What was edited while the release ran.
@@ -178,6 +179,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     metrics: tuple[MetricJudgement, ...] = ()
     checks: tuple[Check, ...] = ()
     exposed: dict[str, int] = {}
+    fresh: int = 0
     left_out: dict[str, int] = {}
     caps: dict[str, float] = {}
     edited: tuple[str, ...] = ()

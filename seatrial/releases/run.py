@@ -4,12 +4,24 @@ from typing import Literal
 
 import msgspec
 
+from seatrial.releases.states import StateName, state_of
 from seatrial.routing.snapshot import Arm
 
-StageKind = Literal["shadow", "test"]
-RunStatus = Literal["running", "paused", "proposed", "promoted", "rolled-back", "inconclusive", "abandoned"]
+StageKind = Literal["shadow", "canary", "test"]
+RunStatus = Literal[
+    "pending",
+    "running",
+    "baking",
+    "paused",
+    "proposed",
+    "promoted",
+    "rolled-back",
+    "inconclusive",
+    "failed",
+    "abandoned",
+]
 
-OPEN: frozenset[str] = frozenset({"running", "paused", "proposed"})
+OPEN: frozenset[str] = frozenset({"pending", "running", "baking", "paused", "proposed"})
 """Statuses in which the release still owns its entry's weights."""
 
 
@@ -44,11 +56,13 @@ class ReleaseRun(msgspec.Struct, frozen=True, kw_only=True):
         stage: What the present stage is.
         stage_index: Its position in the file's ``stages``, from 0.
         stage_started_at: When it began, microseconds since 1970 UTC.
-        phases: Periods of constant weights in which units were exposed (``test`` stages); none in ``shadow``.
+        step: Of a ``canary`` stage, the position in its ``steps``, from 0.
+        phases: Periods of constant weights in which units were exposed (``canary`` and ``test``); none in ``shadow``.
         alpha: Error rate of the primary's sequence, fixed when the release began.
         plan_units: Units for which the sequences are tightest, fixed likewise.
         caps: Outlier cap by metric, fixed before the first look.
-        status: ``running``, ``paused`` (by hand), ``proposed`` (a person is asked to promote), or how it ended.
+        status: ``pending`` (the calendar is closed), ``running``, ``baking`` (a canary step that has its units),
+            ``paused`` (by hand), ``proposed`` (a person is asked to promote), or how it ended.
         edited: What of ``primary``, ``alpha``, margins or windows was edited while it ran; marked in later verdicts.
         started_at: Microseconds since 1970 UTC.
         ended_at: Likewise, or None while it is open.
@@ -65,6 +79,7 @@ class ReleaseRun(msgspec.Struct, frozen=True, kw_only=True):
     stage: StageKind
     stage_index: int = 0
     stage_started_at: int
+    step: int = 0
     phases: tuple[Phase, ...] = ()
     alpha: float = 0.05
     plan_units: int = 5000
@@ -78,6 +93,11 @@ class ReleaseRun(msgspec.Struct, frozen=True, kw_only=True):
     def open(self) -> bool:
         """Whether the release still owns its entry's weights."""
         return self.status in OPEN
+
+    @property
+    def state(self) -> StateName:
+        """Where it stands, in the words of ``releases.states``."""
+        return state_of(self.status, self.stage)
 
     @property
     def phase(self) -> Phase | None:

@@ -3,13 +3,14 @@
 Control writes it, gateways read it; a row of the ledger carries its ``revision``, so the past can be explained.
 """
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
 
 from seatrial.routing.rules.expression import Expression
 from seatrial.spec.outcome_shapes import OutcomeShape
-from seatrial.spec.signature import Signature, Task
+from seatrial.spec.signature import Feature, Signature, Task
 
 Combine = Literal["mean", "vote", "weights"]
 Device = Literal["cpu", "cuda", "tensorrt", "openvino"]
@@ -260,3 +261,12 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     def shape(self, outcome: str) -> OutcomeShape | None:
         """What an outcome may carry; None: anything."""
         return next((shape for shape in self.outcome_shapes if shape.name == outcome), None)
+
+
+def features_of(slots: Iterable[Slot]) -> dict[str, Feature]:
+    """Every feature that a version takes; of several of a name the first."""
+    found: dict[str, Feature] = {}
+    for slot in slots:
+        for feature in slot.signature.features:
+            found.setdefault(feature.name, feature)
+    return found

@@ -3,6 +3,7 @@
 from typing import Any
 
 from seatrial.spec import deployment as model
+from seatrial.spec.calendar import Calendar
 from seatrial.spec.units import Amount
 
 Values = dict[str, Any]
@@ -60,8 +61,11 @@ def _stage(values: Values) -> Values:
 
 def _release(values: Values) -> Values:
     primary = values["primary"]
+    made = dict(values)
+    if "calendar" in made:
+        made["calendar"] = Calendar(**{key: tuple(parts) for key, parts in made["calendar"].items()})
     return {
-        **values,
+        **made,
         "stages": tuple(_stage(stage) for stage in values["stages"]),
         "primary": {**primary, "minimum_effect": _margin(primary["minimum_effect"])},
         "guardrails": {name: _margin(margin) for name, margin in values.get("guardrails", {}).items()},

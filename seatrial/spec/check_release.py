@@ -1,5 +1,6 @@
 """Checks of a release: its challenger, its entry, its stages, and margins in the unit of their metric."""
 
+from itertools import pairwise
 from typing import Any
 
 from seatrial.spec.check_metrics import BUILT_IN
@@ -101,16 +102,35 @@ def _stages(release: Values, found: Findings) -> None:
         if not isinstance(stage, dict) or len(stage) != 1:
             continue
         kind = next(iter(stage))
-        if kind not in ("shadow", "test"):
+        if kind not in _ORDER:
             continue
         path = f"release.stages[{position}]"
+        late = [other for other in kinds if kind in _ORDER[: _ORDER.index(other)]]
         if kind in kinds:
             found.add(path, kind, f"the stage `{kind}` stands twice; keep one")
-        elif kind == "shadow" and "test" in kinds:
-            found.add(path, kind, "the stage `shadow` stands after `test`; put it first")
+        elif late:
+            found.add(path, kind, f"the stage `{kind}` stands after `{late[0]}`; put it before")
         kinds.append(kind)
+        if kind == "canary" and isinstance(stage["canary"], dict):
+            _canary(stage["canary"], f"{path}.canary", found)
         if kind == "test" and isinstance(stage["test"], dict):
             _test(stage["test"], f"{path}.test", found)
+
+
+_ORDER = ("shadow", "canary", "test")
+
+
+def _canary(stage: Values, path: str, found: Findings) -> None:
+    steps = _list(stage, "steps")
+    if any(not isinstance(step, float) for step in steps):
+        return
+    if any(later <= earlier for earlier, later in pairwise(steps)):
+        shares = ", ".join(show_share(step) for step in steps)
+        found.add(f"{path}.steps", shares, f"the steps {shares} do not rise; write each larger than the one before")
+    for position, step in enumerate(steps):
+        if step > LARGEST_SHARE:
+            message = f"the step {show_share(step)} leaves too few units to compare with; write at most 95%"
+            found.add(f"{path}.steps[{position}]", show_share(step), message)
 
 
 def _test(stage: Values, path: str, found: Findings) -> None:

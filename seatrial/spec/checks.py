@@ -195,10 +195,18 @@ def _keep(values: Values, found: Findings) -> None:
                 return
 
 
+BAKE = 1800.0
+"""A canary's default ``bake``, seconds."""
+_LONG = (("shadow", "for"), ("test", "at_most"))
+
+
 def _lengths(stage: Any) -> list[float]:
     if not isinstance(stage, dict):
         return []
-    parts = [part(stage, kind, dict).get(key) for kind, key in (("shadow", "for"), ("test", "at_most"))]
+    parts = [part(stage, kind, dict).get(key) for kind, key in _LONG]
+    canary = part(stage, "canary", dict)
+    if canary and isinstance(canary.get("bake", BAKE), float):
+        parts.append(canary.get("bake", BAKE) * len(part(canary, "steps", list)))
     return [length for length in parts if isinstance(length, float)]
 
 

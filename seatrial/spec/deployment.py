@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from seatrial.spec.calendar import Calendar
 from seatrial.spec.signature import Task
 
 MetricKind = Literal["mean", "proportion", "ratio", "accuracy"]
@@ -175,6 +176,13 @@ class ShadowStage(Model):
     minimum_pairs: int = 100
 
 
+class CanaryStage(Model):
+    kind: Literal["canary"] = "canary"
+    steps: tuple[float, ...]
+    bake: float = 1800.0
+    minimum_units: int = 1000
+
+
 class TestStage(Model):
     __test__: ClassVar[bool] = False  # its name is a stage's, not a test case's
 
@@ -182,6 +190,9 @@ class TestStage(Model):
     share: float = 0.5
     at_least: float = 0.0
     at_most: float | None = None
+
+
+Stage = ShadowStage | CanaryStage | TestStage
 
 
 class Primary(Model):
@@ -198,12 +209,14 @@ class Method(Model):
 class ReleaseSpec(Model):
     of: str
     into: str
-    stages: tuple[ShadowStage | TestStage, ...]
+    stages: tuple[Stage, ...]
     primary: Primary
     method: Method = Method()
     guardrails: dict[str, Margin] = {}
     then: Literal["ask", "promote", "nothing"] = "ask"
-    if_inconclusive: Literal["keep-champion"] = "keep-champion"
+    at_most: float | None = None
+    if_inconclusive: Literal["keep-champion", "roll-back"] = "keep-champion"
+    calendar: Calendar = Calendar()
 
 
 class DataMonitor(Model):

@@ -5,6 +5,7 @@
 
 import re
 
+from seatrial.spec import release_grammar
 from seatrial.spec.check_metrics import BUILT_IN
 from seatrial.spec.events import EVENTS
 from seatrial.spec.features import FEATURE
@@ -37,7 +38,9 @@ SECTIONS: dict[str, Record] = {
     "release": RELEASE,
     "stages": STAGE,
     "shadow": SHADOW,
+    "canary": release_grammar.CANARY,
     "test": TEST,
+    "calendar": release_grammar.CALENDAR,
     "primary": PRIMARY,
     "method": METHOD,
     "monitors": MONITORS,

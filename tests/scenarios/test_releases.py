@@ -14,59 +14,13 @@ from seatrial.control.perform import Done, Who, pause, promote, resume, rollback
 from seatrial.experiments.checks import Losses
 from seatrial.releases.leadership import Leadership
 from seatrial.releases.records import Command
-from seatrial.releases.run import ReleaseRun
 from seatrial.spec.errors import Conflict, SeatrialError, Unavailable
-from tests.harbour import PLAIN, RELEASE, Harbour, World, gateway_worker
+from tests.harbour import PLAIN, RELEASE, gateway_worker
+from tests.scenarios.scene import Scene
 
 TEST_ONLY = RELEASE.replace("    - shadow: {share: 100%, for: 1d}\n", "")
 ASK = TEST_ONLY.replace("then: promote", "then: ask")
 ADA = Who("ada", "because")
-
-
-class Scene:
-    """A harbour, a world, and the loop between them."""
-
-    def __init__(self, home: Path) -> None:
-        self.harbour = Harbour(home)
-        self.world = World()
-        self.leadership = Leadership(home, self.harbour.url)
-        self.posted: list[bytes] = []
-        self.loop = self.another_loop()
-
-    def another_loop(self) -> Loop:
-        """As a process that has just been started."""
-        return Loop(self.harbour.site, self.world, self.leadership, post=self._post)
-
-    def _post(self, _address: str, body: bytes) -> int:
-        self.posted.append(body)
-        return 200
-
-    def step(self, *, days: float = 0, seconds: float = 0) -> None:
-        assert self.loop.step(self.harbour.clock.forward(days=days, seconds=seconds or 60))
-
-    @property
-    def run(self) -> ReleaseRun:
-        run = self.harbour.state.deployments.get("churn").run
-        assert run is not None
-        return run
-
-    def status(self) -> str:
-        return self.run.status
-
-    def stage(self) -> str:
-        return self.run.stage
-
-    @property
-    def events(self) -> list[str]:
-        return [alert.event for alert in self.harbour.state.alerts.of("churn")]
-
-    @property
-    def decisions(self) -> list[str]:
-        return [entry.why for entry in self.harbour.state.audit.of("churn", action="decide")]
-
-    def close(self) -> None:
-        self.leadership.release()
-        self.harbour.close()
 
 
 @pytest.fixture

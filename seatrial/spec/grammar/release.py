@@ -1,6 +1,7 @@
 """A challenger's way to command."""
 
 from seatrial.spec.grammar.words import COUNT, DURATION, MARGIN, NAME, SOME_SHARE, SOME_TIME
+from seatrial.spec.release_grammar import CALENDAR, CANARY
 from seatrial.spec.shapes import Choice, Key, Listed, Named, Number, Record
 
 SHADOW = Record(
@@ -27,11 +28,11 @@ STAGE = Record(
     "a stage",
     {
         "shadow": Key(SHADOW, "The challenger answers copies of requests; nobody sees its answers."),
+        "canary": Key(CANARY, "A small and rising share of units gets the challenger's answers."),
         "test": Key(TEST, "A sticky share of units gets the challenger's answers."),
     },
-    one_of=("shadow", "test"),
-    later={"canary": "use `test` with a small `share`"},
-    forms="write `- shadow: {}` or `- test: {share: 50%}`",
+    one_of=("shadow", "canary", "test"),
+    forms="write `- shadow: {}`, `- canary: {steps: [1%, 5%]}` or `- test: {share: 50%}`",
 )
 
 PRIMARY = Record(
@@ -67,7 +68,7 @@ RELEASE = Record(
     {
         "of": Key(NAME, "The challenger: a declared variant without a weight of its own.", required=True),
         "into": Key(NAME, "The routing entry, a `split`, whose weights the release moves.", required=True),
-        "stages": Key(Listed(STAGE, least=1), "`shadow`, `test`, or both in this order.", required=True),
+        "stages": Key(Listed(STAGE, least=1), "Some of `shadow`, `canary` and `test`, in this order.", required=True),
         "primary": Key(PRIMARY, "What decides.", required=True),
         "method": Key(METHOD, "How it is judged.", default="{name: always-valid, alpha: 0.05, plan_units: 5000}"),
         "guardrails": Key(
@@ -76,9 +77,13 @@ RELEASE = Record(
             default="{}",
         ),
         "then": Key(Choice(("ask", "promote", "nothing")), "What happens when the verdict is `ship`.", default="ask"),
+        "at_most": Key(SOME_TIME, "The whole release ends as inconclusive after this; without it, only a test ends."),
         "if_inconclusive": Key(
-            Choice(("keep-champion",)), "What happens at the end without one.", default="keep-champion"
+            Choice(("keep-champion", "roll-back")),
+            "At the end without `ship`; `roll-back` also takes the version out, refused until `--retry`.",
+            default="keep-champion",
         ),
+        "calendar": Key(CALENDAR, "When it may begin, advance and take command; going back needs no calendar."),
     },
     later={"holdout": "remove it; a promotion moves every unit"},
 )

@@ -23,14 +23,14 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(("command", "output"), CONSOLE, ids=[str(n) for n in range(len(CONSOLE))])
-def test_the_page_says_what_the_commands_say(
-    here: Path, capsys: pytest.CaptureFixture[str], command: str, output: str
-) -> None:
+@pytest.mark.usefixtures("here")
+def test_the_page_says_what_the_commands_say(capsys: pytest.CaptureFixture[str], command: str, output: str) -> None:
     run(shlex.split(command)[1:])
     assert capsys.readouterr().out == output
 
 
-def test_the_shorter_set_can_be_pasted(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("here")
+def test_the_shorter_set_can_be_pasted(capsys: pytest.CaptureFixture[str]) -> None:
     run(["rules", "check", "churn.yaml", "--simplify", "--json"])
     found = json.loads(capsys.readouterr().out)
     spec = load_checked(FILE[: FILE.index("routing:")] + found["simplified"])

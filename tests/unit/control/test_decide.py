@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from seatrial.control.decide import RELEASE, Observed, decide, decision_table, row_of
 from seatrial.control.decisions import Decided, decided, entry_of, observed_of
+from seatrial.releases.states import states_diagram, states_table
 
 TEST = Observed(
     deployment="churn",
@@ -28,14 +29,29 @@ SHADOW = msgspec.structs.replace(
     TEST, stage="shadow", further_stages=1, at_most=None, minimum_pairs=100, pairs=500, recommendation="wait"
 )
 
+CANARY = msgspec.structs.replace(
+    TEST, stage="canary", status="baking", further_stages=1, further_steps=1, at_least=0.0, at_most=None,
+    step_seconds=1_800.0, bake=1_800.0, fresh=1_000, minimum_units=1_000,
+)  # fmt: skip
+LAST = msgspec.structs.replace(CANARY, further_stages=0, further_steps=0)
+
 observations = st.builds(
     Observed,
     deployment=st.just("churn"),
     at=st.integers(0, 10**6),
     revision=st.integers(0, 9),
     release=st.sampled_from(["", "run-1"]),
-    status=st.sampled_from(["running", "paused", "proposed"]),
-    stage=st.sampled_from(["shadow", "test"]),
+    status=st.sampled_from(["pending", "running", "baking", "paused", "proposed"]),
+    stage=st.sampled_from(["shadow", "canary", "test"]),
+    release_seconds=st.floats(0, 4_000),
+    release_at_most=st.none() | st.floats(1, 4_000),
+    closed=st.sampled_from(["", "the freeze"]),
+    further_steps=st.integers(0, 1),
+    step_seconds=st.floats(0, 2_000),
+    bake=st.floats(0, 2_000),
+    fresh=st.integers(0, 20),
+    minimum_units=st.integers(1, 20),
+    unmeasured=st.sampled_from([(), ("p99",)]),
     further_stages=st.integers(0, 1),
     stage_seconds=st.floats(0, 2_000),
     at_least=st.floats(0, 1_000),
@@ -71,7 +87,34 @@ observations = st.builds(
         (SHADOW, {}, "shadow: done", ["advance"]),
         (SHADOW, {"further_stages": 0}, "shadow: all done", ["conclude"]),
         (SHADOW, {"recommendation": "ship", "further_stages": 0}, "shadow: all done", ["conclude"]),
+        (TEST, {"status": "pending", "recommendation": "unknown"}, "begins", ["begin"]),
+        (TEST, {"status": "pending", "closed": "the freeze"}, "closed", []),
+        (TEST, {"recommendation": "ship", "closed": "the freeze"}, "closed", []),
+        (TEST, {"recommendation": "stop", "closed": "the freeze"}, "shown worse", ["rollback"]),
+        (TEST, {"recommendation": "ship", "then": "ask", "closed": "the freeze"}, "ship: ask", ["propose"]),
+        (SHADOW, {"closed": "the freeze"}, "closed", []),
+        (SHADOW, {"release_at_most": 50.0, "release_seconds": 50.0}, "before the test: time is up", ["conclude"]),
+        (CANARY, {"recommendation": "withheld"}, "canary: withheld", []),
+        (CANARY, {"fresh": 999}, "canary: too few units", []),
+        (CANARY, {"fresh": 999, "step_seconds": 1e9}, "canary: too few units", []),
+        (CANARY, {"status": "running"}, "canary: bakes", ["bake"]),
+        (CANARY, {"step_seconds": 1_799.0}, "canary: baking", []),
+        (CANARY, {"unmeasured": ("p99",)}, "canary: no data", []),
+        (CANARY, {}, "canary: next step", ["advance"]),
+        (CANARY, {"closed": "the freeze"}, "closed", []),
+        (CANARY, {"further_steps": 0}, "canary: done", ["advance"]),
+        (CANARY, {"recommendation": "ship"}, "canary: next step", ["advance"]),
+        (CANARY, {"recommendation": "stop", "fresh": 1}, "shown worse", ["rollback"]),
+        (CANARY, {"fresh": 0, "stage_seconds": 9.0, "at_most": 9.0}, "before the test: time is up", ["conclude"]),
+        (LAST, {}, "wait", []),
+        (LAST, {"recommendation": "ship"}, "ship: promote", ["promote"]),
+        (LAST, {"recommendation": "ship", "unmeasured": ("p99",)}, "canary: no data", []),
+        (LAST, {"recommendation": "ship", "then": "ask"}, "ship: ask", ["propose"]),
+        (LAST, {"recommendation": "withheld", "status": "proposed"}, "no longer ships", ["reconsider"]),
+        (LAST, {"recommendation": "no-difference"}, "no difference", []),
+        (LAST, {"recommendation": "ship", "at_most": 9.0}, "ship: promote", ["promote"]),
         (TEST, {"recommendation": "ship"}, "ship: promote", ["promote"]),
+        (TEST, {"release_at_most": 9.0, "release_seconds": 9.0, "at_most": None}, "time is up", ["conclude"]),
         (TEST, {"recommendation": "ship", "stage_seconds": 49.0}, "too early", []),
         (TEST, {"recommendation": "ship", "matured": 0}, "wait", []),
         (TEST, {"recommendation": "ship", "then": "ask"}, "ship: ask", ["propose"]),
@@ -123,7 +166,7 @@ def test_nothing_but_matured_ship_after_at_least_promotes(seen: Observed) -> Non
     if kinds & {"promote", "propose"}:
         assert seen.recommendation == "ship"
         assert seen.matured > 0
-        assert seen.stage == "test"
+        assert seen.stage == "test" or (seen.stage == "canary" and not seen.further_stages and not seen.further_steps)
         assert seen.stage_seconds >= seen.at_least
         assert ("promote" in kinds) == (seen.then == "promote")
 
@@ -132,7 +175,7 @@ def test_nothing_but_matured_ship_after_at_least_promotes(seen: Observed) -> Non
 def test_stop_always_rolls_back_unless_paused(seen: Observed) -> None:
     seen = msgspec.structs.replace(seen, recommendation="stop")
     kinds = [action.kind for action in decide(seen)]
-    assert ("rollback" in kinds) == (bool(seen.release) and seen.status != "paused")
+    assert ("rollback" in kinds) == (bool(seen.release) and seen.status not in ("paused", "pending"))
 
 
 @given(observations)
@@ -143,15 +186,35 @@ def test_rollback_needs_evidence(seen: Observed) -> None:
 
 @given(observations)
 def test_paused_or_not_judged_touches_no_release(seen: Observed) -> None:
-    release = {"rollback", "advance", "promote", "propose", "reconsider", "conclude"}
+    release = {"begin", "bake", "rollback", "advance", "promote", "propose", "reconsider", "conclude"}
+    seen = msgspec.structs.replace(seen, status="running" if seen.status == "pending" else seen.status)
     for still in ({"status": "paused"}, {"recommendation": "unknown"}):
         kinds = {action.kind for action in decide(msgspec.structs.replace(seen, **still))}
         assert not kinds & release
 
 
 @given(observations)
+def test_a_closed_calendar_lets_nothing_climb_and_everything_fall(seen: Observed) -> None:
+    shut, free = (msgspec.structs.replace(seen, closed=why) for why in ("the freeze", ""))
+    climbs = {"begin", "advance", "promote"}
+    kinds, freely = ({action.kind for action in decide(each)} for each in (shut, free))
+    assert not kinds & climbs
+    assert kinds == freely - climbs
+
+
+@given(observations)
+def test_a_canary_step_ends_only_with_its_units_its_time_and_every_gate(seen: Observed) -> None:
+    if seen.stage == "canary" and "advance" in {action.kind for action in decide(seen)}:
+        assert seen.fresh >= seen.minimum_units
+        assert seen.step_seconds >= seen.bake
+        assert not seen.unmeasured
+        assert seen.status == "baking"
+        assert seen.recommendation not in ("stop", "withheld", "unknown")
+
+
+@given(observations)
 def test_a_release_gets_at_most_one_action(seen: Observed) -> None:
-    release = {"rollback", "advance", "promote", "propose", "reconsider", "conclude"}
+    release = {"begin", "bake", "rollback", "advance", "promote", "propose", "reconsider", "conclude"}
     assert sum(action.kind in release for action in decide(seen)) <= 1
 
 
@@ -165,6 +228,15 @@ def test_what_was_observed_is_recorded_and_decides_the_same_again(seen: Observed
 
 
 def test_documentation_has_the_table_that_the_code_has() -> None:
+    assert generated("decision table: made by seatrial.control.decide.decision_table") == decision_table()
+
+
+def test_documentation_has_the_states_that_the_code_has() -> None:
+    assert generated("states: made by seatrial.releases.states.states_table") == states_table()
+    assert generated("diagram: made by seatrial.releases.states.states_diagram") == states_diagram()
+
+
+def generated(name: str) -> str:
+    """What stands in the documentation of releases between a mark and its end."""
     text = (Path(__file__).parents[3] / "docs" / "releases.md").read_text()
-    begin, end = "<!-- decision table: made by seatrial.control.decide.decision_table -->\n", "\n<!-- end -->"
-    assert text.split(begin)[1].split(end)[0] == decision_table()
+    return text.split(f"<!-- {name} -->\n")[1].split("\n<!-- end -->")[0]

@@ -99,6 +99,23 @@ def test_the_value_is_frozen() -> None:
         load_deployment(SMALLEST).deployment = "other"
 
 
+def test_a_canary_and_a_calendar_are_read(full_text: str) -> None:
+    canary = "- canary: {steps: [1%, 5%, 25%], bake: 1h, minimum_units: 500}"
+    text = full_text.replace("- shadow: {share: 100%, for: 7d, minimum_pairs: 500}", canary)
+    text = text.replace(
+        "then: ask",
+        "then: ask\n  at_most: 40d\n"
+        "  calendar: {windows: [mon-fri 09:00-16:00 Europe/Paris], freeze: [2026-12-20 to 2027-01-03]}",
+    )
+    release = load_deployment(text.replace("keep-champion", "roll-back")).release
+    assert release is not None
+    assert release.stages[0] == model.CanaryStage(steps=(0.01, 0.05, 0.25), bake=3600.0, minimum_units=500)
+    assert (release.at_most, release.if_inconclusive) == (40 * 86400.0, "roll-back")
+    (window,), (freeze,) = release.calendar
+    assert (window.days, window.start, window.end, window.zone) == ((0, 1, 2, 3, 4), 540, 960, "Europe/Paris")
+    assert (freeze.first, freeze.last) == ("2026-12-20", "2027-01-03")
+
+
 EDITS = {
     # what stands in the full file -> what replaces it, the line's text, the offending value, words of the sentence
     "unknown key": ("default: champion", "defualt: champion", "defualt", "did you mean `default`"),
@@ -143,10 +160,22 @@ EDITS = {
     "release into nothing": ("into: everybody", "into: anybody", "anybody", "not a routing entry; did you mean `everybody`"),
     "release into a to": ("split: {champion: 100%}", "to: champion", "everybody", "no weights to move"),
     "release into another's entry": ("split: {champion: 100%}", "split: {popular: 100%}", "everybody", "goes to `popular`, is not built yet"),
-    "stages turned round": ("- shadow: {share: 100%, for: 7d, minimum_pairs: 500}\n    - test:   {share: 50%, at_least: 14d, at_most: 28d}", "- test: {}\n    - shadow: {}", "shadow", "stands after `test`; put it first"),
+    "stages turned round": ("- shadow: {share: 100%, for: 7d, minimum_pairs: 500}\n    - test:   {share: 50%, at_least: 14d, at_most: 28d}", "- test: {}\n    - shadow: {}", "shadow", "stands after `test`; put it before"),
     "a stage twice": ("- test:   {share: 50%, at_least: 14d, at_most: 28d}", "- shadow: {}", "shadow", "stands twice"),
     "no stages": ("  stages:\n    - shadow: {share: 100%, for: 7d, minimum_pairs: 500}\n    - test:   {share: 50%, at_least: 14d, at_most: 28d}\n", "  stages: []\n", r"\[\]", "empty list"),
     "a stage as a word": ("- shadow: {share: 100%, for: 7d, minimum_pairs: 500}", "- shadow", "shadow", r"`shadow` is not a stage: write `- shadow: \{\}`"),
+    "canary steps that do not rise": ("- shadow: {share: 100%, for: 7d, minimum_pairs: 500}", "- canary: {steps: [5%, 5%]}", "5%", "do not rise"),
+    "canary of everybody": ("- shadow: {share: 100%, for: 7d, minimum_pairs: 500}", "- canary: {steps: [5%, 96%]}", "96%", "at most 95%"),
+    "canary without steps": ("- shadow: {share: 100%, for: 7d, minimum_pairs: 500}", "- canary: {bake: 1h}", "", "needs `steps`"),
+    "canary of a bare step": ("- shadow: {share: 100%, for: 7d, minimum_pairs: 500}", "- canary: {steps: [5]}", "5", "for 5 percent write `5%`"),
+    "canary of no units": ("- shadow: {share: 100%, for: 7d, minimum_pairs: 500}", "- canary: {steps: [5%], minimum_units: 0}", "0", "at least 1"),
+    "canary after the test": ("- test:   {share: 50%, at_least: 14d, at_most: 28d}", "- test: {}\n    - canary: {steps: [1%]}", "canary", "stands after `test`; put it before"),
+    "window of no day": ("then: ask", "calendar: {windows: [someday 09:00-16:00]}", "someday 09:00-16:00", "is not a window: write it like"),
+    "window that ends first": ("then: ask", "calendar: {windows: [mon 16:00-09:00]}", "mon 16:00-09:00", "ends before it starts"),
+    "window after midnight": ("then: ask", "calendar: {windows: [mon 16:00-25:00]}", "mon 16:00-25:00", "after 24:00"),
+    "window nowhere": ("then: ask", "calendar: {windows: [mon 09:00-16:00 Nowhere/City]}", "mon 09:00-16:00 Nowhere/City", "names the time zone `Nowhere/City`"),
+    "freeze of no day": ("then: ask", "calendar: {freeze: [2026-02-30]}", "2026-02-30", "not a day of the calendar"),
+    "freeze turned round": ("then: ask", "calendar: {freeze: [2027-01-03 to 2026-12-20]}", "2027-01-03 to 2026-12-20", "ends before it starts"),
     "test of everybody": ("{share: 50%, at_least", "{share: 99%, at_least", "99%", "at most 95%"),
     "at_least over at_most": ("at_least: 14d", "at_least: 40d", "40d", r"`at_least` \(40d\) is longer than `at_most` \(28d\)"),
     "unknown guardrail": ("revenue: {relative: 1%}", "revenu: {relative: 1%}", "revenu", "not a declared metric; did you mean `revenue`"),
@@ -218,7 +247,6 @@ NOT_BUILT = {
     "cap": ("denominator: items,", "denominator: items, cap: 5,"),
     "auc": ("kind: accuracy", "kind: auc"),
     "quantile": ("kind: accuracy", "kind: quantile"),
-    "canary": ("- shadow: {share: 100%, for: 7d, minimum_pairs: 500}", "- canary: {steps: [1%, 5%], bake: 30m}"),
     "group-sequential": ("name: always-valid", "name: group-sequential"),
     "holdout": ("then: ask", "holdout: 5%"),
     "estimate": ("worse_by: {absolute: 2%}", "estimate: true"),

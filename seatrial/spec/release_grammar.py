@@ -1,0 +1,41 @@
+"""The parts of a release that only releases have: canary steps and the calendar."""
+
+from seatrial.spec import calendar, units
+from seatrial.spec.shapes import Key, Listed, Number, Parsed, Record, Unit, anchored
+
+_SHARE = Unit(units.parse_share, units.SHARE_PATTERN, zero=False)
+_TIME = Unit(units.parse_duration, units.DURATION_PATTERN, zero=False)
+_COUNT = Number(minimum=1, maximum=1e9, whole=True)
+
+CANARY = Record(
+    "a canary stage",
+    {
+        "steps": Key(
+            Listed(_SHARE, least=1),
+            "The challenger's share of the entry in each step, rising, at most 95%.",
+            required=True,
+        ),
+        "bake": Key(_TIME, "Each step lasts at least this long.", default="30m"),
+        "minimum_units": Key(_COUNT, "Fresh units of the challenger that each step needs.", default="1000"),
+    },
+    forms="write `{steps: [1%, 5%, 25%], bake: 30m, minimum_units: 1000}`",
+)
+
+CALENDAR = Record(
+    "a calendar",
+    {
+        "windows": Key(
+            Listed(
+                Parsed(calendar.parse_window, {"type": "string", "pattern": anchored(calendar.WINDOW_PATTERN)}), least=1
+            ),
+            "When it may climb: `mon-fri 09:00-16:00 Europe/Paris`; without a zone, UTC. Without it, at any time.",
+        ),
+        "freeze": Key(
+            Listed(
+                Parsed(calendar.parse_freeze, {"type": "string", "pattern": anchored(calendar.FREEZE_PATTERN)}), least=1
+            ),
+            "Days on which it may not: `2026-12-20 to 2027-01-03`, in UTC, both included.",
+        ),
+    },
+    forms="write `{windows: [mon-fri 09:00-16:00], freeze: [2026-12-20 to 2027-01-03]}`",
+)

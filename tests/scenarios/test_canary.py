@@ -1,0 +1,218 @@
+"""A canary on a fake clock: it climbs on evidence, waits without, and falls on harm."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from seatrial.control.decisions import verify
+from seatrial.control.perform import Who, pause, promote, resume
+from tests.harbour import RELEASE, gateway_worker
+from tests.scenarios.scene import Scene
+
+CANARY = RELEASE.replace(
+    "    - shadow: {share: 100%, for: 1d}\n", "    - canary: {steps: [1%, 5%, 25%], bake: 30m, minimum_units: 1000}\n"
+).replace("guardrails: {errors", "guardrails: {p99: {relative: 10%}, errors")
+ONLY = CANARY.replace("    - test: {share: 50%, at_least: 2d, at_most: 10d}\n", "")
+ADA = Who("ada", "because")
+FINE = {"errors": "inconclusive", "p99": "inconclusive"}
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    made = Scene(tmp_path)
+    made.world.said = dict(FINE)  # type: ignore[arg-type]
+    yield made
+    assert verify(made.harbour.state) == [], "the past decides itself again"
+    made.close()
+
+
+def climb(scene: Scene) -> None:
+    """As many units and as much time as a step needs."""
+    scene.world.fresh = 1_000
+    scene.step()
+    scene.step(seconds=1800)
+
+
+def test_a_canary_climbs_step_by_step_and_then_is_tested(scene: Scene) -> None:
+    scene.harbour.apply(CANARY)
+    for share in (0.01, 0.05, 0.25):
+        assert scene.harbour.weights == {"champion": 1 - share, "challenger": share}
+        assert scene.entry.reason == "canary"
+        assert scene.run.state == "step"
+        scene.world.fresh = 999
+        scene.step(seconds=7200)
+        assert scene.run.state == "step", "time alone does not advance"
+        scene.world.fresh = 1_000
+        scene.step()
+        assert scene.run.state == "baking"
+        scene.world.fresh = 5_000
+        scene.step(seconds=1800)
+    assert (scene.stage(), scene.run.state) == ("test", "test")
+    assert scene.harbour.weights == {"champion": 0.5, "challenger": 0.5}
+    assert scene.entry.reason == "split"
+    assert [phase.number for phase in scene.run.phases] == [1, 2, 3, 4]
+    assert scene.harbour.actions().count("advance") == 3
+    assert "enters step 2 of its canary stage with 5% of the units" in scene.said("advance")[0]
+
+
+def test_units_alone_do_not_advance(scene: Scene) -> None:
+    scene.harbour.apply(CANARY)
+    scene.world.fresh = 10**6
+    scene.step()
+    scene.step(seconds=1_600)
+    assert (scene.run.step, scene.run.state) == (0, "baking")
+    scene.step(seconds=200)
+    assert scene.run.step == 1
+
+
+@pytest.mark.parametrize("said", [{"errors": "inconclusive"}, {**FINE, "p99": "no-data"}])
+def test_no_data_never_advances_and_a_missing_metric_is_said_aloud(scene: Scene, said: dict[str, str]) -> None:
+    scene.harbour.apply(CANARY)
+    scene.world.said = said  # type: ignore[assignment]
+    climb(scene)
+    scene.step(days=1)
+    assert (scene.run.step, scene.run.state) == (0, "baking")
+    assert scene.events == ["failure"]
+    assert "canary: no data: p99" in scene.harbour.state.alerts.of("churn")[0].sentence
+    scene.world.said = dict(FINE)  # type: ignore[arg-type]
+    scene.step()
+    assert scene.run.step == 1
+
+
+def test_a_slow_guardrail_gates_the_last_step_only(scene: Scene) -> None:
+    slow = CANARY.replace("guardrails: {p99", "guardrails: {visits: {relative: 5%}, p99").replace(
+        "metrics:\n", "metrics:\n  visits: {kind: proportion, outcome: purchase, within: 7d}\n"
+    )
+    scene.harbour.apply(slow)
+    climb(scene)
+    climb(scene)
+    assert scene.run.step == 2
+    climb(scene)
+    scene.step(days=1)
+    assert (scene.run.step, scene.run.state) == (2, "baking")
+    scene.world.said["visits"] = "inconclusive"
+    scene.step()
+    assert scene.stage() == "test"
+
+
+def test_harm_at_one_percent_goes_back_at_once_with_its_evidence(scene: Scene) -> None:
+    scene.harbour.apply(CANARY)
+    scene.world.recommendation, scene.world.worse, scene.world.fresh = "stop", ("errors",), 300
+    scene.step()
+    assert scene.status() == "rolled-back"
+    assert scene.harbour.versions == {"champion": "churn:1"}
+    (sentence,) = scene.said("rollback")
+    assert sentence == "churn:2 was taken out; churn:1 stays in command alone. errors: worse."
+
+
+def test_withheld_waits(scene: Scene) -> None:
+    scene.harbour.apply(CANARY)
+    scene.world.recommendation = "withheld"
+    climb(scene)
+    assert (scene.run.step, scene.status()) == (0, "running")
+    assert scene.events == ["verdict"]
+
+
+def test_a_canary_alone_may_ship_after_its_last_step(scene: Scene) -> None:
+    scene.harbour.apply(ONLY)
+    scene.world.recommendation = "ship"
+    for _ in range(2):
+        climb(scene)
+    assert (scene.run.step, scene.status()) == (2, "running"), "what ships early still climbs every step"
+    climb(scene)
+    assert scene.status() == "promoted"
+    assert scene.harbour.versions == {"champion": "churn:2", "previous": "churn:1"}
+
+
+def test_a_canary_that_nobody_visits_ends_at_the_releases_time(scene: Scene) -> None:
+    scene.harbour.apply(CANARY.replace("then: promote", "then: promote\n  at_most: 3d"))
+    scene.step(days=2)
+    assert scene.status() == "running"
+    scene.step(days=1)
+    assert scene.status() == "inconclusive"
+    assert scene.harbour.weights == {"champion": 1.0}
+
+
+def test_inconclusive_may_take_the_version_out(scene: Scene) -> None:
+    text = CANARY.replace("then: promote", "then: promote\n  at_most: 3d\n  if_inconclusive: roll-back")
+    scene.harbour.apply(text)
+    scene.step(days=4)
+    assert scene.status() == "inconclusive"
+    assert scene.harbour.versions == {"champion": "churn:1"}
+    assert scene.harbour.state.deployments.get("churn").rolled_back == ("churn:2",)
+
+
+def test_a_step_that_the_file_changes_begins_again(scene: Scene) -> None:
+    scene.harbour.apply(CANARY)
+    scene.world.fresh = 1_000
+    scene.step()
+    assert scene.run.state == "baking"
+    scene.harbour.apply(CANARY.replace("[1%, 5%, 25%]", "[2%, 5%, 25%]"))
+    assert scene.run.state == "step"
+    assert scene.harbour.weights == {"champion": 0.98, "challenger": 0.02}
+    assert len(scene.run.phases) == 2
+    scene.harbour.apply(CANARY.replace("[1%, 5%, 25%]", "[2%, 5%, 30%]"))
+    assert len(scene.run.phases) == 2, "the present step stays as it is"
+
+
+def test_paused_stays_where_it_is_and_bakes_on_when_resumed(scene: Scene) -> None:
+    scene.harbour.apply(CANARY)
+    scene.world.fresh = 1_000
+    scene.step()
+    pause(scene.harbour.site, "churn", ADA)
+    scene.step(days=1)
+    assert (scene.run.state, scene.run.step) == ("paused", 0)
+    resume(scene.harbour.site, "churn", ADA)
+    scene.step()
+    scene.step()
+    assert scene.run.step == 1
+
+
+def test_a_person_may_promote_from_a_canary(scene: Scene) -> None:
+    scene.harbour.apply(CANARY)
+    promote(scene.harbour.site, "churn", ADA)
+    assert scene.status() == "promoted"
+
+
+FROZEN = "then: promote\n  calendar: {freeze: [2023-11-14 to 2023-11-16]}"
+"""The scene begins on 2023-11-14 at 22:13 UTC."""
+
+
+def test_a_closed_calendar_keeps_a_release_pending_and_its_version_unloaded(scene: Scene) -> None:
+    done = scene.harbour.apply(CANARY.replace("then: promote", FROZEN))
+    assert any("waits to begin" in change for change in done.changes)
+    assert scene.run.state == "pending"
+    assert scene.harbour.versions == {"champion": "churn:1"}
+    scene.step(days=1)
+    assert (scene.status(), scene.decisions) == ("pending", ["closed"])
+    scene.step(days=2)
+    assert scene.run.state == "step"
+    assert scene.harbour.weights == {"champion": 0.99, "challenger": 0.01}
+    assert scene.run.started_at == scene.harbour.clock.now, "waiting is no part of its time"
+
+
+def test_a_version_that_no_worker_can_load_has_failed(scene: Scene) -> None:
+    scene.harbour.apply(CANARY.replace("then: promote", FROZEN))
+    refuses = lambda s: "no memory" if any(slot.variant == "challenger" for slot in s.slots) else None  # noqa: E731
+    with gateway_worker(scene.harbour.home, refuses=refuses):
+        scene.step(days=3)
+        assert scene.status() == "failed"
+        assert scene.harbour.versions == {"champion": "churn:1"}
+        assert "no memory" in scene.said("fail")[0]
+        assert scene.events == ["failure", "failure"], "the withdrawn revision, and the release"
+        scene.step(days=1)
+        assert scene.harbour.actions().count("begin") == 0
+    scene.harbour.apply(CANARY.replace("then: promote", FROZEN), retry=True)
+    assert scene.run.state == "step"
+
+
+def test_a_freeze_holds_a_step_and_lets_it_fall(scene: Scene) -> None:
+    scene.harbour.apply(CANARY.replace("then: promote", "then: promote\n  calendar: {freeze: [2023-11-15]}"))
+    scene.harbour.clock.forward(days=0.2)
+    climb(scene)
+    assert (scene.run.step, scene.run.state) == (0, "baking")
+    assert scene.decisions[-1] == "closed"
+    scene.world.recommendation, scene.world.worse = "stop", ("errors",)
+    scene.step()
+    assert scene.status() == "rolled-back"
