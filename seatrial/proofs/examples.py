@@ -5,18 +5,22 @@ generator that is written out here, so the same rules give the same requests on 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import combinations, islice, pairwise
 from typing import Any
 
 from seatrial.proofs.findings import Witness
 from seatrial.routing.rules import expression as e
 from seatrial.routing.rules.expression import Expression, Space, walk
-from seatrial.routing.rules.guards import Interval, Values, Where, guards
+from seatrial.routing.rules.guards import Guard, Values, Where, guards
 
-MANY = 1500
+MANY = 1000
 """Requests drawn at random, beside those made for each rule."""
 
+MOST_PAIRS = 3000
+"""Requests made to meet two rules at once."""
+
 Name = tuple[str, str]
+_NONE: Mapping[Where, Guard] = {}
 
 
 def examples(
@@ -33,10 +37,13 @@ def examples(
     for hint in hints:
         for full in (True, False):
             yield _made({**_any(worth, required, draw, full), **_meeting(hint, worth, draw)})
+    for one, other in islice(combinations(hints, 2), MOST_PAIRS):
+        bare = _any(worth, required, draw, False) if draw.one((True, False)) else _least(worth, required, draw)
+        yield _made(bare | _meeting(one, worth, draw, other) | _meeting(other, worth, draw, one))
     for turn in range(many):
         made = _any(worth, required, draw, turn % 3 != 0)
         if hints and turn % 2:
-            made |= _meeting(draw.one(hints), worth, draw) | _meeting(draw.one(hints), worth, draw)
+            made |= _meeting(draw.one(hints), worth, draw)
         yield _made(made)
 
 
@@ -97,18 +104,28 @@ def _any(
     return made
 
 
-def _meeting(hint: Mapping[Where, Values | Interval], worth: Mapping[Name, list[Any]], draw: _Draw) -> dict[Name, Any]:
-    """Values that keep the guards of a rule."""
+def _least(worth: Mapping[Name, list[Any]], required: frozenset[tuple[Space, str]], draw: _Draw) -> dict[Name, Any]:
+    """Nothing but what no request lacks."""
+    return {name: draw.one(values) for name, values in worth.items() if name in required}
+
+
+def _meeting(
+    hint: Mapping[Where, Guard], worth: Mapping[Name, list[Any]], draw: _Draw, also: Mapping[Where, Guard] = _NONE
+) -> dict[Name, Any]:
+    """Values that keep the guards of a rule, and where they can those of another."""
     made: dict[Name, Any] = {}
     for where, guard in hint.items():
         name = (where.space or "unit", where.name)
-        if isinstance(guard, Values):
-            fitting: list[Any] = sorted(guard.values, key=str)
-        else:
-            fitting = [value for value in worth[name] if guard.low <= value <= guard.high]
-        if fitting:
-            made[name] = draw.one(fitting)
+        tried = sorted(guard.values, key=str) if isinstance(guard, Values) else worth[name]
+        fitting = [value for value in tried if _keeps(value, guard)]
+        both = [value for value in fitting if where not in also or _keeps(value, also[where])]
+        if both or fitting:
+            made[name] = draw.one(both or fitting)
     return made
+
+
+def _keeps(value: Any, guard: Guard) -> bool:
+    return value in guard.values if isinstance(guard, Values) else guard.low <= value <= guard.high
 
 
 def _made(values: Mapping[Name, Any]) -> Witness:

@@ -98,7 +98,7 @@ def without(rules: RuleSet, name: str) -> RuleSet:
     return rules._replace(entries=tuple(entry for entry in rules.entries if entry.name != name))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(SETS)
 def test_every_claim_holds_in_a_small_world(rules: RuleSet) -> None:
     found = check_rules(rules)
@@ -133,7 +133,7 @@ def test_every_claim_holds_in_a_small_world(rules: RuleSet) -> None:
         assert all(target(rules, request) == target(less, request) for request in WORLD)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(SETS)
 def test_the_shorter_set_decides_every_request_alike(rules: RuleSet) -> None:
     shorter = simplified(rules)
@@ -141,7 +141,7 @@ def test_the_shorter_set_decides_every_request_alike(rules: RuleSet) -> None:
     assert all(target(rules, request) == target(shorter, request) for request in WORLD)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(SETS, SETS)
 def test_sets_that_are_said_to_be_equivalent_are(one: RuleSet, other: RuleSet) -> None:
     if equivalent(one, other):

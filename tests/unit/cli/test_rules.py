@@ -22,8 +22,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(("command", "output"), CONSOLE, ids=[str(n) for n in range(len(CONSOLE))])
+@pytest.mark.usefixtures("here")
 def test_the_page_says_what_the_commands_say(capsys: pytest.CaptureFixture[str], command: str, output: str) -> None:
     run(shlex.split(command)[1:])
     assert capsys.readouterr().out == output
