@@ -32,7 +32,7 @@ def check(
     found: dict[str, list[object]] = {}
     for file in files:
         try:
-            load_checked(_read(file), str(file))
+            load_checked(read_file(file), str(file))
             found[str(file)] = []
         except SpecError as error:
             found[str(file)] = [problem._asdict() for problem in error.problems]
@@ -60,6 +60,9 @@ def apply(
     retry: bool = typer.Option(
         False, "--retry", help="Allow a version that was rolled back before, or is in quarantine."
     ),
+    strict: bool = typer.Option(
+        False, "--strict", help="Refuse rules of which `rules check` finds or doubts anything."
+    ),
     reason: str = typer.Option("", "--reason", help="Why; kept in the audit."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
@@ -67,11 +70,25 @@ def apply(
     from seatrial.control.apply import apply as apply_file
     from seatrial.processes.home import is_up
 
-    text, machine, who = _read(file), settings(), actor()
+    text, machine, who = read_file(file), settings(), actor()
     if not json and not plan:
-        for line in _plan_lines(apply_file(text, machine, actor=who, plan_only=True, retry=retry, source=str(file))):
+        planned = apply_file(
+            text, machine, actor=who, plan_only=True, retry=retry, source=str(file), strict=strict, prove=True
+        )
+        for line in _plan_lines(planned):
             typer.echo(line)
-    applied = apply_file(text, machine, actor=who, plan_only=plan, retry=retry, source=str(file), why=reason)
+    prove = json or plan or strict
+    applied = apply_file(
+        text,
+        machine,
+        actor=who,
+        plan_only=plan,
+        retry=retry,
+        source=str(file),
+        why=reason,
+        strict=strict,
+        prove=prove,
+    )
     if json:
         print_json(applied)
     elif plan:
@@ -94,7 +111,8 @@ def outcome_line(applied: Applied, *, up: bool) -> str:
     return f"{applied.deployment}: revision {applied.revision} {served}"
 
 
-def _read(file: Path) -> str:
+def read_file(file: Path) -> str:
+    """A file's text. Raises NotFound."""
     try:
         return file.read_text("utf-8")
     except FileNotFoundError:
