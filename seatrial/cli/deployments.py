@@ -59,6 +59,9 @@ def apply(
     retry: bool = typer.Option(
         False, "--retry", help="Allow a version that was rolled back before, or is in quarantine."
     ),
+    restart: bool = typer.Option(
+        False, "--restart", help="Allow that a release under way ends for another and loses its evidence."
+    ),
     reason: str = typer.Option("", "--reason", help="Why; kept in the audit."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
@@ -66,11 +69,23 @@ def apply(
     from seatrial.control.apply import apply as apply_file
     from seatrial.processes.home import is_up
 
+    def run(*, plan_only: bool) -> Applied:
+        return apply_file(
+            text,
+            machine,
+            actor=who,
+            plan_only=plan_only,
+            retry=retry,
+            restart=restart,
+            source=str(file),
+            why=reason,
+        )
+
     text, machine, who = _read(file), settings(), actor()
     if not json and not plan:
-        for line in _plan_lines(apply_file(text, machine, actor=who, plan_only=True, retry=retry, source=str(file))):
+        for line in _plan_lines(run(plan_only=True)):
             typer.echo(line)
-    applied = apply_file(text, machine, actor=who, plan_only=plan, retry=retry, source=str(file), why=reason)
+    applied = run(plan_only=plan)
     if json:
         print_json(applied)
     elif plan:

@@ -36,7 +36,7 @@ def slot(variant: str, reference: str) -> Slot:
 def applied(state: DeploymentState | None, text: str, turn: int) -> DeploymentState:
     spec = load_deployment(text)
     wanted = {variant: slot(variant, reference) for variant, reference in to_resolve(spec, state, True).items()}
-    moment = Moment(now=START + turn, actor="ada", revision=turn + 1, run_id=f"run-{turn}", retry=True)
+    moment = Moment(now=START + turn, actor="ada", revision=turn + 1, run_id=f"run-{turn}", retry=True, restart=True)
     return make_plan(spec, text, state, wanted, moment).after or state  # type: ignore[return-value]
 
 
