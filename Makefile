@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 
-.PHONY: help demo test lint types layers check clients fuzz faults soak mlserver bench bench-serving constraints clean
+.PHONY: help demo test lint types layers check clients fuzz adaptive faults soak mlserver bench bench-serving constraints clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\): .*## /  make \1\t/p; s/^\([a-z-]*\):  *## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -46,6 +46,10 @@ bench: bench-serving ## all speed: serving, the ledger at 1 M and 10 M rows, bat
 fuzz:            ## the HTTP edge under a coverage-guided fuzzer: RUNS inputs (a million; some ten minutes)
 	@scripts/environment dev,fuzz
 	@$(BIN)/python -m tests.fuzz --runs $(or $(RUNS),1000000)
+
+adaptive:        ## estimates under a bandit's changing weights: 2 000 worlds of equal arms (some minutes)
+	@scripts/environment dev
+	@$(BIN)/python -m tests.statistics.adaptive_worlds
 
 faults:          ## the faults with stalls of a minute instead of seconds (a quarter of an hour)
 	@scripts/environment dev

@@ -42,9 +42,10 @@ GOOD = {"age": 40.0, "income": 2000.0, "country": "FR"}
 class Scripted:
     """A model that gives its score for every row, and can be told to fail or to hang."""
 
-    def __init__(self, score: float = 0.25, *, out_of_process: bool = False) -> None:
+    def __init__(self, score: float = 0.25, *, out_of_process: bool = False, alone: bool = False) -> None:
         self.score = score
         self.out_of_process = out_of_process
+        self.alone = alone
         self.failure: Exception | None = None
         self.gate = threading.Event()
         self.gate.set()

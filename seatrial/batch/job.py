@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from seatrial.batch import manifest
+from seatrial.batch.feeding import Fed, Feeder, wanted_by
 from seatrial.batch.plan import Ask, Plan, active_snapshot, make_plan
 from seatrial.batch.reading import CHUNK_ROWS, Chunk, Input, Wanted, digest_of, open_input
 from seatrial.batch.scoring import Scorer
@@ -104,7 +105,7 @@ def run(
         key=ask.key,
         unit=ask.unit,
         whose=plan.whose,
-        versions={f"{slot.variant} {slot.model_version}": slot.digest for slot in plan.slots},
+        versions=plan.versions,
         routing=plan.routing,
     )
     ask.out.mkdir(parents=True, exist_ok=True)
@@ -130,6 +131,8 @@ class _Run:
     def __init__(self, ask: Ask, plan: Plan, source: Input, record: manifest.Record, stack: ExitStack) -> None:
         self._ask, self._plan, self._source, self._record = ask, plan, source, record
         self._scorers = {slot.variant: Scorer(slot, _opened(slot, stack)) for slot in plan.slots}
+        transform = plan.snapshot.transform
+        self._feeder = None if transform is None else Feeder(plan.snapshot, transform, PATIENCE, stack)
         self._schema = shard_schema(list(self._scorers.values()), units=ask.unit is not None)
         versions = list(dict.fromkeys(slot.model_version for slot in plan.slots))
         self._table = stack.enter_context(TableWriter(ask.out, versions, fresh=not record.shards))
@@ -209,10 +212,11 @@ class _Run:
         return shard
 
     def _chunk(self, chunk: Chunk, writer: ShardWriter, tally: "_Tally") -> None:
-        aside = [(place, "", reason) for place, reason in chunk.unreadable.items()]
-        for variant, places in self._places(chunk).items():
+        fed = self._fed(chunk)
+        aside = [(place, "", reason) for place, reason in {**chunk.unreadable, **fed.rejected}.items()]
+        for variant, places in self._places(chunk, list(fed.rows)).items():
             scorer = self._scorers[variant]
-            scores = scorer.score([chunk.rows[place] for place in places], places, chunk.start)
+            scores = scorer.score([fed.rows[place] for place in places], places, chunk.start)
             keys = [chunk.keys[place] for place in scores.places]
             stands = self._table.put(scorer.slot.model_version, keys, scores.kept)
             aside += [(place, variant, reason) for place, reason in scores.rejected.items()]
@@ -228,9 +232,14 @@ class _Run:
         tally.rejected += len(aside)
         tally.rows += len(chunk.keys)
 
-    def _places(self, chunk: Chunk) -> Mapping[str, Sequence[int]]:
+    def _fed(self, chunk: Chunk) -> Fed:
+        """The rows as the variants take them."""
+        if self._feeder is not None:
+            return self._feeder.feed(chunk)
+        return Fed({place: row for place, row in enumerate(chunk.rows) if place not in chunk.unreadable}, {})
+
+    def _places(self, chunk: Chunk, places: Sequence[int]) -> Mapping[str, Sequence[int]]:
         """Which rows each variant scores."""
-        places = [place for place in range(len(chunk.keys)) if place not in chunk.unreadable]
         if self._plan.whose != "own":
             return dict.fromkeys(self._scorers, places)
         found: dict[str, list[int]] = {}
@@ -255,11 +264,13 @@ def _opened(slot: Slot, stack: ExitStack) -> Runtime:
 
 
 def _features(plan: Plan) -> Mapping[str, Feature]:
-    """Every feature that a variant takes; one that any of them cannot miss may not be missing."""
-    found: dict[str, Feature] = {}
+    """Every feature that a variant takes, or the transform before it; one that any cannot miss may not be missing."""
+    transform = plan.snapshot.transform
+    given = frozenset[str]() if transform is None else {name for names in transform.gives.values() for name in names}
+    found = {} if transform is None else wanted_by(plan.snapshot, transform)
     for slot in plan.slots:
         for feature in slot.signature.features:
-            if feature.name not in found or not feature.nullable:
+            if feature.name not in given and (feature.name not in found or not feature.nullable):
                 found[feature.name] = feature
     return found
 

@@ -53,6 +53,16 @@ class Plan(NamedTuple):
     router: Router
 
     @property
+    def versions(self) -> dict[str, str]:
+        """What makes the answers, and the digest of each."""
+        found = {f"{slot.variant} {slot.model_version}": slot.digest for slot in self.slots}
+        transform = self.snapshot.transform
+        if transform is not None:
+            slot = transform.slot
+            found[f"transform {slot.model_version if slot else transform.python}"] = slot.digest if slot else ""
+        return found
+
+    @property
     def routing(self) -> str:
         """What the assignment of units depends on, as text; "" where it plays no part."""
         return msgspec.json.encode(self.snapshot.entries).decode() if self.whose == "own" else ""
@@ -78,10 +88,10 @@ def make_plan(snapshot: Snapshot, ask: Ask) -> Plan:
         raise BadInput(
             f"--unit {ask.unit!r} lets each unit's own variant score and --variant {ask.variant!r} lets one; give one"
         )
-    if snapshot.transform is not None:
+    if ask.unit is not None and any(entry.when is not None for entry in snapshot.entries):
         raise BadInput(
-            f"{snapshot.deployment!r} has a `transform`, which `seatrial batch` does not run; apply a deployment "
-            "without one, and score a file that has the features which the transform gives"
+            f"{snapshot.deployment!r} has routing rules, which a file without its requests cannot answer; leave out "
+            f"--unit {ask.unit!r} to score with every variant, or name one with --variant"
         )
     if ask.shard_rows < 1:
         raise BadInput(f"--shard-rows is {ask.shard_rows}; give at least 1")

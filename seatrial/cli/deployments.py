@@ -26,12 +26,13 @@ def check(
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
     """Check deployment files, offline. Every problem has its line and its mend; exit code 1 when there is one."""
-    from seatrial.spec.read import SpecError, load_deployment
+    from seatrial.routing.rules.conditions import load_checked
+    from seatrial.spec.problems import SpecError
 
     found: dict[str, list[object]] = {}
     for file in files:
         try:
-            load_deployment(_read(file), str(file))
+            load_checked(_read(file), str(file))
             found[str(file)] = []
         except SpecError as error:
             found[str(file)] = [problem._asdict() for problem in error.problems]

@@ -250,6 +250,7 @@ class AsyncClient:
         unit: str | int | None = None,
         *,
         context: Features | None = None,
+        features: Features | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
         default: str | None = None,
@@ -258,9 +259,9 @@ class AsyncClient:
         request_id = request_id or new_id(self._clock())
         try:
             if self._local is not None:
-                return self._local.assign(deployment, request_id, unit, context)
-            found = await self._data_json(messages.assign(deployment, request_id, unit, context), timeout)
-            return messages.read_assignment(found, deployment, request_id, unit, context)
+                return self._local.assign(deployment, request_id, unit, context, features)
+            found = await self._data_json(messages.assign(deployment, request_id, unit, context, features), timeout)
+            return messages.read_assignment(found, deployment, request_id, unit, context, features)
         except Unavailable as error:
             if default is None:
                 raise

@@ -123,6 +123,7 @@ class Client:
         unit: str | int | None = None,
         *,
         context: Features | None = None,
+        features: Features | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
         default: str | None = None,
@@ -130,6 +131,7 @@ class Client:
         """Which variant a unit gets, for applications that run their own models; `log` what they answered.
 
         Args:
+            features: What routing rules read, where they read features.
             default: The variant when the gateway is away; without one that raises.
 
         Raises:
@@ -139,9 +141,9 @@ class Client:
         request_id = request_id or new_id(self._clock())
         try:
             if self._local is not None:
-                return self._local.assign(deployment, request_id, unit, context)
-            found = self._data_json(messages.assign(deployment, request_id, unit, context), timeout)
-            return messages.read_assignment(found, deployment, request_id, unit, context)
+                return self._local.assign(deployment, request_id, unit, context, features)
+            found = self._data_json(messages.assign(deployment, request_id, unit, context, features), timeout)
+            return messages.read_assignment(found, deployment, request_id, unit, context, features)
         except Unavailable as error:
             if default is None:
                 raise

@@ -59,17 +59,25 @@ class LocalDecisions:
         self._loaded: dict[str, _Loaded] = {}
 
     def assign(
-        self, deployment: str, request_id: str, unit: str | int | None, context: Mapping[str, Any] | None
+        self,
+        deployment: str,
+        request_id: str,
+        unit: str | int | None,
+        context: Mapping[str, Any] | None,
+        features: Mapping[str, Any] | None = None,
     ) -> Assignment:
         """The decision that a gateway would take.
 
         Raises:
             NotFound: No such deployment is published here.
-            BadInput: The unit or the context is none, as the gateway would say it.
+            BadInput: The unit or the context is none, or a feature is missing that a rule reads, as the gateway would
+                say it.
             Unavailable: The published snapshot cannot be read, and none was read before.
         """
         loaded = self._current(deployment)
-        decision = loaded.router.decide(loaded.people.read(unit, context, request_id).unit)
+        person = loaded.people.read(unit, context, request_id)
+        loaded.router.attributes.check(features or {})
+        decision = loaded.router.decide(person.unit, person.context, features or {})
         return Assignment(
             request_id=request_id,
             deployment=deployment,
@@ -80,6 +88,7 @@ class LocalDecisions:
             revision=loaded.snapshot.revision,
             unit=unit,
             context=None if context is None else dict(context),
+            features=None if features is None else dict(features),
         )
 
     def _current(self, deployment: str) -> _Loaded:

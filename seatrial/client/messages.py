@@ -133,9 +133,11 @@ def _a(kind: str) -> str:
     return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
-def assign(deployment: str, request_id: str, unit: str | int | None, context: Features | None) -> Call:
+def assign(
+    deployment: str, request_id: str, unit: str | int | None, context: Features | None, features: Features | None
+) -> Call:
     """The call that decides and answers nothing else."""
-    body = _given(request_id=request_id, unit=unit, context=context)
+    body = _given(request_id=request_id, unit=unit, context=context, features=features)
     return Call("POST", f"/v1/deployments/{quote(deployment, safe='')}/assign", _encode(body))
 
 
@@ -151,7 +153,7 @@ def prediction_row(assignment: Assignment, prediction: Any, more: RowFields) -> 
             reason=assignment.reason,
             propensity=assignment.propensity,
             revision=assignment.revision,
-            **more,
+            **{"features": assignment.features, **more},
         ),
         "prediction": prediction,
     }
@@ -224,13 +226,23 @@ def default_prediction(request_id: str, default: Any, error: SeatrialError, key:
 
 
 def read_assignment(
-    found: Any, deployment: str, request_id: str, unit: str | int | None, context: Features | None
+    found: Any,
+    deployment: str,
+    request_id: str,
+    unit: str | int | None,
+    context: Features | None,
+    features: Features | None,
 ) -> Assignment:
     """The decision of ``assign``."""
     decided = found if isinstance(found, dict) else {}
     known = ("request_id", "variant", "model_version", "reason", "propensity", "revision")
     given = {name: decided[name] for name in known if decided.get(name) is not None}
-    about = {"deployment": deployment, "unit": unit, "context": None if context is None else dict(context)}
+    about = {
+        "deployment": deployment,
+        "unit": unit,
+        "context": None if context is None else dict(context),
+        "features": None if features is None else dict(features),
+    }
     try:
         return msgspec.convert({"request_id": request_id, **given, **about}, Assignment)
     except msgspec.ValidationError as error:

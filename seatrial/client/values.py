@@ -43,7 +43,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         unit: Who it is for; None when nobody was named (then it is never evidence).
-        context: What the request carried; ``log`` writes it with the row.
+        context, features: What the request carried; ``log`` writes it with the row.
         revision: Of the routing snapshot that decided.
         error: Why this is the caller's default variant, or None.
     """
@@ -57,6 +57,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     revision: int | None = None
     unit: str | int | None = None
     context: dict[str, Any] | None = None
+    features: dict[str, Any] | None = None
     error: str | None = None
 
     @property

@@ -11,17 +11,17 @@ from seatrial.control.plan import Moment, Plan, make_plan, to_resolve
 from seatrial.control.remote import resolve_remotes
 from seatrial.control.resolve import check_allowed, resolve_all, slot_of
 from seatrial.control.site import Site, open_site
-from seatrial.control.snapshots import routing_snapshot
-from seatrial.control.transforms import check_gives, transform_pin
+from seatrial.control.snapshots import check_log, routing_snapshot
+from seatrial.control.transforms import check_transform, transform_pin
 from seatrial.ledger.quarantine import lift_quarantine
 from seatrial.models.manifest import read_manifest
 from seatrial.releases.publication import PreparationFailed
 from seatrial.releases.records import AuditEntry, DeploymentState
 from seatrial.releases.states import check_move
+from seatrial.routing.rules.conditions import load_checked
 from seatrial.routing.snapshot import Slot
 from seatrial.spec.deployment import Deployment
 from seatrial.spec.errors import SeatrialError
-from seatrial.spec.read import load_deployment
 from seatrial.spec.settings import Settings
 
 WAIT_SECONDS = 10.0
@@ -79,7 +79,7 @@ def apply(
             changing the deployment.
         PreparationFailed: a worker could not load a version; nothing has changed.
     """
-    spec = load_deployment(text, source)
+    spec = load_checked(text, source)
     with open_site(settings, wait_seconds=WAIT_SECONDS) as site:
         return apply_to(site, spec, text, actor=actor, plan_only=plan_only, retry=retry, restart=restart, why=why)
 
@@ -157,7 +157,8 @@ def _plan(site: Site, spec: Deployment, text: str, state: DeploymentState | None
     plan = make_plan(spec, text, state, resolved, moment, transform)
     plan = msgspec.structs.replace(plan, notes=(*plan.notes, *_foreseen(site, spec, state, plan)))
     if plan.snapshot is not None:
-        check_gives(spec, plan.snapshot.slots)
+        check_transform(spec, plan.snapshot.slots, plan.snapshot.transform)
+        check_log(spec.log, plan.snapshot.slots)
     return _republished(site, spec, state, plan, moment)
 
 

@@ -1,5 +1,7 @@
 """From intent and state to the routing snapshot that gateways serve; pure."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from seatrial.control.ensembles import with_settings
@@ -7,6 +9,10 @@ from seatrial.control.transforms import transform_of
 from seatrial.protocol.outcome_shapes import label_kinds
 from seatrial.releases.records import DeploymentState, Pin
 from seatrial.releases.run import ReleaseRun
+from seatrial.routing.rules.conditions import conditions
+from seatrial.routing.rules.expression import Expression
+from seatrial.routing.rules.naming import names_of
+from seatrial.routing.rules.parsing import Names
 from seatrial.routing.snapshot import (
     Arm,
     Batch,
@@ -19,11 +25,12 @@ from seatrial.routing.snapshot import (
     Shadow,
     Slot,
     Snapshot,
+    Transform,
+    features_of,
 )
 from seatrial.spec.deployment import Deployment, EntrySpec, LogSpec, OutcomeSpec, ShadowStage, VariantSpec
 from seatrial.spec.errors import BadInput
 from seatrial.spec.outcome_shapes import OutcomeField, OutcomeShape
-from seatrial.spec.signature import Feature
 
 UNSAID_KINDS = frozenset({"text", "list", "embedding"})
 """Kinds that ``log: {features: all}`` leaves out: they are logged when the file names them."""
@@ -36,11 +43,15 @@ def routing_snapshot(spec: Deployment, state: DeploymentState) -> Snapshot:
         spec: The deployment file in force.
         state: What came of it: a slot for every variant that is not empty.
 
+    What the file names and no version takes is left out; a file that does is refused when it is applied.
+
     Raises:
-        BadInput: ``log`` names a feature that no version has; or no version takes what the transform gives.
+        BadInput: A rule does not go with the versions.
     """
     waits = state.open_run.challenger if state.open_run is not None and state.open_run.status == "pending" else None
     slots = tuple(_slot(spec, pin) for pin in state.pins if pin.slot is not None and pin.variant != waits)
+    transform = transform_of(spec, state.transform, slots)
+    rules = conditions(spec, rule_names(spec, slots, transform))
     command = next(slot for slot in slots if slot.variant == spec.default)
     if state.previous is not None:
         slots += (state.previous.slot,)
@@ -52,15 +63,15 @@ def routing_snapshot(spec: Deployment, state: DeploymentState) -> Snapshot:
         unit_from=spec.unit.source.removeprefix("context.") if spec.unit.source else None,
         context=tuple(ContextKey(name, field.kind, field.optional) for name, field in spec.context.items()),
         slots=slots,
-        transform=transform_of(spec, state.transform, slots),
+        transform=transform,
         default=spec.default,
         fallback=None if spec.fallback is None else msgspec.json.encode(spec.fallback).decode(),
         strict_features=spec.strict_features,
-        entries=tuple(_entry(entry, spec, state) for entry in spec.routing),
+        entries=tuple(_entry(entry, rules.get(entry.name), spec, state) for entry in spec.routing),
         shadows=_shadows(spec, state.open_run),
         outcomes=tuple(spec.outcomes),
         outcome_shapes=tuple(_shape(name, outcome, slots) for name, outcome in spec.outcomes.items()),
-        log=log_policy(spec.log, slots),
+        log=_log_policy(spec.log, slots),
     )
 
 
@@ -87,21 +98,30 @@ def _lookup(variant: VariantSpec) -> Lookup | None:
     return None if said is None else Lookup(scores=said.scores, key=said.key, stale_after=said.stale_after)
 
 
-def _entry(entry: EntrySpec, spec: Deployment, state: DeploymentState) -> Entry:
+def rule_names(spec: Deployment, slots: Sequence[Slot], transform: Transform | None) -> Names:
+    """What rules may speak of: what a request carries for the default variant, then for the others, and the context."""
+    if transform is not None:
+        return names_of(transform.signature.features, spec.context)
+    ordered = sorted(slots, key=lambda slot: slot.variant != spec.default)
+    return names_of([feature for slot in ordered for feature in slot.signature.features], spec.context)
+
+
+def _entry(entry: EntrySpec, when: Expression | None, spec: Deployment, state: DeploymentState) -> Entry:
     if entry.to is not None:
-        return Entry(name=entry.name, to=_heir(entry.to, state), reason="rule")
+        return Entry(name=entry.name, when=when, to=_heir(entry.to, state), reason="rule")
     run = state.open_run
     salt = state.salts.get(entry.name, f"{spec.deployment}/{entry.name}")
     if run is not None and run.entry == entry.name and run.phase is not None:
         return Entry(
             name=entry.name,
+            when=when,
             arms=run.phase.arms,
             salt=run.salt,
             reason="canary" if run.stage == "canary" else "split",
             release=run.id,
             phase=run.phase.number,
         )
-    return Entry(name=entry.name, arms=_arms(entry, state), salt=salt, reason="split")
+    return Entry(name=entry.name, when=when, arms=_arms(entry, state), salt=salt, reason="split")
 
 
 def _arms(entry: EntrySpec, state: DeploymentState) -> tuple[Arm, ...]:
@@ -133,24 +153,30 @@ def _shape(name: str, outcome: OutcomeSpec, slots: tuple[Slot, ...]) -> OutcomeS
     return OutcomeShape(name=name, fields=fields, label=outcome.label, kinds=kinds)
 
 
-def log_policy(log: LogSpec, slots: tuple[Slot, ...]) -> LogPolicy:
-    """``log`` with its features named; raises BadInput for one that no version has."""
-    features: dict[str, Feature] = {}
-    for slot in slots:
-        for feature in slot.signature.features:
-            features.setdefault(feature.name, feature)
+def check_log(log: LogSpec, slots: Sequence[Slot]) -> None:
+    """Refuse, when a file is applied, a ``log`` that names a feature which no version takes; raises BadInput."""
+    features = features_of(slots)
+    named = {"log.features": log.features if not isinstance(log.features, str) else (), "log.redact": log.redact}
+    for where, names in named.items():
+        for name in map(_bare, names):
+            if name not in features:
+                raise BadInput(
+                    f"`{where}` names {name!r}, which no version takes; the features are {', '.join(features)}."
+                )
+
+
+def _log_policy(log: LogSpec, slots: Sequence[Slot]) -> LogPolicy:
+    """``log`` with its features named; a version that was rolled back may have taken one along."""
+    features = features_of(slots)
     if log.features == "all":
         named = tuple(name for name, feature in features.items() if feature.kind not in UNSAID_KINDS)
     elif log.features == "none":
         named = ()
     else:
-        named = tuple(_known(name, features, "log.features") for name in log.features)
-    redact = tuple(_known(name, features, "log.redact") for name in log.redact)
+        named = tuple(name for name in map(_bare, log.features) if name in features)
+    redact = tuple(name for name in map(_bare, log.redact) if name in features)
     return LogPolicy(features=named, redact=redact, sample=log.sample)
 
 
-def _known(name: str, features: dict[str, Feature], where: str) -> str:
-    bare = name.removeprefix("features.")
-    if bare not in features:
-        raise BadInput(f"`{where}` names {bare!r}, which no version takes; the features are {', '.join(features)}.")
-    return bare
+def _bare(name: str) -> str:
+    return name.removeprefix("features.")

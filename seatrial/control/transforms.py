@@ -3,7 +3,7 @@
 A request carries what the transform takes, and whatever the variants take that the transform does not give.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from seatrial.control.resolve import Registry, check_allowed, resolve, slot_of
 from seatrial.models.manifest import read_manifest
 from seatrial.releases.records import DeploymentState, Pin
-from seatrial.routing.snapshot import Slot, Transform
+from seatrial.routing.snapshot import Slot, Transform, features_of
 from seatrial.spec.deployment import Deployment, GivenFeature, TransformSpec, VariantSpec
 from seatrial.spec.errors import BadInput
 from seatrial.spec.signature import NUMERIC_KINDS, TEXT_KINDS, Feature, FeatureKind, Signature, Tensor
@@ -42,35 +42,77 @@ def transform_pin(spec: Deployment, state: DeploymentState | None, registry: Reg
     return kept
 
 
-def check_gives(spec: Deployment, slots: Sequence[Slot]) -> None:
-    """Refuse, when a file is applied, a function that gives what no version takes.
+def check_transform(spec: Deployment, slots: Sequence[Slot], transform: Transform | None) -> None:
+    """Refuse, when a file is applied, a transform that feeds nobody, or that takes a feature in another form.
 
-    Later a version that took it may have been emptied, and what it alone took is then given in vain.
+    Later it is carried out as far as it goes: a version that took what it gives may have been emptied, and neither a
+    rollback nor a promotion is refused for that.
+
+    Args:
+        slots: Every variant that is loaded.
+        transform: What ``transform_of`` made of the file and them.
 
     Raises:
-        BadInput: There is such a feature.
+        BadInput: No version takes what it gives, or one takes that, or what requests carry, in another form.
     """
-    features = _features(slots)
-    for name in spec.transform.gives if spec.transform is not None else ():
+    said = spec.transform
+    if said is None or transform is None:
+        return
+    features = features_of(slots)
+    if transform.slot is None:
+        _check_function(said, features)
+    else:
+        _check_model(transform.slot, transform, slots, features)
+    for slot in slots:
+        _check_forms(transform, slot)
+
+
+def _check_function(said: TransformSpec, features: Mapping[str, Feature]) -> None:
+    for name in said.gives:
         if name not in features:
             raise BadInput(
                 f"`transform.gives` names {name!r}, which no version takes; the features are {', '.join(features)}."
             )
 
 
+def _check_model(slot: Slot, transform: Transform, slots: Sequence[Slot], features: Mapping[str, Feature]) -> None:
+    for output in slot.signature.outputs:
+        feature = features.get(output.name)
+        if feature is not None and output.name not in transform.gives:
+            raise BadInput(
+                f"the transform {slot.model_version} gives {output.name!r} in {_width(output)} columns, and the "
+                f"versions take a {feature.kind}; name the output otherwise, or as the tensor whose columns it fills."
+            )
+    if not transform.gives:
+        given = ", ".join(output.name for output in slot.signature.outputs)
+        raise BadInput(
+            f"the transform {slot.model_version} gives {given}, and no version takes a feature or a tensor of such a "
+            f"name; the features are {', '.join(features)}, the tensors {', '.join(_tensors(slots))}."
+        )
+
+
+def _check_forms(transform: Transform, slot: Slot) -> None:
+    """What a request carries must fit the transform and every version that takes it too."""
+    given = {name for names in transform.gives.values() for name in names}
+    carried = {feature.name: feature for feature in transform.signature.features}
+    for feature in slot.signature.features:
+        name = feature.name
+        if name in transform.takes and name not in given and _form(feature) != _form(carried[name]):
+            raise BadInput(
+                f"feature {name!r} is a {carried[name].kind} to the transform and a {feature.kind} to "
+                f"`{slot.variant}` ({slot.model_version}); call one of them otherwise, or let the transform give it."
+            )
+
+
 def transform_of(spec: Deployment, pin: Pin | None, slots: Sequence[Slot]) -> Transform | None:
-    """The transform as gateways run it; pure.
+    """The transform as gateways run it; pure. What it gives and no version takes is left out.
 
     Args:
         slots: Every variant that is loaded; that of ``spec.default`` among them.
-
-    Raises:
-        BadInput: No version takes what it gives; or it takes a feature in another form than a variant does.
     """
     said = spec.transform
     if said is None:
         return None
-    features = _features(slots)
     if said.python is not None:
         taken = [_feature(name, given) for name, given in said.features.items()]
         return _transform(spec, None, taken, {name: (name,) for name in said.gives}, slots)
@@ -78,7 +120,7 @@ def transform_of(spec: Deployment, pin: Pin | None, slots: Sequence[Slot]) -> Tr
     assert pin.slot is not None
     as_variant = _variant(said)
     slot = msgspec.structs.replace(pin.slot, timeout=said.timeout, trust=as_variant.trust)
-    return _transform(spec, slot, slot.signature.features, _gives(slot, slots, features), slots)
+    return _transform(spec, slot, slot.signature.features, _gives(slot, slots), slots)
 
 
 def _variant(said: TransformSpec) -> VariantSpec:
@@ -97,7 +139,7 @@ def _transform(
     given = {name for names in gives.values() for name in names}
     takes = {feature.name: feature for feature in taken}
     past = {f.name: f for f in command.signature.features if f.name not in given}
-    carried = {**{name: _both(feature, past.get(name), command) for name, feature in takes.items()}}
+    carried = {**{name: _both(feature, past.get(name)) for name, feature in takes.items()}}
     carried |= {name: feature for name, feature in past.items() if name not in carried}
     tensors = slot.signature.inputs if slot is not None else ()
     packed = {name for tensor in tensors for name in tensor.features}
@@ -117,49 +159,31 @@ def _transform(
     )
 
 
-def _features(slots: Sequence[Slot]) -> dict[str, Feature]:
-    found: dict[str, Feature] = {}
-    for slot in slots:
-        for feature in slot.signature.features:
-            found.setdefault(feature.name, feature)
-    return found
-
-
-def _gives(slot: Slot, slots: Sequence[Slot], features: dict[str, Feature]) -> dict[str, tuple[str, ...]]:
+def _gives(slot: Slot, slots: Sequence[Slot]) -> dict[str, tuple[str, ...]]:
     """The features that each output of a model becomes: the one of its name, or those of the tensor of its name."""
-    tensors = {tensor.name: tensor for one in reversed(slots) for tensor in one.signature.inputs}
+    features, tensors = features_of(slots), _tensors(slots)
     found: dict[str, tuple[str, ...]] = {}
     for output in slot.signature.outputs:
-        width = output.shape[-1] if len(output.shape) > 1 else 1
+        width = _width(output)
         feature, tensor = features.get(output.name), tensors.get(output.name)
         if feature is not None and (feature.kind in _LISTS) == (width != 1):
             found[output.name] = (feature.name,)
         elif tensor is not None and width in (-1, len(tensor.features)):
             found[output.name] = tensor.features
-        elif feature is not None:
-            raise BadInput(
-                f"the transform {slot.model_version} gives {output.name!r} in {width} columns, and the versions take a "
-                f"{feature.kind}; name the output otherwise, or as the tensor whose columns it fills."
-            )
-    if not found:
-        given = ", ".join(output.name for output in slot.signature.outputs)
-        raise BadInput(
-            f"the transform {slot.model_version} gives {given}, and no version takes a feature or a tensor of such a "
-            f"name; the features are {', '.join(features)}, the tensors {', '.join(tensors)}."
-        )
     return found
 
 
-def _both(taken: Feature, past: Feature | None, command: Slot) -> Feature:
+def _tensors(slots: Sequence[Slot]) -> dict[str, Tensor]:
+    return {tensor.name: tensor for one in reversed(slots) for tensor in one.signature.inputs}
+
+
+def _width(output: Tensor) -> int:
+    return output.shape[-1] if len(output.shape) > 1 else 1
+
+
+def _both(taken: Feature, past: Feature | None) -> Feature:
     """A feature that the transform takes, and that the variants take too, is as strict as both."""
-    if past is None:
-        return taken
-    if _form(taken) != _form(past):
-        raise BadInput(
-            f"feature {taken.name!r} is a {taken.kind} to the transform and a {past.kind} to `{command.variant}` "
-            f"({command.model_version}); call one of them otherwise, or let the transform give it."
-        )
-    return msgspec.structs.replace(taken, nullable=taken.nullable and past.nullable)
+    return taken if past is None else msgspec.structs.replace(taken, nullable=taken.nullable and past.nullable)
 
 
 def _form(feature: Feature) -> str:

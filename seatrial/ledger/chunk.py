@@ -264,10 +264,15 @@ class Chunk:
         codes = np.frombuffer(self._fixed, _FIXED_TYPE, self.count)["combination"]
         return Counter(arms[code] for code in codes[slice(None) if rows is None else list(rows)].tolist())
 
-    def encode(self, schema: pa.Schema, hashes: dict[str, Hash]) -> tuple[pa.RecordBatch, Counter[str]]:
+    def encode(
+        self, schema: pa.Schema, hashes: dict[str, Hash], breathe: Callable[[], None] = lambda: None
+    ) -> tuple[pa.RecordBatch, Counter[str]]:
         """The rows as one record batch of ``schema``, and how many of which variant had to be left out.
 
         A row whose context, text or prediction does not fit its column's type is left out alone; its neighbours stay.
+
+        Args:
+            breathe: Called after each column.
         """
         columns: dict[str, Sequence[Any]] = {"request_id": self._request_ids, "key": self._keys, "unit": self._units}
         columns |= _by_column("context", [name for name, _ in self.schema.context], self._contexts)
@@ -280,8 +285,9 @@ class Chunk:
             hashed = hashes.get(name)
             given = values if hashed is None else [None if v is None else hashed(str(v)) for v in values]
             built[name] = _array(given, schema.field(name).type, bad)
-        built |= self._fixed_columns()
-        built |= self._number_columns(hashes)
+            breathe()
+        built |= self._fixed_columns(breathe)
+        built |= self._number_columns(hashes, breathe)
         batch = pa.RecordBatch.from_arrays([built[field.name] for field in schema], schema=schema)
         if not bad:
             return batch, Counter()
@@ -289,19 +295,21 @@ class Chunk:
         keep[list(bad)] = False
         return batch.filter(arrays.of_flags(keep)), self.arms(sorted(bad))
 
-    def _fixed_columns(self) -> dict[str, pa.Array]:
+    def _fixed_columns(self, breathe: Callable[[], None]) -> dict[str, pa.Array]:
         fixed = np.frombuffer(self._fixed, _FIXED_TYPE, self.count)
         columns = {
             name: arrays.of_numpy(fixed[name], ENVELOPE.field(name).type)
             for name in ("at", "propensity", "revision", "latency_us", "row", "phase")
         }
+        breathe()
         columns |= {name: arrays.of_flags(fixed[name] != 0) for name in ("unit_named", "contested", "sampled")}
         codes = np.ascontiguousarray(fixed["combination"])
         for name, values in zip(_COMBINED, zip(*self._combinations, strict=True), strict=True):
             columns[name] = arrays.repeated(values, codes)
+            breathe()
         return columns
 
-    def _number_columns(self, hashes: dict[str, Hash]) -> dict[str, pa.Array]:
+    def _number_columns(self, hashes: dict[str, Hash], breathe: Callable[[], None]) -> dict[str, pa.Array]:
         matrix = np.ascontiguousarray(self._numbers[: self.count].T)
         columns = {}
         for (name, kind), values in zip(self.schema.numbers, matrix, strict=True):
@@ -313,6 +321,7 @@ class Chunk:
                 columns[column] = pa.array(
                     [None if np.isnan(v) else hashed(repr(float(v))) for v in values], pa.string()
                 )
+            breathe()
         return columns
 
 

@@ -21,6 +21,7 @@ from numpy import float64
 from numpy.typing import NDArray
 
 from seatrial.ledger import layout
+from seatrial.ledger.breath import Breath
 from seatrial.ledger.chunk import Chunk, Hash, Stamp, Vector, arm_of
 from seatrial.ledger.columns import row_schema
 from seatrial.ledger.rows import Envelope, RowSchema
@@ -160,7 +161,7 @@ class RowBuffer:
     def _write(self, chunk: Chunk) -> None:
         written, malformed = 0, Counter[str]()
         try:
-            batch, malformed = chunk.encode(self._arrow, self._hashes)
+            batch, malformed = chunk.encode(self._arrow, self._hashes, self._log.breath)
             if batch.num_rows:
                 self._writer.write(batch)
             written = batch.num_rows
@@ -211,6 +212,7 @@ class PredictionLog:
         self.dropped: Counter[str] = Counter()
         self.lock = threading.Lock()
         self.wake = threading.Event()
+        self.breath = Breath(lambda: self.closed or self.held > byte_limit // 4)
         self._clock = clock
         self._segments = segments
         self._flush_seconds = flush_seconds

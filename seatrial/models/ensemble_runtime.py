@@ -49,6 +49,10 @@ class EnsembleRuntime:
     def out_of_process(self) -> bool:
         return bool(self._apart)
 
+    @property
+    def alone(self) -> bool:
+        return all(runtime.alone for runtime in self._runtimes)
+
     def run(self, inputs: Tensors) -> dict[str, NDArray[Any]]:
         answers = self._answers(inputs)
         answer = self._slot.signature.answer

@@ -37,6 +37,7 @@ class LookupRuntime:
     """
 
     out_of_process = False
+    alone = False
 
     def __init__(
         self,

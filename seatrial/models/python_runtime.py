@@ -49,6 +49,7 @@ class ProcessRuntime:
     """
 
     out_of_process = True
+    alone = False
 
     def __init__(
         self,

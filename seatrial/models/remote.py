@@ -54,6 +54,7 @@ class RemoteRuntime:
     """
 
     out_of_process = True
+    alone = False
 
     def __init__(self, slot: Slot, environ: Mapping[str, str] = os.environ, *, timeout: float | None = None) -> None:
         assert slot.remote is not None

@@ -26,10 +26,15 @@ class Runtime(Protocol):
 
     Attributes:
         out_of_process: Whether a call waits for another process (and so belongs in a thread).
+        alone: Whether a call computes in the calling thread and nowhere else, so that the thread's processor time is
+            the call's.
     """
 
     @property
     def out_of_process(self) -> bool: ...
+
+    @property
+    def alone(self) -> bool: ...
 
     def run(self, inputs: Tensors) -> dict[str, NDArray[Any]]:
         """Answer a batch: the signature's input tensors by name to its output tensors by name.
@@ -51,6 +56,7 @@ class OnnxRuntime:
     def __init__(self, file: Path | bytes, outputs: tuple[str, ...] | None = None, device: Device = "cpu") -> None:
         self._outputs = None if outputs is None else list(outputs)
         self._device = device
+        self.alone = device == "cpu"
         self._session: Any = open_session(file, device)
 
     def run(self, inputs: Tensors) -> dict[str, NDArray[Any]]:

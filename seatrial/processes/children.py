@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import NamedTuple
 
+BEHIND = 5
+"""Of a core that both want, a process so much nicer gets a quarter."""
+
 
 class Child(NamedTuple):
     """One process to keep up.
@@ -14,6 +17,7 @@ class Child(NamedTuple):
         sockets: File descriptors it inherits.
         order: Children stop in ascending order: those that answer users first, those that write last.
         counted: It is a serving worker with a counter file that must be settled when it dies.
+        nice: How much lower than the supervisor's its priority is: who answers users goes before who writes and judges.
     """
 
     name: str
@@ -22,6 +26,7 @@ class Child(NamedTuple):
     sockets: tuple[int, ...] = ()
     order: int = 0
     counted: bool = False
+    nice: int = 0
 
 
 def system(home: Path, workers: int, http_fd: int, control_fd: int, grpc: str | None = None) -> tuple[Child, ...]:
@@ -40,9 +45,11 @@ def system(home: Path, workers: int, http_fd: int, control_fd: int, grpc: str | 
     )
     return (
         *serving,
-        Child("dashboard", "seatrial.dashboard", (*place, "--fd", str(control_fd)), (control_fd,), order=0),
-        Child("control", "seatrial.control", place, order=1),
-        Child("compactor", "seatrial.ledger.compactor", place, order=2),
+        Child(
+            "dashboard", "seatrial.dashboard", (*place, "--fd", str(control_fd)), (control_fd,), order=0, nice=BEHIND
+        ),
+        Child("control", "seatrial.control", place, order=1, nice=BEHIND),
+        Child("compactor", "seatrial.ledger.compactor", place, order=2, nice=BEHIND),
     )
 
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -123,6 +124,9 @@ class Supervisor:
                 start_new_session=True,
                 preexec_fn=_in_child,
             )
+        if child.nice:
+            with suppress(OSError):  # it has ended already, or may not: it runs on as it is
+                os.setpriority(os.PRIO_PROCESS, kept.process.pid, os.getpriority(os.PRIO_PROCESS, 0) + child.nice)
         kept.started = self._now()
         self._say("started", child=child.name, pid=kept.process.pid)
 

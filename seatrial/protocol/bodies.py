@@ -45,6 +45,8 @@ class AssignBody(msgspec.Struct, forbid_unknown_fields=True):
 
     unit: Unit | None = None
     context: dict[str, Any] | None = None
+    features: dict[str, Any] | None = None
+    """Only what routing rules read."""
     variant: str | None = None
     request_id: str | None = None
 

@@ -1,53 +1,77 @@
-"""From a snapshot and a unit to a decision; whatever can be worked out beforehand is, when the router is made."""
+"""From a snapshot, a unit and what its request carries to a decision; what can be worked out beforehand is."""
 
-import math
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
-from seatrial.routing.assign import Split, draw, prefix
+from seatrial.routing.assign import draw, prefix
+from seatrial.routing.attributes import NO_FEATURES, Attributes, Features
 from seatrial.routing.decision import Decision
+from seatrial.routing.destination import Destination
+from seatrial.routing.first_match import FirstMatch
 from seatrial.routing.snapshot import Entry, Shadow, Snapshot
 from seatrial.spec.errors import BadInput, NotFound
-
-_TOLERANCE = 1e-9
-"""How far the weights of an entry may be from a sum of 1."""
 
 
 class Router:
     """Decides for one deployment at one revision; immutable.
 
+    Entries are tried in order. One without a condition takes every request that comes to it; one whose rule fails (for
+    a value that is missing, say) does not. A request that no entry takes goes to the default variant, for the reason
+    ``rule`` and with no entry named.
+
     Args:
-        snapshot: Its entries are tried in order; one without a condition always decides, those after it never do.
+        snapshot: Whose entries.
+        failed: Told the name of every entry whose rule failed, by whoever decides.
+
+    Attributes:
+        conditional: Whether what a request carries plays a part, beside its unit.
+        attributes: What the rules read of it.
 
     Raises:
         BadInput: No entry, an entry that is neither ``to`` nor a split, an unknown variant, weights that are no shares.
     """
 
-    __slots__ = ("_decisions", "_fixed", "_shadows", "_split", "_variants")
+    __slots__ = ("_context", "_destinations", "_only", "_rules", "_shadows", "_variants", "attributes", "conditional")
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, failed: Callable[[str], None] = lambda _: None) -> None:
         self._variants = frozenset(slot.variant for slot in snapshot.slots)
         if not snapshot.entries:
             raise BadInput(f"deployment {snapshot.deployment!r} has no routing entry; give it one with `to` or `split`")
-        for entry in snapshot.entries:
-            self._check(entry)
-        entry = snapshot.entries[0]
-        self._decisions = _decisions(entry)
-        live = [arm for arm in entry.arms if arm.weight > 0]
-        self._split = Split(entry.salt, live) if entry.to is None and len(live) > 1 else None
-        self._fixed = None if self._split else self._decisions[entry.to or live[0].variant]
+        destinations = [Destination(entry, self._variants) for entry in snapshot.entries]
+        self._destinations = (*destinations, _left_over(snapshot, self._variants))
+        reached = _reached(snapshot.entries)
+        rules = [(entry.name, entry.when) for entry in reached if entry.when is not None]
+        self.conditional = bool(rules)
+        self.attributes = Attributes([rule for _, rule in rules], _carried(snapshot))
+        self._rules = FirstMatch(rules, failed)
+        self._only = self._destinations[0]
+        self._context = tuple(key.name for key in snapshot.context) if self.attributes.context else ()
         self._shadows = tuple((shadow, prefix(shadow.salt, shadow.variant)) for shadow in snapshot.shadows)
 
-    def decide(self, unit: str) -> Decision:
-        """Where a unit's request goes, and with which probability it could have gone there."""
-        if self._split is None:
-            assert self._fixed is not None
-            return self._fixed
-        return self._decisions[self._split.choose(unit)]
+    def decide(self, unit: str, context: Sequence[Any] = (), features: Features = NO_FEATURES) -> Decision:
+        """Where a request goes, and with which probability it could have gone there.
+
+        Args:
+            unit: Who it is for.
+            context: Values of the declared context keys, in order.
+            features: What it carries.
+        """
+        chosen = self._only if not self.conditional else self._choose(unit, context, features)
+        if chosen.split is None:
+            assert chosen.fixed is not None
+            return chosen.fixed
+        return chosen.decisions[chosen.split.choose(unit)]
+
+    def _choose(self, unit: str, context: Sequence[Any], features: Features) -> Destination:
+        named = dict(zip(self._context, context, strict=False))
+        return self._destinations[self._rules.find(self.attributes.read(features), named, unit)]
 
     @property
     def possible(self) -> tuple[Decision, ...]:
         """Every decision that `decide` may come to."""
-        return (self._fixed,) if self._fixed is not None else tuple(d for d in self._decisions.values() if d.propensity)
+        if not self.conditional:
+            return self._only.possible
+        return tuple(dict.fromkeys(d for destination in self._destinations for d in destination.possible))
 
     def force(self, variant: str, reason: Literal["override", "explicit"]) -> Decision:
         """The decision that a caller took himself: never evidence.
@@ -71,32 +95,23 @@ class Router:
             and draw(head, request_id.encode()) < shadow.share
         )
 
-    def _check(self, entry: Entry) -> None:
-        if (entry.to is None) == (not entry.arms):
-            raise BadInput(f"routing entry {entry.name!r} must have exactly one of `to` and `split`")
-        named = [entry.to] if entry.to is not None else [arm.variant for arm in entry.arms]
-        for variant in named:
-            if variant not in self._variants:
-                raise BadInput(f"routing entry {entry.name!r} names variant {variant!r}, which is not declared")
-        if entry.to is None:
-            _check_weights(entry)
+
+def _reached(entries: Sequence[Entry]) -> Sequence[Entry]:
+    """The entries up to the first without a condition."""
+    for position, entry in enumerate(entries):
+        if entry.when is None:
+            return entries[: position + 1]
+    return entries
 
 
-def _check_weights(entry: Entry) -> None:
-    weights = [arm.weight for arm in entry.arms]
-    if not all(math.isfinite(weight) and weight >= 0 for weight in weights):
-        raise BadInput(f"routing entry {entry.name!r} has a weight that is not a share: {weights}")
-    if abs(math.fsum(weights) - 1) > _TOLERANCE:
-        raise BadInput(f"the shares of routing entry {entry.name!r} sum to {math.fsum(weights):.6g}; make them 1")
-    if len({arm.variant for arm in entry.arms}) != len(entry.arms):
-        raise BadInput(f"routing entry {entry.name!r} names a variant twice")
+def _left_over(snapshot: Snapshot, variants: frozenset[str]) -> Destination:
+    """Where a request goes that no entry takes."""
+    return Destination(Entry(name="", to=snapshot.default, reason="rule"), variants)
 
 
-def _decisions(entry: Entry) -> dict[str, Decision]:
-    if entry.to is not None:
-        return {entry.to: Decision(entry.to, "rule", 1.0, entry.name, False, entry.release, entry.phase)}
-    contested = sum(arm.weight > 0 for arm in entry.arms) > 1
-    return {
-        arm.variant: Decision(arm.variant, entry.reason, arm.weight, entry.name, contested, entry.release, entry.phase)
-        for arm in entry.arms
-    }
+def _carried(snapshot: Snapshot) -> Sequence[Any]:
+    """What a request may carry: the default variant's features, then those of the others."""
+    if snapshot.transform is not None:
+        return snapshot.transform.signature.features
+    slots = sorted(snapshot.slots, key=lambda slot: slot.variant != snapshot.default)
+    return [feature for slot in slots for feature in slot.signature.features]

@@ -3,12 +3,14 @@
 Control writes it, gateways read it; a row of the ledger carries its ``revision``, so the past can be explained.
 """
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
 
+from seatrial.routing.rules.expression import Expression
 from seatrial.spec.outcome_shapes import OutcomeShape
-from seatrial.spec.signature import Signature, Task
+from seatrial.spec.signature import Feature, Signature, Task
 
 Combine = Literal["mean", "vote", "weights"]
 Device = Literal["cpu", "cuda", "tensorrt", "openvino"]
@@ -181,6 +183,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """A routing entry: either ``to`` one variant, or a sticky split over ``arms``.
 
     Attributes:
+        when: Which requests it takes; None: all that come to it.
         salt: Enters the hash of a split; the deployment's and the release's.
         reason: What a row decided here says (``rule`` for ``to``; ``split`` or ``canary`` for arms).
         release: Identity of the release that owns the weights, or "".
@@ -188,6 +191,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
+    when: Expression | None = None
     to: str | None = None
     arms: tuple[Arm, ...] = ()
     salt: str = ""
@@ -257,3 +261,12 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     def shape(self, outcome: str) -> OutcomeShape | None:
         """What an outcome may carry; None: anything."""
         return next((shape for shape in self.outcome_shapes if shape.name == outcome), None)
+
+
+def features_of(slots: Iterable[Slot]) -> dict[str, Feature]:
+    """Every feature that a version takes; of several of a name the first."""
+    found: dict[str, Feature] = {}
+    for slot in slots:
+        for feature in slot.signature.features:
+            found.setdefault(feature.name, feature)
+    return found

@@ -8,7 +8,7 @@ nobody does. Attempts of quick models run here and now on the event loop; the ot
 import asyncio
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -24,6 +24,7 @@ from seatrial.serving.recalling import board, land, leave, recall, remember
 from seatrial.serving.shadowing import Copy
 from seatrial.serving.threads import Shed, Taken
 from seatrial.serving.variant import Attempt, Variant
+from seatrial.spec.errors import BadInput
 
 FEW_ROWS = 64
 """Up to so many rows are read on the event loop; more are read in the model's thread."""
@@ -55,9 +56,22 @@ class Part:
         by: How it was answered; None while open.
         deadline: Ticks by which the caller wants an answer; None: whatever the variants' own limits allow.
         overdue: That time passed without one.
+        unable: Why a variant, by name, cannot answer in the way that was asked.
     """
 
-    __slots__ = ("attempt", "by", "deadline", "decision", "first", "indices", "keys", "overdue", "people", "rows")
+    __slots__ = (
+        "attempt",
+        "by",
+        "deadline",
+        "decision",
+        "first",
+        "indices",
+        "keys",
+        "overdue",
+        "people",
+        "rows",
+        "unable",
+    )
 
     def __init__(
         self,
@@ -78,6 +92,15 @@ class Part:
         self.by: AnsweredBy | None = None
         self.deadline: int | None = None
         self.overdue = False
+        self.unable: Mapping[str, BadInput] = {}
+
+    def is_unable(self) -> bool:
+        """Whether the attempt is one of a variant that cannot answer in the way that was asked; then it has failed."""
+        why = self.unable.get(self.attempt.variant.name)
+        if why is None:
+            return False
+        self.attempt.refuse(why)
+        return True
 
     def feed(self, rows: Sequence[Row]) -> None:
         """Go on with the rows that a transform made of the request's."""
@@ -250,7 +273,9 @@ class Answering:
             attempt = part.attempt
             variant = attempt.variant
             blocked = variant.breaker.blocked
-            if variant.cache is None or blocked or not self._recall(attempt):
+            if part.unable and part.is_unable():
+                pass
+            elif variant.cache is None or blocked or not self._recall(attempt):
                 if not variant.engine.fits(rows):
                     return False
                 if not blocked or self._tries(attempt):
@@ -275,7 +300,9 @@ class Answering:
             variant = attempt.variant
             blocked = variant.breaker.blocked
             recalled = variant.cache is not None and not blocked and self._recall(attempt)
-            if not recalled and (not blocked or self._tries(attempt)):
+            if part.unable and part.is_unable():
+                pass
+            elif not recalled and (not blocked or self._tries(attempt)):
                 if variant.engine.fits(rows):
                     self._run(attempt)
                 else:
@@ -311,7 +338,8 @@ class Answering:
                 breaker.passed()
         elif attempt.status in _FAILURES and attempt.refused is None and not part.overdue and not attempt.queued:
             answered = deployed.counts.answered_itself(variant.name) + breaker.stood_in
-            breaker.failed(self._ticks(), answered, probe=attempt.probe)
+            inputs = attempt.digest() if attempt.status == "error" else None
+            breaker.failed(self._ticks(), answered, probe=attempt.probe, inputs=inputs)
         elif attempt.probe:
             breaker.withdrawn()
 

@@ -38,12 +38,15 @@ def assign(deployed: Deployed, body: AssignBody, ids: Callable[[], str]) -> dict
         ``request_id``, ``variant``, ``model_version``, ``reason``, ``propensity`` and the ``revision`` that decided.
 
     Raises:
-        BadInput: A bad unit or context, or a variant that does not exist.
+        BadInput: A bad unit or context, a variant that does not exist, or a feature is missing that a rule reads and
+            that no request may lack.
     """
     request_id = read_name(body.request_id, "request_id") or ids()
     person = deployed.people.read(body.unit, body.context, request_id)
     if body.variant is None:
-        decision = deployed.router.decide(person.unit)
+        features = body.features or {}
+        deployed.router.attributes.check(features)
+        decision = deployed.router.decide(person.unit, person.context, features)
     else:
         decision = deployed.router.force(body.variant, "override")
     return {
@@ -118,10 +121,12 @@ def write(ready: Ready) -> None:
 def _decision(given: AppPrediction, person: Person, revisions: Sequence[Deployed]) -> tuple[Deployed, Decision]:
     """The decision that gave this unit this variant, by the newest revision that would have."""
     if given.reason not in ("override", "explicit"):
+        features = given.features or {}
         for deployed in revisions:
             if given.revision is not None and given.revision != deployed.revision:
                 continue
-            decision = deployed.router.decide(person.unit)
+            deployed.router.attributes.check(features)
+            decision = deployed.router.decide(person.unit, person.context, features)
             told = decision.propensity if given.propensity is None else given.propensity
             if decision.variant == given.variant and abs(decision.propensity - told) <= _SAME:
                 return deployed, decision

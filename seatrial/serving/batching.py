@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from seatrial.models.runtimes import Tensors
-from seatrial.serving.threads import Shed, Taken, Threads, too_long
+from seatrial.serving.threads import Beside, Shed, Taken, Threads, too_long
 
 FIRST_ROWS = 4
 """The size of a batch at first; it doubles while batches stay well within the variant's timeout."""
@@ -165,6 +165,14 @@ class Batches:
         """Batches that run now."""
         return len(self._since)
 
+    @property
+    def beside(self) -> Beside:
+        """What a call that runs alone waits for: the threads are the same."""
+        with self._changed:
+            if not self._since:
+                return Beside()
+            return Beside(tuple(self._since.values()), self._batches_before(1) - 1, self._usual / 1e9)
+
     def join(self, ticket: Ticket, patience: float | None = None) -> Taken[None]:
         """Wait for a turn.
 
@@ -213,11 +221,15 @@ class Batches:
             busy = len(self._since) + others
             if not busy or (len(self._since) < self._abreast and busy < self._threads.size):
                 return 0.0, self._usual / 1e9
-            size = self._waiting[0].batching.size if self._waiting else rows
-            before = 1 + sum(ticket.rows for ticket in self._waiting) // max(1, size)
+            before = self._batches_before(rows)
             youngest = max(*self._since.values(), self._threads.youngest, 0)
             each = max(self._usual, self._ticks() - youngest) / 1e9
             return each * before / busy, each
+
+    def _batches_before(self, rows: int) -> int:
+        """Batches that run, one after the other, before one more call of so many rows is in one."""
+        size = self._waiting[0].batching.size if self._waiting else rows
+        return 1 + sum(ticket.rows for ticket in self._waiting) // max(1, size)
 
     def _call_thread(self) -> None:
         self._threads.start(self._work)

@@ -14,6 +14,13 @@ passes without enough failures is forgotten, and the next failure begins another
 
 What says nothing about the version is no failure: rows that do not fit, a queue that is full, time that passed mostly
 in the queue, a caller who would not wait. Else too many requests for a healthy version would take it away altogether.
+
+Nor is it news that the version fails again at inputs at which it has failed in this window: one client who sends a few
+rows over and over at which the model raises would take it away from everybody. So an error counts once for each
+different input, as a call and as a failure. But inputs may be few (a country, a weekday), and a version that is broken
+must be left alone then too: while it has answered nobody at all since the window began, repeated ones count as well,
+once `DIFFERENT` inputs have failed. A timeout counts each time, whatever the input: it holds a thread, and waiting is
+what it costs. A probe that fails at an input that had failed before it opened says nothing either.
 A quarantined version's breaker is *locked*: open for good, without probes.
 """
 
@@ -27,6 +34,12 @@ Turn = Literal["opened", "closed"]
 
 _NS = 1_000_000_000
 _LONGEST_RETRY = 60
+
+DIFFERENT = 5
+"""Where a version answers nobody, so many inputs must have failed before repeated failures count."""
+
+_REMEMBERED = 1024
+"""So many failed inputs are told apart; with that many, further ones are different for all that matters."""
 
 
 class Breaker:
@@ -48,6 +61,8 @@ class Breaker:
         "_passed",
         "_policy",
         "_probing",
+        "_repeated",
+        "_seen",
         "_since",
         "blocked",
         "locked",
@@ -65,6 +80,8 @@ class Breaker:
         self.stood_in = 0
         self._since: int | None = None
         self._failures = 0
+        self._repeated = 0
+        self._seen: set[bytes] = set()
         self._answered_before = 0
         self._probing = 0
         self._passed = 0
@@ -90,27 +107,45 @@ class Breaker:
         self._since = now
         return True
 
-    def failed(self, now: int, answered: int, *, probe: bool = False) -> None:
+    def failed(self, now: int, answered: int, *, probe: bool = False, inputs: bytes | None = None) -> None:
         """A call failed.
 
         Args:
             answered: Calls that the version ever answered; only differences matter.
             probe: It was admitted as a probe.
+            inputs: What calls of equal inputs have in common; None: it counts whatever they were.
         """
         policy = self._policy
         if policy is None or (self.blocked and not probe):
             return  # it began before the breaker opened, which knows already
         if probe:
-            if self.state == "half-open":
+            if inputs is not None and inputs in self._seen:
+                self.withdrawn()
+            elif self.state == "half-open":
                 self.state, self._since = "open", now
             return
         if self._since is None or now - self._since > policy.window * _NS:
             self._since, self._failures, self._answered_before = now, 0, answered
-        self._failures += 1
-        calls = self._failures + answered - self._answered_before
-        if calls >= policy.minimum_calls and self._failures >= policy.failures * calls:
+            self._repeated, self._seen = 0, set()
+        self._note(inputs)
+        if self._is_enough(policy, answered - self._answered_before):
             self.state, self._since = "open", now
             self._block()
+
+    def _note(self, inputs: bytes | None) -> None:
+        if inputs is not None and inputs in self._seen:
+            self._repeated += 1
+            return
+        self._failures += 1
+        if inputs is not None and len(self._seen) < _REMEMBERED:
+            self._seen.add(inputs)
+
+    def _is_enough(self, policy: BreakerPolicy, answered: int) -> bool:
+        failures = self._failures
+        if not answered and failures >= DIFFERENT:
+            failures += self._repeated
+        calls = failures + answered
+        return calls >= policy.minimum_calls and failures >= policy.failures * calls
 
     def passed(self) -> None:
         """A probe was answered."""
@@ -148,6 +183,7 @@ class Breaker:
         """Go on from where the breaker of the same version was in the revision before, which tells nobody any more."""
         self.state, self.blocked, self.locked = other.state, other.blocked, other.locked
         self._since, self._failures, self._answered_before = other._since, other._failures, other._answered_before
+        self._repeated, self._seen = other._repeated, other._seen
         self._passed, self.stood_in = other._passed, other.stood_in
         other.told = None
 

@@ -11,7 +11,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import Future
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from numpy.typing import NDArray
@@ -79,6 +79,12 @@ class PredictionCache:
         self._lifetime = int(settings.ttl * 1e9)
         self._make_room(0)
 
+    def move(self, counts: CacheCounts) -> None:
+        """Count with others from now on: its version answers as another variant."""
+        self.counts.add(self.counts.bytes, -self.size)
+        counts.add(counts.bytes, self.size)
+        self.counts = counts
+
     def open(self) -> None:
         """Keep answers from now on."""
         self._open = True
@@ -92,9 +98,7 @@ class PredictionCache:
     def key(self, tensors: Tensors) -> bytes:
         """What equal inputs have in common, and no others."""
         digest = hashlib.blake2b(self._salt, digest_size=20)
-        for name, tensor in tensors.items():
-            digest.update(f"{name}\0{tensor.dtype.str}{tensor.shape}".encode())
-            digest.update(msgspec.msgpack.encode(tensor.tolist()) if tensor.dtype == object else tensor.tobytes())
+        add_inputs(digest, tensors)
         return digest.digest()
 
     def get(self, key: bytes, now: int) -> Tensors | None:
@@ -135,6 +139,17 @@ class PredictionCache:
     def _grow(self, size: int) -> None:
         self.size += size
         self.counts.add(self.counts.bytes, size)
+
+
+class Digest(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+
+
+def add_inputs(digest: Digest, tensors: Tensors) -> None:
+    """Take inputs into a digest: those of equal names, types, shapes and values alike, and no others."""
+    for name, tensor in tensors.items():
+        digest.update(f"{name}\0{tensor.dtype.str}{tensor.shape}".encode())
+        digest.update(msgspec.msgpack.encode(tensor.tolist()) if tensor.dtype == object else tensor.tobytes())
 
 
 class Flight:
@@ -187,20 +202,33 @@ class Cached(NamedTuple):
 def hand_over(old: Mapping[str, Cached], new: Mapping[str, Cached]) -> dict[str, PredictionCache]:
     """The caches of a revision: those of the one before go on where the same loaded model answers.
 
+    A version that is promoted answers as another variant, and what it has kept goes with it.
+
     Args:
         old, new: The variants with a cache of the revision replaced, and of the one that replaces it.
     """
+    before = _predecessors(old, new)
     found = {}
     for name, one in new.items():
-        before = old.get(name)
-        if before is not None and before.engine is one.engine:
-            before.cache.limit(one.settings)
-            found[name] = before.cache
+        if name in before:
+            cache = old[before[name]].cache
+            cache.move(one.cache.counts)
+            cache.limit(one.settings)
+            found[name] = cache
         else:
             found[name] = one.cache
-    for name, before in old.items():
-        if found.get(name) is not before.cache:
-            before.cache.close()
+    for name in set(old) - set(before.values()):
+        old[name].cache.close()
     for cache in found.values():
         cache.open()
+    return found
+
+
+def _predecessors(old: Mapping[str, Cached], new: Mapping[str, Cached]) -> dict[str, str]:
+    """For each variant as which the same model answered: the same one if it may be, and each of them for one only."""
+    found = {name: name for name, one in new.items() if name in old and old[name].engine is one.engine}
+    for name, one in new.items():
+        for other, before in old.items():
+            if name not in found and before.engine is one.engine and other not in found.values():
+                found[name] = other
     return found

@@ -25,6 +25,7 @@ from seatrial.spec.signature import Signature
 ANSWERS = "requests_total"
 LATENCY = "request_latency_us"
 SHED = "shed_total"
+RULES = "rule_failures_total"
 
 
 class QuickWay(Protocol):
@@ -83,7 +84,6 @@ class Deployed:
         self.snapshot = snapshot
         self.name = snapshot.deployment
         self.revision = snapshot.revision
-        self.router = Router(snapshot)
         self.people = People(snapshot)
         self.engines = dict(engines)
         self.variants = {
@@ -99,6 +99,7 @@ class Deployed:
             {} if self.fallback is None else {v.name: v.answers.keep(self.fallback) for v in self.variants.values()}
         )
         self.counts = Counts(self.name, recorder)
+        self.router = Router(snapshot, self.counts.rule_failed)
         for variant in self.variants.values():
             variant.breaker.told = self.counts.breaker_turns(variant.name)
         self.lanes = {
@@ -164,6 +165,7 @@ class Counts:
         self._recorder = recorder
         self._answers: dict[tuple[str, Reason, AnsweredBy, Status], int] = {}
         self._itself: dict[str, list[int]] = {}
+        self._rules: dict[str, int] = {}
         self._latency: dict[tuple[str, Reason], Histogram] = {}
         self.add = recorder.counters.add
         self.served = recorder.served_slot(deployment, "answer")
@@ -191,6 +193,13 @@ class Counts:
     def shed(self, variant: str, reason: str) -> None:
         """Count a call that was not taken, because too many or too much waits."""
         self.add(self._recorder.slot(SHED, deployment=self._deployment, variant=variant, reason=reason))
+
+    def rule_failed(self, entry: str) -> None:
+        """Count a rule that could not be said to hold or not to, at a request that went on without it."""
+        slot = self._rules.get(entry)
+        if slot is None:
+            slot = self._rules[entry] = self._recorder.slot(RULES, deployment=self._deployment, entry=entry)
+        self.add(slot, 1)
 
     def breaker_turns(self, variant: str) -> Callable[[Turn], None]:
         """A function that counts how a version's breaker turns."""

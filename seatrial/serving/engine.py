@@ -16,7 +16,7 @@ from seatrial.models.remote import RemoteRuntime
 from seatrial.models.runtimes import Runtime, Tensors
 from seatrial.serving.batch_split import answer
 from seatrial.serving.batching import Batches, Ticket
-from seatrial.serving.pace import Pace
+from seatrial.serving.pace import INLINE_MICROSECONDS, NOISY_MICROSECONDS, Pace
 from seatrial.serving.threads import Shed, Taken, Threads
 
 T = TypeVar("T")
@@ -54,11 +54,11 @@ class Engine:
     ) -> None:
         self.runtime = runtime
         self.remote = runtime if isinstance(runtime, RemoteRuntime) else None
-        self.pace = Pace()
+        self.pace = Pace(NOISY_MICROSECONDS if runtime.alone else INLINE_MICROSECONDS)
         self.warm = False
         self.together: bool | None = None
         self._ticks = ticks
-        self._processor_ticks = processor_ticks
+        self._pace_ticks = processor_ticks if runtime.alone else ticks
         self._threads = Threads(threads, waiting, ticks)
         self.batches = Batches(self._threads, self.answer, abreast=abreast, ticks=ticks)
 
@@ -68,24 +68,16 @@ class Engine:
 
     def run(self, tensors: Tensors, rows: int) -> dict[str, NDArray[Any]]:
         """Answer a batch here and now, and take its time. Raises what the runtime raises."""
-        pace = self.pace
-        started = self._ticks()
-        if not pace.careful:
-            try:
-                return self.runtime.run(tensors)
-            finally:
-                pace.note((self._ticks() - started) / 1000, rows)
-        pace.careful -= 1
-        ran = self._processor_ticks()
+        ticks = self._pace_ticks
+        started = ticks()
         try:
             return self.runtime.run(tensors)
         finally:
-            ran = self._processor_ticks() - ran
-            pace.note((self._ticks() - started) / 1000, rows, ran / 1000)
+            self.pace.note((ticks() - started) / 1000, rows)
 
     def submit(self, work: Callable[[], T], patience: float | None = None) -> Taken[T]:
         """Run ``work`` in one of the model's threads; raises Shed. Places and cancelling as in `Threads.submit`."""
-        return self._threads.submit(work, patience)
+        return self._threads.submit(work, patience, self.batches.beside)
 
     def send(self, remote: RemoteRuntime, work: Coroutine[Any, Any, T]) -> "Future[T]":
         """Have ``work`` ask the remote model, in no thread; bounded as `submit` is. Raises Shed."""

@@ -377,17 +377,18 @@ class Gateway:
             if instances is not None:
                 raise BadInput("the request has both `features` and `instances`; send one of them")
             person = deployed.people.read(body.unit, body.context, request_id)
-            decision = _decide(deployed, body, person)
+            decision = _decide(deployed, body, person, features)
             part = Part(decision, deployed.variants[decision.variant], (0,), (None,), (person,), (features,))
             return (part,), shapes.one
         if instances is None:
             raise BadInput("the request has no `features` (one row) and no `instances` (several)")
         check_count(len(instances), self.limits.rows)
         keys = [read_name(instance.key, "key") for instance in instances]
-        if any(instance.unit is not None or instance.context is not None for instance in instances):
+        by_row = body.variant is None and deployed.router.attributes.features
+        if by_row or any(instance.unit is not None or instance.context is not None for instance in instances):
             return _one_by_one(deployed, body, instances, keys, request_id), shapes.each
         person = deployed.people.read(body.unit, body.context, request_id)
-        decision = _decide(deployed, body, person)
+        decision = _decide(deployed, body, person, instances[0].features)
         rows = [instance.features for instance in instances]
         variant = deployed.variants[decision.variant]
         return (Part(decision, variant, range(len(rows)), keys, [person] * len(rows), rows),), shapes.several
@@ -399,9 +400,9 @@ def _deadline(started: int, *seconds: float | None) -> int | None:
     return started + int(min(known) * 1e9) if known else None
 
 
-def _decide(deployed: Deployed, body: PredictBody, person: Person) -> Decision:
+def _decide(deployed: Deployed, body: PredictBody, person: Person, row: Row) -> Decision:
     if body.variant is None:
-        return deployed.router.decide(person.unit)
+        return deployed.router.decide(person.unit, person.context, row)
     return deployed.router.force(body.variant, "override")
 
 
@@ -412,7 +413,8 @@ def _one_by_one(
     keys: Sequence[str | None],
     request_id: str,
 ) -> Sequence[Part]:
-    """Parts by decision: instances with a unit or context of their own are routed by themselves."""
+    """Parts by decision: instances with a unit or context of their own, and those that rules read, are routed by
+    themselves."""
     places: dict[tuple[Decision, bool], list[int]] = {}
     people = []
     for index, instance in enumerate(instances):
@@ -423,7 +425,7 @@ def _one_by_one(
         except BadInput as error:
             raise BadInput(f"instance {index}: {error}") from None
         people.append(person)
-        decision = _decide(deployed, body, person)
+        decision = _decide(deployed, body, person, instances[index].features)
         held = has_answer(deployed.variants[decision.variant], keys[index], person)
         places.setdefault((decision, held), []).append(index)
     return [

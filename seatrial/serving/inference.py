@@ -1,5 +1,6 @@
 """The Open Inference way into the gateway: an infer request as one part, its outputs as tensors."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from seatrial.protocol.bodies import check_count, read_name
@@ -41,6 +42,10 @@ def given_request_id(body: InferBody) -> str | None:
 def part(deployed: Deployed, body: InferBody, version: str | None, request_id: str, limit: int) -> Part:
     """Decide on an infer request and read its rows.
 
+    What may be asked for is what the default variant gives, or the one that the caller named. A variant that was drawn
+    and gives less has failed, so that nobody is turned away for having been drawn into a test; and the default does not
+    stand in for a named variant with less than was asked for.
+
     Raises:
         BadInput: The tensors, a parameter or the context are wrong; TooLarge for too many rows; NotFound for a version.
     """
@@ -50,20 +55,65 @@ def part(deployed: Deployed, body: InferBody, version: str | None, request_id: s
         decision: Decision = deployed.router.force(find_version(deployed, version).name, "override")
     elif asked is not None:
         decision = deployed.router.force(asked, "override")
+    elif deployed.router.attributes.features:
+        decision = _by_row(deployed, body, person, limit)
     else:
-        decision = deployed.router.decide(person.unit)
+        decision = deployed.router.decide(person.unit, person.context)
     variant = deployed.variants[decision.variant]
-    check_outputs(body.outputs, variant.slot.signature)
-    if variant.only_binary:
-        check_forms(variant.only_binary, body)
-    for tensor in body.inputs:
-        if tensor.shape and tensor.shape[0] > 0:
-            check_count(tensor.shape[0], limit)
+    agreed = variant if decision.reason == "override" else deployed.default
+    _check_asked(body, agreed)
+    _check_counts(body, limit)
     rows = rows_of(body, deployed.asked(_spoken(body, variant, deployed.default)))
     check_count(len(rows), limit)
     key = read_name(_text(body, "key"), "key")
     keys = [key] if len(rows) == 1 else [None] * len(rows)
-    return Part(decision, variant, range(len(rows)), keys, [person] * len(rows), rows)
+    found = Part(decision, variant, range(len(rows)), keys, [person] * len(rows), rows)
+    if variant is not deployed.default:
+        found.unable = _unable(body, deployed.default if agreed is variant else variant)
+    return found
+
+
+def _check_asked(body: InferBody, variant: Variant) -> None:
+    """Raises BadInput where a variant does not give an output asked for, or not in that form."""
+    check_outputs(body.outputs, variant.slot.signature)
+    if variant.only_binary:
+        check_forms(variant.only_binary, body)
+
+
+def _unable(body: InferBody, variant: Variant) -> Mapping[str, BadInput]:
+    """Why a variant cannot answer in the way that was asked, by its name; nothing where it can."""
+    try:
+        _check_asked(body, variant)
+    except BadInput as error:
+        return {variant.name: error}
+    return {}
+
+
+def _check_counts(body: InferBody, limit: int) -> None:
+    """Raises TooLarge, before the rows are made."""
+    for tensor in body.inputs:
+        if tensor.shape and tensor.shape[0] > 0:
+            check_count(tensor.shape[0], limit)
+
+
+def _by_row(deployed: Deployed, body: InferBody, person: Person, limit: int) -> Decision:
+    """The decision where rules read features: one answer is of one version, so all rows must come to the same.
+
+    Raises:
+        BadInput: They do not.
+    """
+    _check_counts(body, limit)
+    first: Decision | None = None
+    for row in rows_of(body, deployed.asked(deployed.default)):
+        decision = deployed.router.decide(person.unit, person.context, row)
+        if first is not None and decision != first:
+            raise BadInput(
+                f"the rows of this request go to {first.variant!r} (entry {first.entry!r}) and to {decision.variant!r} "
+                f"(entry {decision.entry!r}), because routing rules read their features, and one answer is of one "
+                "version; send them in requests of their own, or name a version"
+            )
+        first = decision
+    return first or deployed.router.decide(person.unit, person.context)
 
 
 def _spoken(body: InferBody, variant: Variant, default: Variant) -> Variant:

@@ -230,6 +230,7 @@ class Withheld:
     """Stands where a version in quarantine would be; its breaker is locked, so nobody asks it."""
 
     out_of_process = False
+    alone = False
 
     def run(self, inputs: Tensors) -> dict[str, NDArray[Any]]:  # noqa: ARG002
         raise RuntimeFailure("The version is in quarantine and was not loaded.")

@@ -72,6 +72,12 @@ FAMILIES: tuple[Family, ...] = (
         ("deployment",),
         "Category values that the model had not seen in training.",
     ),
+    Family(
+        "rule_failures_total",
+        "counter",
+        ("deployment", "entry"),
+        "Requests at which the rule of a routing entry failed (a value was missing, say), so that the next was tried.",
+    ),
     Family("extra_features_total", "counter", ("deployment",), "Features given that the model does not have."),
     # Queues, batches, caches, breakers.
     Family(

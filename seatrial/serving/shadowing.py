@@ -3,17 +3,22 @@
 A shadow that hangs fills its queue and loses copies, which are counted; it cannot hold anything else up. It takes part
 of the time that live requests leave (`leisure`), in small pieces. An answer that took longer than the variant's
 ``timeout`` is a failure, as it would be for a caller. Breakers are not asked.
+
+A remote shadow is asked several copies at once, at most `ASKED`, because a slow server answers them beside each other;
+live calls of the same server have places of their own.
 """
 
 import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import NamedTuple, overload
 
 import msgspec
 
 from seatrial.ledger.rows import Envelope
+from seatrial.models.remote import RemoteRuntime
 from seatrial.protocol.features import Row
 from seatrial.routing.decision import Decision
 from seatrial.routing.people import Person
@@ -28,6 +33,9 @@ MAX_COPIES = 1000
 MAX_ROWS = 20_000
 MAX_BYTES = 32 << 20
 """Bounds of one shadow's queue: requests, rows in them, and the bytes in which they came."""
+
+ASKED = 16
+"""Copies that a remote shadow has under way at once."""
 
 
 class Copy(NamedTuple):
@@ -68,7 +76,7 @@ class BodyRows(Sequence[Row]):
 
 
 class ShadowLane:
-    """One shadow's queue and thread.
+    """One shadow's queue and thread, and what its server has under way where it is remote.
 
     Args:
         variant: The shadow.
@@ -84,6 +92,9 @@ class ShadowLane:
         self._rows = 0
         self._bytes = 0
         self._busy = 0
+        self._remote = variant.engine.remote
+        self._asked: set[Future[None]] = set()
+        self._ended: deque[tuple[Copy, Attempt, int]] = deque()
         self._condition = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -96,7 +107,8 @@ class ShadowLane:
     @property
     def idle(self) -> bool:
         """Nothing waits and nothing runs."""
-        return not self._queue and not self._busy
+        with self._condition:
+            return not (self._queue or self._busy or self._asked or self._ended)
 
     @property
     def waiting(self) -> int:
@@ -128,13 +140,16 @@ class ShadowLane:
             self._condition.notify()
 
     def abandon(self) -> None:
-        """Drop and count what waits."""
+        """Drop and count what waits, and what a server has not answered yet."""
         with self._condition:
             self._closed = True
             lost = len(self._queue)
             self._queue.clear()
             self._rows = self._bytes = 0
             self._condition.notify()
+            asked = list(self._asked)
+        for call in asked:
+            call.cancel()
         self._recorder.add_shared(self._dropped, lost)
 
     def _is_full(self, copy: Copy) -> bool:
@@ -153,16 +168,50 @@ class ShadowLane:
                 time.sleep(pause)
                 continue
             with self._condition:
-                while not self._queue:
-                    if self._closed:
+                while not (self._ended or (self._queue and len(self._asked) < ASKED)):
+                    if self._closed and not self._asked:
                         return
                     self._condition.wait()
-                copies = self._take()
+                ended = self._ended.popleft() if self._ended else None
+                copies: Sequence[Copy] = () if ended else self._take()
                 self._busy = 1
             try:
-                self._deliver(copies)
+                if ended is not None:
+                    self._book(*ended)
+                elif self._remote is None:
+                    self._deliver(copies)
+                else:
+                    self._ask(self._remote, copies[0])
             finally:
                 self._busy = 0
+
+    def _ask(self, remote: RemoteRuntime, copy: Copy) -> None:
+        """Have the server answer a copy; it is booked when that ended."""
+        variant, started = self._variant, time.perf_counter_ns()
+        attempt = self._attempt(copy)
+        if variant.breaker.locked:
+            attempt.fail("quarantine", variant.breaker.locked)
+        if attempt.status != "ok" or not attempt.read_rows():
+            self._book(copy, attempt, 0)
+            return
+        call = remote.send(attempt.ask(remote, variant.timeout))
+        with self._condition:
+            self._asked.add(call)
+        call.add_done_callback(lambda done: self._answered(done, copy, attempt, started))
+
+    def _answered(self, call: "Future[None]", copy: Copy, attempt: Attempt, started: int) -> None:
+        """The server's event loop says that a call ended; one that was taken back is a copy dropped."""
+        taken = time.perf_counter_ns() - started
+        if call.cancelled():
+            self._recorder.add_shared(self._dropped)
+        with self._condition:
+            self._asked.discard(call)
+            if not call.cancelled():
+                self._ended.append((copy, attempt, taken // 1000))
+            self._condition.notify()
+
+    def _attempt(self, copy: Copy) -> Attempt:
+        return attempt_of(self._variant, copy.rows, None, copy.keys, copy.people)
 
     def _take(self) -> list[Copy]:
         """The oldest copy, and those behind it that may be computed with it."""
@@ -177,7 +226,7 @@ class ShadowLane:
         return copies
 
     def _deliver(self, copies: Sequence[Copy]) -> None:
-        attempts = [attempt_of(self._variant, copy.rows, None, copy.keys, copy.people) for copy in copies]
+        attempts = [self._attempt(copy) for copy in copies]
         started = time.perf_counter_ns()
         locked = self._variant.breaker.locked
         if locked:

@@ -2,9 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -42,6 +42,20 @@ def too_long(calls: int, wait: float, lasts: float, patience: float) -> Shed:
     """What is said to a call that would be answered later than its caller waits; seconds."""
     said = f"{calls} calls are before it, it would be answered in {wait + lasts:.3g} s and waits {patience:.3g} s"
     return Shed("time", said, wait)
+
+
+class Beside(NamedTuple):
+    """What holds threads beside the calls of `Threads.submit`.
+
+    Attributes:
+        begun: Ticks at which each of those that run began.
+        waiting: How many more will have a thread first.
+        lasts: Seconds that one lasts, about.
+    """
+
+    begun: Sequence[int] = ()
+    waiting: int = 0
+    lasts: float = 0.0
 
 
 class Threads:
@@ -95,7 +109,7 @@ class Threads:
         with self._lock:
             return self._start(work, *arguments)
 
-    def submit(self, work: Callable[[], T], patience: float | None = None) -> Taken[T]:
+    def submit(self, work: Callable[[], T], patience: float | None = None, beside: Beside = Beside()) -> Taken[T]:
         """Run ``work`` as one call.
 
         What is cancelled while it waits is never run, but holds its place until a thread comes to it: a model that
@@ -103,17 +117,19 @@ class Threads:
 
         Args:
             patience: Seconds that the caller waits; None: for ever.
+            beside: Who holds threads too.
 
         Raises:
             Shed: Too many wait, it would be answered later than the caller waits, or the threads are closed.
         """
         given: Taken[T] = Taken()
         with self._lock:
-            wait, lasts = self._expected()
+            wait, lasts = self._expected(beside)
             self._admit(wait)
             try:
                 if patience is not None and wait > 0 and wait + lasts > patience:
-                    raise too_long(self._waiting + len(self._running), wait, lasts, patience)
+                    before = self._waiting + len(self._running) + beside.waiting + len(beside.begun)
+                    raise too_long(before, wait, lasts, patience)
                 queued = self._start(self._run, given, work)
             except Shed:
                 self._held -= 1
@@ -141,19 +157,20 @@ class Threads:
         except RuntimeError as error:
             raise Shed("closing", "the model is being closed") from error
 
-    def _expected(self) -> tuple[float, float]:
+    def _expected(self, beside: Beside = Beside()) -> tuple[float, float]:
         """Seconds that a new call would wait for a thread and then last, about; asked under the lock.
 
         A call is expected to last as long as the last ones did, and no less than all that run now have lasted already,
         so that a model which stopped answering is noticed though nothing comes back from it.
         """
         lasts = self._call_ns / 1e9
-        before = self._waiting + len(self._running) - self.size + 1
+        begun = [*self._running.values(), *beside.begun]
+        before = self._waiting + beside.waiting + len(begun) - self.size + 1
         if before <= 0:
             return 0.0, lasts
-        if len(self._running) >= max(1, self.size):
-            lasts = max(lasts, (self._ticks() - max(self._running.values())) / 1e9)
-        return lasts * before / max(1, self.size), lasts
+        if len(begun) >= max(1, self.size):
+            lasts = max(lasts, (self._ticks() - max(begun)) / 1e9)
+        return max(lasts, beside.lasts) * before / max(1, self.size), lasts
 
     def _given_up(self, given: Future[T]) -> None:
         if given.cancelled():  # before it ran: it keeps its place, and no thread's time

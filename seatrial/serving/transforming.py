@@ -15,16 +15,15 @@ from numpy.typing import NDArray
 
 from seatrial.ledger.quarantine import Entries, held_by
 from seatrial.ledger.rows import Status
-from seatrial.models.function_runtime import FunctionRuntime
+from seatrial.models.feeding import Feeding
 from seatrial.models.runtimes import RuntimeFailure, Tensors
-from seatrial.protocol.features import Encoder, Row
-from seatrial.routing.people import Person
+from seatrial.protocol.features import Row
 from seatrial.routing.snapshot import Snapshot
 from seatrial.serving.answering import FEW_ROWS, MAX_RETRY, Part, Pending, caller_left
 from seatrial.serving.engine import Engine
 from seatrial.serving.recording import Recorder
 from seatrial.serving.threads import Shed
-from seatrial.spec.signature import TEXT_KINDS, Feature, Signature
+from seatrial.spec.signature import Signature
 
 TRANSFORMS = "transforms_total"
 TRANSFORM = "transform"
@@ -49,13 +48,8 @@ class Transforming:
         self.signature = given.signature
         self.locked = ""
         self.engine = engine
-        self._given = given
         self._timeout = given.timeout
-        self._encoder = Encoder(given.signature, strict=snapshot.strict_features)
-        self._context = tuple(key.name for key in snapshot.context)
-        self._features = _features(snapshot)
-        wanted = set(self._features)
-        self._spent = frozenset(name for name in given.takes if name not in wanted)
+        self._feeding = Feeding(snapshot, given, engine.runtime, self._run)
         self._slot = given.slot
         digest = given.slot.digest if given.slot is not None else ""
         self._underway = recorder.underway.mark(snapshot.deployment, TRANSFORM, digest)
@@ -135,19 +129,8 @@ class Transforming:
         """
         rows = [row for part in parts for row in part.rows]
         places = [index for part in parts for index in part.indices] if len(rows) > 1 else None
-        encoded = self._encoder.encode(rows, places)
-        runtime = self.engine.runtime
-        if isinstance(runtime, FunctionRuntime):
-            people = [person for part in parts for person in part.people]
-            given = self._called(runtime, rows, people)
-        else:
-            given = self._computed(self._run(encoded.tensors, len(rows)), len(rows))
-        spent = self._spent
-        fed = iter(
-            {name: value for name, value in row.items() if name not in spent}
-            | {name: value for name, value in more.items() if name in self._features}
-            for row, more in zip(rows, given, strict=True)
-        )
+        people = [person for part in parts for person in part.people]
+        fed = iter(self._feeding.rows(rows, people, places))
         return [[next(fed) for _ in part.rows] for part in parts]
 
     def _run(self, tensors: Tensors, rows: int) -> Mapping[str, NDArray[Any]]:
@@ -156,37 +139,6 @@ class Transforming:
             return self.engine.run(tensors, rows)
         finally:
             self._underway.off()
-
-    def _called(self, function: FunctionRuntime, rows: Sequence[Row], people: Sequence[Person]) -> list[dict[str, Any]]:
-        instances = [
-            {
-                "features": {name: row.get(name) for name in self._given.takes},
-                "unit": person.unit if person.named else None,
-                "context": dict(zip(self._context, person.context, strict=True)),
-            }
-            for row, person in zip(rows, people, strict=True)
-        ]
-        given = function.call(instances)
-        for row in given:
-            for name in row:
-                if name not in self._given.gives:
-                    raise RuntimeFailure(f"it gave {name[:100]!r}, which `gives` does not name")
-        return given
-
-    def _computed(self, outputs: Mapping[str, NDArray[Any]], n: int) -> list[dict[str, Any]]:
-        columns: dict[str, list[Any]] = {}
-        for output, names in self._given.gives.items():
-            values = outputs.get(output)
-            if values is None or values.ndim == 0 or len(values) != n:
-                raise RuntimeFailure(f"it gave no {output!r} for each of {n} rows")
-            flat = values.reshape(n, -1)
-            if len(names) > 1 and flat.shape[1] != len(names):
-                raise RuntimeFailure(f"it gave {output!r} in {flat.shape[1]} columns, not {len(names)}")
-            for column, name in enumerate(names):
-                feature = self._features[name]
-                whole = len(names) == 1 and feature.kind in ("list", "embedding")
-                columns[name] = flat.tolist() if whole else _values(feature, flat[:, column].tolist())
-        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     def _feed(self, pending: Pending, rows: Sequence[Sequence[Row]]) -> None:
         for part, fed in zip(pending.parts, rows, strict=True):
@@ -200,21 +152,3 @@ class Transforming:
             part.give_up(status, f"the transform failed: {why}")
             part.by = by  # type: ignore[assignment]
         self._add(self._counted[status], 1)
-
-
-def _features(snapshot: Snapshot) -> dict[str, Feature]:
-    """Every feature that a variant takes; of several of a name the first."""
-    found: dict[str, Feature] = {}
-    for slot in snapshot.slots:
-        for feature in slot.signature.features:
-            found.setdefault(feature.name, feature)
-    return found
-
-
-def _values(feature: Feature, values: list[Any]) -> list[Any]:
-    """A column of numbers as the feature's kind travels."""
-    if feature.kind == "boolean":
-        return [bool(value) for value in values]
-    if feature.kind in TEXT_KINDS:
-        return [value if value is None or isinstance(value, str) else str(value) for value in values]
-    return values

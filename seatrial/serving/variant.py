@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import xxhash
 from numpy.typing import NDArray
 
 from seatrial.ledger.log import RowBuffer
@@ -19,7 +20,7 @@ from seatrial.serving.batch_check import is_fixed
 from seatrial.serving.batch_counts import BatchCounts
 from seatrial.serving.batching import Batching, Marked
 from seatrial.serving.breaker import Breaker
-from seatrial.serving.caching import CacheCounts, PredictionCache
+from seatrial.serving.caching import CacheCounts, PredictionCache, add_inputs
 from seatrial.serving.engine import Engine
 from seatrial.serving.recording import Recorder
 from seatrial.serving.threads import Taken
@@ -252,8 +253,7 @@ class Attempt:
 
     def _failed(self, error: Exception) -> None:
         if isinstance(error, BadInput):
-            self.refused = error
-            self.fail("error", f"refused: {error}")
+            self.refuse(error)
         elif isinstance(error, RuntimeFailure | UnreadableAnswer):
             self.fail("timeout" if isinstance(error, LateAnswer) else "error", str(error))
         else:
@@ -284,8 +284,7 @@ class Attempt:
         try:
             self.encode()
         except BadInput as error:
-            self.refused = error
-            self.fail("error", f"refused: {error}")
+            self.refuse(error)
             return False
         return True
 
@@ -293,6 +292,19 @@ class Attempt:
         """Read the rows; raises BadInput."""
         self.encoded = self.variant.encoder.encode(self.rows, self.places)
         return self.encoded
+
+    def digest(self) -> bytes | None:
+        """What attempts of equal inputs have in common; None: nobody knows. (XXH3: nobody gains by two alike.)"""
+        if self.encoded is None:
+            return None
+        digest = xxhash.xxh3_128()
+        add_inputs(digest, self.encoded.tensors)
+        return digest.digest()
+
+    def refuse(self, error: BadInput) -> None:
+        """The attempt came to nothing, because the request does not fit this variant."""
+        self.refused = error
+        self.fail("error", f"refused: {error}")
 
     def fail(self, status: Status, error: str) -> None:
         """The attempt came to nothing."""

@@ -142,9 +142,11 @@ class TransformSpec(Model):
 
 
 class EntrySpec(Model):
-    """One routing entry: exactly one of ``to`` and ``split`` (later: ``when``, ``bandit``, ``cold_start``)."""
+    """One routing entry: exactly one of ``to`` and ``split`` is set."""
 
     name: str
+    when: str | None = None
+    """A rule in CEL (``routing.rules``); None: it takes every request that comes to it."""
     to: str | None = None
     split: dict[str, float] | None = None
 

@@ -2,7 +2,7 @@
 
 from seatrial.spec.checks import check
 from seatrial.spec.deployment import Deployment
-from seatrial.spec.grammar import DEPLOYMENT
+from seatrial.spec.grammar.whole import DEPLOYMENT
 from seatrial.spec.problems import Findings, Problem, SpecError
 from seatrial.spec.tree import lines_of, parse
 

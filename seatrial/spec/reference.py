@@ -5,40 +5,49 @@
 
 import re
 
-from seatrial.spec import grammar, release_grammar
 from seatrial.spec.check_metrics import BUILT_IN
 from seatrial.spec.events import EVENTS
 from seatrial.spec.features import FEATURE
+from seatrial.spec.grammar.climbing import CALENDAR, CANARY
+from seatrial.spec.grammar.measures import METRIC, OUTCOME
+from seatrial.spec.grammar.people import UNIT
+from seatrial.spec.grammar.release import METHOD, PRIMARY, RELEASE, SHADOW, STAGE, TEST
+from seatrial.spec.grammar.remote import REMOTE
+from seatrial.spec.grammar.routing import ENTRY
+from seatrial.spec.grammar.variants import BATCH, BREAKER, CACHE, LOOKUP, TRANSFORM, VARIANT
+from seatrial.spec.grammar.watching import ALERT, DATA, LOG, MONITORS, PERFORMANCE
+from seatrial.spec.grammar.whole import DEPLOYMENT
+from seatrial.spec.grammar.words import MARGIN
 from seatrial.spec.settings import SETTINGS
 from seatrial.spec.shapes import Either, Listed, Named, Record, Shape
 
 SECTIONS: dict[str, Record] = {
-    "deployment": grammar.DEPLOYMENT,
-    "unit": grammar.UNIT,
-    "variants": grammar.VARIANT,
-    "lookup": grammar.LOOKUP,
-    "breaker": grammar.BREAKER,
-    "remote": grammar.REMOTE,
-    "batch": grammar.BATCH,
-    "cache": grammar.CACHE,
-    "transform": grammar.TRANSFORM,
-    "routing": grammar.ENTRY,
-    "outcomes": grammar.OUTCOME,
-    "metrics": grammar.METRIC,
-    "margins": grammar.MARGIN,
-    "release": grammar.RELEASE,
-    "stages": grammar.STAGE,
-    "shadow": grammar.SHADOW,
-    "canary": release_grammar.CANARY,
-    "test": grammar.TEST,
-    "calendar": release_grammar.CALENDAR,
-    "primary": grammar.PRIMARY,
-    "method": grammar.METHOD,
-    "monitors": grammar.MONITORS,
-    "data": grammar.DATA,
-    "performance": grammar.PERFORMANCE,
-    "log": grammar.LOG,
-    "alerts": grammar.ALERT,
+    "deployment": DEPLOYMENT,
+    "unit": UNIT,
+    "variants": VARIANT,
+    "lookup": LOOKUP,
+    "breaker": BREAKER,
+    "remote": REMOTE,
+    "batch": BATCH,
+    "cache": CACHE,
+    "transform": TRANSFORM,
+    "routing": ENTRY,
+    "outcomes": OUTCOME,
+    "metrics": METRIC,
+    "margins": MARGIN,
+    "release": RELEASE,
+    "stages": STAGE,
+    "shadow": SHADOW,
+    "canary": CANARY,
+    "test": TEST,
+    "calendar": CALENDAR,
+    "primary": PRIMARY,
+    "method": METHOD,
+    "monitors": MONITORS,
+    "data": DATA,
+    "performance": PERFORMANCE,
+    "log": LOG,
+    "alerts": ALERT,
 }
 """Every record of the file, by the name of its section in the reference."""
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from seatrial.spec.grammar import DEPLOYMENT
+from seatrial.spec.grammar.whole import DEPLOYMENT
 
 
 def json_schema() -> dict[str, Any]:

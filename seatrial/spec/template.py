@@ -3,7 +3,7 @@
 import re
 
 from seatrial.spec.errors import BadInput
-from seatrial.spec.grammar import NAME
+from seatrial.spec.grammar.words import NAME
 from seatrial.spec.signature import Task
 from seatrial.spec.units import show
 

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import resource
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,15 +12,19 @@ from typing import Any
 
 import pytest
 
+from seatrial.ledger.counters import series
 from seatrial.models.remote import RemoteRuntime
 from seatrial.protocol.inference import InferBody, InferInput
 from seatrial.routing.snapshot import Shadow, Snapshot
 from seatrial.serving.engine import Engine
 from seatrial.serving.loader import Loader
+from seatrial.serving.shadowing import ASKED
 from seatrial.spec.errors import Overdue, SeatrialError
 from tests.gateways import BINARY, GOOD, Bench, Scripted, bench, quick, slot, snapshot
 from tests.remotes import (
     FAULTS,
+    Heard,
+    Server,
     drips,
     floods,
     floods_its_headers,
@@ -156,20 +161,72 @@ def test_memory_is_bounded_whatever_a_server_does(tmp_path: Path, behave: Any) -
     assert grown < 200 << 10, f"{grown} KiB more"  # 128 connections of at most 384 KiB, and slack
 
 
+def shadowed(url: str, seconds: float) -> Snapshot:
+    slots = (slot("champion", 1), within(json_slot("legacy", url, BINARY), seconds))
+    return snapshot(slots=slots, shadows=(Shadow(variant="legacy", share=1.0, salt="s"),))
+
+
+def copies(here: Bench) -> dict[str, int]:
+    """What became of the shadow's copies."""
+    values = here.recorder.counters.values()
+    results = ("delivered", "dropped", "failed")
+    return {
+        result: values[series("shadow_total", deployment="churn", variant="legacy", result=result)]
+        for result in results
+    }
+
+
 def test_a_shadow_that_hangs_holds_nobody_up(tmp_path: Path) -> None:
-    shadowed = released("http://unused", weight=0.0)
-    with bench(tmp_path) as here, remote_server(hangs) as server:
-        slots = (slot("champion", 1), within(json_slot("legacy", server.url, BINARY), 0.05))
-        given = snapshot(slots=slots, shadows=(Shadow(variant="legacy", share=1.0, salt="s"),))
-        with serving(here, given):
-            assert {answer["answered_by"] for answer in ask(here, 30)} == {"assigned"}
-            lane = here.gateway.deployments["churn"].lanes["legacy"]
-            wait_for(lambda: lane.idle, what="every copy delivered")
-            rows = settled(here, 60)
+    with bench(tmp_path) as here, remote_server(hangs) as server, serving(here, shadowed(server.url, 0.05)):
+        assert {answer["answered_by"] for answer in ask(here, 30)} == {"assigned"}
+        lane = here.gateway.deployments["churn"].lanes["legacy"]
+        wait_for(lambda: lane.idle, what="every copy delivered")
+        rows = settled(here, 60)
+        assert copies(here) == {"delivered": 0, "dropped": 0, "failed": 30}
     shadows = [row for row in rows if row["role"] == "shadow"]
-    assert shadowed.default == "champion"
     assert len(shadows) == 30
-    assert {row["answered_by"] for row in shadows} == {"none"}
+    assert {(row["answered_by"], row["status"]) for row in shadows} == {("none", "timeout")}
+
+
+def test_a_hanging_shadow_is_asked_so_many_copies_at_once_and_what_comes_beyond_is_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with bench(tmp_path) as here, remote_server(hangs) as server, serving(here, shadowed(server.url, 600.0)):
+        assert {answer["answered_by"] for answer in ask(here, ASKED)} == {"assigned"}
+        wait_for(lambda: len(server.heard) == ASKED, what="as many copies asked as may be")
+        monkeypatch.setattr("seatrial.serving.shadowing.MAX_COPIES", 10)
+        assert {answer["answered_by"] for answer in ask(here, 30)} == {"assigned"}
+        lane = here.gateway.deployments["churn"].lanes["legacy"]
+        assert (len(server.heard), lane.waiting) == (ASKED, 10)
+        assert copies(here) == {"delivered": 0, "dropped": 20, "failed": 0}
+        lane.abandon()
+        wait_for(lambda: lane.idle, what="an idle lane")
+        assert copies(here) == {"delivered": 0, "dropped": ASKED + 30, "failed": 0}
+        assert [row["role"] for row in settled(here, ASKED + 30)] == ["answer"] * (ASKED + 30)
+
+
+def test_a_slow_shadow_answers_copies_beside_each_other(tmp_path: Path) -> None:
+    """No answer is given before as many are asked as may be: one after the other, none would ever come."""
+    together = threading.Barrier(ASKED)
+
+    def meets(server: Server, connection: socket.socket, heard: Heard) -> bool:
+        together.wait(60)
+        return good(server, connection, heard)
+
+    with bench(tmp_path) as here, remote_server(meets) as server, serving(here, shadowed(server.url, 60.0)):
+        ask(here, ASKED)
+        wait_for(lambda: copies(here)["delivered"] == ASKED, what="every copy delivered")
+        lane = here.gateway.deployments["churn"].lanes["legacy"]
+        wait_for(lambda: lane.idle, what="an idle lane")
+
+
+def test_a_locked_remote_shadow_is_asked_nothing(tmp_path: Path) -> None:
+    with bench(tmp_path) as here, remote_server(good) as server, serving(here, shadowed(server.url, 60.0)):
+        here.gateway.deployments["churn"].variants["legacy"].breaker.lock("it is in quarantine: crashes")
+        ask(here, 3)
+        wait_for(lambda: copies(here)["failed"] == 3, what="every copy booked")
+        assert not server.heard
+        assert {row["status"] for row in settled(here, 6) if row["role"] == "shadow"} == {"quarantine"}
 
 
 def test_a_shadow_is_asked_as_any_other(tmp_path: Path) -> None:

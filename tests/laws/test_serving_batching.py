@@ -25,6 +25,7 @@ class ByRow:
     """A score made of every row alone, by version, element by element; one age is more than it can take."""
 
     out_of_process = False
+    alone = False
 
     def __init__(self, version: int) -> None:
         self.version = version

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from seatrial.routing.rules import expression as e
-from seatrial.routing.rules.evaluating import Request, RuleFailure, evaluate
+from seatrial.routing.rules.evaluating import EXACT, LARGEST_DOUBLE, Request, RuleFailure, evaluate
 from seatrial.routing.rules.expression import LARGEST, SMALLEST, Expression, attributes
 from seatrial.routing.rules.patterns import pattern
 
@@ -42,10 +42,10 @@ class Rule:
         false = writer.write(node, False)
         self.may_fail = bool(attributes(node))
         self.holds: Ask = _function(true, writer.names)
-        self._fails: Ask = _function(f"not ({true}) and not ({false})", writer.names)
+        self._fails: Ask = _function(f"not ({false})", writer.names)
 
     def fails(self, features: Features, context: Features, unit: str) -> bool:
-        """Whether it can neither be said to hold nor not to; asked where it did not hold."""
+        """Whether it can neither be said to hold nor not to; to be asked only where it did not hold."""
         return self.may_fail and self._fails(features, context, unit)
 
 
@@ -63,7 +63,15 @@ class _Writer:
     """Writes conditions as Python; constants and helpers are names."""
 
     def __init__(self) -> None:
-        self.names: dict[str, Any] = {"isinstance": isinstance, "len": len, "num": (int, float), "text": str}
+        self.names: dict[str, Any] = {
+            "isinstance": isinstance,
+            "num": (int, float),
+            "text": str,
+            "truth": bool,
+            "float": float,
+            "LOW": -LARGEST_DOUBLE,
+            "HIGH": LARGEST_DOUBLE,
+        }
         self._read = 0
 
     def write(self, node: Expression, wanted: bool) -> str:
@@ -77,8 +85,7 @@ class _Writer:
                 both = isinstance(node, e.AllOf) is wanted
                 return "(" + (" and " if both else " or ").join(self.write(o, wanted) for o in node.operands) + ")"
             case e.Has():
-                test = "is not" if wanted else "is"
-                return f"({_SPACES[node.space]}.get({self._constant(node.name)}) {test} None)"
+                return self._has(node, wanted)
             case e.Attribute():
                 return f"({_SPACES[node.space]}.get({self._constant(node.name)}) is {wanted})"
             case e.Compare() if _is_plain(node.left) and _is_plain(node.right):
@@ -119,8 +126,18 @@ class _Writer:
         if node.kind == "bool":
             return f"isinstance({got}, {self._constant(bool)})", name
         # A bool is an int of Python's, and no number of ours.
+        if node.kind == "double":
+            exact = f"{name}.__class__ is float or -{EXACT} <= {name} <= {EXACT} and {name}.__class__ is not truth"
+            return f"isinstance({got}, num) and LOW <= {name} <= HIGH and ({exact})", name
         guard = f"isinstance({got}, num) and {name} is not True and {name} is not False"
-        return (guard, name) if node.kind == "double" else (f"{guard} and {self._constant(_is_whole)}({name})", name)
+        return f"{guard} and {self._constant(_is_whole)}({name})", name
+
+    def _has(self, node: e.Has, wanted: bool) -> str:
+        self._read += 1
+        name = f"v{self._read}"
+        got = f"({name} := {_SPACES[node.space]}.get({self._constant(node.name)}))"
+        there = f"({got} is not None and {name} == {name})"
+        return there if wanted else f"(not {there})"
 
     def _test(self, node: e.Tested) -> Callable[[str], str]:
         assert isinstance(node.with_, e.Constant)

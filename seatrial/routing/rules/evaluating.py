@@ -5,12 +5,17 @@ decides; everything else passes it on.
 """
 
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from seatrial.routing.rules import expression as e
 from seatrial.routing.rules.expression import LARGEST, SMALLEST, Expression, Scalar
 from seatrial.routing.rules.patterns import pattern
+
+EXACT = 2**53
+"""Up to it whole numbers are doubles without losing a digit."""
+LARGEST_DOUBLE = sys.float_info.max
 
 
 class Request(NamedTuple):
@@ -38,7 +43,7 @@ def evaluate(node: Expression, request: Request) -> Scalar:
         case e.Unit():
             return request.unit
         case e.Has():
-            return request.space(node.space).get(node.name) is not None
+            return is_there(request.space(node.space).get(node.name))
         case e.Not():
             return not evaluate(node.operand, request)
         case e.AllOf():
@@ -62,8 +67,8 @@ def evaluate(node: Expression, request: Request) -> Scalar:
 
 def read(node: e.Attribute, request: Request) -> Scalar:
     """A value of the request, in its declared kind. Raises RuleFailure when it is missing or of another kind."""
-    value = request.space(node.space).get(node.name)
-    if value is None:
+    value: Any = request.space(node.space).get(node.name)
+    if not is_there(value):
         raise RuleFailure(f"{node.space}.{node.name} is missing")
     if not is_of(value, node.kind):
         raise RuleFailure(f"{node.space}.{node.name} is a {type(value).__name__}, not a {node.kind}")
@@ -72,8 +77,14 @@ def read(node: e.Attribute, request: Request) -> Scalar:
     return int(value) if node.kind == "int" else value
 
 
+def is_there(value: Any) -> bool:
+    """Whether a value is not missing: null is, and so is NaN, which is how data frames write null."""
+    return value is not None and (not isinstance(value, float) or value == value)
+
+
 def is_of(value: Any, kind: e.Kind) -> bool:
-    """Whether a value of JSON is of a kind: a whole number is a double too, and True is no number."""
+    """Whether a value is of a kind: a whole number is a double too, where it keeps its digits; True is no number, and
+    infinite values are none that a request can carry."""
     if kind == "bool":
         return value is True or value is False
     if kind == "string":
@@ -81,7 +92,7 @@ def is_of(value: Any, kind: e.Kind) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     if kind == "double":
-        return True
+        return -LARGEST_DOUBLE <= value <= LARGEST_DOUBLE if isinstance(value, float) else -EXACT <= value <= EXACT
     return (isinstance(value, int) or value.is_integer()) and SMALLEST <= value <= LARGEST
 
 

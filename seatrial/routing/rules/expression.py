@@ -1,14 +1,16 @@
 """What a rule says, as frozen values: a typed subset of the Common Expression Language (CEL).
 
 An expression is checked once, when a file is applied; what a snapshot carries is this tree, so that a server needs no
-parser. ``kind`` is what a node gives: ``bool``, ``int`` (64 bits, signed), ``double`` (IEEE 754) or ``string``.
+parser. ``kind`` is what a node gives: ``bool``, ``int`` (64 bits, signed), ``double`` (IEEE 754, finite where a
+request carries it) or ``string``; ``any`` while a file is read of whose model nothing is known, and never after.
 """
 
+from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
 import msgspec
 
-Kind: TypeAlias = Literal["bool", "int", "double", "string"]
+Kind: TypeAlias = Literal["bool", "int", "double", "string", "any"]
 Scalar: TypeAlias = bool | int | float | str
 Space: TypeAlias = Literal["features", "context"]
 Relation: TypeAlias = Literal["==", "!=", "<", "<=", ">", ">="]
@@ -144,5 +146,16 @@ def parts(node: Expression) -> "tuple[Expression, ...]":
 
 def attributes(node: Expression) -> frozenset[Attribute]:
     """Every value of the request that an expression reads, ``has()`` aside."""
-    found = {node} if isinstance(node, Attribute) else set()
-    return frozenset(found.union(*(attributes(part) for part in parts(node))))
+    return frozenset(part for part in walk(node) if isinstance(part, Attribute))
+
+
+def walk(node: Expression) -> Iterator[Expression]:
+    """An expression and all within it."""
+    yield node
+    for part in parts(node):
+        yield from walk(part)
+
+
+def asked_of(node: Expression, space: Space) -> frozenset[str]:
+    """The names that an expression speaks of in a space, ``has()`` included."""
+    return frozenset(part.name for part in walk(node) if isinstance(part, Attribute | Has) and part.space == space)

@@ -16,6 +16,7 @@ _WORDS: dict[Kind, str] = {
     "int": "a whole number",
     "double": "a number",
     "string": "a text",
+    "any": "a value",
 }
 
 
@@ -25,7 +26,7 @@ class RuleError(BadInput):
 
 def of_kind(node: Expression, kind: Kind, rule: str) -> Expression:
     """The node, when it is of that kind. Raises RuleError, which says the rule."""
-    if node.kind != kind:
+    if node.kind not in (kind, "any"):
         raise RuleError(f"{rule}, and `{show(node)}` is {_WORDS[node.kind]}")
     return node
 
@@ -33,7 +34,7 @@ def of_kind(node: Expression, kind: Kind, rule: str) -> Expression:
 def compare(relation: e.Relation, left: Expression, right: Expression) -> e.Compare:
     """A comparison. Raises RuleError when the two cannot be compared."""
     numbers = left.kind in _NUMBERS and right.kind in _NUMBERS
-    if left.kind != right.kind and not numbers:
+    if left.kind != right.kind and not numbers and "any" not in (left.kind, right.kind):
         raise RuleError(
             f"`{show(left)}` is {_WORDS[left.kind]} and `{show(right)}` is {_WORDS[right.kind]}; "
             "they cannot be compared"
@@ -47,11 +48,13 @@ def compute(operation: e.Operation, left: Expression, right: Expression) -> Expr
     """An operation. Raises RuleError when there is none for the two."""
     if left.kind == right.kind == "string" and operation == "+":
         return e.Arithmetic("+", left, right, "string")
+    if operation == "+" and {left.kind, right.kind} <= {"any", "string"}:
+        return e.Arithmetic("+", left, right, "any")
     for node in (left, right):
-        if node.kind not in _NUMBERS:
+        if node.kind not in (*_NUMBERS, "any"):
             raise RuleError(f"`{operation}` is of numbers, and `{show(node)}` is {_WORDS[node.kind]}")
-    kind: Kind = "double" if "double" in (left.kind, right.kind) else "int"
-    if operation == "%" and kind == "double":
+    kind: Kind = "int" if operation == "%" or left.kind == right.kind == "int" else "double"
+    if operation == "%" and "double" in (left.kind, right.kind):
         raise RuleError("`%` is of whole numbers; these are numbers with a fraction")
     return e.Arithmetic(operation, left, right, kind)
 

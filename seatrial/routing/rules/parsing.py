@@ -43,17 +43,24 @@ class Names(NamedTuple):
     """What a rule may speak of.
 
     Attributes:
-        features: The kind of every feature of one value.
+        features: The kind of every feature of one value; None: no model is known, and any name may be one.
         context: The kind of every declared context key.
         unreadable: Features that are lists of numbers, which a rule cannot read.
     """
 
-    features: Mapping[str, Kind]
+    features: Mapping[str, Kind] | None
     context: Mapping[str, Kind]
     unreadable: frozenset[str] = frozenset()
 
-    def space(self, name: str) -> Mapping[str, Kind]:
-        return self.features if name == "features" else self.context
+    def kind(self, space: Space, name: str) -> Kind | None:
+        """What a name is; None: nothing is called so."""
+        if space == "context":
+            return self.context.get(name)
+        return "any" if self.features is None else self.features.get(name)
+
+    def known(self, space: Space) -> list[str]:
+        """The names in a space, sorted."""
+        return sorted((self.features or {}) if space == "features" else self.context)
 
 
 def parse_rule(text: str, names: Names) -> Expression:
@@ -73,7 +80,7 @@ def parse_rule(text: str, names: Names) -> Expression:
         node = _Reader(names).read(_syntax(text))
     except RecursionError:
         raise RuleError("the rule is nested too deeply; cut it into several entries") from None
-    if node.kind != "bool":
+    if node.kind not in ("bool", "any"):
         raise RuleError(f"the rule gives a {node.kind}, and a rule is true or false; compare it with something")
     return node
 
@@ -193,7 +200,7 @@ class _Reader:
         sign, operand = tree.children[0].data, self.read(tree.children[1])
         if sign == "unary_not":
             return e.Not(of_kind(operand, "bool", "`!` turns a condition round"))
-        if operand.kind not in ("int", "double"):
+        if operand.kind not in ("int", "double", "any"):
             raise RuleError(f"`-` is of a number, not of a {operand.kind}")
         if isinstance(operand, e.Constant):
             return e.Constant(-operand.value, operand.kind)  # type: ignore[operator]
@@ -278,20 +285,20 @@ class _Reader:
     def _attribute(self, space: Space | None, name: str) -> Expression:
         if space is None:
             raise _refusal("a field of a value")
-        kind = self._names.space(space).get(name)
+        kind = self._names.kind(space, name)
         if kind is None:
             raise RuleError(self._unknown(space, name))
         return e.Attribute(space, name, kind)
 
     def _has(self, space: Space, name: str) -> Expression:
-        if name not in self._names.space(space) and name not in self._names.unreadable:
+        if self._names.kind(space, name) is None and name not in self._names.unreadable:
             raise RuleError(self._unknown(space, name))
         return e.Has(space, name)
 
     def _unknown(self, space: Space, name: str) -> str:
         if space == "features" and name in self._names.unreadable:
             return f"`features.{name}` is a list of numbers, which a rule cannot read; use another feature"
-        known = ", ".join(sorted(self._names.space(space))[:10]) or "none"
+        known = ", ".join(self._names.known(space)[:10]) or "none"
         what = "feature" if space == "features" else "declared context key"
         return f"`{space}.{name}` is no {what}; there are: {known}"
 

@@ -284,6 +284,7 @@ def test_a_model_that_fails_at_everything_ends_the_run(place: Place, monkeypatch
 def _fail_where(monkeypatch: pytest.MonkeyPatch, fails: Any) -> None:
     class Failing:
         out_of_process = False
+        alone = False
 
         def __init__(self, inner: Any) -> None:
             self.inner = inner

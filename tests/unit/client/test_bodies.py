@@ -51,7 +51,7 @@ def test_requests() -> None:
     rows = ({"features": {"x": 1}, "key": "k", "unit": "u", "context": {}}, {"features": {}})
     many = read_predict(messages.predict("d", asked, instances=rows).body or b"")
     assert [msgspec.to_builtins(row)["features"] for row in many.instances or []] == [{"x": 1}, {}]
-    decided = read_assign(messages.assign("d", "r", "u", {"a": 1}).body or b"")
+    decided = read_assign(messages.assign("d", "r", "u", {"a": 1}, {"x": 2}).body or b"")
     assert (decided.request_id, decided.unit, decided.context) == ("r", "u", {"a": 1})
 
 

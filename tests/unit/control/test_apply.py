@@ -12,6 +12,7 @@ from seatrial.control.apply import apply
 from seatrial.control.perform import Who, promote, rollback
 from seatrial.control.site import Site
 from seatrial.releases.publication import PreparationFailed
+from seatrial.routing.router import Router
 from seatrial.routing.snapshot import Batch, Cache, Lookup
 from seatrial.spec.errors import BadInput, Conflict, NotFound, SeatrialError
 from seatrial.spec.settings import load_settings
@@ -393,3 +394,25 @@ def test_batches_and_a_cache_are_served_as_the_file_says_them_now(harbour: Harbo
     assert settings() == (Batch(rows=8, delay=0.002), Cache(bytes=1 << 20, ttl=3600.0))
     harbour.apply(night.replace('churn/2"}', 'churn/2", batch: off}'))
     assert settings() == (None, None)
+
+
+RULES = PLAIN.replace("variants:", "context: {country: optional string}\nvariants:") + (
+    "  challenger: {model: 'models:/churn/2'}\n"
+    "routing:\n"
+    "  - {name: us, when: 'context.country == \"US\" && features.%s > 24', to: challenger}\n"
+    "  - {name: everybody, split: {champion: 100%%}}\n"
+)
+
+
+def test_rules_are_held_to_what_the_versions_take(harbour: Harbour) -> None:
+    known = signature().features[0].name
+    harbour.apply(RULES % known)
+    first, second = harbour.serving.entries
+    assert (first.name, first.to, second.when) == ("us", "challenger", None)
+    router = Router(harbour.serving)
+    assert router.decide("u", ("US",), {known: 30}).entry == "us"
+    assert router.decide("u", ("US",), {known: 3}).entry == "everybody"
+    assert harbour.apply(RULES % known).changes == ()
+    with pytest.raises(BadInput, match=r"routing entry `us`: `features.shoes` is no feature; there are: "):
+        harbour.apply(RULES % "shoes")
+    assert harbour.serving.revision == 1

@@ -1,8 +1,9 @@
 """A transform is pinned like a variant, and feeds what the versions take; what nobody takes is refused."""
 
+import msgspec
 import pytest
 
-from seatrial.control.perform import Who, promote
+from seatrial.control.perform import Who, promote, rollback, unload_previous
 from seatrial.spec.errors import BadInput
 from seatrial.spec.signature import Answer, Feature, Signature, Tensor
 from tests.harbour import PLAIN, RELEASE, Harbour, signature
@@ -117,3 +118,56 @@ def test_a_pickle_needs_trust(fleet: Harbour) -> None:
     fleet.apply(PLAIN + MODEL.replace("}", ", trust: pickle}"))
     with pytest.raises(BadInput, match="write `trust: pickle` at variant `transform`"):
         fleet.apply(PLAIN + MODEL)
+
+
+AGE = Feature(name="age", kind="number", nullable=True)
+
+
+@pytest.fixture
+def newer(fleet: Harbour) -> Harbour:
+    """Only the challenger takes `age`."""
+    fleet.registry.add("churn", 2, signature=signature("classification", AGE))
+    return fleet
+
+
+def test_a_model_that_gives_what_only_the_version_rolled_back_took_gives_in_vain(newer: Harbour) -> None:
+    newer.registry.add("prep", 8, signature=prep(Tensor(name="age", datatype="FP32", shape=(-1, 1))))
+    newer.apply(RELEASE + MODEL)
+    assert newer.serving.transform is not None
+    assert newer.serving.transform.gives == {"age": ("age",)}
+    rollback(newer.site, "churn", Who("ada", "it is worse"))
+    assert newer.serving.transform is not None
+    assert newer.serving.transform.gives == {}
+    assert carried(newer) == ["joined", "tenure", "note"]
+
+
+def test_a_log_that_names_what_only_the_version_rolled_back_took_hinders_no_rollback(newer: Harbour) -> None:
+    newer.apply(RELEASE + "log: {features: [features.tenure, features.age], redact: [features.age]}\n")
+    assert (newer.serving.log.features, newer.serving.log.redact) == (("tenure", "age"), ("age",))
+    rollback(newer.site, "churn", Who("ada", "it is worse"))
+    assert (newer.serving.log.features, newer.serving.log.redact) == (("tenure",), ())
+    assert (
+        newer.apply(RELEASE + "log: {features: [features.tenure, features.age], redact: [features.age]}\n").changes
+        == ()
+    )
+
+
+def test_a_feature_that_a_challenger_takes_in_another_form_is_refused_before_it_can_take_command(
+    fleet: Harbour,
+) -> None:
+    note = Feature(name="joined", kind="text", nullable=True)
+    fleet.registry.add("churn", 2, signature=signature("classification", note))
+    with pytest.raises(BadInput, match="'joined' is a number to the transform and a text to `challenger`"):
+        fleet.apply(RELEASE + MODEL)
+
+
+def test_a_transform_whose_last_taker_was_forgotten_hinders_nobody(fleet: Harbour) -> None:
+    """`tenure` is what the old champion alone took; a day after the promotion it is not loaded any more."""
+    bare = msgspec.structs.replace(signature(), features=signature().features[1:], inputs=())
+    fleet.registry.add("churn", 2, signature=bare)
+    fleet.apply(RELEASE + MODEL)
+    promote(fleet.site, "churn", Who("ada", "because"))
+    fleet.clock.forward(days=2)
+    unload_previous(fleet.site, "churn", Who("seatrial", "the rollback window is over"))
+    assert fleet.serving.transform is not None
+    assert fleet.serving.transform.gives == {}

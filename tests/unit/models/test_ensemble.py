@@ -56,6 +56,7 @@ class Member:
     def __init__(self, outputs: dict[str, Any], *, out_of_process: bool = False) -> None:
         self.outputs = outputs
         self.out_of_process = out_of_process
+        self.alone = False
         self.asked: dict[str, Any] = {}
         self.failure: Exception | None = None
         self.closed = False

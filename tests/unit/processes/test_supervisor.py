@@ -38,7 +38,7 @@ from seatrial.processes.home import Running
 from seatrial.processes.supervisor import Supervisor
 place = Path(sys.argv[1])
 children = tuple(
-    Child(name, "obedient", (str(place), name), order=order, counted=name.startswith("worker"))
+    Child(name, "obedient", (str(place), name), order=order, counted="worker" in name, nice=3 * ("nice" in name))
     for order, name in enumerate(sys.argv[2:])
 )
 def settle(worker):
@@ -188,3 +188,18 @@ def test_who_crashed_is_told_before_it_is_started_again_and_who_ended_well_is_no
     events = [json.loads(line) for line in (place / "logs" / "supervisor.log").read_text().splitlines()]
     told = [e["message"] for e in events if e.get("child") == "worker0"]
     assert told[:4] == ["started", "died", "quarantined", "started"]
+
+
+def test_a_child_may_come_behind_the_others(place: Path) -> None:
+    system = System(place, "worker", "nice")
+    try:
+        ours = os.getpriority(os.PRIO_PROCESS, 0)
+        wait_for(lambda: os.getpriority(os.PRIO_PROCESS, system.pid("nice")) == ours + 3, what="its place behind")
+        assert os.getpriority(os.PRIO_PROCESS, system.pid("worker")) == ours
+    finally:
+        system.process.terminate()
+        system.process.wait(20)
+
+
+def test_only_serving_workers_go_first(tmp_path: Path) -> None:
+    assert {child.name for child in system(tmp_path, 2, 3, 4) if not child.nice} == {"w0", "w1"}

@@ -1,11 +1,13 @@
 """The breaker as a state machine, then in the gateway: who answers, what the row says, what is counted."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,6 +55,64 @@ def test_enough_calls_and_enough_of_them_failed(failures: int, answered: int, st
         breaker.failed(S, 1000 + answered)
     assert breaker.state == state
     assert breaker.blocked is (state == "open")
+
+
+def fail(breaker: Breaker, *inputs: str, answered: int = 0) -> str:
+    for one in inputs:
+        breaker.failed(0, answered, inputs=one.encode())
+    return breaker.state
+
+
+def test_the_same_inputs_again_are_no_news_while_others_are_answered() -> None:
+    breaker = Breaker(POLICY)
+    breaker.failed(0, 0, inputs=b"a")
+    assert fail(breaker, *"aaaabbbb" * 50, answered=1) == "closed"
+    assert fail(breaker, "c", answered=1) == "open", "three of four"
+
+
+def test_where_nobody_is_answered_repeated_failures_count_once_enough_inputs_have_failed() -> None:
+    policy = msgspec.structs.replace(POLICY, minimum_calls=20)
+    breaker = Breaker(policy)
+    assert fail(breaker, *"abcd" * 100) == "closed", "one client with four rows"
+    breaker = Breaker(policy)
+    assert fail(breaker, *"abcde" * 3, *"abcd") == "closed"
+    assert fail(breaker, "e") == "open", "five inputs, twenty calls, no answer"
+    breaker = Breaker(policy)
+    assert fail(breaker, *"abcde" * 4, answered=1) == "open", "the window began with the first failure"
+    breaker = Breaker(policy)
+    breaker.failed(0, 0, inputs=b"a")
+    assert fail(breaker, *"abcde" * 40, answered=1) == "closed", "one was answered since"
+
+
+def test_what_failed_in_a_window_that_passed_is_news_again() -> None:
+    breaker = Breaker(POLICY)
+    assert fail(breaker, *"aaa") == "closed"
+    for number, one in enumerate(b"abcd"):
+        assert breaker.state == "closed", number
+        breaker.failed(10 * S + 1, 0, inputs=bytes([one]))
+    assert breaker.state == "open"
+
+
+def test_inputs_that_are_many_are_all_different(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seatrial.serving.breaker._REMEMBERED", 3)
+    assert fail(Breaker(POLICY), *"abc" * 9, answered=1) == "closed"
+    assert fail(Breaker(POLICY), *"abcd") == "open"
+
+
+def test_a_probe_that_fails_at_what_failed_before_says_nothing() -> None:
+    breaker = Breaker(POLICY)
+    assert fail(breaker, *"abcd") == "open"
+    assert breaker.admits(5 * S)
+    breaker.failed(5 * S, 0, probe=True, inputs=b"a")
+    assert breaker.state == "half-open"
+    for _ in range(POLICY.probes):
+        assert breaker.admits(5 * S)
+        breaker.passed()
+    assert breaker.state == "closed"
+    assert fail(breaker, *"abcd") == "open", "it begins anew"
+    assert breaker.admits(5 * S)
+    breaker.failed(5 * S, 0, probe=True, inputs=b"e")
+    assert breaker.state == "open"
 
 
 def test_failures_that_lie_apart_open_nothing() -> None:
@@ -224,11 +284,15 @@ def here(tmp_path: Path, ticks: Ticks) -> Iterator[Bench]:
 SLOTS = (slot("champion", 1, breaker=POLICY), slot("challenger", 2, breaker=POLICY))
 
 
-def ask(here: Bench, **more: Any) -> dict[str, Any]:
-    return asyncio.run(here.gateway.predict("churn", GOOD, **more))
+AGES = count(18)
 
 
-def count(here: Bench, name: str) -> int:
+def ask(here: Bench, features: Any = None, **more: Any) -> dict[str, Any]:
+    """Ask for a row that nobody has asked for, or for ``features``."""
+    return asyncio.run(here.gateway.predict("churn", features or {**GOOD, "age": next(AGES)}, **more))
+
+
+def counted(here: Bench, name: str) -> int:
     text = series(name, deployment="churn", variant="challenger")
     return here.recorder.counters.values().get(text, 0)
 
@@ -244,11 +308,11 @@ def test_a_variant_that_keeps_failing_is_asked_no_more_and_then_tried(here: Benc
     assert {row["variant"] for row in rows} == {"challenger"}
     assert sorted(row["status"] for row in rows) == ["breaker"] * 6 + ["error"] * 4
     assert {row["answered"] for row in rows} == {"champion"}
-    assert (count(here, "breakers_open"), count(here, "breaker_opened_total")) == (1, 1)
+    assert (counted(here, "breakers_open"), counted(here, "breaker_opened_total")) == (1, 1)
     model.failure = None
     ticks.now += 5 * S
     assert [ask(here)["answered_by"] for _ in range(3)] == ["assigned"] * 3
-    assert (count(here, "breakers_open"), count(here, "breaker_opened_total")) == (0, 1)
+    assert (counted(here, "breakers_open"), counted(here, "breaker_opened_total")) == (0, 1)
     assert "# TYPE seatrial_breakers_open gauge" in here.gateway.metrics()
 
 
@@ -306,6 +370,50 @@ def test_what_says_nothing_about_a_version_opens_nothing(here: Bench) -> None:
     assert {row["status"] for row in here.rows()} == {"ok", "shed"}
 
 
+class Picky(Scripted):
+    """Raises where somebody is younger than 18."""
+
+    def run(self, inputs: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
+        if (inputs["X"][:, 0] < 18).any():
+            self.calls += 1
+            raise RuntimeFailure("a minor")
+        return super().run(inputs)
+
+
+@pytest.mark.parametrize("engine", [quick, slow])
+def test_a_client_whose_rows_the_default_fails_at_takes_it_away_from_nobody(here: Bench, engine: Any) -> None:
+    """Three rows, 120 times, in one window, and five calls of others: counted as 125 calls, 96 % of them failed."""
+    here.serve(snapshot(slots=(slot("champion", 1, breaker=BreakerPolicy()),)), champion=engine(Picky()))
+    for _ in range(5):
+        for age in (1, 2, 3) * 8:
+            with pytest.raises(Unavailable, match="a minor"):
+                ask(here, {**GOOD, "age": age})
+        assert ask(here)["answered_by"] == "assigned"
+    assert not here.gateway.find("churn").default.breaker.blocked
+
+
+def test_a_broken_version_of_few_inputs_is_left_alone(here: Bench) -> None:
+    slots = (SLOTS[0], slot("challenger", 2, breaker=BreakerPolicy()))
+    model = broken()
+    here.serve(snapshot({"challenger": 1.0}, slots=slots), challenger=quick(model))
+    for age in list(range(20, 25)) * 10:
+        assert ask(here, {**GOOD, "age": age})["answered_by"] == "default"
+    assert model.calls == 20
+
+
+def test_timeouts_count_whatever_the_inputs(tmp_path: Path) -> None:
+    with bench(tmp_path) as here:
+        model = Scripted()
+        model.hang()
+        slots = (SLOTS[0], slot("challenger", 2, breaker=POLICY, timeout=0.01, batch=None))
+        here.serve(snapshot({"challenger": 1.0}, slots=slots), challenger=slow(model, threads=8))
+        for _ in range(4):
+            assert ask(here, GOOD)["answered_by"] == "default"
+        model.release()
+        assert [row["status"] for row in here.rows()] == ["timeout"] * 4
+        assert here.gateway.find("churn").variants["challenger"].breaker.blocked
+
+
 def test_time_in_the_queue_is_not_the_versions(tmp_path: Path) -> None:
     """One thread, a call that hangs, and four that never come to it: one failure, not five."""
     with bench(tmp_path) as here:
@@ -330,11 +438,11 @@ def test_a_swap_of_weights_forgets_nothing_and_a_new_version_begins_closed(here:
     model = Scripted()
     here.serve(snapshot({"champion": 0.5, "challenger": 0.5}, slots=SLOTS, revision=2), challenger=quick(model))
     assert ask(here, variant="challenger")["answered_by"] == "default"
-    assert (model.calls, count(here, "breakers_open")) == (0, 1)
+    assert (model.calls, counted(here, "breakers_open")) == (0, 1)
     other = (SLOTS[0], slot("challenger", 3, breaker=POLICY))
     here.serve(snapshot({"challenger": 1.0}, slots=other, revision=3), challenger=quick(model))
     assert ask(here)["answered_by"] == "assigned"
-    assert count(here, "breakers_open") == 0
+    assert counted(here, "breakers_open") == 0
     here.gateway.remove("churn")
 
 
@@ -366,7 +474,6 @@ def test_the_quick_way_heeds_it(tmp_path: Path) -> None:
     names = tuple(feature.name for feature in signature.features)
     with bench(tmp_path, ticks=lambda: 0) as here:
         engine = quick(OnnxRuntime(model, ("label", "probabilities")), ticks=lambda: 0, processor_ticks=lambda: 0)
-        engine.pace.careful = 0
         here.serve(
             snapshot(slots=(slot("champion", 1, signature),), log=LogPolicy(features=names)),
             champion=engine,

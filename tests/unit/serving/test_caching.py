@@ -228,7 +228,7 @@ def test_a_shared_failure_is_one_failure_for_the_breaker(here: Bench) -> None:
     asyncio.run(run())
     breaker = here.gateway.find("churn").default.breaker
     assert breaker.state == "closed"
-    ask(here)
+    ask(here, {**GOOD, "age": 41.0})
     assert breaker.state == "open"
 
 
@@ -283,6 +283,42 @@ def test_the_answers_survive_a_swap_that_keeps_the_model_and_no_other(here: Benc
     assert (ask(here)["answered_by"], ask(here)["score"]) == ("assigned", 0.75)
     here.gateway.remove("churn")
     assert counted(here, "cache_bytes") == 0
+
+
+def test_a_version_that_is_promoted_takes_its_answers_along_and_back(here: Bench) -> None:
+    old, new = Scripted(0.25), Scripted(0.75)
+    one, two = quick(old), quick(new)
+    slots = (kept(), kept("challenger", 2, size=1 << 18))
+
+    def ask_both(**asked: str) -> list[tuple[str, float]]:
+        found = [ask(here, variant=variant) for variant in asked.values()]
+        return [(answer["answered_by"], answer["score"]) for answer in found]
+
+    here.serve(snapshot(slots=slots), champion=one, challenger=two)
+    assert ask_both(a="champion", b="challenger") == [("assigned", 0.25), ("assigned", 0.75)]
+    held = counted(here, "cache_bytes", variant="challenger")
+    assert held > 0
+    promoted = (kept("champion", 2), kept("previous", 1))
+    here.serve(snapshot(slots=promoted, revision=2), champion=two, previous=one)
+    assert ask_both(a="champion", b="previous") == [("cache", 0.75), ("cache", 0.25)]
+    sizes = [counted(here, "cache_bytes", variant=name) for name in ("champion", "previous", "challenger")]
+    assert sizes == [held, held, 0]
+    assert counted(here, "cache_total", result="hit", variant="champion") == 1
+    here.serve(snapshot(slots=(kept(),), revision=3), champion=one)
+    assert ask_both(a="champion") == [("cache", 0.25)]
+    assert (old.calls, new.calls) == (1, 1)
+    assert counted(here, "cache_bytes") == held
+
+
+def test_two_variants_of_one_version_keep_their_own_answers_and_none_is_given_twice(here: Bench) -> None:
+    model = Scripted()
+    one = quick(model)
+    here.serve(snapshot(slots=(kept(),)), champion=one)
+    ask(here)
+    here.serve(snapshot(slots=(kept(), kept("challenger")), revision=2), champion=one, challenger=one)
+    assert [ask(here, variant=name)["answered_by"] for name in ("champion", "challenger")] == ["cache", "assigned"]
+    caches = [here.gateway.find("churn").variants[name].cache for name in ("champion", "challenger")]
+    assert caches[0] is not caches[1]
 
 
 def test_what_an_earlier_process_held_is_not_held_now(tmp_path: Path, clock: Clock) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,19 @@ import pytest
 
 from seatrial.ledger.accounting import accounts
 from seatrial.ledger.counters import series
+from seatrial.models.runtimes import RuntimeFailure
 from seatrial.protocol.bodies import AppPrediction, AssignBody
 from seatrial.protocol.inference import read_infer
 from seatrial.protocol.outcomes import OutcomeBody, check_outcomes
 from seatrial.routing.assign import assign_many
-from seatrial.routing.snapshot import Arm, ContextKey, Entry, LogPolicy, Shadow, Snapshot
+from seatrial.routing.snapshot import Arm, Batch, ContextKey, Entry, LogPolicy, Shadow, Snapshot
 from seatrial.serving.batching import FIRST_ROWS
 from seatrial.serving.engine import Engine, Shed
 from seatrial.serving.gateway import Limits
+from seatrial.serving.variant import Attempt
 from seatrial.spec.errors import BadInput, Late, NotFound, Overloaded, TooLarge, Unavailable
 from seatrial.spec.outcome_shapes import OutcomeField, OutcomeShape
+from seatrial.spec.signature import Tensor
 from tests.gateways import BINARY, CLOCK, GOOD, Bench, Scripted, bench, broken, quick, slot, slow, snapshot
 from tests.waiting import wait_for
 
@@ -236,6 +239,35 @@ def test_who_would_wait_longer_than_his_patience_is_not_taken() -> None:
     assert last.result(10) == "taken"
     assert [future.result(10) for future in given] == [True] * 4
     engine.close()
+
+
+def test_a_call_of_its_own_waits_for_the_batches_that_hold_the_threads_and_for_those_that_wait(here: Bench) -> None:
+    """Calls of more than 64 rows are not batched, and the threads are the same: two hold one row each, eight wait."""
+    ticks, model = Ticks(), Scripted()
+    engine = Engine(model, threads=2, abreast=2, ticks=ticks)
+    deployed = here.serve(snapshot(slots=(slot("champion", 1, batch=Batch(rows=4)),)), champion=engine)
+    batching = deployed.default.batching
+    assert batching is not None
+    batching.size = 4
+    model.hang()
+
+    def join() -> None:
+        attempt = Attempt(deployed.default, [GOOD])
+        engine.batches.join(batching.ticket(attempt, attempt.encode().tensors, 1))
+
+    for running in (1, 2):
+        join()
+        wait_for(lambda running=running: engine.running == running)
+    for _ in range(8):
+        join()
+    assert engine.submit(lambda: None, 0.1).cancel()  # they began this moment, and may end at once
+    ticks.now = 3_000_000_000
+    with pytest.raises(Shed, match=r"it would be answered in 7\.5 s and waits 7 s") as caught:
+        engine.submit(lambda: None, 7.0)
+    assert (caught.value.reason, caught.value.seconds) == ("time", 4.5)
+    taken = engine.submit(lambda: "taken", 7.6)
+    model.release()
+    assert taken.result(10) == "taken"
 
 
 def test_what_is_shed_says_when_to_come_back(here: Bench) -> None:
@@ -738,6 +770,59 @@ def test_infer_by_version_variant_and_fallback(here: Bench) -> None:
     )
     answer = infer(here, [X])
     assert (answer.model_version, [t.name for t in answer.outputs]) == (None, ["prediction", "score"])
+
+
+EXPLAINING = msgspec.structs.replace(
+    BINARY, outputs=(*BINARY.outputs, Tensor(name="shares", datatype="FP32", shape=(-1, 3)))
+)
+"""The challenger's: one output more than the default has."""
+
+
+class Explaining(Scripted):
+    def run(self, inputs: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
+        return super().run(inputs) | {"shares": np.ones((len(inputs["X"]), 3), np.float32)}
+
+
+def names(answer: Any) -> list[str]:
+    return [tensor.name for tensor in answer.outputs]
+
+
+@pytest.mark.parametrize("engine", [quick, slow])
+def test_what_the_default_gives_may_be_asked_for_and_the_default_answers_where_a_variant_lacks_it(
+    here: Bench, engine: Any
+) -> None:
+    slots = (slot("champion", 1, EXPLAINING), slot("challenger", 2))
+    shares = [{"name": "shares"}, {"name": "label"}]
+    model = Scripted(0.75)
+    deployed = here.serve(
+        snapshot({"challenger": 1.0}, slots=slots), champion=quick(Explaining()), challenger=engine(model)
+    )
+    answer = infer(here, [X], outputs=shares, parameters={"request_id": "r"})
+    assert (answer.parameters["answered_by"], names(answer)) == ("default", ["label", "shares"])
+    assert model.calls == 0
+    assert (here.rows()[0]["variant"], here.rows()[0]["status"]) == ("challenger", "error")
+    assert "'shares' is not one of label, probabilities" in here.rows()[0]["error"]
+    assert infer(here, [X], outputs=shares[1:]).parameters["answered_by"] == "assigned"
+    assert not deployed.variants["challenger"].breaker.blocked
+
+
+@pytest.mark.parametrize("engine", [quick, slow])
+def test_what_only_a_challenger_gives_is_for_those_who_name_it_and_nobody_gets_less(here: Bench, engine: Any) -> None:
+    slots = (slot("champion", 1), slot("challenger", 2, EXPLAINING))
+    model = Explaining(0.75)
+    here.serve(snapshot({"challenger": 1.0}, slots=slots), challenger=engine(model))
+    asked = {"outputs": [{"name": "shares"}]}
+    with pytest.raises(BadInput, match="output 'shares' is not one of label, probabilities"):
+        infer(here, [X], **asked)
+    assert names(infer(here, [X], "2", **asked)) == ["shares"]
+    assert names(infer(here, [X])) == ["label", "probabilities", "shares"]
+    model.failure = RuntimeFailure("out of order")
+    assert names(infer(here, [X])) == ["label", "probabilities"]
+    assert infer(here, [X], "2", outputs=[{"name": "label"}]).parameters["answered_by"] == "default"
+    with pytest.raises(
+        Unavailable, match=r"'challenger' failed .* so did the default 'champion' .*'shares' is not one"
+    ):
+        infer(here, [X], "2", **asked)
 
 
 def test_a_bare_number_of_two_models_is_ambiguous(here: Bench) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -327,3 +328,17 @@ def test_the_shorter_way_is_not_taken(house: House) -> None:
     assert express(deployed, lambda: "r", lambda: 0, lambda: 0) is None
     body = PredictBody(features=dict(ROW))
     assert house.here.gateway.begin("churn", body)["answered_by"] == "assigned"  # type: ignore[index]
+
+
+def test_a_model_that_gives_what_nobody_takes_feeds_nobody_and_hinders_nobody(house: House) -> None:
+    """The version that took it was rolled back: the others get their features from the requests."""
+    given = transformed()
+    assert given.transform is not None
+    wider = (*CARRIED.features, *(Feature(name=name, kind="number") for name in ("age", "income")))
+    in_vain = msgspec.structs.replace(
+        given.transform, gives={}, signature=msgspec.structs.replace(CARRIED, features=wider)
+    )
+    house.serve(msgspec.structs.replace(given, transform=in_vain))
+    house.ask({**ROW, "age": 40.0, "income": 2000.0})
+    assert house.prep.calls == 1
+    assert house.models["champion"].asked == [[[40.0, 2000.0, 1.0]]]

@@ -7,7 +7,7 @@ import pytest
 
 from seatrial.spec import reference
 from seatrial.spec.features import load_features
-from seatrial.spec.grammar import DEPLOYMENT
+from seatrial.spec.grammar.whole import DEPLOYMENT
 from seatrial.spec.read import load_deployment
 from seatrial.spec.settings import SETTINGS
 from seatrial.spec.tree import parse

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 from seatrial.spec.features import FEATURES_FILE
 from seatrial.spec.features import json_schema as features_schema
-from seatrial.spec.grammar import DEPLOYMENT
+from seatrial.spec.grammar.whole import DEPLOYMENT
 from seatrial.spec.problems import Findings, Problem, SpecError
 from seatrial.spec.read import load_deployment
 from seatrial.spec.schema import json_schema

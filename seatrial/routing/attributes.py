@@ -1,0 +1,78 @@
+"""A request's features as rules read them: as the model reads them, whatever their form in the request."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from seatrial.protocol.instants import read_instant
+from seatrial.routing.rules.expression import Expression, asked_of
+from seatrial.spec.errors import BadInput
+from seatrial.spec.signature import Feature
+
+Features = Mapping[str, Any]
+NO_FEATURES: Features = {}
+
+
+class Attributes:
+    """What some rules read of a request.
+
+    Args:
+        rules: The rules.
+        features: What a request may carry.
+
+    Attributes:
+        features: Names of the features that the rules speak of.
+        context: Whether they speak of the context.
+        required: Those of the features that no request may lack.
+    """
+
+    __slots__ = ("_mended", "context", "features", "required")
+
+    def __init__(self, rules: Iterable[Expression], features: Iterable[Feature]) -> None:
+        rules = tuple(rules)
+        self.features = frozenset(name for rule in rules for name in asked_of(rule, "features"))
+        self.context = any(asked_of(rule, "context") for rule in rules)
+        known: dict[str, Feature] = {}
+        for feature in features:
+            if feature.name in self.features:
+                known.setdefault(feature.name, feature)
+        self.required = tuple(name for name, feature in known.items() if not feature.nullable)
+        self._mended = tuple(
+            (name, mend) for name, feature in known.items() if (mend := _MENDS.get(feature.kind)) is not None
+        )
+
+    def read(self, features: Features) -> Features:
+        """The features, times as seconds since 1970 UTC and categories as text."""
+        if not self._mended:
+            return features
+        mended: dict[str, Any] = {}
+        for name, mend in self._mended:
+            value = features.get(name)
+            if value is not None:
+                mended[name] = mend(value)
+        return {**features, **mended}
+
+    def check(self, features: Features) -> None:
+        """Raise BadInput for a feature that rules read, that no request may lack, and that is not there."""
+        for name in self.required:
+            if features.get(name) is None:
+                raise BadInput(
+                    f"feature {name!r} is missing and not nullable, and a routing rule reads it; give it in `features`"
+                )
+
+
+def _seconds(value: Any) -> Any:
+    """An instant as seconds; what is none stays as it is, and is no number to a rule."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return read_instant(value, "a feature") / 1e6
+    except BadInput:
+        return value
+
+
+def _text(value: Any) -> Any:
+    """A category whose values are whole numbers may travel as a number."""
+    return str(value) if type(value) is int else value
+
+
+_MENDS: dict[str, Callable[[Any], Any]] = {"time": _seconds, "category": _text}

@@ -1,0 +1,45 @@
+"""Which of several rules is the first that holds."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from seatrial.routing.rules.compiling import compile_rule
+from seatrial.routing.rules.expression import Expression
+from seatrial.routing.rules.index import build, candidates
+
+Values = Mapping[str, Any]
+
+MANY = 16
+"""From so many rules on, only those are asked that the index leaves."""
+
+
+class FirstMatch:
+    """Rules in order; immutable.
+
+    A rule that is asked and fails is told. Of many rules most are not asked: one that the value of an attribute
+    excludes does not hold and does not fail; one that lacks the very attribute which tells it apart would fail, and is
+    passed over untold, because telling a thousand would cost more than asking them.
+
+    Args:
+        rules: Each with the name of its entry.
+        failed: Told the name of every rule that was asked and failed.
+    """
+
+    __slots__ = ("_failed", "_index", "_rules")
+
+    def __init__(self, rules: Sequence[tuple[str, Expression]], failed: Callable[[str], None]) -> None:
+        self._rules = tuple((name, compile_rule(rule)) for name, rule in rules)
+        self._index = build([rule for _, rule in rules]) if len(rules) >= MANY else None
+        self._failed = failed
+
+    def find(self, features: Values, context: Values, unit: str) -> int:
+        """The position of the first rule that holds; their number when none does."""
+        rules = self._rules
+        asked = range(len(rules)) if self._index is None else candidates(self._index, features, context, unit)
+        for position in asked:
+            name, rule = rules[position]
+            if rule.holds(features, context, unit):
+                return position
+            if rule.may_fail and rule.fails(features, context, unit):
+                self._failed(name)
+        return len(rules)

@@ -1,0 +1,58 @@
+"""The conditions of a deployment's routing entries: read where the versions are known, checked where they are not."""
+
+from seatrial.routing.rules.expression import Expression
+from seatrial.routing.rules.kinds import RuleError
+from seatrial.routing.rules.naming import context_kinds, guessed_names, read_condition
+from seatrial.routing.rules.parsing import Names
+from seatrial.spec.deployment import Deployment
+from seatrial.spec.problems import Findings, SpecError
+from seatrial.spec.read import load_deployment
+from seatrial.spec.tree import lines_of, parse
+
+
+def load_checked(text: str, source: str = "deployment.yaml") -> Deployment:
+    """A deployment file with its rules checked as far as that goes without its versions.
+
+    Raises:
+        SpecError: With all of the file's problems, in order of lines.
+    """
+    spec = load_deployment(text, source)
+    check_conditions(spec, text, source)
+    return spec
+
+
+def check_conditions(spec: Deployment, text: str, source: str) -> None:
+    """Raise SpecError for rules that no model could mend: their syntax, undeclared context, kinds that contradict."""
+    if not any(entry.when for entry in spec.routing):
+        return
+    names = guessed_names((entry.when for entry in spec.routing if entry.when), spec.context)
+    unknown = Names(None, context_kinds(spec.context))
+    found = Findings(lines_of(parse(text, source, "")))
+    for position, entry in enumerate(spec.routing):
+        try:
+            if entry.when:
+                read_condition(entry.when, unknown)  # first what is wrong with the rule by itself
+                read_condition(entry.when, names)
+        except RuleError as error:
+            found.add(f"routing[{position}].when", entry.when, f"`{entry.name}`: {error}")
+    if found.problems:
+        raise SpecError(source, found.problems)
+
+
+def conditions(spec: Deployment, names: Names) -> dict[str, Expression]:
+    """The condition of every entry that has one, by its name.
+
+    Args:
+        names: What the versions in force take, and the declared context.
+
+    Raises:
+        BadInput: A rule does not go with them; the message names the entry.
+    """
+    found: dict[str, Expression] = {}
+    for entry in spec.routing:
+        try:
+            if entry.when:
+                found[entry.name] = read_condition(entry.when, names)
+        except RuleError as error:
+            raise RuleError(f"routing entry `{entry.name}`: {error}") from None
+    return found

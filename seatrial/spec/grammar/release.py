@@ -1,0 +1,89 @@
+"""A challenger's way to command."""
+
+from seatrial.spec.grammar.climbing import CALENDAR, CANARY
+from seatrial.spec.grammar.words import COUNT, DURATION, MARGIN, NAME, SOME_SHARE, SOME_TIME
+from seatrial.spec.shapes import Choice, Key, Listed, Named, Number, Record
+
+SHADOW = Record(
+    "a shadow stage",
+    {
+        "share": Key(
+            SOME_SHARE, "Share of requests that are copied to the challenger after the answer.", default="100%"
+        ),
+        "for": Key(SOME_TIME, "At least this long; without it, until `minimum_pairs`."),
+        "minimum_pairs": Key(COUNT, "Pairs of answers before the stage may end.", default="100"),
+    },
+)
+
+TEST = Record(
+    "a test stage",
+    {
+        "share": Key(SOME_SHARE, "The challenger's share of the entry, at most 95%.", default="50%"),
+        "at_least": Key(DURATION, "No promotion earlier than this.", default="0s"),
+        "at_most": Key(SOME_TIME, "After this the stage ends as inconclusive; without it, it waits."),
+    },
+)
+
+STAGE = Record(
+    "a stage",
+    {
+        "shadow": Key(SHADOW, "The challenger answers copies of requests; nobody sees its answers."),
+        "canary": Key(CANARY, "A small and rising share of units gets the challenger's answers."),
+        "test": Key(TEST, "A sticky share of units gets the challenger's answers."),
+    },
+    one_of=("shadow", "canary", "test"),
+    forms="write `- shadow: {}`, `- canary: {steps: [1%, 5%]}` or `- test: {share: 50%}`",
+)
+
+PRIMARY = Record(
+    "the primary metric",
+    {
+        "metric": Key(NAME, "The declared metric that decides.", required=True),
+        "minimum_effect": Key(MARGIN, "The smallest difference that you care about.", required=True),
+    },
+    forms="write `{metric: conversion, minimum_effect: {relative: 2%}}`",
+)
+
+METHOD = Record(
+    "the method",
+    {
+        "name": Key(
+            Choice(
+                ("always-valid",),
+                dict.fromkeys(
+                    ("fixed", "group-sequential", "bayesian"), "use `always-valid`, which may be looked at any time"
+                ),
+            ),
+            "How the verdict is reached.",
+            default="always-valid",
+        ),
+        "alpha": Key(Number(above=0, maximum=0.5), "Chance of a false verdict, a plain number.", default="0.05"),
+        "plan_units": Key(COUNT, "Number of units at which the sequence is tightest.", default="5000"),
+    },
+    forms="write `{name: always-valid, alpha: 0.05}`",
+)
+
+RELEASE = Record(
+    "the release",
+    {
+        "of": Key(NAME, "The challenger: a declared variant without a weight of its own.", required=True),
+        "into": Key(NAME, "The routing entry, a `split`, whose weights the release moves.", required=True),
+        "stages": Key(Listed(STAGE, least=1), "Some of `shadow`, `canary` and `test`, in this order.", required=True),
+        "primary": Key(PRIMARY, "What decides.", required=True),
+        "method": Key(METHOD, "How it is judged.", default="{name: always-valid, alpha: 0.05, plan_units: 5000}"),
+        "guardrails": Key(
+            Named(NAME, MARGIN),
+            "By how much `errors`, `error_rate`, `p50`, `p99` or a declared metric may be worse at most.",
+            default="{}",
+        ),
+        "then": Key(Choice(("ask", "promote", "nothing")), "What happens when the verdict is `ship`.", default="ask"),
+        "at_most": Key(SOME_TIME, "The whole release ends as inconclusive after this; without it, only a test ends."),
+        "if_inconclusive": Key(
+            Choice(("keep-champion", "roll-back")),
+            "At the end without `ship`; `roll-back` also takes the version out, refused until `--retry`.",
+            default="keep-champion",
+        ),
+        "calendar": Key(CALENDAR, "When it may begin, advance and take command; going back needs no calendar."),
+    },
+    later={"holdout": "remove it; a promotion moves every unit"},
+)

@@ -1,0 +1,117 @@
+"""Entries with conditions: the first that matches decides, and a rule that fails never does."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from seatrial.routing.router import Router
+from seatrial.routing.rules.naming import names_of
+from seatrial.routing.rules.parsing import parse_rule
+from seatrial.routing.snapshot import Arm, ContextKey, Entry, Slot, Snapshot
+from seatrial.spec.deployment import ContextField
+from seatrial.spec.errors import BadInput
+from seatrial.spec.signature import Answer, Feature, Signature
+
+FEATURES = (
+    Feature(name="tenure", kind="number"),
+    Feature(name="plan", kind="category", nullable=True, categories=("1", "2")),
+    Feature(name="since", kind="time", nullable=True),
+    Feature(name="vip", kind="boolean", nullable=True),
+)
+SIGNATURE = Signature(task="regression", features=FEATURES, inputs=(), outputs=(), answer=Answer(prediction="y"))
+CONTEXT = {"country": ContextField(kind="string", optional=True), "age": ContextField(kind="integer", optional=True)}
+NAMES = names_of(FEATURES, CONTEXT)
+
+
+def entry(name: str, when: str | None, to: str) -> Entry:
+    return Entry(name=name, when=None if when is None else parse_rule(when, NAMES), to=to)
+
+
+def snapshot(*entries: Entry) -> Snapshot:
+    slots = tuple(
+        Slot(variant=name, model="m", version=1, digest="d", path="/p", runtime="onnx", signature=SIGNATURE)
+        for name in ("champion", "challenger", "third")
+    )
+    return Snapshot(
+        deployment="churn",
+        revision=3,
+        task="regression",
+        unit_name="customer",
+        context=(ContextKey("country", "string", True), ContextKey("age", "integer", True)),
+        slots=slots,
+        default="champion",
+        entries=entries,
+    )
+
+
+RULES = (
+    entry("us", 'context.country == "US" && features.tenure > 24', "challenger"),
+    entry("divides", "100 / context.age > 3", "third"),
+    entry("plans", 'features.plan == "1"', "challenger"),
+    entry("old", "features.since < 1000000000.0", "third"),
+    entry("mine", 'unit.startsWith("m-")', "challenger"),
+)
+
+
+@pytest.mark.parametrize(
+    ("context", "features", "unit", "expected", "failed"),
+    [
+        (("US", None), {"tenure": 30}, "u", "us", []),
+        (("US", None), {"tenure": 3}, "u", "", ["divides", "plans", "old"]),
+        ((None, 20), {"tenure": 30}, "u", "divides", ["us"]),
+        ((None, 20), {"tenure": 3}, "u", "divides", []),
+        ((None, 0), {"tenure": 3}, "m-1", "mine", ["divides", "plans", "old"]),
+        (("DE", 90), {"tenure": 3, "plan": 1}, "u", "plans", []),
+        (("DE", 90), {"tenure": 3, "plan": "2", "since": "2000-01-01T00:00:00Z"}, "u", "old", []),
+        (("DE", 90), {"tenure": 3, "plan": "2", "since": 5.0}, "u", "old", []),
+        (("DE", 90), {"tenure": 3, "plan": "2", "since": "yesterday"}, "u", "", ["old"]),
+        (("DE", 90), {"tenure": "x", "plan": [], "since": {}}, "u", "", ["plans", "old"]),
+        (("DE", 90), {"tenure": float("nan"), "plan": None, "since": 2e9}, "u", "", ["plans"]),
+    ],
+)
+def test_the_first_match_decides_and_failures_are_told(
+    context: tuple[Any, ...], features: Mapping[str, Any], unit: str, expected: str, failed: list[str]
+) -> None:
+    told: list[str] = []
+    decision = Router(snapshot(*RULES), told.append).decide(unit, context, features)
+    assert (decision.entry, told) == (expected, failed)
+    assert decision.reason == "rule"
+    assert not decision.contested
+
+
+def test_nobody_takes_it_so_the_default_does() -> None:
+    decision = Router(snapshot(entry("us", 'context.country == "US"', "third"))).decide("u", ("DE", None), {})
+    assert (decision.variant, decision.entry, decision.reason) == ("champion", "", "rule")
+
+
+def test_a_split_in_one_country_is_one_entry() -> None:
+    when = parse_rule('context.country == "US"', NAMES)
+    arms = (Arm("champion", 0.5), Arm("challenger", 0.5))
+    router = Router(snapshot(Entry(name="us", when=when, arms=arms, salt="s"), Entry(name="rest", to="third")))
+    decided = [router.decide(f"u{n}", ("US", None)) for n in range(100)]
+    assert {d.variant for d in decided} == {"champion", "challenger"}
+    assert all((d.reason, d.propensity, d.contested) == ("split", 0.5, True) for d in decided)
+    assert router.decide("u1", ("DE", None)).variant == "third"
+    assert {d.variant for d in router.possible} == {"champion", "challenger", "third"}
+
+
+def test_what_stands_behind_an_entry_without_a_condition_is_never_asked() -> None:
+    told: list[str] = []
+    router = Router(
+        snapshot(entry("all", None, "third"), entry("fails", "features.tenure > 1.0", "champion")), told.append
+    )
+    assert router.decide("u").entry == "all"
+    assert told == []
+    assert not router.conditional
+    assert router.attributes.features == frozenset()
+
+
+def test_what_rules_read_is_known_and_asked_for() -> None:
+    router = Router(snapshot(*RULES))
+    assert router.conditional
+    assert router.attributes.features == {"tenure", "plan", "since"}
+    assert router.attributes.required == ("tenure",)
+    with pytest.raises(BadInput, match="'tenure' is missing and not nullable, and a routing rule reads it"):
+        router.attributes.check({"plan": "1"})
+    router.attributes.check({"tenure": 0})
