@@ -51,8 +51,8 @@ from seatrial.stats.verdict import Word
 SECOND = 1_000_000
 START = 1_700_000_000 * SECOND
 UNITS_A_DAY = 400_000
-LOOKS = {0.01: 1080.0, 0.05: 216.0, 0.25: 120.0, 0.5: 2160.0}
-"""Seconds between looks by the challenger's share: about twenty looks a step and forty in the test."""
+LOOKS = {0.01: 1800.0, 0.05: 360.0, 0.25: 180.0, 0.5: 3600.0}
+"""Seconds between looks by the challenger's share: about twelve looks a step and twenty-four in the test."""
 REQUESTS = 3
 """Of each unit."""
 SLOW = 0.01
@@ -506,7 +506,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
     parser.add_argument("--keep", type=Path, required=True, help="file of fates; those in it are not made again")
     given = parser.parse_args(list(arguments) if arguments is not None else None)
     kept = read(given.keep)
-    with multiprocessing.get_context("fork").Pool(given.processes) as pool, given.keep.open("a") as file:
+    with multiprocessing.get_context("fork").Pool(given.processes) as pool, given.keep.open("a", buffering=1) as file:
         for made_up in SCENES:
             if given.only not in made_up.name:
                 continue
