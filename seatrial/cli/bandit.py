@@ -35,7 +35,7 @@ def evaluate(
     entry: str | None = typer.Option(None, help=_ENTRY),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Say what other weights would have earned, from the logged propensities.
+    """Say what other weights would have earned on logged traffic.
 
     Exit code 1: the past cannot answer, and the reasons are printed.
     """
@@ -89,7 +89,7 @@ def simulate(
     entry: str | None = typer.Option(None, help=_ENTRY),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Say how long this bandit and a plain split would take to find the better arm, from past data.
+    """Say whether a bandit or a split finds the better arm sooner.
 
     Exit code 1: a bandit would not pay.
     """
