@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -17,9 +18,10 @@ from seatrial.ledger.quarantine import lift_quarantine
 from seatrial.models.manifest import read_manifest
 from seatrial.releases.records import AuditEntry, DeploymentState
 from seatrial.routing.rules.conditions import load_checked
-from seatrial.routing.snapshot import Slot
+from seatrial.routing.rules.parsing import Names
+from seatrial.routing.snapshot import Slot, never_lacked
 from seatrial.spec.deployment import Deployment
-from seatrial.spec.errors import BadInput
+from seatrial.spec.errors import BadInput, Conflict
 from seatrial.spec.settings import Settings
 
 WAIT_SECONDS = 10.0
@@ -75,7 +77,8 @@ def apply(
     Raises:
         SpecError: the file is not right; every problem with its line.
         NotFound: a model, alias or version does not exist.
-        Conflict: a version was rolled back before; or somebody else is changing the deployment.
+        Conflict: a version was rolled back before; somebody else is changing the deployment, or did so while its rules
+            were proved.
         PreparationFailed: a worker could not load a version; nothing has changed.
     """
     spec = load_checked(text, source)
@@ -106,14 +109,23 @@ def apply_to(
     strict: bool = False,
 ) -> Applied:
     """``apply`` for a site that is open and a file that is read."""
-    if plan_only:
+    proof = _NOTHING
+    if plan_only or prove:  # a proof may take long, and whoever must act on the deployment does not wait for it
         state = site.state.deployments.find(spec.deployment)
-        plan = _proved(_plan(site, spec, text, state, actor, retry), spec, site, prove, strict)
-        return _applied(plan, state, carried_out=False)
+        plan = _plan(site, spec, text, state, actor, retry)
+        proof = _proved(plan, spec, site, strict) if prove else _NOTHING
+        if plan_only:
+            return _applied(_noted(plan, proof), state, carried_out=False)
     with site.changing(spec.deployment):
         recover(site, spec.deployment)
         state = site.state.deployments.find(spec.deployment)
-        plan = _proved(_plan(site, spec, text, state, actor, retry), spec, site, prove, strict)
+        plan = _plan(site, spec, text, state, actor, retry)
+        if prove and _asked(plan, spec) not in (None, proof.asked):
+            raise Conflict(
+                f"deployment {spec.deployment!r} or one of its versions was changed while the rules were proved; apply "
+                "the file again."
+            )
+        plan = _noted(plan, proof)
         if retry:
             lift_quarantine(site.home, spec.deployment)
         if plan.after is None:
@@ -144,18 +156,44 @@ def _plan(site: Site, spec: Deployment, text: str, state: DeploymentState | None
     return _republished(site, spec, state, plan, moment)
 
 
-def _proved(plan: Plan, spec: Deployment, site: Site, prove: bool, strict: bool) -> Plan:
-    """The plan with what the prover finds of the rules. Raises BadInput for that where it is strict."""
-    if not prove or plan.snapshot is None or not any(entry.when for entry in spec.routing):
-        return plan
+class _Asked(NamedTuple):
+    """What a proof depends on, beside the file."""
+
+    names: Names
+    never_lacked: frozenset[str]
+
+
+class _Proof(NamedTuple):
+    """What the prover found; ``asked`` is None where there was nothing to ask."""
+
+    asked: _Asked | None
+    said: tuple[str, ...]
+
+
+_NOTHING = _Proof(None, ())
+
+
+def _asked(plan: Plan, spec: Deployment) -> _Asked | None:
+    if plan.snapshot is None or not any(entry.when for entry in spec.routing):
+        return None
     slots, transform = plan.snapshot.slots, plan.snapshot.transform
-    command = plan.snapshot.slot(plan.snapshot.default)
-    features = (command if transform is None else transform).signature.features
-    found = check_rules(spec, site.monotonic, names=rule_names(spec, slots, transform), features=features)
+    return _Asked(rule_names(spec, slots, transform), never_lacked(slots, transform))
+
+
+def _proved(plan: Plan, spec: Deployment, site: Site, strict: bool) -> _Proof:
+    """What the prover finds of the rules. Raises BadInput for that where it is strict."""
+    asked = _asked(plan, spec)
+    if asked is None:
+        return _NOTHING
+    found = check_rules(spec, site.monotonic, names=asked.names, never_lacked=asked.never_lacked)
     said = (*found.problems, *found.undecided)
     if said and strict:
         raise BadInput("the rules are refused by --strict: " + " ".join(said))
-    return msgspec.structs.replace(plan, notes=(*plan.notes, *said))
+    return _Proof(asked, said)
+
+
+def _noted(plan: Plan, proof: _Proof) -> Plan:
+    return msgspec.structs.replace(plan, notes=(*plan.notes, *proof.said))
 
 
 def _resolved(site: Site, spec: Deployment, wanted: Collection[str], state: DeploymentState | None) -> dict[str, Slot]:
