@@ -16,7 +16,7 @@ from seatrial.control.transforms import check_transform, transform_pin
 from seatrial.ledger.quarantine import lift_quarantine
 from seatrial.models.manifest import read_manifest
 from seatrial.releases.records import AuditEntry, DeploymentState
-from seatrial.routing.rules.conditions import load_checked
+from seatrial.routing.rules.conditions import check_typed, load_checked
 from seatrial.routing.snapshot import Slot
 from seatrial.spec.deployment import Deployment
 from seatrial.spec.errors import BadInput
@@ -141,6 +141,7 @@ def _plan(site: Site, spec: Deployment, text: str, state: DeploymentState | None
     if plan.snapshot is not None:
         check_transform(spec, plan.snapshot.slots, plan.snapshot.transform)
         check_log(spec.log, plan.snapshot.slots)
+        check_typed({entry.name: entry.when for entry in plan.snapshot.entries})
     return _republished(site, spec, state, plan, moment)
 
 
