@@ -19,7 +19,11 @@ _ENTRY = "The routing entry; without it, the only bandit."
 
 
 def add_to(app: typer.Typer) -> None:
-    group = typer.Typer(help="Evaluate other policies on what a bandit logged, and simulate one.", no_args_is_help=True)
+    group = typer.Typer(
+        help="What other policies would have earned; what a bandit would.",
+        epilog="Example: seatrial bandit evaluate shop challenger=100%",
+        no_args_is_help=True,
+    )
     group.command(epilog="Example: seatrial bandit evaluate shop challenger=100%")(evaluate)
     group.command(epilog="Example: seatrial bandit simulate shop.yaml")(simulate)
     app.add_typer(group, name="bandit")

@@ -11,7 +11,12 @@ from seatrial.cli.output import JSON_HELP, print_json
 
 
 def add_to(app: typer.Typer) -> None:
-    group = typer.Typer(help="Prove and explain routing rules.", no_args_is_help=True, rich_markup_mode=None)
+    group = typer.Typer(
+        help="Prove and explain routing rules.",
+        epilog="Example: seatrial rules check churn.yaml",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
     group.command("check", epilog="Example: seatrial rules check churn.yaml --simplify")(check)
     group.command(
         "explain", epilog='Example: seatrial rules explain churn.yaml --request \'{"context": {"country": "US"}}\''
@@ -25,7 +30,7 @@ def check(
     strict: bool = typer.Option(False, "--strict", help="Exit with 1 for anything found, and for what is undecided."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Prove what can be proved: rules that never fire, overlaps, requests that no entry takes, rules that could go.
+    """Prove which rules never fire, overlap, fall through or could go.
 
     The first entry that matches decides. Every example is a request that was tried on the rules. Exit code 1 when a
     rule never fires; with --strict for every finding.
@@ -58,7 +63,10 @@ def explain(
     request: str = typer.Option(..., "--request", help='{"unit"?, "context"?, "features"?} as predict takes them.'),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Say what becomes of one request: every entry, matched or not, and the part of its rule that decided."""
+    """Say of one request which entry decided, and why.
+
+    Every entry, matched or not, with the part of its rule that decided.
+    """
     from seatrial.control.ruling import explain_request
     from seatrial.protocol.bodies import read_predict
     from seatrial.routing.rules.conditions import load_checked
