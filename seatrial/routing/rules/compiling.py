@@ -30,7 +30,7 @@ class Rule:
 
     Attributes:
         holds: Whether it holds of features, context and unit; never raises. False where it fails.
-        may_fail: Something in it can be missing, or overflow.
+        may_fail: Something in it can be missing, or overflow; or it does not go with the versions.
     """
 
     __slots__ = ("_fails", "holds", "may_fail", "node")
@@ -40,7 +40,7 @@ class Rule:
         writer = _Writer()
         true = writer.write(node, True)
         false = writer.write(node, False)
-        self.may_fail = bool(attributes(node))
+        self.may_fail = bool(attributes(node)) or isinstance(node, e.Untypable)
         self.holds: Ask = _function(true, writer.names)
         self._fails: Ask = _function(f"not ({false})", writer.names)
 
@@ -79,6 +79,8 @@ class _Writer:
         match node:
             case e.Constant():
                 return str(node.value is wanted)
+            case e.Untypable():
+                return "False"
             case e.Not():
                 return self.write(node.operand, not wanted)
             case e.AllOf() | e.AnyOf():
