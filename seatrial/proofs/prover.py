@@ -42,7 +42,7 @@ class Prover:
                 true = z3.And(true, self._encoding.free(entry.name))
             self._solver.add(named == true)
             self.takes.append(named)
-        self._solver.add(*self._encoding.limits)
+        self._solver.add(*self._encoding.limits, *self._encoding.laws())
         self._not_taken = [z3.Not(named) for named in self.takes]
         self.needed: set[int] = set()
         self._known: list[tuple[Witness, list[bool]]] = []
