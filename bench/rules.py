@@ -61,7 +61,7 @@ def main() -> None:
     print(f"{'rules':>6}  {'indexed':>8}  {'plain walk':>10}  {'index built in':>14}")
     for count in SIZES:
         rules, requests = made(count), asked(count)
-        named = [(str(position), rule) for position, rule in enumerate(rules)]
+        named = [(str(position), rule, None) for position, rule in enumerate(rules)]
         indexed = FirstMatch(named, lambda _: None)
         compiled = [compile_rule(rule).holds for rule in rules]
 

@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 
 from seatrial.proofs.findings import Entry, Findings, RuleSet, Witness
+from seatrial.routing.rules.conditions import condition_of
 from seatrial.routing.rules.evaluating import Request
 from seatrial.routing.rules.explaining import explain
 from seatrial.routing.rules.expression import Space
-from seatrial.routing.rules.naming import guessed_names, read_condition
+from seatrial.routing.rules.naming import guessed_names
 from seatrial.routing.rules.parsing import INSTALL, Names
 from seatrial.routing.rules.showing import show
 from seatrial.spec.deployment import Deployment, EntrySpec
@@ -46,7 +47,8 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one entry for one request.
 
     Attributes:
-        outcome: ``decides``, ``would match`` (one above it decides), ``no match`` or ``failed``.
+        outcome: ``decides``, ``would match`` (one above it decides), ``perhaps`` (which units it takes does
+            not stand in the file), ``no match`` or ``failed``.
         part: The part of the rule that decided.
         values: What the request had for the names in it.
     """
@@ -73,10 +75,13 @@ def rule_set(spec: Deployment, names: Names, features: Iterable[Feature] = ()) -
 
 
 def _entry(entry: EntrySpec, spec: Deployment, names: Names) -> Entry:
-    when = None if entry.when is None else read_condition(entry.when, names)
+    when = condition_of(entry, names)
+    if entry.cold_start is not None:
+        return Entry(entry.name, when, entry.cold_start.to, fixed=True, partly=True)
     released = spec.release is not None and spec.release.into == entry.name
     if entry.to is not None and not released:
-        return Entry(entry.name, when, entry.to, fixed=when is None)
+        listed = bool(entry.units) or entry.partly
+        return Entry(entry.name, when, entry.to, fixed=when is None or listed, partly=entry.partly)
     return Entry(entry.name, when, f"the {_kind(entry)} of `{entry.name}`", fixed=True)
 
 
@@ -168,14 +173,20 @@ def _written(rules: RuleSet, spec: Deployment) -> str:
     for entry in rules.entries:
         said = written[entry.name]
         lines.append(f"  - name: {entry.name}")
-        if entry.when is not None:
-            lines.append(f"    when: {_quoted(show(entry.when))}")
+        rule = said.when if said.units else entry.when and show(entry.when)
+        if rule:
+            lines.append(f"    when: {_quoted(rule)}")
+        lines += [f"    # {key}: as it is in the file" for key in _KEPT if getattr(said, key)]
         if said.to is not None:
             lines.append(f"    to: {said.to}")
         elif said.split is not None:
             shares = ", ".join(f"{name}: {share * 100:.10g}%" for name, share in said.split.items())
             lines.append(f"    split: {{{shares}}}")
     return "\n".join(lines) + "\n"
+
+
+_KEPT = ("units", "units_from", "bandit", "cold_start")
+"""Keys of an entry that a shorter set leaves to be copied."""
 
 
 def _quoted(text: str) -> str:
@@ -194,15 +205,18 @@ def explain_request(spec: Deployment, given: Mapping[str, Any]) -> tuple[Explain
     decided = False
     explained: list[Explained] = []
     for entry in spec.routing:
-        target = entry.to or f"its {_kind(entry)}"
-        rule = "" if entry.when is None else entry.when
-        if entry.when is None:
+        target = entry.cold_start.to if entry.cold_start is not None else entry.to or f"its {_kind(entry)}"
+        condition = condition_of(entry, names)
+        rule = "" if condition is None else entry.when or show(condition)
+        if condition is None:
             outcome, part, values, failure = "match", "", {}, ""
         else:
-            reason = explain(read_condition(entry.when, names), request)
+            reason = explain(condition, request)
             outcome = {True: "match", False: "no match", None: "failed"}[reason.holds]
             part, values, failure = reason.part, reason.values, reason.failure
-        if outcome == "match":
+        if outcome == "match" and entry.partly:
+            outcome = "perhaps"
+        elif outcome == "match":
             outcome, decided = ("would match" if decided else "decides"), True
         explained.append(
             Explained(

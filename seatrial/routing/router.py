@@ -5,23 +5,28 @@ from typing import Any, Literal
 
 from seatrial.routing.assign import draw, prefix
 from seatrial.routing.attributes import NO_FEATURES, Attributes, Features
+from seatrial.routing.crowds import NO_CROWDS, Crowds, taker
 from seatrial.routing.decision import Decision
 from seatrial.routing.destination import Destination
 from seatrial.routing.first_match import FirstMatch
+from seatrial.routing.rules.expression import Constant
 from seatrial.routing.snapshot import Entry, Shadow, Snapshot
 from seatrial.spec.errors import BadInput, NotFound
+
+_ALWAYS = Constant(True, "bool")
 
 
 class Router:
     """Decides for one deployment at one revision; immutable.
 
-    Entries are tried in order. One without a condition takes every request that comes to it; one whose rule fails (for
-    a value that is missing, say) does not. A request that no entry takes goes to the default variant, for the reason
-    ``rule`` and with no entry named.
+    Entries are tried in order. One without a condition and without a crowd takes every request that comes to it; one
+    whose rule fails (for a value that is missing, say) does not. A request that no entry takes goes to the default
+    variant, for the reason ``rule`` and with no entry named.
 
     Args:
         snapshot: Whose entries.
         failed: Told the name of every entry whose rule failed, by whoever decides.
+        crowds: Who knows the units of the snapshot's crowds; an entry whose crowd nobody knows takes nobody, and fails.
 
     Attributes:
         conditional: Whether what a request carries plays a part, beside its unit.
@@ -33,16 +38,22 @@ class Router:
 
     __slots__ = ("_context", "_destinations", "_only", "_rules", "_shadows", "_variants", "attributes", "conditional")
 
-    def __init__(self, snapshot: Snapshot, failed: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, snapshot: Snapshot, failed: Callable[[str], None] = lambda _: None, crowds: Crowds = NO_CROWDS
+    ) -> None:
         self._variants = frozenset(slot.variant for slot in snapshot.slots)
         if not snapshot.entries:
             raise BadInput(f"deployment {snapshot.deployment!r} has no routing entry; give it one with `to` or `split`")
         destinations = [Destination(entry, self._variants) for entry in snapshot.entries]
         self._destinations = (*destinations, _left_over(snapshot, self._variants))
         reached = _reached(snapshot.entries)
-        rules = [(entry.name, entry.when) for entry in reached if entry.when is not None]
+        rules = [
+            (entry.name, entry.when or _ALWAYS, taker(entry.crowd, crowds))
+            for entry in reached
+            if not _takes_all(entry)
+        ]
         self.conditional = bool(rules)
-        self.attributes = Attributes([rule for _, rule in rules], _carried(snapshot))
+        self.attributes = Attributes([rule for _, rule, _ in rules], _carried(snapshot))
         self._rules = FirstMatch(rules, failed)
         self._only = self._destinations[0]
         self._context = tuple(key.name for key in snapshot.context) if self.attributes.context else ()
@@ -97,11 +108,15 @@ class Router:
 
 
 def _reached(entries: Sequence[Entry]) -> Sequence[Entry]:
-    """The entries up to the first without a condition."""
+    """The entries up to the first that takes everybody."""
     for position, entry in enumerate(entries):
-        if entry.when is None:
+        if _takes_all(entry):
             return entries[: position + 1]
     return entries
+
+
+def _takes_all(entry: Entry) -> bool:
+    return entry.when is None and entry.crowd is None
 
 
 def _left_over(snapshot: Snapshot, variants: frozenset[str]) -> Destination:
