@@ -205,6 +205,7 @@ class World:
         self.broken: Exception | None = None
         self.windows: tuple[Window, ...] = ()
         self.lost = 0
+        self.warm_units: tuple[str, ...] = ()
         self.judged: list[ReleaseRun] = []
         self.lost_before: list[Losses] = []
 
@@ -262,6 +263,9 @@ class World:
 
     def watch(self, *_: object) -> tuple[Window, ...]:
         return self.windows
+
+    def warm(self, *_: object) -> tuple[str, ...]:
+        return self.warm_units
 
     def losses(self, _deployment: str) -> Losses:
         return Losses(dropped=self.lost, by_variant={"challenger": self.lost})

@@ -15,6 +15,7 @@ from seatrial.control import perform
 from seatrial.control.actions import answer_commands
 from seatrial.control.alerting import Postman, tell
 from seatrial.control.change import LOOP, recover
+from seatrial.control.crowds import Warming
 from seatrial.control.decide import Action, Observed
 from seatrial.control.decisions import DECIDED, Decided, decided, decision_of, entry_of
 from seatrial.control.learning import reweigh_all
@@ -77,6 +78,7 @@ class Loop:
         self._reconciled: set[str] = set()
         self._held_up: set[str] = set()
         self._quarantining = Quarantining(site)
+        self._warming = Warming(site, lambda spec, cold: senses.warm(spec, cold))
 
     def step(self, now: int) -> bool:
         """One pass over everything; False when somebody else leads.
@@ -133,6 +135,7 @@ class Loop:
         try:
             self._look_after(spec, state, now)
             reweigh_all(self._site, self._senses, spec, self._site.state.deployments.get(name), now, _LEARNS)
+            self._warming.look(spec, now)
         except Conflict:
             self._hold_up(state)
             raise

@@ -357,7 +357,8 @@ def _story(row: dict[str, Any], entry: Entry | None) -> str:
     why = {
         "rule": f"entry `{row.get('entry')}` sends everybody there",
         "override": "the caller asked for it",
-        "explicit": "the caller asked for it",
+        "explicit": f"entry `{row.get('entry')}` names {row['unit']!r}",
+        "cold-start": f"too little had come of {row['unit']!r} for entry `{row.get('entry')}` to let it pass",
     }.get(str(row["reason"]))
     if why is None:
         weight = _weights(entry).get(str(row["variant"]), float(row.get("propensity", 0.0)))

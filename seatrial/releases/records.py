@@ -94,6 +94,7 @@ class DeploymentState(msgspec.Struct, frozen=True, kw_only=True):
         rolled_back: ``name:version`` of versions that went back, refused until somebody says retry.
         salts: Salt by routing entry.
         bandits: By routing entry.
+        lists: The file of units (as a snapshot names it) of every routing entry with ``units_from``.
         alias: Where the champion's alias stood when last seen or set.
         alias_due: An alias still to be moved in the registry.
         alias_strayed: Where somebody else put it, once that is known and said; 0: nowhere.
@@ -112,6 +113,7 @@ class DeploymentState(msgspec.Struct, frozen=True, kw_only=True):
     rolled_back: tuple[str, ...] = ()
     salts: dict[str, str] = {}
     bandits: dict[str, BanditRun] = {}
+    lists: dict[str, str] = {}
     alias: AliasMove | None = None
     alias_due: AliasMove | None = None
     alias_strayed: int = 0

@@ -173,15 +173,34 @@ class BanditSpec(Model):
     force: bool = False
 
 
+class ColdStartSpec(Model):
+    """Units with fewer than so many outcomes of a kind go to a variant."""
+
+    outcome: str
+    fewer_than: int
+    to: str
+
+
 class EntrySpec(Model):
-    """One routing entry: exactly one of ``to``, ``split`` and ``bandit`` is set."""
+    """One routing entry: exactly one of ``to``, ``split``, ``bandit`` and ``cold_start`` is set."""
 
     name: str
     when: str | None = None
     """A rule in CEL (``routing.rules``); None: it takes every request that comes to it."""
+    units: tuple[str, ...] = ()
+    """With ``to``: it takes these alone."""
+    units_from: str | None = None
+    """With ``to``: it takes those alone that stand in this file, a line each; a relative one starts where the home
+    directory lies."""
     to: str | None = None
     split: dict[str, float] | None = None
     bandit: BanditSpec | None = None
+    cold_start: ColdStartSpec | None = None
+
+    @property
+    def partly(self) -> bool:
+        """It takes some of the requests that meet its condition, by what no rule can see."""
+        return self.units_from is not None or self.cold_start is not None
 
 
 class OutcomeSpec(Model):
