@@ -272,8 +272,8 @@ def _read(spec: Deployment, served: Snapshot | None) -> tuple[dict[str, Expressi
         except BadInput:
             pass  # the file is about other versions than those that are served
     names = guessed(spec)
-    features = [Feature(name=name, kind=_GUESSED[kind]) for name, kind in (names.features or {}).items()]
-    return conditions(spec, names), features
+    guesses = [Feature(name=name, kind=_GUESSED[kind]) for name, kind in (names.features or {}).items()]
+    return conditions(spec, names), guesses
 
 
 def _bare(spec: Deployment) -> Snapshot:

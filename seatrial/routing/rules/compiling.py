@@ -40,7 +40,7 @@ class Rule:
         writer = _Writer()
         true = writer.write(node, True)
         false = writer.write(node, False)
-        self.may_fail = bool(attributes(node)) or isinstance(node, e.Untypable)
+        self.may_fail = bool(attributes(node)) or isinstance(node, e.Untypable) or writer.computes
         self.holds: Ask = _function(true, writer.names)
         self._fails: Ask = _function(f"not ({false})", writer.names)
 
@@ -73,6 +73,7 @@ class _Writer:
             "HIGH": LARGEST_DOUBLE,
         }
         self._read = 0
+        self.computes = False  # some leaf is left to the plain evaluation, and may overflow or divide by zero
 
     def write(self, node: Expression, wanted: bool) -> str:
         """Python for "it is true" or "it is false"."""
@@ -154,6 +155,7 @@ class _Writer:
 
     def _slow(self, node: Expression, wanted: bool) -> str:
         """A leaf that computes: by the plain evaluation."""
+        self.computes = True
 
         def ask(features: Features, context: Features, unit: str) -> bool:
             try:
