@@ -109,18 +109,18 @@ def rule_names(spec: Deployment, slots: Sequence[Slot], transform: Transform | N
 def _entry(entry: EntrySpec, when: Expression | None, spec: Deployment, state: DeploymentState) -> Entry:
     if entry.to is not None:
         return Entry(name=entry.name, when=when, to=_heir(entry.to, state), reason="rule")
-    run = state.open_run
+    for run in (state.open_run, state.holdout):
+        if run is not None and run.open and run.entry == entry.name and run.phase is not None:
+            return Entry(
+                name=entry.name,
+                when=when,
+                arms=run.phase.arms,
+                salt=run.salt,
+                reason="canary" if run.stage == "canary" else "split",
+                release=run.id,
+                phase=run.phase.number,
+            )
     salt = state.salts.get(entry.name, f"{spec.deployment}/{entry.name}")
-    if run is not None and run.entry == entry.name and run.phase is not None:
-        return Entry(
-            name=entry.name,
-            when=when,
-            arms=run.phase.arms,
-            salt=run.salt,
-            reason="canary" if run.stage == "canary" else "split",
-            release=run.id,
-            phase=run.phase.number,
-        )
     return Entry(name=entry.name, when=when, arms=_arms(entry, state), salt=salt, reason="split")
 
 

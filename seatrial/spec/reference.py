@@ -8,7 +8,7 @@ import re
 from seatrial.spec.check_metrics import BUILT_IN
 from seatrial.spec.events import EVENTS
 from seatrial.spec.features import FEATURE
-from seatrial.spec.grammar.climbing import CALENDAR, CANARY
+from seatrial.spec.grammar.climbing import CALENDAR, CANARY, HOLDOUT
 from seatrial.spec.grammar.measures import METRIC, OUTCOME
 from seatrial.spec.grammar.people import UNIT
 from seatrial.spec.grammar.release import METHOD, PRIMARY, RELEASE, SHADOW, STAGE, TEST
@@ -41,6 +41,7 @@ SECTIONS: dict[str, Record] = {
     "canary": CANARY,
     "test": TEST,
     "calendar": CALENDAR,
+    "holdout": HOLDOUT,
     "primary": PRIMARY,
     "method": METHOD,
     "monitors": MONITORS,
