@@ -37,8 +37,8 @@ bench-serving:   ## speed beside other servers, and single figures; publishes (w
 	@$(BIN)/python -m bench.bars --publish
 
 bench: bench-serving ## all speed: serving, the ledger at 1 M and 10 M rows, batch and lookups
-	@$(BIN)/python bench/ledger.py --rows 1000000
-	@$(BIN)/python bench/ledger.py --rows 10000000
+	@$(BIN)/python -m bench.ledger --rows 1000000
+	@$(BIN)/python -m bench.ledger --rows 10000000
 	@$(BIN)/python -m bench.lookup --rows 200000
 	@$(BIN)/python -m bench.lookup --rows 1000000
 	@$(BIN)/python -m bench.batching

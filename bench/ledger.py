@@ -1,6 +1,6 @@
 """The ledger's times: appending, writing, compacting, querying, importing.
 
-    python bench/ledger.py --rows 1000000
+    python -m bench.ledger --rows 1000000
 
 Rows have 30 numeric features, two predictions and a named unit; a fifth as many outcomes are imported from Parquet.
 Everything is measured in one process on whatever cores it gets; what is printed is a Markdown table row by row.
@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bench.envelope import ENVELOPE
 from seatrial.ledger.compactor import Compactor
 from seatrial.ledger.importing import Columns, import_outcomes
 from seatrial.ledger.log import PredictionLog, RowBuffer
@@ -50,29 +51,11 @@ JOIN outcomes o ON o.unit = e.unit AND o.at >= e.first AND o.at < e.first + INTE
 def envelopes(first: int, count: int) -> list[Envelope]:
     """Rows of a million units and two variants, a millisecond apart."""
     return [
-        Envelope(
+        ENVELOPE._replace(
             request_id=f"{START // 1000 + number:012x}7{number % 65536:04x}8000",
-            row=0,
-            role="answer",
-            key=None,
             at=START + number * 1000,
             unit=f"customer-{number % 1_000_000}",
-            unit_named=True,
-            entry="everybody",
-            reason="split",
             variant="champion" if number % 2 else "challenger",
-            assigned_version="churn:7",
-            answered_by="assigned",
-            answered="champion",
-            version="churn:7",
-            propensity=0.5,
-            contested=True,
-            release="r",
-            phase=1,
-            revision=1,
-            status="ok",
-            error="",
-            latency_us=850,
         )
         for number in range(first, first + count)
     ]

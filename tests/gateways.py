@@ -78,7 +78,9 @@ def broken(reason: str = "out of order") -> Scripted:
 
 
 def slot(variant: str, version: int = 1, signature: Signature = BINARY, **more: Any) -> Slot:
-    given = {"model": "churn", "digest": f"digest-{version}", "path": "/nowhere", "runtime": "onnx", **more}
+    """A version; it has time enough on any machine, unless a test is about how little it has."""
+    given = {"model": "churn", "digest": f"digest-{version}", "path": "/nowhere", "runtime": "onnx", "timeout": 60.0}
+    given |= more
     return Slot(variant=variant, version=version, signature=signature, **given)
 
 

@@ -13,7 +13,7 @@ from seatrial.dashboard.house import House
 from seatrial.drift.decide import FeatureDrift
 from seatrial.experiments.judgement import Judgement
 from seatrial.ledger.log import PredictionLog
-from seatrial.ledger.rows import Envelope, RowSchema
+from seatrial.ledger.rows import RowSchema
 from seatrial.releases.leadership import Leadership
 from seatrial.releases.records import Alert, WindowRecord
 from seatrial.releases.run import ReleaseRun
@@ -21,6 +21,7 @@ from seatrial.spec.deployment import Deployment
 from seatrial.spec.settings import load_settings
 from seatrial.watch.window import Signal, Window
 from tests.harbour import RELEASE, SECOND, START, Harbour, World, gateway_worker
+from tests.ledger_events import envelope
 
 with warnings.catch_warnings():  # Starlette wishes for another HTTP client than the one that we use
     warnings.simplefilter("ignore")
@@ -92,33 +93,21 @@ def answer(home: Path, now: int, *, requests: int = 120) -> None:
     log = PredictionLog(home, "w0", clock=lambda: now)
     buffer = log.buffer(SCHEMA)
     for i in range(requests):
-        variant = ("champion", "challenger")[i % 2]
-        version = f"churn:{1 + i % 2}"
-        envelope = Envelope(
+        variant, version = ("champion", "challenger")[i % 2], f"churn:{1 + i % 2}"
+        row = envelope(
             request_id=f"r{i}",
-            row=0,
-            role="answer",
-            key=None,
             at=now - (requests - i) * 5 * SECOND,
             unit=f"c{i}",
-            unit_named=True,
-            entry="everybody",
-            reason="split",
             variant=variant,
             assigned_version=version,
-            answered_by="assigned",
             answered=variant,
             version=version,
-            propensity=0.5,
-            contested=True,
             release="run-1",
-            phase=1,
             revision=1,
             status="ok" if i % 40 else "failed",
-            error="",
             latency_us=400 + i,
         )
-        assert buffer.append(envelope, (), None, None, None, ("yes",))
+        assert buffer.append(row, (), None, None, None, ("yes",))
     log.close()
 
 

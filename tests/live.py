@@ -25,7 +25,7 @@ class Answer(NamedTuple):
 class Caller:
     """One kept-alive connection that speaks JSON."""
 
-    def __init__(self, address: str, *, timeout: float = 10.0) -> None:
+    def __init__(self, address: str, *, timeout: float = 60.0) -> None:
         host, _, port = address.rpartition(":")
         self._connection = http.client.HTTPConnection(host, int(port), timeout=timeout)
 
@@ -106,10 +106,10 @@ class LiveSystem:
         finally:
             caller.close()
 
-    def caller(self, *, timeout: float = 10.0) -> Caller:
+    def caller(self, *, timeout: float = 60.0) -> Caller:
         return Caller(self.running.http, timeout=timeout)
 
-    def control(self, *, timeout: float = 30.0) -> Caller:
+    def control(self, *, timeout: float = 60.0) -> Caller:
         return Caller(self.running.control, timeout=timeout)
 
     def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -150,40 +150,25 @@ def ends_in_its_answer(_: Server, connection: socket.socket, __: Heard) -> bool:
     return False
 
 
-def drips(server: Server, connection: socket.socket, _: Heard) -> bool:
-    """A byte now and then, for ever: no read ever waits long."""
-    with suppress(OSError):
-        connection.sendall(b"HTTP/1.1 200 X\r\ncontent-length: 100000\r\n\r\n")
-        while not server.over.wait(0.01):
-            connection.sendall(b" ")
-    return False
+def sends(head: bytes, part: bytes, pause: float = 0.0) -> Behaviour:
+    """Begins an answer, and goes on with the same part for ever."""
+
+    def behave(server: Server, connection: socket.socket, _: Heard) -> bool:
+        with suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 X\r\n" + head)
+            while not server.over.wait(pause):
+                connection.sendall(part)
+        return False
+
+    return behave
 
 
-def drips_its_headers(server: Server, connection: socket.socket, _: Heard) -> bool:
-    with suppress(OSError):
-        connection.sendall(b"HTTP/1.1 200 X\r\n")
-        while not server.over.wait(0.01):
-            connection.sendall(b"a: b\r\n")
-    return False
+drips = sends(b"content-length: 100000\r\n\r\n", b" ", 0.01)
+"""A byte now and then, for ever: no read ever waits long."""
 
-
-def floods_its_headers(server: Server, connection: socket.socket, _: Heard) -> bool:
-    """Headers without end, as fast as it goes."""
-    with suppress(OSError):
-        connection.sendall(b"HTTP/1.1 200 X\r\n")
-        while not server.over.is_set():
-            connection.sendall(b"a-header: of some length\r\n" * 1000)
-    return False
-
-
-def floods(server: Server, connection: socket.socket, _: Heard) -> bool:
-    """An answer without end, as fast as it goes."""
-    chunk = b"10000\r\n" + b" " * 65536 + b"\r\n"
-    with suppress(OSError):
-        connection.sendall(b"HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\n")
-        while not server.over.is_set():
-            connection.sendall(chunk)
-    return False
+drips_its_headers = sends(b"", b"a: b\r\n", 0.01)
+floods_its_headers = sends(b"", b"a-header: of some length\r\n" * 1000)
+floods = sends(b"transfer-encoding: chunked\r\n\r\n", b"10000\r\n" + b" " * 65536 + b"\r\n")
 
 
 def no_http(_: Server, connection: socket.socket, __: Heard) -> bool:

@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_for(condition: Callable[[], T], *, seconds: float = 20.0, what: str = "the condition") -> T:
+def wait_for(condition: Callable[[], T], *, seconds: float = 60.0, what: str = "the condition") -> T:
     """Poll until ``condition`` gives something true, and return it; AssertionError after ``seconds``."""
     deadline = time.monotonic() + seconds
     while True:

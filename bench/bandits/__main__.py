@@ -1,7 +1,8 @@
 """Regret beside the rivals, and the price of forgetting and floors; `--publish` writes the tables into bench/README.md.
 
-`python -m bench.bandits --repetitions 200 --publish`. The rivals run in an environment of their own, made on first use
-under `.cache/rivals/bandits`.
+`python -m bench.bandits --repetitions 200 --publish`; the same command goes on with a run that was stopped, and
+publishes scene by scene. The rivals run in an environment of their own, made on first use under
+`.cache/rivals/bandits`. Theirs is nearly all of the time: hours for the horizon of 10 000.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -26,20 +28,21 @@ _POLICIES = {
     "epsilon-greedy": Ours(EpsilonGreedy(0.1)),
 }
 _SCENES = [
-    *((policy, "ten-1000", batch) for policy in _POLICIES for batch in (1, 10, 100, 1000)),
-    *(("thompson", "ten-10000", batch) for batch in (1, 10, 100, 1000)),
-    *((policy, "ten-10000", 1) for policy in ("ucb1", "epsilon-greedy")),
-    *((policy, world, 1) for policy in _POLICIES for world in ("two", "three", "switch")),
+    *((policy, "ten-1000", 1) for policy in _POLICIES),
+    *((policy, "ten-1000", batch) for policy in _POLICIES for batch in (10, 100, 1000)),
+    *(("thompson", world, 1) for world in ("ten-10000", "two", "three", "switch")),
+    *(("thompson", "ten-10000", batch) for batch in (10, 100, 1000)),
+    *((policy, world, 1) for policy in ("ucb1", "epsilon-greedy") for world in ("ten-10000", "two", "three", "switch")),
 ]
 _PRICES = {
     "nothing": Options(),
     "half-life 5 000": Options(half_life=5000),
     "half-life 2 000": Options(half_life=2000),
     "half-life 500": Options(half_life=500),
-    "change-reset": Options(reset=0.01),
     "floor 1%": Options(floor=0.01),
     "floor 5%": Options(floor=0.05),
     "half-life 2 000, floor 1%": Options(half_life=2000, floor=0.01),
+    "change-reset": Options(reset=0.01),
 }
 _CHUNK = 50
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -54,6 +57,22 @@ def environment() -> str:
         check=True,
     )
     return str(folder / "bin" / "python")
+
+
+class Kept:
+    """Regrets by contestant and scene, kept as they come, so that a run that was stopped goes on."""
+
+    def __init__(self, repetitions: int) -> None:
+        self._path = SCRATCH / f"bandits-{repetitions}.json"
+        self._found: dict[str, list[float]] = json.loads(self._path.read_text()) if self._path.exists() else {}
+
+    def get(self, name: str, play_it: Callable[[], list[float]]) -> list[float]:
+        if name not in self._found:
+            found = play_it()
+            self._found[name] = found
+            SCRATCH.mkdir(parents=True, exist_ok=True)
+            self._path.write_text(json.dumps(self._found))
+        return self._found[name]
 
 
 def ours_of(scene: tuple[str, str, int], repetitions: int) -> list[float]:
@@ -83,31 +102,38 @@ def verdict(ours: list[float], rival: list[float]) -> str:
     return f"{upper:+.0f} {'≤' if upper <= bar else '> !'} {bar:.0f}"
 
 
-def beside(python: str, repetitions: int) -> str:
+def beside(python: str, repetitions: int, kept: Kept) -> Iterator[str]:
+    """The table, longer by a scene each time."""
     lines = [
         "| policy | world | batch | seatrial | MABWiser | river | difference to MABWiser, bar | to river, bar |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for scene in _SCENES:
         with ThreadPoolExecutor(2) as pool:
-            work = [pool.submit(partial(rivals_of, python, one, scene, repetitions)) for one in ("mabwiser", "river")]
-            ours, theirs = ours_of(scene, repetitions), [one.result() for one in work]
+            work = [
+                pool.submit(kept.get, f"{one} {scene}", partial(rivals_of, python, one, scene, repetitions))
+                for one in ("mabwiser", "river")
+            ]
+            ours = kept.get(f"seatrial {scene}", partial(ours_of, scene, repetitions))
+            theirs = [one.result() for one in work]
         cells = [*scene[:2], str(scene[2]), figure(ours), *map(figure, theirs), *(verdict(ours, one) for one in theirs)]
         lines.append("| " + " | ".join(cells) + " |")
-        print(lines[-1], file=sys.stderr, flush=True)
-    return "\n".join(lines)
+        yield "\n".join(lines)
 
 
-def prices(repetitions: int) -> str:
+def prices(repetitions: int, kept: Kept) -> Iterator[str]:
+    """The table, longer by a row each time."""
     lines = ["| Thompson sampling with | ten-10000 | switch |", "|---|---|---|"]
     for name, options in _PRICES.items():
         found = [
-            play(WORLDS[world], Ours(Thompson(), options), 1, list(range(repetitions)))
+            kept.get(
+                f"seatrial thompson, {name}, {world}",
+                partial(play, WORLDS[world], Ours(Thompson(), options), 1, list(range(repetitions))),
+            )
             for world in ("ten-10000", "switch")
         ]
         lines.append(f"| {name} | {figure(found[0])} | {figure(found[1])} |")
-        print(lines[-1], file=sys.stderr, flush=True)
-    return "\n".join(lines)
+        yield "\n".join(lines)
 
 
 def main() -> None:
@@ -115,11 +141,16 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=200)
     parser.add_argument("--publish", action="store_true")
     given = parser.parse_args()
-    python = environment()
-    tables = {"bandit-prices": prices(given.repetitions), "bandits": beside(python, given.repetitions)}
-    for name, table in tables.items():
-        told = f"{given.repetitions} repetitions, seeds 0 to {given.repetitions - 1}.\n\n{table}"
-        publish(name, {"table": table}, told, into=SCRATCH, page=PAGE if given.publish else None)
+    kept = Kept(given.repetitions)
+    told = f"{given.repetitions} repetitions, seeds 0 to {given.repetitions - 1}."
+    page = PAGE if given.publish else None
+    for name, tables, whole in (
+        ("bandit-prices", prices(given.repetitions, kept), len(_PRICES)),
+        ("bandits", beside(environment(), given.repetitions, kept), len(_SCENES)),
+    ):
+        for done, table in enumerate(tables, 1):
+            unfinished = f" {done} of {whole} rows are measured so far." if done < whole else ""
+            publish(name, {"table": table}, f"{told}{unfinished}\n\n{table}", into=SCRATCH, page=page)
 
 
 if __name__ == "__main__":

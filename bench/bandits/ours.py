@@ -13,7 +13,7 @@ from bench.bandits.worlds import World
 from seatrial.bandits import Options, Policy, Rewards, Tally, Thompson, last_change, remembered, weigh
 
 _QUADRATURE_FROM = 100
-_LOOK = 500
+_LOOK = 1000
 Floats = NDArray[np.float64]
 
 

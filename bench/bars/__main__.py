@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-NAMES = ("routing", "flush", "many", "shadows", "workers")
+NAMES = ("routing", "bandits", "flush", "many", "shadows", "workers")
 
 if __name__ == "__main__":
     for name in NAMES:

@@ -16,10 +16,11 @@ from typing import Any
 
 from bench import results
 from bench.bars.arguments import parser
+from bench.envelope import ENVELOPE
 from bench.model import NAMES
 from seatrial.ledger.chunk import stamp
 from seatrial.ledger.log import PredictionLog, RowBuffer
-from seatrial.ledger.rows import Envelope, RowSchema
+from seatrial.ledger.rows import RowSchema
 
 ROWS = 1000
 SCHEMA = RowSchema(
@@ -31,30 +32,6 @@ SCHEMA = RowSchema(
     text_index=(),
     vectors=(),
     prediction=(("label", "integer"), ("score", "number")),
-)
-ENVELOPE = Envelope(
-    request_id="",
-    row=0,
-    role="answer",
-    key=None,
-    at=0,
-    unit="",
-    unit_named=True,
-    entry="everybody",
-    reason="split",
-    variant="champion",
-    assigned_version="bench:1",
-    answered_by="assigned",
-    answered="champion",
-    version="bench:1",
-    propensity=0.5,
-    contested=True,
-    release="",
-    phase=0,
-    revision=1,
-    status="ok",
-    error="",
-    latency_us=0,
 )
 NUMBERS = tuple(float(i) for i in range(len(NAMES)))
 

@@ -21,8 +21,8 @@ from bench.openloop import quantile
 from bench.published import artefact, publish, snapshot
 from seatrial.protocol.bodies import read_predict
 from seatrial.serving import open_gateway
-from seatrial.serving.answering import Pending
 from seatrial.serving.gateway import Gateway
+from seatrial.serving.parts import Pending
 
 BLOCK = 1000
 

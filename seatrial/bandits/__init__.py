@@ -25,6 +25,7 @@ from seatrial.bandits.off_policy import Estimate, OffPolicy, off_policy
 from seatrial.bandits.overlap import Overlap, overlap
 from seatrial.bandits.policy import Policy
 from seatrial.bandits.regression import Regression
+from seatrial.bandits.simulation import Arm, Simulated, simulate
 from seatrial.bandits.square_cb import InverseGap, SquareCB
 from seatrial.bandits.tally import Tally
 from seatrial.bandits.thompson import Thompson
@@ -35,6 +36,7 @@ __all__ = [
     "UCB",
     "AdaptiveData",
     "AdaptiveEffect",
+    "Arm",
     "Beta",
     "EpsilonGreedy",
     "Estimate",
@@ -50,6 +52,7 @@ __all__ = [
     "Policy",
     "Regression",
     "Rewards",
+    "Simulated",
     "SquareCB",
     "Tally",
     "Thompson",
@@ -62,5 +65,6 @@ __all__ = [
     "off_policy",
     "overlap",
     "remembered",
+    "simulate",
     "weigh",
 ]

@@ -3,7 +3,10 @@
 Under a bandit an arm that starts badly is tried less, and stays badly known: its plain mean is biased downwards, and a
 plain t-test finds differences that are not there (12 % at α = 5 % where two equal arms ran under Thompson sampling).
 Here every row has a doubly robust score, whose model comes from earlier epochs only, and scores are averaged with
-weights √propensity, which even out their changing variance; the result is normal with the right error.
+weights √propensity, which even out their changing variance; the result is normal with the right error. Where few rows
+of a rarely tried arm carry that error, it is not well known itself: Student's distribution with as many degrees of
+freedom as rows effectively carry it, (Σ d²)² / Σ d⁴ (two equal arms of 10 %: 7.3 % of worlds called different by the
+normal, 5.3 % so).
 
 References:
     Hadad, Hirshberg, Zhan, Wager, Athey (2021), Confidence intervals for policy evaluation in adaptive experiments.
@@ -15,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
+from scipy.special import stdtr, stdtrit
 
 from seatrial.bandits.logged import by_unit
 from seatrial.bandits.posterior import Floats
@@ -76,8 +79,9 @@ def adaptive_effect(data: AdaptiveData, treatment: int, control: int, alpha: flo
     second, second_away = _value(data, control)
     away = by_unit(data.units, first_away - second_away)
     effect, se = first - second, math.sqrt(float((away * away).sum()))
-    half = float(ndtri(1 - alpha / 2)) * se
-    p = 2 * float(ndtr(-abs(effect) / se)) if se > 0 else float(effect == 0)
+    freedom = max(float((away**2).sum()) ** 2 / float((away**4).sum()), 1.0) if se > 0 else 1.0
+    half = float(stdtrit(freedom, 1 - alpha / 2)) * se
+    p = 2 * float(stdtr(freedom, -abs(effect) / se)) if se > 0 else float(effect == 0)
     return AdaptiveEffect(effect, se, effect - half, effect + half, p, first, second)
 
 

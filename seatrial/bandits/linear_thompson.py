@@ -12,6 +12,7 @@ from seatrial.bandits.regression import Regression
 from seatrial.spec.errors import BadInput
 
 _LEAST_NOISE = 1e-6
+_TINY = 1e-300
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class LinearBelief:
         count, width = self.coefficients.shape
         away = self.spreads.reshape(count * width, width).dot(context).reshape(count, width)
         away *= away
-        sds = np.sqrt(np.add.reduce(away, axis=1))
-        weights = normal_best(self.coefficients.dot(context), np.maximum(sds, 1e-300))
+        sds = np.sqrt(np.add.reduce(away, axis=1) + _TINY)
+        weights = normal_best(self.coefficients.dot(context), sds)
         return floored(weights, self.floor) if self.floor else weights
 
 

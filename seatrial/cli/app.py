@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from seatrial.cli import batch, data, demo, deployments, inspection, models, releases, system, traffic
+from seatrial.cli import bandit, batch, data, demo, deployments, inspection, models, releases, rules, system, traffic
 from seatrial.spec.errors import SeatrialError
 
 app = typer.Typer(
@@ -24,7 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for group in (system, models, deployments, traffic, releases, inspection, data, batch, demo):
+for group in (system, models, deployments, rules, traffic, releases, inspection, bandit, data, batch, demo):
     group.add_to(app)
 
 

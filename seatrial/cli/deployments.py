@@ -32,7 +32,7 @@ def check(
     found: dict[str, list[object]] = {}
     for file in files:
         try:
-            load_checked(_read(file), str(file))
+            load_checked(read_file(file), str(file))
             found[str(file)] = []
         except SpecError as error:
             found[str(file)] = [problem._asdict() for problem in error.problems]
@@ -60,6 +60,9 @@ def apply(
     retry: bool = typer.Option(
         False, "--retry", help="Allow a version that was rolled back before, or is in quarantine."
     ),
+    strict: bool = typer.Option(
+        False, "--strict", help="Refuse rules of which `rules check` finds or doubts anything."
+    ),
     restart: bool = typer.Option(
         False, "--restart", help="Allow that a release under way ends for another and loses its evidence."
     ),
@@ -70,7 +73,7 @@ def apply(
     from seatrial.control.apply import apply as apply_file
     from seatrial.processes.home import is_up
 
-    def run(*, plan_only: bool) -> Applied:
+    def run(*, plan_only: bool, prove: bool) -> Applied:
         return apply_file(
             text,
             machine,
@@ -80,13 +83,15 @@ def apply(
             restart=restart,
             source=str(file),
             why=reason,
+            prove=prove,
+            strict=strict,
         )
 
-    text, machine, who = _read(file), settings(), actor()
+    text, machine, who = read_file(file), settings(), actor()
     if not json and not plan:
-        for line in _plan_lines(run(plan_only=True)):
+        for line in _plan_lines(run(plan_only=True, prove=True)):
             typer.echo(line)
-    applied = run(plan_only=plan)
+    applied = run(plan_only=plan, prove=json or plan or strict)
     if json:
         print_json(applied)
     elif plan:
@@ -109,7 +114,8 @@ def outcome_line(applied: Applied, *, up: bool) -> str:
     return f"{applied.deployment}: revision {applied.revision} {served}"
 
 
-def _read(file: Path) -> str:
+def read_file(file: Path) -> str:
+    """A file's text. Raises NotFound."""
     try:
         return file.read_text("utf-8")
     except FileNotFoundError:

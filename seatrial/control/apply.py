@@ -10,8 +10,9 @@ from seatrial.control.change import carry_out, next_revision, recover
 from seatrial.control.plan import Moment, Plan, make_plan, to_resolve
 from seatrial.control.remote import resolve_remotes
 from seatrial.control.resolve import check_allowed, resolve_all, slot_of
+from seatrial.control.ruling import check_rules
 from seatrial.control.site import Site, open_site
-from seatrial.control.snapshots import check_log, routing_snapshot
+from seatrial.control.snapshots import check_log, routing_snapshot, rule_names
 from seatrial.control.transforms import check_transform, transform_pin
 from seatrial.ledger.quarantine import lift_quarantine
 from seatrial.models.manifest import read_manifest
@@ -21,7 +22,7 @@ from seatrial.releases.states import check_move
 from seatrial.routing.rules.conditions import load_checked
 from seatrial.routing.snapshot import Slot
 from seatrial.spec.deployment import Deployment
-from seatrial.spec.errors import SeatrialError
+from seatrial.spec.errors import BadInput, SeatrialError
 from seatrial.spec.settings import Settings
 
 WAIT_SECONDS = 10.0
@@ -58,6 +59,8 @@ def apply(
     restart: bool = False,
     source: str = "deployment.yaml",
     why: str = "",
+    prove: bool = False,
+    strict: bool = False,
 ) -> Applied:
     """Apply a deployment file, and return when every live gateway worker serves what came of it.
 
@@ -71,6 +74,8 @@ def apply(
         restart: Allow that a release under way ends for another and loses its evidence.
         source: The file's name, for messages.
         why: The reason given, for the audit.
+        prove: Note what the prover finds of its rules.
+        strict: Refuse the file when it finds anything, or leaves something undecided.
 
     Raises:
         SpecError: the file is not right; every problem with its line.
@@ -81,7 +86,18 @@ def apply(
     """
     spec = load_checked(text, source)
     with open_site(settings, wait_seconds=WAIT_SECONDS) as site:
-        return apply_to(site, spec, text, actor=actor, plan_only=plan_only, retry=retry, restart=restart, why=why)
+        return apply_to(
+            site,
+            spec,
+            text,
+            actor=actor,
+            plan_only=plan_only,
+            retry=retry,
+            restart=restart,
+            why=why,
+            prove=prove or strict,
+            strict=strict,
+        )
 
 
 def apply_to(
@@ -94,16 +110,19 @@ def apply_to(
     retry: bool = False,
     restart: bool = False,
     why: str = "",
+    prove: bool = False,
+    strict: bool = False,
 ) -> Applied:
     """``apply`` for a site that is open and a file that is read."""
     asked = _Asked(actor, retry, restart)
     if plan_only:
         state = site.state.deployments.find(spec.deployment)
-        return _applied(_plan(site, spec, text, state, asked), state, carried_out=False)
+        plan = _proved(_plan(site, spec, text, state, asked), spec, site, prove, strict)
+        return _applied(plan, state, carried_out=False)
     with site.changing(spec.deployment):
         recover(site, spec.deployment)
         state = site.state.deployments.find(spec.deployment)
-        plan = _plan(site, spec, text, state, asked)
+        plan = _proved(_plan(site, spec, text, state, asked), spec, site, prove, strict)
         if retry:
             lift_quarantine(site.home, spec.deployment)
         if plan.after is None:
@@ -160,6 +179,20 @@ def _plan(site: Site, spec: Deployment, text: str, state: DeploymentState | None
         check_transform(spec, plan.snapshot.slots, plan.snapshot.transform)
         check_log(spec.log, plan.snapshot.slots)
     return _republished(site, spec, state, plan, moment)
+
+
+def _proved(plan: Plan, spec: Deployment, site: Site, prove: bool, strict: bool) -> Plan:
+    """The plan with what the prover finds of the rules. Raises BadInput for that where it is strict."""
+    if not prove or plan.snapshot is None or not any(entry.when for entry in spec.routing):
+        return plan
+    slots, transform = plan.snapshot.slots, plan.snapshot.transform
+    command = plan.snapshot.slot(plan.snapshot.default)
+    features = (command if transform is None else transform).signature.features
+    found = check_rules(spec, site.monotonic, names=rule_names(spec, slots, transform), features=features)
+    said = (*found.problems, *found.undecided)
+    if said and strict:
+        raise BadInput("the rules are refused by --strict: " + " ".join(said))
+    return msgspec.structs.replace(plan, notes=(*plan.notes, *said))
 
 
 def _foreseen(site: Site, spec: Deployment, before: DeploymentState | None, plan: Plan) -> tuple[str, ...]:

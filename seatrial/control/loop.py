@@ -17,6 +17,7 @@ from seatrial.control.alerting import Postman, tell
 from seatrial.control.change import LOOP, recover
 from seatrial.control.decide import Action, Observed
 from seatrial.control.decisions import DECIDED, Decided, decided, decision_of, entry_of
+from seatrial.control.learning import reweigh_all
 from seatrial.control.losses import note_losses, noted_losses
 from seatrial.control.monitoring import read_windows
 from seatrial.control.observe import alias_stands, observe
@@ -41,6 +42,7 @@ from seatrial.watch.delivery import Post
 
 log = logging.getLogger("seatrial.control")
 
+_LEARNS = Who(LOOP, "the epoch is over")
 _SECOND = 1_000_000
 _DAY = 86_400 * _SECOND
 _ALIAS_EVERY = 30 * _SECOND
@@ -129,6 +131,7 @@ class Loop:
             state = self._site.state.deployments.get(name)
         try:
             self._look_after(spec, state, now)
+            reweigh_all(self._site, self._senses, spec, self._site.state.deployments.get(name), now, _LEARNS)
         finally:
             read_windows(self._site, self._senses, spec, state, now)
             tell(self._site, name)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from seatrial.control.bandits import with_bandits
 from seatrial.control.change import carry_out, next_revision, recover
 from seatrial.control.resolve import slot_of
 from seatrial.control.site import Site
@@ -65,11 +66,14 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """A worked-out change: the state after, whether gateways need a new revision, and the sentence."""
+    """A worked-out change: the state after, whether gateways need a new revision, the sentence; where it decides on
+    something, what it saw and came to, as JSON."""
 
     after: DeploymentState
     publishes: bool
     sentence: str
+    observed: str = ""
+    decision: str = ""
 
 
 Work = Callable[[Deployment, DeploymentState, int], Step]
@@ -90,7 +94,8 @@ def perform(site: Site, deployment: str, action: str, who: Who, work: Work) -> D
         spec = load_deployment(state.text)
         revision = next_revision(site, deployment)
         step = work(spec, state, revision)
-        after = msgspec.structs.replace(step.after, revision=revision) if step.publishes else step.after
+        held = with_bandits(spec, step.after, site.clock())
+        after = msgspec.structs.replace(held, revision=revision) if step.publishes else held
         run = state.open_run or after.open_run
         entry = AuditEntry(
             deployment=deployment,
@@ -101,6 +106,8 @@ def perform(site: Site, deployment: str, action: str, who: Who, work: Work) -> D
             sentence=step.sentence,
             revision=after.revision,
             release=run.id if run is not None else "",
+            observed=step.observed,
+            decision=step.decision,
         )
         held, warning = carry_out(site, after, routing_snapshot(spec, after) if step.publishes else None, entry)
         return Done(

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from seatrial.control.bandits import with_bandits
 from seatrial.control.compatible import check_compatible
 from seatrial.control.ensembles import reference_of
 from seatrial.control.next_run import NextRun, next_run
@@ -112,6 +113,7 @@ def make_plan(
         applied_at=moment.now,
     )
     run = next_run(spec, old, before, draft, moment)
+    run = msgspec.structs.replace(run, state=with_bandits(spec, run.state, moment.now))
     return _finish(spec, old, before, run, moment)
 
 

@@ -8,14 +8,15 @@ from seatrial.drift import Profile
 from seatrial.experiments.checks import Losses
 from seatrial.experiments.judge import judge
 from seatrial.experiments.judgement import Judgement
+from seatrial.experiments.rewards import Rewards, read_rewards
 from seatrial.ledger import layout
 from seatrial.ledger.accounting import accounts
 from seatrial.ledger.counters import read_counters
 from seatrial.ledger.reader import Reader
-from seatrial.releases.records import DeploymentState
+from seatrial.releases.records import BanditRun, DeploymentState
 from seatrial.releases.run import ReleaseRun
 from seatrial.routing.snapshot import Slot
-from seatrial.spec.deployment import Deployment
+from seatrial.spec.deployment import Deployment, EntrySpec
 from seatrial.spec.errors import BadInput
 from seatrial.watch.clock import Watermark
 from seatrial.watch.monitor import watch
@@ -31,6 +32,10 @@ class Senses(Protocol):
 
     def watch(self, spec: Deployment, state: DeploymentState, since: Watermark, now: int) -> tuple[Window, ...]:
         """Windows of monitors that have become complete since the watermark."""
+        ...
+
+    def rewards(self, spec: Deployment, entry: EntrySpec, run: BanditRun, now: int) -> Rewards:
+        """What a bandit's units earned."""
         ...
 
     def losses(self, deployment: str) -> Losses:
@@ -58,6 +63,13 @@ class LedgerSenses:
         versions = {slot.variant: slot.model_version for slot in slots}
         with self._reader.open(spec.deployment) as view:
             return watch(spec, profiles, view, since, now, versions=versions)
+
+    def rewards(self, spec: Deployment, entry: EntrySpec, run: BanditRun, now: int) -> Rewards:
+        assert entry.bandit is not None
+        bandit = entry.bandit
+        prior = bandit.prior == "experiment"
+        with self._reader.open(spec.deployment) as view:
+            return read_rewards(view, entry.name, bandit.reward, run.versions, since=run.since, now=now, prior=prior)
 
     def losses(self, deployment: str) -> Losses:
         account = accounts(read_counters(layout.counters(self._home))).get(deployment)

@@ -1,6 +1,6 @@
 """From intent and state to the routing snapshot that gateways serve; pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -121,13 +121,28 @@ def _entry(entry: EntrySpec, when: Expression | None, spec: Deployment, state: D
                 phase=run.phase.number,
             )
     salt = state.salts.get(entry.name, f"{spec.deployment}/{entry.name}")
-    return Entry(name=entry.name, when=when, arms=_arms(entry, state), salt=salt, reason="split")
+    if entry.bandit is not None:
+        return _bandit(entry.name, when, state, salt)
+    return Entry(name=entry.name, when=when, arms=_arms(entry.split or {}, state), salt=salt, reason="split")
 
 
-def _arms(entry: EntrySpec, state: DeploymentState) -> tuple[Arm, ...]:
-    """The file's weights; an empty variant's goes to its heir."""
+def _bandit(name: str, when: Expression | None, state: DeploymentState, salt: str) -> Entry:
+    """A split by the weights of the epoch, which is in the salt: units are drawn anew in each."""
+    run = state.bandits[name]
+    return Entry(
+        name=name,
+        when=when,
+        arms=_arms(run.weights, state),
+        salt=f"{salt}/epoch-{run.epoch}",
+        reason="bandit",
+        phase=run.epoch,
+    )
+
+
+def _arms(shares: Mapping[str, float], state: DeploymentState) -> tuple[Arm, ...]:
+    """Weights; an empty variant's goes to its heir."""
     weights: dict[str, float] = {}
-    for variant, share in (entry.split or {}).items():
+    for variant, share in shares.items():
         served = _heir(variant, state)
         weights[served] = weights.get(served, 0.0) + share
     return tuple(Arm(variant, weight) for variant, weight in weights.items())

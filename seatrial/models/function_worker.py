@@ -13,28 +13,19 @@ import msgspec
 import numpy as np
 
 from seatrial.models.function_runtime import FEATURES, INSTANCES
-from seatrial.models.wire import Call, Reply, own_output, pack_arrays, read_body, unpack_arrays, write_message
+from seatrial.models.worker import Answering, serve
 
 Function = Callable[[list[dict[str, Any]]], Any]
 
 
 def main(arguments: list[str]) -> int:
-    replies = own_output()
-    try:
-        function = find(arguments[0])
-    except Exception as error:  # noqa: BLE001 - whatever its module throws is told to the server
-        write_message(replies, Reply(0, {}, f"{arguments[0]} cannot be imported: {type(error).__name__}: {error}"))
-        return 3
-    write_message(replies, Reply(0, {}))
-    while (body := read_body(0)) is not None:
-        call = msgspec.msgpack.decode(body, type=Call)
-        try:
-            text = answer(function, unpack_arrays(call.tensors)[INSTANCES][0])
-            reply = Reply(call.number, pack_arrays({FEATURES: np.array([text], dtype=object)}))
-        except Exception as error:  # noqa: BLE001 - a function throws whatever it likes
-            reply = Reply(call.number, {}, f"{type(error).__name__}: {error}"[:500])
-        write_message(replies, reply)
-    return 0
+    name = arguments[0]
+
+    def load() -> Answering:
+        function = find(name)
+        return lambda tensors: {FEATURES: np.array([answer(function, tensors[INSTANCES][0])], dtype=object)}
+
+    return serve(load, lambda error: f"{name} cannot be imported: {type(error).__name__}: {error}")
 
 
 def find(name: str) -> Function:

@@ -39,6 +39,8 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = with_driver(url)
         self._engine = _engine(self.url)
+        self._reading = self._engine.execution_options(seatrial_write=False)
+        self._writing = self._engine.execution_options(seatrial_write=True)
         try:
             self._migrate()
         except BadInput:
@@ -77,9 +79,8 @@ class Database:
 
     @contextmanager
     def _session(self, write: bool) -> Iterator[Session]:
-        engine = self._engine.execution_options(seatrial_write=write)
         try:
-            with Session(engine, expire_on_commit=False) as session:
+            with Session(self._writing if write else self._reading, expire_on_commit=False) as session:
                 yield session
         except OperationalError as error:
             raise Unavailable(f"the state at {self.shown} does not answer: {_first_line(error)}") from error

@@ -59,6 +59,26 @@ class AliasMove(msgspec.Struct, frozen=True, kw_only=True):
     version: int
 
 
+class BanditRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A bandit under way in a routing entry.
+
+    Attributes:
+        epoch: Number of the present epoch, from 1; never used twice for the entry.
+        started_at: When it began.
+        since: When these arms began: earlier rewards are of others.
+        versions: ``name:version`` of each arm; a reward of another version is not the arm's.
+        weights: The chance of each arm in this epoch.
+        removed: Arms that fail too much, and get nothing.
+    """
+
+    epoch: int
+    started_at: int
+    since: int
+    versions: dict[str, str]
+    weights: dict[str, float]
+    removed: tuple[str, ...] = ()
+
+
 class DeploymentState(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that came of a deployment's intent.
 
@@ -74,6 +94,7 @@ class DeploymentState(msgspec.Struct, frozen=True, kw_only=True):
         previous: Who was in command before, while it is kept loaded.
         rolled_back: ``name:version`` of versions that went back, refused until somebody says retry.
         salts: Salt by routing entry.
+        bandits: By routing entry.
         alias: Where the champion's alias stood when last seen or set.
         alias_due: An alias still to be moved in the registry.
         alias_strayed: Where somebody else put it, once that is known and said; 0: nowhere.
@@ -92,6 +113,7 @@ class DeploymentState(msgspec.Struct, frozen=True, kw_only=True):
     previous: Previous | None = None
     rolled_back: tuple[str, ...] = ()
     salts: dict[str, str] = {}
+    bandits: dict[str, BanditRun] = {}
     alias: AliasMove | None = None
     alias_due: AliasMove | None = None
     alias_strayed: int = 0

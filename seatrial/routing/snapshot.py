@@ -184,10 +184,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         when: Which requests it takes; None: all that come to it.
-        salt: Enters the hash of a split; the deployment's and the release's.
-        reason: What a row decided here says (``rule`` for ``to``; ``split`` or ``canary`` for arms).
+        salt: Enters the hash of a split; the deployment's and the release's; of a bandit, the epoch's.
+        reason: What a row decided here says (``rule`` for ``to``; ``split``, ``canary`` or ``bandit`` for arms).
         release: Identity of the release that owns the weights, or "".
-        phase: Period of constant weights within that release, from 1; 0 outside.
+        phase: Period of constant weights within that release, from 1; of a bandit, its epoch; else 0.
     """
 
     name: str
@@ -195,7 +195,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     to: str | None = None
     arms: tuple[Arm, ...] = ()
     salt: str = ""
-    reason: Literal["split", "canary", "rule"] = "split"
+    reason: Literal["split", "canary", "bandit", "rule"] = "split"
     release: str = ""
     phase: int = 0
 

@@ -8,7 +8,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from seatrial.serving.coding import chosen, deflate
-from seatrial.serving.edge import Answer, Response
+from seatrial.serving.messages import Answer, Response
 
 LARGE_BYTES = 64 << 10
 """A longer answer is compressed in a thread."""

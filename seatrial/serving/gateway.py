@@ -20,12 +20,13 @@ from seatrial.protocol.outcomes import OutcomeGiven
 from seatrial.routing.decision import Decision
 from seatrial.routing.people import Person
 from seatrial.serving import assigning, inference, metrics, reporting, shapes
-from seatrial.serving.answering import Answering, Part, Pending, Shape
+from seatrial.serving.answering import Answering
 from seatrial.serving.deployed import SHED, Deployed
 from seatrial.serving.express import express
 from seatrial.serving.gauges import Gauges
 from seatrial.serving.identity import request_ids
 from seatrial.serving.lookups import has_answer
+from seatrial.serving.parts import Part, Pending, Shape
 from seatrial.serving.recording import Recorder
 from seatrial.spec.errors import BadInput, NotFound, Unavailable
 from seatrial.spec.signature import Signature

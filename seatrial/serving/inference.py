@@ -21,8 +21,8 @@ from seatrial.protocol.inference import (
 )
 from seatrial.routing.decision import Decision
 from seatrial.routing.people import Person
-from seatrial.serving.answering import Part, Pending
 from seatrial.serving.deployed import Deployed
+from seatrial.serving.parts import Part, Pending
 from seatrial.serving.shapes import unanswered
 from seatrial.serving.variant import Variant
 from seatrial.spec.errors import BadInput, NotFound

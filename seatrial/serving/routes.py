@@ -11,11 +11,11 @@ from seatrial.protocol.binary_bodies import raw_infer, read_binary_infer, read_l
 from seatrial.protocol.bodies import check_brackets, read_assign, read_predict, read_predictions
 from seatrial.protocol.inference import BinaryAnswer, InferAnswer, InferBody, read_index, read_infer
 from seatrial.protocol.outcomes import read_outcomes
-from seatrial.serving.answering import Pending
 from seatrial.serving.deflating import deflated
-from seatrial.serving.edge import Answer, HttpError, Request, Response, refusal
 from seatrial.serving.gateway import Gateway
 from seatrial.serving.inference import EXTENSIONS
+from seatrial.serving.messages import Answer, HttpError, Request, Response, refusal
+from seatrial.serving.parts import Pending
 from seatrial.spec.errors import Unavailable
 from seatrial.version import __version__
 

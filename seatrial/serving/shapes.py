@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from seatrial.serving.answering import ANSWERED, Part, Pending
+from seatrial.serving.parts import ANSWERED, Part, Pending
 from seatrial.spec.errors import Late, Overdue, Overloaded, Unavailable
 
 

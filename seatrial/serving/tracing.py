@@ -21,9 +21,10 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from seatrial.ledger.counters import series
-from seatrial.serving.answering import ANSWERED, Part, Pending
-from seatrial.serving.edge import Answer, Request, Response, Routes, refusal
+from seatrial.serving.edge import Routes
 from seatrial.serving.grpc_edge import Handle
+from seatrial.serving.messages import Answer, Request, Response, refusal
+from seatrial.serving.parts import ANSWERED, Part, Pending
 from seatrial.serving.recording import Recorder
 from seatrial.version import __version__
 

@@ -19,10 +19,11 @@ from seatrial.models.feeding import Feeding
 from seatrial.models.runtimes import RuntimeFailure, Tensors
 from seatrial.protocol.features import Row
 from seatrial.routing.snapshot import Snapshot
-from seatrial.serving.answering import FEW_ROWS, MAX_RETRY, Part, Pending, caller_left
 from seatrial.serving.engine import Engine
+from seatrial.serving.parts import Part, Pending
 from seatrial.serving.recording import Recorder
 from seatrial.serving.threads import Shed
+from seatrial.serving.waiting import FEW_ROWS, MAX_RETRY, caller_left
 from seatrial.spec.signature import Signature
 
 TRANSFORMS = "transforms_total"

@@ -20,6 +20,7 @@ def build(values: Values) -> model.Deployment:
         "context": lambda context: {name: _context(kind) for name, kind in context.items()},
         "variants": lambda variants: {name: _variant(variant) for name, variant in variants.items()},
         "transform": _transform,
+        "routing": _routing,
         "release": _release,
         "monitors": _monitors,
         "log": _log,
@@ -57,6 +58,17 @@ def _margin(values: Values) -> Values:
 def _stage(values: Values) -> Values:
     ((kind, stage),) = values.items()
     return {"kind": kind, **{{"for": "duration"}.get(key, key): value for key, value in stage.items()}}
+
+
+def _routing(entries: Any) -> Any:
+    return tuple(_routing_entry(entry) for entry in entries)
+
+
+def _routing_entry(values: Values) -> Values:
+    if "bandit" not in values:
+        return values
+    bandit = {key: value for key, value in values["bandit"].items() if key not in ("start", "sticky")}
+    return {**values, "bandit": bandit}
 
 
 def _release(values: Values) -> Values:

@@ -86,6 +86,10 @@ def _entry(release: Values, values: Values, found: Findings) -> None:
         found.add("release.into", into, f"{show(into)} is not a routing entry; {did_you_mean(into, named)}")
         return
     split = named[into].get("split")
+    if "bandit" in named[into]:
+        message = f"the release goes into `{into}`, whose `bandit` moves the weights itself; give it a `split`"
+        found.add("release.into", into, message)
+        return
     if "to" in named[into]:
         message = f"the release goes into `{into}`, which has `to` and no weights to move; give it a `split`"
         found.add("release.into", into, message)

@@ -6,6 +6,7 @@ second thing for a first mistake.
 
 from typing import Any
 
+from seatrial.spec.check_bandits import check_bandits
 from seatrial.spec.check_ensembles import check_ensembles
 from seatrial.spec.check_metrics import BUILT_IN, check_metrics
 from seatrial.spec.check_release import check_release
@@ -31,6 +32,7 @@ def check(values: Values, found: Findings) -> None:
     _unit(values, found)
     _routing(values, found)
     _fallback(values, found)
+    check_bandits(values, found)
     check_metrics(values, found)
     check_release(values, found)
     _monitors(values, found)
@@ -121,7 +123,7 @@ def _routing(values: Values, found: Findings) -> None:
                 f"{show(name)} can never be reached, because `{takes_all}` above it takes every request; remove one"
             )
             found.add(path, name, message)
-        if "when" not in entry and ("to" in entry or "split" in entry):
+        if "when" not in entry and ("to" in entry or "split" in entry or "bandit" in entry):
             takes_all = takes_all or (name if isinstance(name, str) else "the entry")
         if isinstance(name, str):
             seen.add(name)

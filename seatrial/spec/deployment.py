@@ -141,14 +141,47 @@ class TransformSpec(Model):
     gives: tuple[str, ...] = ()
 
 
+class RewardSpec(Model):
+    """What a bandit learns from: an outcome in a window after the unit's first row in an epoch."""
+
+    outcome: str
+    within: float
+    value: str | None = None
+    """The field to sum; None: whether it happened, or with ``range`` its plain value."""
+    kind: Literal["binary", "normal", "hurdle"] = "binary"
+    range: tuple[float, float] | None = None
+    """None: 0 to 1 for ``binary``, anything else for the others."""
+    grace: float = 3600.0
+
+
+class BanditSpec(Model):
+    arms: tuple[str, ...]
+    policy: Literal["thompson", "top-two", "ucb1", "ucb-tuned", "epsilon-greedy"] = "thompson"
+    reward: RewardSpec
+    floor: float = 0.01
+    every: float = 3600.0
+    half_life: int | None = None
+    """In matured rewards; None: nothing is forgotten."""
+    minimum_units: int = 1
+    """Matured rewards that every arm must have before weights are anything but even."""
+    prior: Literal["none", "experiment"] = "none"
+    change_reset: bool = False
+    penalty: dict[str, float] = {}
+    remove_failing: float | None = None
+    """An arm of which a larger share of rows surely fails is taken out; None: none is."""
+    epsilon: float = 0.1
+    force: bool = False
+
+
 class EntrySpec(Model):
-    """One routing entry: exactly one of ``to`` and ``split`` is set."""
+    """One routing entry: exactly one of ``to``, ``split`` and ``bandit`` is set."""
 
     name: str
     when: str | None = None
     """A rule in CEL (``routing.rules``); None: it takes every request that comes to it."""
     to: str | None = None
     split: dict[str, float] | None = None
+    bandit: BanditSpec | None = None
 
 
 class OutcomeSpec(Model):

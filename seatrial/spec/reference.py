@@ -8,6 +8,7 @@ import re
 from seatrial.spec.check_metrics import BUILT_IN
 from seatrial.spec.events import EVENTS
 from seatrial.spec.features import FEATURE
+from seatrial.spec.grammar.bandit import BANDIT, REWARD
 from seatrial.spec.grammar.climbing import CALENDAR, CANARY, HOLDOUT
 from seatrial.spec.grammar.measures import METRIC, OUTCOME
 from seatrial.spec.grammar.people import UNIT
@@ -32,6 +33,8 @@ SECTIONS: dict[str, Record] = {
     "cache": CACHE,
     "transform": TRANSFORM,
     "routing": ENTRY,
+    "bandit": BANDIT,
+    "reward": REWARD,
     "outcomes": OUTCOME,
     "metrics": METRIC,
     "margins": MARGIN,

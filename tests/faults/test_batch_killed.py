@@ -71,7 +71,7 @@ def test_killed_again_and_again_it_writes_what_an_undisturbed_run_writes(batch: 
         process = batch.start("killed")
         wait_for(lambda least=least: batch.shards("killed") >= least, seconds=60, what=f"{least} shards")
         process.send_signal(signal.SIGKILL)
-        process.wait(20)
+        process.wait(60)
         process.communicate()
         assert process.returncode == -signal.SIGKILL
         assert current_table(batch.place / "killed") is None  # nothing is served before all of it is there

@@ -185,7 +185,7 @@ def test_a_stalled_disk_holds_no_append_and_bounds_the_memory(tmp_path: Path, mo
     with prediction_log(tmp_path, flush_seconds=0.001, byte_limit=limit) as log:
         buffer = log.buffer(PLAIN)
         append_plain(buffer, range(1))
-        assert stall.entered.wait(20)
+        assert stall.entered.wait(60)
         taken = 1
         for number in range(1, 40_000):
             taken += buffer.append(envelope(number), (), None, None, None, (0.0,))
@@ -203,7 +203,7 @@ def test_a_stalled_disk_refuses_outcomes_at_once(tmp_path: Path, monkeypatch: py
     clock = Clock(0.0)
     log = OutcomeLog(tmp_path, "w0", clock=Clock(), monotonic=clock)
     first = log.append([outcome(unit="first")])
-    assert stall.entered.wait(20)
+    assert stall.entered.wait(60)
     waiting = log.append([outcome(unit=f"u{number}") for number in range(9)])
     with pytest.raises(Unavailable, match="10 outcomes wait for the disk already"):
         log.append([outcome(unit="more")]).result(0)

@@ -97,7 +97,7 @@ def running(program: str, *arguments: object, output: Path) -> Iterator[subproce
         assert process.poll() is None, "the process ended by itself"
     finally:
         process.kill()
-        process.wait(20)
+        process.wait(60)
 
 
 def acknowledged(output: Path) -> list[int]:

@@ -18,8 +18,8 @@ pytestmark = [pytest.mark.processes, pytest.mark.timeout(180)]
 FILE = """
 deployment: ring
 variants:
-  champion: {model: models:/ring/1}
-  challenger: {model: models:/ring/2}
+  champion: {model: models:/ring/1, timeout: 30s}
+  challenger: {model: models:/ring/2, timeout: 30s}
 routing:
   - {name: everybody, split: {champion: 50%, challenger: 50%}}
 outcomes:

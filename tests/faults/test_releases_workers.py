@@ -81,7 +81,7 @@ def harbour(tmp_path: Path) -> Iterator[Harbour]:
 @pytest.mark.processes
 def test_worker_killed_while_preparing_is_not_ready_and_blocks_nobody_for_ever(harbour: Harbour) -> None:
     with gateway_worker(harbour.home, "w0"), stuck_worker(harbour.home, "w1") as victim:
-        publishing_now = Publishing(harbour, timeout=0.5)
+        publishing_now = Publishing(harbour, timeout=5.0)
         publishing_now.start()
         said_preparing(victim)
         victim.kill()
@@ -131,7 +131,7 @@ def test_snapshot_that_kills_worker_after_worker_is_withdrawn_at_once(harbour: H
 def test_only_worker_killed_while_preparing_does_not_make_it_active(harbour: Harbour) -> None:
     """With no worker alive a snapshot is active at once; but not when it has just killed the last one."""
     with stuck_worker(harbour.home, "w1") as victim:
-        publishing_now = Publishing(harbour, timeout=0.5)
+        publishing_now = Publishing(harbour, timeout=5.0)
         publishing_now.start()
         said_preparing(victim)
         victim.kill()

@@ -17,7 +17,7 @@ FILE = """
 deployment: ring
 unit: {name: customer}
 variants:
-  champion: {model: models:/ring/1}
+  champion: {model: models:/ring/1, timeout: 30s}
   legacy:
     timeout: 200ms
     remote: {url: "@/score", body: "{{ features }}", answer: $.score, headers: {Authorization: "Bearer ${RING_TOKEN}"}}

@@ -30,7 +30,7 @@ FEATURES: dict[str, object] = {"a": 0.25, "b": -1.0}
 FILE = """
 deployment: ring
 variants:
-  champion: {{model: models:/ring/{version}}}
+  champion: {{model: models:/ring/{version}, timeout: 30s}}
 outcomes:
   clicked: {{}}
 """

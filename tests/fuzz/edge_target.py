@@ -23,8 +23,10 @@ from typing import Any, NamedTuple
 
 import h11
 
-from seatrial.serving import edge as module
-from seatrial.serving.edge import Answer, Connection, Edge, Request, Response
+from seatrial.serving import arriving as module
+from seatrial.serving.connection import Connection
+from seatrial.serving.edge import Edge
+from seatrial.serving.messages import Answer, Request, Response
 
 BEFORE = b"POST /a HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}"
 BODY_BYTES, HELD_BYTES = 600, 1000

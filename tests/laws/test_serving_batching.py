@@ -33,7 +33,7 @@ class ByRow:
         self.sizes: list[int] = []
 
     def run(self, inputs: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
-        assert self.gate.wait(20)
+        assert self.gate.wait(60)
         ages = inputs["X"][:, 0]
         self.sizes.append(len(ages))
         if BAD in ages:
@@ -134,7 +134,7 @@ def test_a_real_model_answers_a_batch_as_it_answers_rows_but_for_rounding(tmp_pa
 
     class Gated(ByRow):
         def run(self, inputs: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
-            assert self.gate.wait(20)
+            assert self.gate.wait(60)
             self.sizes.append(len(inputs["X"]))
             return runtime.run(inputs)
 

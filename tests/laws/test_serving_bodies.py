@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seatrial.serving.edge import Request, Response, refusal
+from seatrial.serving.messages import Request, Response, refusal
 from seatrial.serving.routes import Routes
 from tests.gateways import GOOD, ContextKey, bench, snapshot
 

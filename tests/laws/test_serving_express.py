@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from seatrial.models.runtimes import OnnxRuntime
 from seatrial.protocol.plain import plain_bodies
 from seatrial.routing.snapshot import Cache, LogPolicy
-from seatrial.serving.edge import Request, Response, refusal
 from seatrial.serving.engine import Engine
 from seatrial.serving.express import Express
+from seatrial.serving.messages import Request, Response, refusal
 from seatrial.serving.routes import Routes
 from seatrial.spec.errors import SeatrialError
 from seatrial.spec.signature import Feature, Signature

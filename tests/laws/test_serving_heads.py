@@ -7,7 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seatrial.serving.edge import Answer, Connection, Edge, Request
+from seatrial.serving.connection import Connection
+from seatrial.serving.edge import Edge
+from seatrial.serving.messages import Answer, Request
 from tests.edges import request
 
 BODIES = (b"", b"{}", b'{"a": 1}', b"\r\n\r\n", b"0\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n")

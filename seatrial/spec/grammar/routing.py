@@ -1,5 +1,6 @@
 """Routing entries: who goes where."""
 
+from seatrial.spec.grammar.bandit import BANDIT
 from seatrial.spec.grammar.words import NAME, SHARE
 from seatrial.spec.shapes import Key, Named, Record, Text
 
@@ -14,10 +15,10 @@ ENTRY = Record(
         ),
         "to": Key(NAME, "Every request goes to this variant; such rows are no evidence."),
         "split": Key(Named(NAME, SHARE, least=1), "Shares of units per variant, adding up to 100%; a unit stays put."),
+        "bandit": Key(BANDIT, "Variants whose shares follow what they earn; a unit stays put for an epoch."),
     },
-    one_of=("to", "split"),
+    one_of=("to", "split", "bandit"),
     later={
-        "bandit": "use `split`",
         "cold_start": "use `split` or `to`",
     },
     forms="write `{name: everybody, split: {champion: 100%}}`",

@@ -13,11 +13,12 @@ from seatrial.ledger import layout
 from seatrial.ledger.counters import BREAKERS_OPEN, CounterFile, series
 from seatrial.ledger.log import PredictionLog
 from seatrial.ledger.outcomes import OutcomeLog
-from seatrial.ledger.rows import Envelope, Outcome, RowSchema
+from seatrial.ledger.rows import Outcome, RowSchema
 from seatrial.releases.leadership import Leadership
 from seatrial.spec.errors import NotFound
 from seatrial.spec.settings import Settings, load_settings
 from tests.harbour import RELEASE, START, Harbour, World, gateway_worker
+from tests.ledger_events import envelope
 
 TEST_ONLY = RELEASE.replace("    - shadow: {share: 100%, for: 1d}\n", "")
 
@@ -119,31 +120,20 @@ def write_row(home: Path, revision: int, unit: str = "c7") -> None:
         prediction=(("label", "string"),),
     )
     log = PredictionLog(home, "w0", clock=lambda: START)
-    envelope = Envelope(
+    row = envelope(
         request_id="r1",
-        row=0,
-        role="answer",
-        key=None,
         at=START,
         unit=unit,
-        unit_named=True,
-        entry="everybody",
-        reason="split",
         variant="challenger",
         assigned_version="churn:2",
         answered_by="default",
-        answered="champion",
         version="churn:1",
-        propensity=0.5,
-        contested=True,
         release="run-1",
-        phase=1,
         revision=revision,
         status="timeout",
-        error="",
         latency_us=900,
     )
-    assert log.buffer(schema).append(envelope, (), None, None, None, ("yes",))
+    assert log.buffer(schema).append(row, (), None, None, None, ("yes",))
     log.close()
     outcomes = OutcomeLog(home, "w0", clock=lambda: START + 5)
     outcome = Outcome(

@@ -6,33 +6,21 @@ from seatrial.dashboard.traffic import TrafficReader, VersionTraffic
 from seatrial.ledger.log import PredictionLog
 from seatrial.ledger.rows import Envelope, Role
 from tests.houses import SCHEMA
+from tests.ledger_events import envelope
 
 NOW = 1_790_000_000_000_000
 
 
-def envelope(number: int, variant: str, version: str, role: Role, latency_us: int) -> Envelope:
-    return Envelope(
-        request_id=f"r{number}",
-        row=0,
+def row(number: int, variant: str, version: str, role: Role, latency_us: int) -> Envelope:
+    return envelope(
+        number,
         role=role,
-        key=None,
         at=NOW - 1_000_000,
-        unit="u",
-        unit_named=True,
-        entry="everybody",
-        reason="split",
         variant=variant,
         assigned_version=version,
-        answered_by="assigned",
         answered=variant,
         version=version,
-        propensity=0.5,
-        contested=True,
-        release="",
-        phase=0,
-        revision=1,
         status="ok" if latency_us < 5000 else "timeout",
-        error="",
         latency_us=latency_us,
     )
 
@@ -47,7 +35,7 @@ def test_after_a_promotion_the_figures_of_a_version_are_its_own(tmp_path: Path) 
         ("champion", "churn:2", "answer", 7000),  # the challenger was promoted into the champion's slot
     ]
     for number, (variant, version, role, latency) in enumerate(served):
-        assert buffer.append(envelope(number, variant, version, role, latency), (), None, None, None, ("yes",))
+        assert buffer.append(row(number, variant, version, role, latency), (), None, None, None, ("yes",))
     log.close()
     read = TrafficReader(tmp_path).read("churn", now=NOW, seconds=60)
     assert read.versions == {

@@ -11,8 +11,9 @@ import msgspec
 import pytest
 
 from seatrial.routing.snapshot import Shadow
+from seatrial.serving.arriving import SLOWEST
 from seatrial.serving.coding import deflate, inflate
-from seatrial.serving.edge import SLOWEST, Timeouts
+from seatrial.serving.edge import Timeouts
 from seatrial.serving.routes import LARGE_BYTES
 from tests.edges import Reply, Served, Wire, edge, request
 from tests.gateways import GOOD, Bench, Scripted, bench, broken, quick, slot, slow, snapshot

@@ -197,7 +197,7 @@ def test_a_hanging_model_is_asked_by_nobody_who_would_wait_in_vain(here: Bench) 
     """One call finds out that it hangs; the others are shed at once, and the default answers them."""
     model = Scripted()
     model.hang()
-    slots = (slot("champion", 1), slot("challenger", 2, timeout=0.01))
+    slots = (slot("champion", 1), slot("challenger", 2, timeout=0.5))
     here.serve(snapshot({"challenger": 1.0}, slots=slots), challenger=slow(model, threads=1))
     for _ in range(10):
         assert ask(here)["answered_by"] == "default"

@@ -19,7 +19,7 @@ from opentelemetry.trace import StatusCode
 
 from seatrial.ledger.counters import read_counters, series
 from seatrial.processes.extras import require_extras
-from seatrial.serving.edge import Answer, Request
+from seatrial.serving.messages import Answer, Request
 from seatrial.serving.routes import Routes
 from seatrial.serving.tracing import SPANS, TracedRoutes, Tracing, otlp_exporter
 from seatrial.spec.errors import BadInput

@@ -99,6 +99,14 @@ DEFAULTS |= {
     "test": RELEASE + "  stages: [{test: {@: #}}]\n",
     "method": RELEASE + "  stages: [{test: {}}]\n  method: {@: #}\n",
 }
+BANDIT = (
+    "deployment: a\nvariants: {champion: {model: models:/m/1}, b: {model: models:/m/2}}\noutcomes: {o: {}}\n"
+    "routing:\n  - {name: everybody, bandit: {arms: [champion, b], "
+)
+DEFAULTS |= {
+    "bandit": BANDIT + "reward: {outcome: o, within: 1h}, @: #}}\n",
+    "reward": BANDIT + "reward: {outcome: o, within: 1h, @: #}}}\n",
+}
 STATED = [(s, name) for s, record in reference.SECTIONS.items() for name, key in record.keys.items() if key.default]
 
 

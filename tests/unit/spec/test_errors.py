@@ -6,7 +6,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from seatrial.serving.edge import _PHRASES
+from seatrial.serving.messages import PHRASES
 from seatrial.spec import errors
 from seatrial.spec.errors import CAUSES, SeatrialError
 
@@ -20,7 +20,7 @@ def every_error() -> list[type[SeatrialError]]:
 @pytest.mark.parametrize("error", every_error())
 def test_an_errors_status_is_its_causes(error: type[SeatrialError]) -> None:
     assert error.status == CAUSES[error.cause].status
-    assert error.status in _PHRASES
+    assert error.status in PHRASES
 
 
 def test_codes_are_grpcs() -> None:
@@ -42,7 +42,7 @@ def refusals(module: str) -> set[int]:
     }
 
 
-@pytest.mark.parametrize("module", ["edge.py", "routes.py"])
+@pytest.mark.parametrize("module", ["arriving.py", "connection.py", "messages.py", "routes.py"])
 def test_the_edges_refuse_with_what_is_in_the_table(module: str) -> None:
     found = refusals(module)
     assert found

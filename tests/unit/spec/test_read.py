@@ -243,7 +243,6 @@ def test_one_sentence_each(case: str, full_text: str) -> None:
 
 
 NOT_BUILT = {
-    "bandit": ("split: {champion: 100%}", "bandit: {arms: [champion, challenger]}"),
     "cold_start": ("split: {champion: 100%}", "cold_start: {outcome: purchase, fewer_than: 5, to: champion}"),
     "source": ("{label: true}", "{label: true, source: {every: 1d}}"),
     "covariate": ("cap: 5000", "covariate: context.prior_revenue"),

@@ -1,0 +1,148 @@
+"""How long a bandit, and a plain even split, take to find the better arm: worlds made from what arms have earned.
+
+Rewards arrive ``delay`` epochs after the units that earn them: when an even split has its answer before the first
+rewards of a bandit have changed anything, a bandit has nothing to give.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtri
+
+from seatrial.bandits.learning import Options, weigh
+from seatrial.bandits.policy import Policy
+from seatrial.bandits.posterior import Floats
+from seatrial.bandits.tally import Tally
+from seatrial.spec.errors import BadInput
+
+SURE = 0.9
+"""A bandit has found an arm when it gives it such a share of the traffic that floors leave."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What is known of an arm.
+
+    Attributes:
+        mean: Of a unit's reward.
+        sd: Of a unit's reward, at least 0; rewards of 0 and 1 have √(mean (1 − mean)).
+    """
+
+    mean: float
+    sd: float
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What came of the simulated worlds.
+
+    Attributes:
+        bandit_epochs: Median epochs until the bandit gives the best arm nearly everything; None: not within the limit
+            in half of the worlds.
+        bandit_found: Share of worlds in which it did so within the limit.
+        bandit_lost: Reward lost a unit on the way, against the best arm from the start, over the limit.
+        split_epochs: Epochs until an even split shows the best arm better than the second (two-sided 5 %, power 80 %),
+            maturing included.
+        split_lost: Reward lost a unit by an even split until then, and the best arm after it, over the same limit.
+        pays: Whether the bandit loses less.
+    """
+
+    bandit_epochs: float | None
+    bandit_found: float
+    bandit_lost: float
+    split_epochs: int
+    split_lost: float
+    pays: bool
+
+
+def simulate(
+    arms: Sequence[Arm],
+    policy: Policy,
+    options: Options,
+    *,
+    units: int,
+    delay: int,
+    epochs: int = 100,
+    worlds: int = 30,
+    seed: int = 0,
+) -> Simulated:
+    """Plays a bandit, and works out an even split, on arms as good as these.
+
+    Args:
+        arms: At least two, not all equally good.
+        policy, options: Of the bandit.
+        units: That come in an epoch.
+        delay: Whole epochs from a unit to its matured reward.
+        epochs: After so many the bandit is given up.
+        worlds: How often it is played.
+        seed: Of the draws.
+    """
+    means = np.array([arm.mean for arm in arms])
+    if len(arms) < 2 or means.max() == means.min():
+        raise BadInput("all arms have earned the same so far, so there is no better one to find; wait for more rewards")
+    if units < 1:
+        raise BadInput(f"{units} units an epoch are too few to learn from; make epochs longer (`every`)")
+    gaps = means.max() - means
+    played = [_play(arms, policy, options, units, delay, epochs, gaps, [seed, world]) for world in range(worlds)]
+    found = [epoch for epoch, _ in played if epoch is not None]
+    split = _split(arms, units, delay)
+    lost = float(np.mean([loss for _, loss in played]))
+    split_lost = float(gaps.mean()) * min(split, epochs) / epochs
+    return Simulated(
+        bandit_epochs=float(np.median(found)) if 2 * len(found) >= worlds else None,
+        bandit_found=len(found) / worlds,
+        bandit_lost=lost,
+        split_epochs=split,
+        split_lost=split_lost,
+        pays=lost < split_lost,
+    )
+
+
+def _play(
+    arms: Sequence[Arm],
+    policy: Policy,
+    options: Options,
+    units: int,
+    delay: int,
+    epochs: int,
+    gaps: Floats,
+    seed: Sequence[int],
+) -> tuple[int | None, float]:
+    """The first epoch in which the best arm got nearly everything, and what was lost a unit."""
+    rng = np.random.default_rng(seed)
+    count = len(arms)
+    sure = SURE * (1 - options.floor * (count - 1))
+    tallies, waiting = [Tally()] * count, []
+    lost, first = 0.0, None
+    for epoch in range(1, epochs + 1):
+        weights = weigh(policy, tallies, options)
+        if first is None and weights[int(gaps.argmin())] >= sure:
+            first = epoch
+        lost += float(weights @ gaps)
+        counts = rng.multinomial(units, weights)
+        waiting.append([_drawn(arm, int(n), rng, options, policy) for arm, n in zip(arms, counts, strict=True)])
+        if len(waiting) > delay:
+            tallies = [old.merge(new) for old, new in zip(tallies, waiting.pop(0), strict=True)]
+    return first, lost / epochs
+
+
+def _drawn(arm: Arm, n: int, rng: np.random.Generator, options: Options, policy: Policy) -> Tally:
+    """The rewards of n units: wins where they are 0 or 1, else normal ones."""
+    if n == 0:
+        return Tally()
+    if policy.bounded:
+        mean = (arm.mean - options.low) / (options.high - options.low)
+        wins = float(rng.binomial(n, min(max(mean, 0.0), 1.0)))
+        return Tally(n, wins / n, wins * (1 - wins / n), wins)
+    return Tally.of(rng.normal(arm.mean, arm.sd, n))
+
+
+def _split(arms: Sequence[Arm], units: int, delay: int) -> int:
+    """Epochs until an even split has the units that a test of the best two needs, and they are matured."""
+    best, second = sorted(arms, key=lambda arm: -arm.mean)[:2]
+    if best.mean == second.mean:
+        second = min(arms, key=lambda arm: arm.mean)
+    z = float(ndtri(0.975) + ndtri(0.8))
+    needed = z * z * (best.sd**2 + second.sd**2) / (best.mean - second.mean) ** 2
+    return max(1, int(np.ceil(needed * len(arms) / units))) + delay

@@ -1,0 +1,110 @@
+"""``bandit evaluate``, ``bandit simulate``: what other policies would have earned, and whether a bandit would pay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from seatrial.cli.context import settings
+from seatrial.cli.output import JSON_HELP, print_json, print_table
+from seatrial.spec.errors import BadInput
+from seatrial.spec.units import parse_share, show_count, show_share
+
+if TYPE_CHECKING:
+    from seatrial.control.evaluation import Evaluation
+
+_ENTRY = "The routing entry; without it, the only bandit."
+
+
+def add_to(app: typer.Typer) -> None:
+    group = typer.Typer(help="Evaluate other policies on what a bandit logged, and simulate one.", no_args_is_help=True)
+    group.command(epilog="Example: seatrial bandit evaluate shop challenger=100%")(evaluate)
+    group.command(epilog="Example: seatrial bandit simulate shop.yaml")(simulate)
+    app.add_typer(group, name="bandit")
+
+
+def evaluate(
+    deployment: str = typer.Argument(..., help="Whose bandit."),
+    target: list[str] = typer.Argument(..., metavar="ARM=SHARE...", help="The other policy: `challenger=100%`."),
+    entry: str | None = typer.Option(None, help=_ENTRY),
+    json: bool = typer.Option(False, "--json", help=JSON_HELP),
+) -> None:
+    """Say what other weights would have earned, from the logged propensities.
+
+    Exit code 1: the past cannot answer, and the reasons are printed.
+    """
+    from seatrial.control.evaluation import evaluate as ask
+
+    found = ask(settings(), deployment, dict(_share(one) for one in target), entry)
+    if json:
+        print_json(found)
+    else:
+        _tell(found)
+    if found.found.refusals:
+        raise typer.Exit(1)
+
+
+def _share(text: str) -> tuple[str, float]:
+    arm, sign, share = text.partition("=")
+    if not sign:
+        raise BadInput(f"`{text}` is not an arm and a share; write `challenger=100%`.")
+    return arm, parse_share(share)
+
+
+def _tell(found: Evaluation) -> None:
+    policy, at = found.found, found.found.overlap
+    shares = ", ".join(f"{arm} {show_share(weight)}" for arm, weight in found.target.items() if weight)
+    typer.echo(
+        f"{found.deployment}/{found.entry}: {show_count(policy.rows)} matured records of {show_count(policy.units)} "
+        f"units earned {policy.earned:.4g} each; asked: {shares}"
+    )
+    typer.echo(
+        f"effective sample {at.effective_sample:.0f}, largest weight {at.largest_weight:.3g}, "
+        f"mean weight {at.mean_weight:.3f} ± {at.mean_weight_se:.3f}"
+    )
+    for refusal in policy.refusals:
+        typer.echo(f"no answer: {refusal}")
+    if policy.estimates:
+        rows = [(e.method, f"{e.value:.4g}", f"{e.lower:.4g} to {e.upper:.4g}") for e in policy.estimates]
+        print_table(("method", "would have earned", "95%"), rows)
+    for one in found.compared:
+        if one.effect is None:
+            typer.echo(f"{one.treatment} less {one.control}: no answer: {one.refused}")
+        else:
+            effect = one.effect
+            typer.echo(
+                f"{one.treatment} less {one.control}: {effect.effect:+.4g} "
+                f"({effect.lower:+.4g} to {effect.upper:+.4g}, p = {effect.p:.2g}), valid under changing weights"
+            )
+
+
+def simulate(
+    file: Path = typer.Argument(..., help="A deployment file with a bandit, applied or not."),
+    entry: str | None = typer.Option(None, help=_ENTRY),
+    json: bool = typer.Option(False, "--json", help=JSON_HELP),
+) -> None:
+    """Say how long this bandit and a plain split would take to find the better arm, from past data.
+
+    Exit code 1: a bandit would not pay.
+    """
+    from seatrial.control.simulating import outlook
+
+    try:
+        text = file.read_text("utf-8")
+    except FileNotFoundError:
+        raise BadInput(f"there is no file {str(file)!r}; name the deployment file.") from None
+    found = outlook(settings(), text, str(file), entry)
+    if json:
+        print_json(found)
+    else:
+        for arm, earned in found.arms.items():
+            typer.echo(f"{arm}: {earned.mean:.4g} a unit so far")
+        typer.echo(
+            f"{show_count(found.units)} units an epoch of {found.every / 60:.3g} minutes, rewards "
+            f"{found.delay} {'epoch' if found.delay == 1 else 'epochs'} later"
+        )
+        typer.echo(found.sentence)
+    if not found.simulated.pays:
+        raise typer.Exit(1)

@@ -1,0 +1,80 @@
+"""``rules``: what can be proved of a file's rules, and what becomes of one request."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from seatrial.cli.deployments import read_file
+from seatrial.cli.output import JSON_HELP, print_json
+
+
+def add_to(app: typer.Typer) -> None:
+    group = typer.Typer(help="Prove and explain routing rules.", no_args_is_help=True, rich_markup_mode=None)
+    group.command("check", epilog="Example: seatrial rules check churn.yaml --simplify")(check)
+    group.command(
+        "explain", epilog='Example: seatrial rules explain churn.yaml --request \'{"context": {"country": "US"}}\''
+    )(explain)
+    app.add_typer(group, name="rules")
+
+
+def check(
+    file: Path = typer.Argument(..., metavar="FILE", help="The deployment file."),
+    simplify: bool = typer.Option(False, "--simplify", help="Print a shorter set, proved to decide alike."),
+    strict: bool = typer.Option(False, "--strict", help="Exit with 1 for anything found, and for what is undecided."),
+    json: bool = typer.Option(False, "--json", help=JSON_HELP),
+) -> None:
+    """Prove what can be proved: rules that never fire, overlaps, requests that no entry takes, rules that could go.
+
+    The first entry that matches decides. Every example is a request that was tried on the rules. Exit code 1 when a
+    rule never fires; with --strict for every finding.
+    """
+    import time
+
+    from seatrial.control.ruling import check_rules
+    from seatrial.routing.rules.conditions import load_checked
+
+    spec = load_checked(read_file(file), str(file))
+    found = check_rules(spec, time.monotonic, simplify=simplify)
+    if json:
+        print_json(found)
+    else:
+        for line in (*found.problems, *found.advice, *found.undecided):
+            typer.echo(line)
+        if found.simplified:
+            typer.echo(found.simplified, nl=False)
+        elif simplify:
+            typer.echo("no shorter set was found")
+        if not (found.problems or found.advice or found.undecided):
+            typer.echo(f"{file}: {found.rules} rules, nothing found")
+    dead = any("never fires" in problem for problem in found.problems)
+    if dead or (strict and (found.problems or found.advice or found.undecided)):
+        raise typer.Exit(1)
+
+
+def explain(
+    file: Path = typer.Argument(..., metavar="FILE", help="The deployment file."),
+    request: str = typer.Option(..., "--request", help='{"unit"?, "context"?, "features"?} as predict takes them.'),
+    json: bool = typer.Option(False, "--json", help=JSON_HELP),
+) -> None:
+    """Say what becomes of one request: every entry, matched or not, and the part of its rule that decided."""
+    from seatrial.control.ruling import explain_request
+    from seatrial.protocol.bodies import read_predict
+    from seatrial.routing.rules.conditions import load_checked
+
+    body = read_predict(request.encode())
+    spec = load_checked(read_file(file), str(file))
+    given = {"unit": body.unit, "context": body.context, "features": body.features}
+    explained = explain_request(spec, given)
+    if json:
+        print_json(explained)
+        return
+    for one in explained:
+        typer.echo(f"{one.entry}: {one.outcome}" + (f", goes to {one.target}" if one.outcome == "decides" else ""))
+        if one.part:
+            values = ", ".join(f"{name} is {value}" for name, value in one.values.items())
+            why = one.failure or {"no match": "is not so", "failed": "fails"}.get(one.outcome, "is so")
+            typer.echo(f"  because `{one.part}` " + (f"fails: {why}" if one.failure else why) + f" ({values})")
+    if all(one.outcome != "decides" for one in explained):
+        typer.echo(f"no entry takes it, so the default variant {spec.default} answers")

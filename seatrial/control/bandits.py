@@ -1,0 +1,148 @@
+"""Bandits in control: what applying a file does to them, and what rewards do to their weights; pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from scipy.special import betaincinv
+
+from seatrial.bandits import UCB, EpsilonGreedy, Options, Policy, Tally, Thompson, TopTwo, remembered, weigh
+from seatrial.bandits import Rewards as Remembered
+from seatrial.experiments.rewards import Rewards
+from seatrial.releases.records import BanditRun, DeploymentState
+from seatrial.spec.deployment import BanditSpec, Deployment
+from seatrial.spec.units import show_count, show_share
+
+_SURE, _FEWEST = 0.001, 100
+"""An arm is removed when its share of failures is over the limit but for this chance, and it has so many rows."""
+_RESET = 0.01
+_SECOND = 1_000_000
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What an epoch's end comes to.
+
+    Attributes:
+        weights: Of each arm for the next epoch.
+        removed: Arms out of it.
+        tallies: What is known of each arm: rewards that count, and their mean in the outcome's unit (mapped to 0 to 1
+            where the policy needs it).
+        sentence: In words.
+    """
+
+    weights: dict[str, float]
+    removed: tuple[str, ...]
+    tallies: dict[str, Tally]
+    sentence: str
+
+
+def with_bandits(spec: Deployment, state: DeploymentState, now: int) -> DeploymentState:
+    """The state with a run for every bandit of the file: as it was where arms and versions are, else begun anew.
+
+    A run that begins does so with even weights and an epoch that the entry never had.
+    """
+    runs = {}
+    for entry in spec.routing:
+        if entry.bandit is None:
+            continue
+        old = state.bandits.get(entry.name)
+        versions = {arm: slot.model_version for arm in entry.bandit.arms if (slot := state.slot(arm)) is not None}
+        arms = tuple(versions) or entry.bandit.arms  # all of them empty: their heirs
+        runs[entry.name] = old if old is not None and old.versions == versions else _begun(old, arms, versions, now)
+    return state if runs == state.bandits else msgspec.structs.replace(state, bandits=runs)
+
+
+def _begun(old: BanditRun | None, arms: tuple[str, ...], versions: dict[str, str], now: int) -> BanditRun:
+    return BanditRun(
+        epoch=old.epoch + 1 if old is not None else 1,
+        started_at=now,
+        since=now if old is None or not versions.keys() & old.versions.keys() else old.since,
+        versions=versions,
+        weights=dict.fromkeys(arms, 1 / len(arms)),
+    )
+
+
+def is_over(bandit: BanditSpec, run: BanditRun, now: int) -> bool:
+    """Whether the epoch is."""
+    return now >= run.started_at + round(bandit.every * _SECOND)
+
+
+def learn(bandit: BanditSpec, run: BanditRun, seen: Rewards, keep: str) -> Learned:
+    """The weights of the next epoch; the same for the same rewards, whatever was known before.
+
+    Args:
+        bandit: As the file says it.
+        run: As it stands: its arms, and those that were removed.
+        seen: All that the ledger has of it.
+        keep: The arm that is never removed: the default variant.
+    """
+    arms = tuple(run.weights)
+    removed = _removed(bandit, run, seen, keep)
+    options = options_of(bandit, arms)
+    policy = policy_of(bandit)
+    rewards = Remembered(np.array([arms.index(arm) for arm in seen.arms], dtype=np.int64), seen.values)
+    tallies = remembered(rewards, len(arms), options, bounded=policy.bounded)
+    known = seen.any_came
+    if known:
+        weights = weigh(policy, tallies, options, {arms.index(arm) for arm in removed})
+    else:
+        live = np.array([arm not in removed for arm in arms], dtype=np.float64)
+        weights = live / live.sum()
+    shares = dict(zip(arms, weights.tolist(), strict=True))
+    return Learned(shares, removed, dict(zip(arms, tallies, strict=True)), _sentence(bandit, seen, shares, removed))
+
+
+def policy_of(bandit: BanditSpec) -> Policy:
+    """The policy that the file names."""
+    policies: Mapping[str, Policy] = {
+        "thompson": Thompson(bandit.reward.kind),
+        "top-two": TopTwo(bandit.reward.kind),
+        "ucb1": UCB(),
+        "ucb-tuned": UCB(tuned=True),
+        "epsilon-greedy": EpsilonGreedy(bandit.epsilon),
+    }
+    return policies[bandit.policy]
+
+
+def options_of(bandit: BanditSpec, arms: tuple[str, ...]) -> Options:
+    """How it learns."""
+    low, high = bandit.reward.range or (0.0, 1.0)
+    return Options(
+        floor=bandit.floor,
+        start=bandit.minimum_units,
+        half_life=bandit.half_life,
+        reset=_RESET if bandit.change_reset else None,
+        penalty=tuple(bandit.penalty.get(arm, 0.0) for arm in arms) if bandit.penalty else (),
+        low=low,
+        high=high,
+        force=bandit.force,
+    )
+
+
+def _removed(bandit: BanditSpec, run: BanditRun, seen: Rewards, keep: str) -> tuple[str, ...]:
+    if bandit.remove_failing is None:
+        return ()
+    gone = [arm for arm in run.weights if arm in run.removed]
+    for arm in run.weights:
+        rows, failed = seen.rows.get(arm, 0), seen.failed.get(arm, 0)
+        if arm in gone or arm == keep or rows < _FEWEST or failed == 0:
+            continue
+        if float(betaincinv(failed, rows - failed + 1, _SURE)) > bandit.remove_failing:
+            gone.append(arm)
+    return tuple(gone) if len(gone) < len(run.weights) else tuple(gone[:-1])
+
+
+def _sentence(bandit: BanditSpec, seen: Rewards, weights: dict[str, float], removed: tuple[str, ...]) -> str:
+    shares = ", ".join(f"`{arm}` {show_share(round(weight, 4))}" for arm, weight in weights.items())
+    said = [f"After {show_count(len(seen.arms))} matured rewards: {shares}."]
+    if not seen.any_came:
+        said.append(f"No `{bandit.reward.outcome}` has come yet, so there is nothing to learn from.")
+    if seen.out_of_range:
+        low, high = bandit.reward.range or (0.0, 1.0)
+        said.append(f"{seen.out_of_range} rewards lay outside {low:g} to {high:g} and were cut to it.")
+    if seen.early:
+        said.append(f"{seen.early} outcomes came before the row they would belong to and do not count.")
+    said += [f"`{arm}` is out, because too many of its requests fail." for arm in removed]
+    return " ".join(said)

@@ -1,0 +1,89 @@
+"""The loop's part in bandits: at the end of an epoch, read what was earned, publish the next epoch's weights, audit."""
+
+import msgspec
+
+from seatrial.control.bandits import is_over, learn
+from seatrial.control.perform import Step, Who, perform
+from seatrial.control.senses import Senses
+from seatrial.control.site import Site
+from seatrial.releases.records import BanditRun, DeploymentState
+from seatrial.spec.deployment import Deployment
+from seatrial.spec.errors import Conflict
+
+REWEIGHED = "reweigh"
+
+
+class KnownOfArm(msgspec.Struct, frozen=True):
+    """What a reweighing knew of an arm: matured rewards that count, and their mean."""
+
+    rewards: float
+    mean: float
+
+
+class SeenOfBandit(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reweighing saw; kept in the audit.
+
+    Attributes:
+        entry: Routing entry.
+        epoch: The one that ended.
+        arms: By variant.
+        early: Outcomes that came before the row they would belong to.
+        out_of_range: Rewards cut to their range.
+        failed: Rows that each arm did not answer.
+    """
+
+    entry: str
+    epoch: int
+    arms: dict[str, KnownOfArm]
+    early: int
+    out_of_range: int
+    failed: dict[str, int]
+
+
+def reweigh_all(site: Site, senses: Senses, spec: Deployment, state: DeploymentState, now: int, who: Who) -> None:
+    """Reweigh every bandit of a deployment whose epoch is over."""
+    for entry in spec.routing:
+        run = state.bandits.get(entry.name)
+        if entry.bandit is not None and run is not None and is_over(entry.bandit, run, now):
+            reweigh(site, senses, state.deployment, entry.name, now, who)
+
+
+def reweigh(site: Site, senses: Senses, deployment: str, name: str, now: int, who: Who) -> None:
+    """The next epoch of one bandit: one swap of weights, drawn anew.
+
+    A second call in the same epoch (a second replica's, a repeat after a kill) is a Conflict and changes nothing.
+    """
+
+    def work(spec: Deployment, state: DeploymentState, _revision: int) -> Step:
+        entry = next((entry for entry in spec.routing if entry.name == name), None)
+        run = state.bandits.get(name)
+        if entry is None or entry.bandit is None or run is None or not is_over(entry.bandit, run, now):
+            raise Conflict(f"the epoch of bandit {name!r} of {deployment!r} is not over.")
+        seen = senses.rewards(spec, entry, run, now)
+        learned = learn(entry.bandit, run, seen, spec.default)
+        after = BanditRun(
+            epoch=run.epoch + 1,
+            started_at=now,
+            since=run.since,
+            versions=run.versions,
+            weights=learned.weights,
+            removed=learned.removed,
+        )
+        known = {arm: KnownOfArm(tally.n, tally.mean) for arm, tally in learned.tallies.items()}
+        observed = SeenOfBandit(
+            entry=name,
+            epoch=run.epoch,
+            arms=known,
+            early=seen.early,
+            out_of_range=seen.out_of_range,
+            failed=dict(seen.failed),
+        )
+        return Step(
+            msgspec.structs.replace(state, version=state.version + 1, bandits={**state.bandits, name: after}),
+            True,
+            f"Epoch {after.epoch} of `{name}`. {learned.sentence}",
+            observed=msgspec.json.encode(observed).decode(),
+            decision=msgspec.json.encode(learned.weights).decode(),
+        )
+
+    perform(site, deployment, REWEIGHED, who, work)

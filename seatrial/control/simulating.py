@@ -1,0 +1,96 @@
+"""What a bandit in a file would have to work with, from its deployment's past: traffic, delay, arms as they earn."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from seatrial.bandits import Arm, Simulated, simulate
+from seatrial.control.bandits import options_of, policy_of
+from seatrial.control.evaluation import bandit_of
+from seatrial.control.site import open_site
+from seatrial.experiments.rewards import Rewards, read_rewards
+from seatrial.ledger.reader import Reader
+from seatrial.spec.errors import BadInput
+from seatrial.spec.read import load_deployment
+from seatrial.spec.settings import Settings
+
+_FEWEST = 100
+_EPOCHS = 100
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """A simulated future.
+
+    Attributes:
+        deployment, entry: Whose.
+        arms: What each has earned, by variant.
+        units: That come in an epoch.
+        every: Length of an epoch, seconds.
+        delay: Epochs from a unit to its matured reward.
+        simulated: What came of it.
+        sentence: In words.
+    """
+
+    deployment: str
+    entry: str
+    arms: dict[str, Arm]
+    units: int
+    every: float
+    delay: int
+    simulated: Simulated
+    sentence: str
+
+
+def outlook(settings: Settings, text: str, source: str, entry: str | None = None) -> Outlook:
+    """How long the bandit of a file, and a plain even split, would take to find the better arm.
+
+    Args:
+        settings: Of the machine whose ledger has the past.
+        text, source: The file, applied or not.
+        entry: The routing entry; None: the only bandit.
+
+    Raises:
+        BadInput: No bandit, or an arm with fewer than 100 matured rewards in that entry (split or bandit).
+    """
+    spec = load_deployment(text, source)
+    chosen, bandit = bandit_of(spec, entry)
+    with open_site(settings) as site, Reader(site.home).open(spec.deployment) as view:
+        seen = read_rewards(view, chosen.name, bandit.reward, {}, since=0, now=site.clock(), prior=True)
+    arms = {name: _arm(seen, name, chosen.name) for name in bandit.arms}
+    units = round(_units_a_second(seen) * bandit.every)
+    delay = int(np.ceil((bandit.reward.within + bandit.reward.grace) / bandit.every))
+    found = simulate(tuple(arms.values()), policy_of(bandit), options_of(bandit, bandit.arms), units=units, delay=delay)
+    sentence = _sentence(found, bandit.every)
+    return Outlook(spec.deployment, chosen.name, arms, units, bandit.every, delay, found, sentence)
+
+
+def _arm(seen: Rewards, name: str, entry: str) -> Arm:
+    earned = seen.values[np.array([arm == name for arm in seen.arms], dtype=bool)]
+    if earned.size < _FEWEST:
+        raise BadInput(
+            f"arm {name!r} of {entry!r} has {earned.size} matured rewards, fewer than {_FEWEST}; "
+            "let it run under a `split` first."
+        )
+    return Arm(float(earned.mean()), float(earned.std()))
+
+
+def _units_a_second(seen: Rewards) -> float:
+    span = (max(seen.at) - min(seen.at)) / 1e6
+    return len(seen.units) / span if span > 0 else float(len(seen.units))
+
+
+def _sentence(found: Simulated, every: float) -> str:
+    hours = every / 3600
+    split = f"An even split would know the better arm after {found.split_epochs * hours:.3g} hours"
+    if found.bandit_epochs is None:
+        took = (
+            f"the bandit has found it within {_EPOCHS * hours:.3g} hours in {100 * found.bandit_found:.0f}% of worlds"
+        )
+    else:
+        took = f"the bandit gives it nearly everything after {found.bandit_epochs * hours:.3g} (median)"
+    if found.pays:
+        end = f"and loses {100 * (1 - found.bandit_lost / found.split_lost):.0f}% less reward on the way"
+    else:
+        end = "and loses no less on the way: rewards come too late, or differ too little, for a bandit to pay"
+    return f"{split}; {took}, {end}."

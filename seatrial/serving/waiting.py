@@ -1,0 +1,100 @@
+"""An attempt that runs elsewhere, in a thread or at a remote server, and how long its caller waits for it."""
+
+import asyncio
+import math
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from seatrial.serving.caching import PredictionCache
+from seatrial.serving.deployed import Counts
+from seatrial.serving.parts import Part
+from seatrial.serving.recalling import board, land, leave
+from seatrial.serving.threads import Shed, Taken
+from seatrial.serving.variant import Attempt
+
+FEW_ROWS = 64
+"""Up to so many rows are read on the event loop; more are read in the model's thread."""
+
+MAX_RETRY = 60
+"""Nobody who is shed is sent away for longer than so many seconds."""
+
+
+class Waiting:
+    """Waits on the event loop.
+
+    Args:
+        ticks: Monotonic nanoseconds.
+    """
+
+    def __init__(self, ticks: Callable[[], int]) -> None:
+        self._ticks = ticks
+
+    async def run(self, part: Part, counts: Counts) -> None:
+        """Have the attempt of a part run, and wait for it; whatever goes wrong is kept in the attempt."""
+        attempt = part.attempt
+        if attempt.encoded is None and len(attempt.rows) <= FEW_ROWS and not attempt.read_rows():
+            return
+        variant = attempt.variant
+        seconds = variant.timeout if part.deadline is None else self.left(part.deadline, variant.timeout)
+        try:
+            if attempt.key is None or variant.cache is None:
+                future = _start(attempt, seconds)
+                await self._wait(part, future, asyncio.wrap_future(future), seconds)
+            else:
+                await self._fly(part, variant.cache, seconds)
+        except Shed as error:
+            attempt.fail("shed", str(error))
+            attempt.retry_after = max(1, min(MAX_RETRY, math.ceil(error.seconds)))
+            counts.shed(variant.name, error.reason)
+
+    async def _fly(self, part: Part, cache: PredictionCache, seconds: float) -> None:
+        """Run the attempt together with all that ask for the same at this moment."""
+        attempt, variant = part.attempt, part.attempt.variant
+        patience = seconds if variant.engine.remote is None else variant.timeout  # others may wait for longer
+        flight = board(attempt, cache, lambda: _start(attempt, patience))
+        try:
+            if await self._wait(part, flight.future, flight.landing(), seconds):
+                land(attempt, flight, cache, self._ticks())
+        finally:
+            leave(attempt, flight, cache)
+
+    async def _wait(self, part: Part, future: "Future[None]", done: "asyncio.Future[None]", seconds: float) -> bool:
+        """Wait for another thread's answer, and no longer than the caller does; whether it came to an end."""
+        attempt, timeout = part.attempt, part.attempt.variant.timeout
+        try:
+            await asyncio.wait_for(done, seconds)
+            part.overdue = attempt.status == "timeout" and seconds < timeout
+            return True
+        except TimeoutError:
+            part.overdue = seconds < timeout
+            whose = " that the request left" if part.overdue else ""
+            part.give_up("timeout", f"no answer within {seconds * 1000:.4g} ms{whose}")
+            if isinstance(future, Taken):
+                ran = 0.0 if future.started is None else (self._ticks() - future.started) / 1e9
+                part.attempt.queued = ran < seconds / 2
+            if future.cancelled():
+                attempt.rows = ()  # it keeps its place in the queue, and need not keep a request's memory
+            return False
+        except asyncio.CancelledError:
+            if not future.cancelled() or caller_left():
+                raise
+            part.give_up("shed", "the model is being closed")
+        return False
+
+    def left(self, deadline: int, timeout: float) -> float:
+        """Seconds to wait: until the caller's deadline, or the variant's own limit, whichever comes first."""
+        return min(timeout, max(0.0, (deadline - self._ticks()) / 1e9))
+
+
+def caller_left() -> bool:
+    """Whether the task that runs was cancelled itself, and not only what it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _start(attempt: Attempt, seconds: float) -> "Future[None]":
+    """Have the attempt computed elsewhere: in a thread, or by the remote server. Raises Shed."""
+    engine = attempt.variant.engine
+    if engine.remote is None:
+        return attempt.variant.submit(attempt, seconds)
+    return engine.send(engine.remote, attempt.ask(engine.remote, seconds))

@@ -1,0 +1,50 @@
+"""How long a bandit takes beside an even split: sizes against the textbook, and when it does not pay."""
+
+import math
+
+import pytest
+
+from seatrial.bandits import Arm, Options, Thompson, simulate
+from seatrial.spec.errors import BadInput
+
+
+def click(share: float) -> Arm:
+    return Arm(share, math.sqrt(share * (1 - share)))
+
+
+def test_an_even_split_needs_what_the_textbook_says() -> None:
+    found = simulate((click(0.1), click(0.12)), Thompson(), Options(floor=0.05), units=1000, delay=3, worlds=2)
+    per_arm = (1.959964 + 0.841621) ** 2 * (0.09 + 0.1056) / 0.02**2
+    assert found.split_epochs == math.ceil(2 * per_arm / 1000) + 3
+
+
+def test_a_bandit_finds_a_clearly_better_arm_and_loses_less() -> None:
+    found = simulate((click(0.1), click(0.2)), Thompson(), Options(floor=0.01), units=100, delay=1, epochs=50)
+    assert found.bandit_found > 0.9
+    assert found.bandit_epochs is not None
+    assert found.bandit_epochs < found.split_epochs + 5
+    assert found.pays
+
+
+def test_rewards_that_come_too_late_do_not_pay() -> None:
+    """All rewards of the bandit's first epochs come when an even split has its answer already."""
+    found = simulate((click(0.1), click(0.2)), Thompson(), Options(floor=0.05), units=1000, delay=20, epochs=40)
+    assert not found.pays
+    assert found.bandit_epochs is not None
+    assert found.bandit_epochs > 20
+
+
+def test_the_same_seed_gives_the_same_worlds() -> None:
+    arms = (Arm(5.0, 2.0), Arm(6.0, 2.0))
+    first, again = (
+        simulate(arms, Thompson("normal"), Options(floor=0.05), units=200, delay=0, epochs=10, worlds=3, seed=4)
+        for _ in range(2)
+    )
+    assert first == again
+
+
+def test_equal_arms_and_no_traffic_are_refused() -> None:
+    with pytest.raises(BadInput, match="all arms have earned the same so far"):
+        simulate((click(0.1), click(0.1)), Thompson(), Options(), units=10, delay=0)
+    with pytest.raises(BadInput, match="0 units an epoch are too few"):
+        simulate((click(0.1), click(0.2)), Thompson(), Options(), units=0, delay=0)

@@ -1,0 +1,168 @@
+"""What a bandit's units earned: whose, when, how often, and what does not count."""
+
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from seatrial.experiments.rewards import Rewards, read_rewards
+from seatrial.experiments.source import TableSource
+from seatrial.spec.deployment import RewardSpec
+
+SECOND = 1_000_000
+HOUR = 3600 * SECOND
+CLICK = RewardSpec(outcome="click", within=600, grace=60)
+
+
+def row(unit: str, at: int, variant: str = "a", epoch: int = 1, **more: Any) -> dict[str, Any]:
+    plain = {"entry": "all", "reason": "bandit", "propensity": 0.5, "request_id": f"{unit}@{at}", "key": unit}
+    version = {"assigned_version": f"{variant}:1", "status": "ok"}
+    return {"unit": unit, "at": at * SECOND, "variant": variant, "phase": epoch, **plain, **version, **more}
+
+
+def click(unit: str | None, at: int, **more: Any) -> dict[str, Any]:
+    plain = {"outcome": "click", "received_at": at * SECOND, "request_id": None, "key": None, "id": f"{unit}{at}"}
+    return {"unit": unit, "at": at * SECOND, "fields": "{}", **plain, **more}
+
+
+def rewards(
+    rows: list[dict[str, Any]],
+    outcomes: list[dict[str, Any]],
+    reward: RewardSpec = CLICK,
+    *,
+    now: int = 100_000,
+    since: int = 0,
+    prior: bool = False,
+    versions: dict[str, str] | None = None,
+) -> Rewards:
+    moment = pa.timestamp("us", "UTC")
+    source = TableSource(_table(rows, moment), _table(outcomes, moment) if outcomes else None)
+    try:
+        given = versions or {}
+        return read_rewards(source, "all", reward, given, since=since * SECOND, now=now * SECOND, prior=prior)
+    finally:
+        source.close()
+
+
+def _table(rows: list[dict[str, Any]], moment: pa.DataType) -> pa.Table:
+    table = pa.Table.from_pylist(rows)
+    for name in ("at", "received_at"):
+        if name in table.column_names:
+            where = table.column_names.index(name)
+            table = table.set_column(where, name, table[name].cast(moment))
+    for name in ("unit", "request_id", "key"):
+        if name in table.column_names:
+            where = table.column_names.index(name)
+            table = table.set_column(where, name, table[name].cast(pa.string()))
+    return table
+
+
+def test_one_record_a_unit_and_epoch_whatever_it_does() -> None:
+    found = rewards(
+        [row("u", 100), row("u", 150), row("u", 5000, "b", 2), row("v", 120, "b")],
+        [click("u", 130), click("u", 140), click("u", 5100)],
+    )
+    assert list(zip(found.units, found.arms, found.epochs.tolist(), found.values.tolist(), strict=True)) == [
+        ("u", "a", 1, 1.0),
+        ("v", "b", 1, 0.0),
+        ("u", "b", 2, 1.0),
+    ]
+    assert found.any_came
+
+
+def test_a_reward_belongs_to_the_last_exposure_before_it() -> None:
+    found = rewards([row("u", 100), row("u", 400, "b", 2)], [click("u", 450)])
+    assert found.values.tolist() == [0, 1]
+
+
+def test_nothing_counts_before_it_is_matured() -> None:
+    rows, clicks = [row("u", 100)], [click("u", 130)]
+    assert rewards(rows, clicks, now=759).units == ()
+    assert rewards(rows, clicks, now=760).values.tolist() == [1]
+
+
+def test_what_comes_before_after_or_too_late_does_not_count() -> None:
+    found = rewards(
+        [row("early", 500), row("late", 500), row("slow", 500), row("in", 500)],
+        [
+            click("early", 400),
+            click("late", 1101),
+            click("slow", 600, received_at=1161 * SECOND),
+            click("in", 1100),
+        ],
+    )
+    assert dict(zip(found.units, found.values.tolist(), strict=True)) == {"early": 0, "late": 0, "slow": 0, "in": 1}
+    assert found.early == 1
+
+
+def test_a_reward_that_never_comes_is_nothing() -> None:
+    found = rewards([row("u", 100), row("v", 100, "b")], [])
+    assert found.values.tolist() == [0, 0]
+    assert not found.any_came
+
+
+def test_an_outcome_sent_twice_is_one_and_two_outcomes_sum() -> None:
+    reward = RewardSpec(outcome="click", within=600, grace=60, value="amount", kind="normal")
+    paid = [
+        click("u", 130, fields='{"amount": 3}', id="x"),
+        click("u", 130, fields='{"amount": 5}', id="x", received_at=131 * SECOND),
+        click("u", 140, fields='{"amount": 7}', id="y"),
+        click("u", 150, fields='{"amount": null}', id="z"),
+    ]
+    assert rewards([row("u", 100)], paid, reward).values.tolist() == [12]
+
+
+def test_a_reward_outside_its_range_is_cut_and_counted() -> None:
+    reward = RewardSpec(outcome="click", within=600, grace=60, value="amount", range=(0, 10))
+    found = rewards([row("u", 100), row("v", 100)], [click("u", 130, fields='{"amount": 1000}')], reward)
+    assert found.values.tolist() == [10, 0]
+    assert found.out_of_range == 1
+
+
+def test_outcomes_find_their_unit_by_request_and_by_key() -> None:
+    found = rewards(
+        [row("u", 100), row("v", 100)],
+        [click(None, 130, request_id="u@100"), click(None, 131, key="v")],
+    )
+    assert found.values.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"unit_named": False},
+        {"contested": False},
+        {"role": "shadow"},
+        {"reason": "override"},
+        {"entry": "other"},
+        {"reason": "split"},
+    ],
+)
+def test_rows_that_no_bandit_drew_are_left_out(more: dict[str, Any]) -> None:
+    defaults = {"unit_named": True, "contested": True, "role": "answer"}
+    rows = [row("u", 100, **(defaults | more)), row("v", 100, **defaults)]
+    assert rewards(rows, []).units == ("v",)
+
+
+def test_an_earlier_split_counts_where_it_is_asked_for() -> None:
+    rows = [row("u", 100, reason="split", epoch=0), row("v", 5000)]
+    assert rewards(rows, [], since=4000).units == ("v",)
+    assert rewards(rows, [], since=4000, prior=True).units == ("u", "v")
+
+
+def test_another_version_is_another_arm() -> None:
+    rows = [row("u", 100, assigned_version="a:0"), row("v", 100), row("w", 100, "b")]
+    found = rewards(rows, [], versions={"a": "a:1"})
+    assert found.units == ("v",)
+    assert found.rows == {"a": 1}
+
+
+def test_failures_are_counted_by_arm() -> None:
+    answered = {"answered_by": "default"}
+    rows = [
+        row("u", 100, answered_by="assigned"),
+        row("v", 100, "b", status="error", **answered),
+        row("w", 100, "b", answered_by="assigned"),
+    ]
+    found = rewards(rows, [])
+    assert (found.rows, found.failed) == ({"a": 1, "b": 2}, {"a": 0, "b": 1})
