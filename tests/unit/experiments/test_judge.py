@@ -78,6 +78,15 @@ def test_a_better_challenger_is_to_be_shipped() -> None:
     assert "2 000 senders" in found.sentence
 
 
+def test_fresh_units_are_those_of_the_present_phase() -> None:
+    run = worlds.release((0.05, 0.0), (0.5, 250.0), stage="canary")
+    source = world(run)
+    found = judge(deployment(), run, source, END)
+    assert found.metric("accuracy").phases[-1].number == 2
+    assert 400 < found.fresh < 600, "half of the thousand units of the second half"
+    assert found.fresh < found.exposed["challenger"]
+
+
 def test_a_holdout_is_judged_as_a_release_is_and_called_what_it_is() -> None:
     arms = (Arm("previous", 0.1), Arm("champion", 0.9))
     phase = msgspec.structs.replace(RUN.phases[0], arms=arms)
