@@ -135,18 +135,18 @@ def _entry(entry: EntrySpec, when: Expression | None, spec: Deployment, state: D
             to=_heir(entry.to, state),
             reason="explicit" if entry.units or listed is not None else "rule",
         )
-    run = state.open_run
+    for run in (state.open_run, state.holdout):
+        if run is not None and run.open and run.entry == entry.name and run.phase is not None:
+            return Entry(
+                name=entry.name,
+                when=when,
+                arms=run.phase.arms,
+                salt=run.salt,
+                reason="canary" if run.stage == "canary" else "split",
+                release=run.id,
+                phase=run.phase.number,
+            )
     salt = state.salts.get(entry.name, f"{spec.deployment}/{entry.name}")
-    if run is not None and run.entry == entry.name and run.phase is not None:
-        return Entry(
-            name=entry.name,
-            when=when,
-            arms=run.phase.arms,
-            salt=run.salt,
-            reason="canary" if run.stage == "canary" else "split",
-            release=run.id,
-            phase=run.phase.number,
-        )
     if entry.bandit is not None:
         return _bandit(entry.name, when, state, salt)
     return Entry(name=entry.name, when=when, arms=_arms(entry.split or {}, state), salt=salt, reason="split")

@@ -90,6 +90,7 @@ class DeploymentState(msgspec.Struct, frozen=True, kw_only=True):
         pins: One a variant, in the file's order.
         run: The release under way, or the last one.
         transform: The model that the file's transform came to; None without one, or where it is a function.
+        holdout: Who is held out: the version before against the one in command, judged as a release is; None: nobody.
         previous: Who was in command before, while it is kept loaded.
         rolled_back: ``name:version`` of versions that went back, refused until somebody says retry.
         salts: Salt by routing entry.
@@ -109,6 +110,7 @@ class DeploymentState(msgspec.Struct, frozen=True, kw_only=True):
     pins: tuple[Pin, ...] = ()
     transform: Pin | None = None
     run: ReleaseRun | None = None
+    holdout: ReleaseRun | None = None
     previous: Previous | None = None
     rolled_back: tuple[str, ...] = ()
     salts: dict[str, str] = {}

@@ -19,6 +19,8 @@ FORM_OF_UNIT = {
     "number": "a plain number in the metric's unit like `{absolute: 0.50}`",
 }
 
+LARGEST_HOLDOUT = 0.5
+
 Values = dict[str, Any]
 
 
@@ -33,6 +35,13 @@ def check_release(values: Values, found: Findings) -> None:
     _stages(release, found)
     _primary(release, values, found)
     _guardrails(release, values, found)
+    holdout = release.get("holdout")
+    share = holdout.get("share") if isinstance(holdout, dict) else None
+    if isinstance(share, float) and share > LARGEST_HOLDOUT:
+        message = (
+            f"the holdout's `share` is {show_share(share)}; a version in command has most units: write at most 50%"
+        )
+        found.add("release.holdout.share", show_share(share), message)
 
 
 def _challenger(release: Values, values: Values, found: Findings) -> None:

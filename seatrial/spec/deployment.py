@@ -247,6 +247,13 @@ class TestStage(Model):
 Stage = ShadowStage | CanaryStage | TestStage
 
 
+class HoldoutSpec(Model):
+    share: float
+    to: Literal["previous"] = "previous"
+    duration: float
+    """``for`` in the file: seconds after the promotion."""
+
+
 class Primary(Model):
     metric: str
     minimum_effect: Margin
@@ -269,6 +276,7 @@ class ReleaseSpec(Model):
     at_most: float | None = None
     if_inconclusive: Literal["keep-champion", "roll-back"] = "keep-champion"
     calendar: Calendar = Calendar()
+    holdout: HoldoutSpec | None = None
 
 
 class DataMonitor(Model):

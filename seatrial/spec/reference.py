@@ -9,7 +9,7 @@ from seatrial.spec.check_metrics import BUILT_IN
 from seatrial.spec.events import EVENTS
 from seatrial.spec.features import FEATURE
 from seatrial.spec.grammar.bandit import BANDIT, REWARD
-from seatrial.spec.grammar.climbing import CALENDAR, CANARY
+from seatrial.spec.grammar.climbing import CALENDAR, CANARY, HOLDOUT
 from seatrial.spec.grammar.measures import METRIC, OUTCOME
 from seatrial.spec.grammar.people import UNIT
 from seatrial.spec.grammar.release import METHOD, PRIMARY, RELEASE, SHADOW, STAGE, TEST
@@ -44,6 +44,7 @@ SECTIONS: dict[str, Record] = {
     "canary": CANARY,
     "test": TEST,
     "calendar": CALENDAR,
+    "holdout": HOLDOUT,
     "primary": PRIMARY,
     "method": METHOD,
     "monitors": MONITORS,

@@ -94,6 +94,7 @@ RELEASE = (
 DEFAULTS |= {
     "release": RELEASE + "  stages: [{test: {}}]\n  @: #\n",
     "shadow": RELEASE + "  stages: [{shadow: {@: #}}]\n",
+    "holdout": RELEASE + "  stages: [{test: {}}]\n  holdout: {share: 2%, for: 90d, @: #}\n",
     "canary": RELEASE + "  stages: [{canary: {steps: [5%], @: #}}]\n",
     "test": RELEASE + "  stages: [{test: {@: #}}]\n",
     "method": RELEASE + "  stages: [{test: {}}]\n  method: {@: #}\n",
