@@ -114,9 +114,10 @@ def apply_to(
     why: str = "",
     prove: bool = False,
     strict: bool = False,
+    renew: frozenset[str] = frozenset(),
 ) -> Applied:
-    """``apply`` for a site that is open and a file that is read."""
-    applying = _Applying(actor, retry, restart)
+    """``apply`` for a site that is open and a file that is read; variants to ``renew`` are looked up again."""
+    applying = _Applying(actor, retry, restart, renew)
     proof = _NOTHING
     if plan_only or prove:  # a proof may take long, and whoever must act on the deployment does not wait for it
         state = site.state.deployments.find(spec.deployment)
@@ -164,6 +165,7 @@ class _Applying(NamedTuple):
     actor: str
     retry: bool
     restart: bool
+    renew: frozenset[str]
 
 
 def _note_failed(
@@ -181,7 +183,7 @@ def _note_failed(
 
 
 def _plan(site: Site, spec: Deployment, text: str, state: DeploymentState | None, applying: _Applying) -> Plan:
-    wanted = to_resolve(spec, state, applying.retry)
+    wanted = to_resolve(spec, state, applying.retry, applying.renew)
     resolved = _resolved(site, spec, wanted, state)
     moment = Moment(
         now=site.clock(),

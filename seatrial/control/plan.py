@@ -4,7 +4,7 @@ The file is intent, the state is what came of it. A variant's pin stays while it
 whatever happened to it since: so an unchanged file changes nothing, also after a promotion or a rollback.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -59,14 +59,17 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     restart: bool = False
 
 
-def to_resolve(spec: Deployment, state: DeploymentState | None, retry: bool) -> dict[str, str]:
-    """References by variant that must be looked up: new ones, and with ``retry`` those of versions rolled back."""
+def to_resolve(
+    spec: Deployment, state: DeploymentState | None, retry: bool, renew: Collection[str] = ()
+) -> dict[str, str]:
+    """References by variant that must be looked up: new ones, with ``retry`` those of versions rolled back, and those
+    to ``renew``."""
     wanted: dict[str, str] = {}
     for variant in spec.variants:
         pin = state.pin(variant) if state is not None else None
         again = retry and pin is not None and (pin.emptied == "rolled back" or pin.went_back)
         reference = reference_of(spec, variant)
-        if pin is None or pin.reference != reference or again:
+        if pin is None or pin.reference != reference or again or variant in renew:
             wanted[variant] = reference
     return wanted
 

@@ -190,7 +190,7 @@ def status_at(site: Site, deployment: str) -> Status:
         applied_by=state.applied_by,
         applied_at=state.applied_at,
         led=led,
-        sentence=_standing(spec, state, _judged(verdict).sentence, left_alone, led=led),
+        sentence=_standing(spec, state, _judged(verdict).sentence, left_alone, led=led) + _next_up(site, spec, state),
     )
 
 
@@ -279,6 +279,15 @@ def _standing(
         said.append(f"{variant} is left alone by {count}, because it kept failing or is in quarantine")
     sentence = "; ".join(said) + "."
     return f"{sentence} {judged}" if judged and run is not None and run.open else sentence
+
+
+def _next_up(site: Site, spec: Deployment, state: DeploymentState) -> str:
+    """Which version challenges next by itself, and what holds it up; "" where the file lets none."""
+    if spec.release is None or spec.release.challenge is None or state.open_run is not None:
+        return ""
+    from seatrial.control.challenging import next_up  # slow to import, and only for a file that lets versions challenge
+
+    return f" {next_up(site, spec, state)}"
 
 
 def _under_way(run: ReleaseRun) -> str:

@@ -83,7 +83,7 @@ class VariantSpec(Model):
     """Exactly one of ``model``, ``remote`` and ``ensemble`` is set."""
 
     model: str | None = None
-    """``models:/name@alias`` or ``models:/name/version``."""
+    """``models:/name@alias``, ``models:/name/version`` or ``models:/name/latest``."""
     remote: RemoteSpec | None = None
     ensemble: tuple[str, ...] = ()
     """Names of other variants, each with a ``model``, that answer as one."""
@@ -254,6 +254,12 @@ class HoldoutSpec(Model):
     """``for`` in the file: seconds after the promotion."""
 
 
+class ChallengeSpec(Model):
+    every: float
+    budget: float
+    per: float = 90 * 86_400.0
+
+
 class Primary(Model):
     metric: str
     minimum_effect: Margin
@@ -277,6 +283,7 @@ class ReleaseSpec(Model):
     if_inconclusive: Literal["keep-champion", "roll-back"] = "keep-champion"
     calendar: Calendar = Calendar()
     holdout: HoldoutSpec | None = None
+    challenge: ChallengeSpec | None = None
 
 
 class DataMonitor(Model):

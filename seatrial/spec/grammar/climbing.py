@@ -1,7 +1,7 @@
-"""The parts of a release that only releases have: canary steps, the calendar, and who is held out afterwards."""
+"""The parts of a release that only releases have: canary steps, the calendar, what comes before and after."""
 
 from seatrial.spec import calendar
-from seatrial.spec.grammar.words import COUNT, SOME_SHARE, SOME_TIME
+from seatrial.spec.grammar.words import COUNT, DURATION, SOME_SHARE, SOME_TIME
 from seatrial.spec.shapes import Choice, Key, Listed, Parsed, Record, anchored
 
 CANARY = Record(
@@ -49,4 +49,18 @@ HOLDOUT = Record(
         "for": Key(SOME_TIME, "How long after the promotion; that version stays loaded so long.", required=True),
     },
     forms="write `{share: 2%, to: previous, for: 90d}`",
+)
+
+CHALLENGE = Record(
+    "a challenge",
+    {
+        "every": Key(DURATION, "Command changes at most once in this time.", required=True),
+        "budget": Key(
+            SOME_SHARE,
+            "The `alpha` of all releases that begin within `per` may sum to so much: the chance of a false promotion.",
+            required=True,
+        ),
+        "per": Key(SOME_TIME, "The period of the budget.", default="90d"),
+    },
+    forms="write `{every: 14d, budget: 20%, per: 90d}`",
 )
