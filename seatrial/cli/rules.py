@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from seatrial.cli.context import settings
 from seatrial.cli.deployments import read_file
 from seatrial.cli.output import JSON_HELP, print_json
 
@@ -40,8 +41,8 @@ def check(
     from seatrial.control.ruling import check_rules
     from seatrial.routing.rules.conditions import load_checked
 
-    spec = load_checked(read_file(file), str(file))
-    found = check_rules(spec, time.monotonic, simplify=simplify)
+    text = read_file(file)
+    found = check_rules(load_checked(text, str(file)), time.monotonic, shorten=text if simplify else "")
     if json:
         print_json(found)
     else:
@@ -67,6 +68,7 @@ def explain(
 
     Every entry, matched or not, with the part of its rule that decided.
     """
+    from seatrial.client.local import published
     from seatrial.control.ruling import explain_request
     from seatrial.protocol.bodies import read_predict
     from seatrial.routing.rules.conditions import load_checked
@@ -74,7 +76,8 @@ def explain(
     body = read_predict(request.encode())
     spec = load_checked(read_file(file), str(file))
     given = {"unit": body.unit, "context": body.context, "features": body.features}
-    explained = explain_request(spec, given)
+    served = next((one for one in published(settings().home) if one.deployment == spec.deployment), None)
+    explained = explain_request(spec, given, served)
     if json:
         print_json(explained)
         return

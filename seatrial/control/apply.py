@@ -19,10 +19,11 @@ from seatrial.models.manifest import read_manifest
 from seatrial.releases.publication import PreparationFailed
 from seatrial.releases.records import AuditEntry, DeploymentState
 from seatrial.releases.states import check_move
-from seatrial.routing.rules.conditions import load_checked
-from seatrial.routing.snapshot import Slot
+from seatrial.routing.rules.conditions import check_typed, load_checked
+from seatrial.routing.rules.parsing import Names
+from seatrial.routing.snapshot import Slot, never_lacked
 from seatrial.spec.deployment import Deployment
-from seatrial.spec.errors import BadInput, SeatrialError
+from seatrial.spec.errors import BadInput, Conflict, SeatrialError
 from seatrial.spec.settings import Settings
 
 WAIT_SECONDS = 10.0
@@ -81,7 +82,7 @@ def apply(
         SpecError: the file is not right; every problem with its line.
         NotFound: a model, alias or version does not exist.
         Conflict: a version was rolled back before; a release under way would lose its evidence; or somebody else is
-            changing the deployment.
+            changing the deployment, or did so while its rules were proved.
         PreparationFailed: a worker could not load a version; nothing has changed.
     """
     spec = load_checked(text, source)
@@ -114,15 +115,24 @@ def apply_to(
     strict: bool = False,
 ) -> Applied:
     """``apply`` for a site that is open and a file that is read."""
-    asked = _Asked(actor, retry, restart)
-    if plan_only:
+    applying = _Applying(actor, retry, restart)
+    proof = _NOTHING
+    if plan_only or prove:  # a proof may take long, and whoever must act on the deployment does not wait for it
         state = site.state.deployments.find(spec.deployment)
-        plan = _proved(_plan(site, spec, text, state, asked), spec, site, prove, strict)
-        return _applied(plan, state, carried_out=False)
+        plan = _plan(site, spec, text, state, applying)
+        proof = _proved(plan, spec, site, strict) if prove else _NOTHING
+        if plan_only:
+            return _applied(_noted(plan, proof), state, carried_out=False)
     with site.changing(spec.deployment):
         recover(site, spec.deployment)
         state = site.state.deployments.find(spec.deployment)
-        plan = _proved(_plan(site, spec, text, state, asked), spec, site, prove, strict)
+        plan = _plan(site, spec, text, state, applying)
+        if prove and _asked(plan, spec) not in (None, proof.asked):
+            raise Conflict(
+                f"deployment {spec.deployment!r} or one of its versions was changed while the rules were proved; apply "
+                "the file again."
+            )
+        plan = _noted(plan, proof)
         if retry:
             lift_quarantine(site.home, spec.deployment)
         if plan.after is None:
@@ -137,7 +147,7 @@ def apply_to(
         return _applied(msgspec.structs.replace(plan, notes=notes), held, carried_out=True)
 
 
-class _Asked(NamedTuple):
+class _Applying(NamedTuple):
     """Who applies, and what is allowed."""
 
     actor: str
@@ -159,16 +169,16 @@ def _note_failed(
     site.state.deployments.note_release(msgspec.structs.replace(run, status="failed", ended_at=now), said)
 
 
-def _plan(site: Site, spec: Deployment, text: str, state: DeploymentState | None, asked: _Asked) -> Plan:
-    wanted = to_resolve(spec, state, asked.retry)
+def _plan(site: Site, spec: Deployment, text: str, state: DeploymentState | None, applying: _Applying) -> Plan:
+    wanted = to_resolve(spec, state, applying.retry)
     resolved = _resolved(site, spec, wanted, state)
     moment = Moment(
         now=site.clock(),
-        actor=asked.actor,
+        actor=applying.actor,
         revision=next_revision(site, spec.deployment),
         run_id=site.new_id(),
-        retry=asked.retry,
-        restart=asked.restart,
+        retry=applying.retry,
+        restart=applying.restart,
     )
     if state is not None:
         _check_kept(site, spec, state, set(wanted))
@@ -178,21 +188,48 @@ def _plan(site: Site, spec: Deployment, text: str, state: DeploymentState | None
     if plan.snapshot is not None:
         check_transform(spec, plan.snapshot.slots, plan.snapshot.transform)
         check_log(spec.log, plan.snapshot.slots)
+        check_typed({entry.name: entry.when for entry in plan.snapshot.entries})
     return _republished(site, spec, state, plan, moment)
 
 
-def _proved(plan: Plan, spec: Deployment, site: Site, prove: bool, strict: bool) -> Plan:
-    """The plan with what the prover finds of the rules. Raises BadInput for that where it is strict."""
-    if not prove or plan.snapshot is None or not any(entry.when for entry in spec.routing):
-        return plan
+class _Asked(NamedTuple):
+    """What a proof depends on, beside the file."""
+
+    names: Names
+    never_lacked: frozenset[str]
+
+
+class _Proof(NamedTuple):
+    """What the prover found; ``asked`` is None where there was nothing to ask."""
+
+    asked: _Asked | None
+    said: tuple[str, ...]
+
+
+_NOTHING = _Proof(None, ())
+
+
+def _asked(plan: Plan, spec: Deployment) -> _Asked | None:
+    if plan.snapshot is None or not any(entry.when for entry in spec.routing):
+        return None
     slots, transform = plan.snapshot.slots, plan.snapshot.transform
-    command = plan.snapshot.slot(plan.snapshot.default)
-    features = (command if transform is None else transform).signature.features
-    found = check_rules(spec, site.monotonic, names=rule_names(spec, slots, transform), features=features)
+    return _Asked(rule_names(spec, slots, transform), never_lacked(slots, transform))
+
+
+def _proved(plan: Plan, spec: Deployment, site: Site, strict: bool) -> _Proof:
+    """What the prover finds of the rules. Raises BadInput for that where it is strict."""
+    asked = _asked(plan, spec)
+    if asked is None:
+        return _NOTHING
+    found = check_rules(spec, site.monotonic, names=asked.names, never_lacked=asked.never_lacked)
     said = (*found.problems, *found.undecided)
     if said and strict:
         raise BadInput("the rules are refused by --strict: " + " ".join(said))
-    return msgspec.structs.replace(plan, notes=(*plan.notes, *said))
+    return _Proof(asked, said)
+
+
+def _noted(plan: Plan, proof: _Proof) -> Plan:
+    return msgspec.structs.replace(plan, notes=(*plan.notes, *proof.said))
 
 
 def _foreseen(site: Site, spec: Deployment, before: DeploymentState | None, plan: Plan) -> tuple[str, ...]:

@@ -6,14 +6,16 @@ variable for its value and one for whether it is there; a name that no request l
 
 The formulas allow *at least* all that can happen, never less, so that "there is no such request" is always safe to say:
 
-- Doubles that are only compared with literals and each other are real numbers: every finite double is one, and
-  comparing loses nothing. A real number that is no double may be found as an example; the example is then tried on the
+- What is only compared with literals is a place between them, in propositions (see ``lines``); nothing is lost.
+- Doubles that are also compared with each other are real numbers: every finite double is one, and comparing loses
+  nothing. A real number that is no double may be found as an example; the example is then tried on the
   rule itself, and what fails there is not shown.
 - Doubles that are computed with are IEEE 754 doubles, rounding included; whole numbers fail beyond 64 bits.
-- Texts that are only compared for equality are numbers that stand for them. Others are z3's strings, whose characters
-  end at U+2FFFF; a formula in which no character is named beyond, and none is ordered, cannot tell the rest apart.
-- What z3 cannot say exactly (``matches``, ordered texts, whole numbers computed with doubles) may be true, false or
-  fail as it likes.
+- Texts that are also compared with each other for equality are numbers that stand for them. Others are z3's strings,
+  whose characters end at U+2FFFF; a formula in which no character is named beyond, and none is ordered, cannot tell
+  the rest apart.
+- What z3 cannot say exactly (``matches``, texts ordered among each other, whole numbers computed with doubles) may be
+  true, false or fail as it likes.
 
 z3 keeps one world a process, so two threads must not prove at the same time.
 """
@@ -27,6 +29,7 @@ from typing import Any
 import z3
 
 from seatrial.proofs.findings import Witness
+from seatrial.proofs.lines import Line, lines, side
 from seatrial.routing.rules import expression as e
 from seatrial.routing.rules.expression import LARGEST, SMALLEST, Expression, Space, walk
 from seatrial.routing.rules.showing import show
@@ -54,7 +57,7 @@ class Encoding:
         required: Names that no request lacks.
 
     Attributes:
-        limits: What holds of every request.
+        limits: What holds of every request, beside ``laws``.
         opaque: Parts of rules that may be true or false as they like, as text.
     """
 
@@ -63,6 +66,8 @@ class Encoding:
         self.limits: list[Any] = []
         self.opaque: list[str] = []
         self._required = required
+        self._on_lines = lines(rules, _key)
+        self._lines: dict[Key, Line] = {}
         self._spelled, self._rounded = _kinds(rules)
         self._values: dict[Key, Any] = {}
         self._there: dict[Key, Any] = {}
@@ -98,13 +103,17 @@ class Encoding:
         """A request of a model of the formulas."""
         spaces: dict[str, dict[str, Any]] = {"features": {}, "context": {}}
         unit = "u"
-        for key, value in self._values.items():
-            found = self._python(key, model.eval(value, model_completion=True))
+        values = {key: self._python(key, model.eval(term, model_completion=True)) for key, term in self._values.items()}
+        for key, found in (values | {key: line.value(model) for key, line in self._lines.items()}).items():
             if key == _UNIT:
                 unit = found
             elif z3.is_true(model.eval(self._is_there(key), model_completion=True)):
                 spaces[key[0]][key[1]] = found
         return Witness(spaces["features"], spaces["context"], unit)
+
+    def laws(self) -> list[Any]:
+        """What holds of the values on lines, once every rule is encoded."""
+        return [law for line in self._lines.values() for law in line.laws()]
 
     @property
     def presence(self) -> list[Any]:
@@ -114,6 +123,9 @@ class Encoding:
     # Leaves.
 
     def _leaf(self, node: Expression) -> Pair:
+        on_line = side(node)
+        if on_line is not None and _key(on_line[0]) in self._on_lines:
+            return self._placed(node, *on_line)
         match node:
             case e.Attribute():
                 return self._attribute(node)
@@ -130,6 +142,27 @@ class Encoding:
                 return fine, getattr(z3, _TESTS[node.test])(with_, text)
             case _:
                 raise _Beyond
+
+    def _placed(self, node: Expression, attribute: e.Attribute | e.Unit, relation: e.Relation | None) -> Pair:
+        """A condition on where on its line an attribute lies."""
+        there, line = self._line(attribute)
+        match node:
+            case e.Compare():
+                (constant,) = (part for part in (node.left, node.right) if isinstance(part, e.Constant))
+                assert relation is not None
+                return there, line.compared(relation, constant.value)
+            case e.Among():
+                return there, z3.Or(*(line.compared("==", value) for value in node.values))
+            case e.Tested("startsWith", _, e.Constant(str(text))):
+                return there, line.starts_with(text)
+        raise _Beyond
+
+    def _line(self, node: e.Attribute | e.Unit) -> tuple[Any, Line]:
+        key = _key(node)
+        if key not in self._lines:
+            assert node.kind in ("int", "double", "string")
+            self._lines[key] = Line(f"{key[0]}.{key[1]}", node.kind, empty=key != _UNIT)
+        return self._bool(True) if key == _UNIT else self._is_there(key), self._lines[key]
 
     def _compared(self, node: e.Compare) -> Pair:
         fine, (left, right) = self._values_of(node.left, node.right)
@@ -266,7 +299,7 @@ class Encoding:
             self.limits.append(z3.Not(z3.And(true, false)))
             for part in walk(node):
                 if isinstance(part, e.Attribute | e.Unit):
-                    there, _ = self._attribute(part)
+                    there, _ = self._line(part) if _key(part) in self._on_lines else self._attribute(part)
                     self.limits.append(z3.Implies(z3.Or(true, false), there))
             self._free[text] = (true, false)
         return self._free[text]

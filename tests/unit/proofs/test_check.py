@@ -75,10 +75,31 @@ def test_doubles_are_not_real_numbers() -> None:
     assert found.fires["r0"].features["tenure"] <= 0.2
 
 
-def test_between_two_neighbours_there_is_no_double_and_none_is_shown() -> None:
+def test_between_two_neighbours_there_is_no_double() -> None:
     found = check(("features.tenure > 1.0 && features.tenure < 1.0000000000000002", "a"), (None, "b"))
+    assert [never.entry for never in found.never] == ["r0"]
+
+
+def test_a_real_number_that_is_no_double_is_not_shown() -> None:
+    """Compared with each other, doubles are real numbers to the solver."""
+    rule = "features.tenure > 1.0 && features.other > features.tenure && features.other < 1.0000000000000002"
+    found = check((rule, "a"), (None, "b"))
     assert found.fires == {}
     assert [undecided.question for undecided in found.undecided] == ["whether `r0` ever fires"]
+
+
+def test_beginnings_and_the_order_of_texts() -> None:
+    found = check(
+        ('features.plan.startsWith("a")', "a"),
+        ('features.plan.startsWith("ab") && features.plan != "abc"', "b"),
+        ('features.plan >= "b"', "a"),
+        ('features.plan > "ba" && features.plan < "c"', "b"),
+        ('features.plan < "b"', "b"),
+        required=frozenset([("features", "plan")]),
+    )
+    assert [(never.entry, never.by) for never in found.never] == [("r1", ("r0",)), ("r3", ("r2",))]
+    assert found.fires["r4"].features["plan"] < "a"
+    assert found.falls is None
 
 
 def test_whole_numbers_have_nothing_between_them() -> None:
