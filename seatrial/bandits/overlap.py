@@ -30,7 +30,7 @@ class Overlap:
         mean_weight: Of the rows; 1 but for chance.
         mean_weight_se: Its standard error, by unit.
         unsupported: Rows in which an arm that the target would have used had a chance below 1e-4 (where the chances of
-            the other arms are not logged: the arm that the row got).
+            the other arms are not logged: the arm that the row got, or all others together).
         refusals: Why no estimate is given, a sentence each; empty: it may be.
     """
 
@@ -87,6 +87,8 @@ def overlap(logged: Logged, target: Floats) -> Overlap:
 def _unsupported(logged: Logged, target: Floats) -> int:
     chances = target[np.arange(logged.arms.size), logged.arms]
     found = (logged.propensities < LEAST_PROPENSITY) & (chances > 0)
+    # Whatever the other arms' chances are, together they are what the propensity leaves.
+    found |= (1 - logged.propensities < LEAST_PROPENSITY) & (target.sum(axis=1) - chances > 1e-9)
     if logged.chances is not None:
         found |= ((logged.chances < LEAST_PROPENSITY) & (target > 0)).any(axis=1)
     return int(found.sum())

@@ -46,26 +46,28 @@ def with_bandits(spec: Deployment, state: DeploymentState, now: int) -> Deployme
     A run that begins does so with even weights and an epoch that the entry never had.
     """
     runs: dict[str, BanditRun] = {}
-    epochs = dict(state.epochs)
+    epochs = {
+        **state.epochs,
+        **{name: max(run.epoch, state.epochs.get(name, 0)) for name, run in state.bandits.items()},
+    }
     for entry in spec.routing:
         if entry.bandit is None:
             continue
         slots = {arm: slot for arm in entry.bandit.arms if (slot := state.slot(arm)) is not None}
         arms = tuple(slots) or entry.bandit.arms  # all of them empty: their heirs
         old, last = state.bandits.get(entry.name), epochs.get(entry.name, 0)
-        fresh = _begun(old, last, arms, slots, now)
+        fresh = _begun(old, last + 1, arms, slots, now)
         same = old is not None and (old.versions, old.digests) == (fresh.versions, fresh.digests)
         runs[entry.name] = old if old is not None and same else fresh
-        epochs[entry.name] = max(last, runs[entry.name].epoch)
+        epochs[entry.name] = runs[entry.name].epoch
     if (runs, epochs) == (state.bandits, state.epochs):
         return state
     return msgspec.structs.replace(state, bandits=runs, epochs=epochs)
 
 
-def _begun(old: BanditRun | None, last: int, arms: tuple[str, ...], slots: Mapping[str, Slot], now: int) -> BanditRun:
+def _begun(old: BanditRun | None, epoch: int, arms: tuple[str, ...], slots: Mapping[str, Slot], now: int) -> BanditRun:
     versions = {arm: slot.model_version for arm, slot in slots.items()}
     digests = {arm: slot.digest for arm, slot in slots.items()}
-    epoch = max(last, 0 if old is None else old.epoch) + 1
     return BanditRun(
         epoch=epoch,
         started_at=now,

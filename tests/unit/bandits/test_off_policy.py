@@ -114,6 +114,10 @@ def test_it_refuses_where_the_targets_arm_had_no_chance_though_nobody_got_it_the
         logged, fixed(logged, 1, 2)
     )
     assert "In 400 rows" in reasons(logged, np.tile([0.99, 0.01], (4000, 1)))
+    # Of two arms a propensity of 1 says as much of the other.
+    silent = Logged(logged.units, logged.arms, logged.rewards, logged.propensities)
+    assert "In 400 rows" in reasons(silent, fixed(logged, 1, 2))
+    assert off_policy(silent, fixed(logged, 0, 2)).refusals == ()
     assert off_policy(logged, fixed(logged, 0, 2)).refusals == ()
 
 

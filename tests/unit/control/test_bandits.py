@@ -217,16 +217,18 @@ def test_an_unchanged_file_keeps_weights_and_a_new_version_begins_anew(harbour: 
     harbour.close()
 
 
-def test_a_file_without_the_bandit_forgets_its_run(harbour: Harbour) -> None:
+def test_a_file_without_the_bandit_forgets_its_run_but_never_an_epochs_number(harbour: Harbour) -> None:
+    """Its units are drawn anew: the number is in the salt and in rows."""
     with gateway_worker(harbour.home):
         harbour.apply(FILE)
-        harbour.apply(FILE[: FILE.index("routing:")] + "outcomes: {purchase: {}}\n")
-    state = harbour.state.deployments.get("churn")
-    assert (state.bandits, state.epochs) == ({}, {"everybody": 1})
-    with gateway_worker(harbour.home):
+        for _ in range(2):
+            reweigh(harbour.site, Learning(), "churn", "everybody", harbour.clock.forward(seconds=3600), Who("s", "w"))
+        for _ in range(2):
+            harbour.apply(FILE[: FILE.index("routing:")] + "outcomes: {purchase: {}}\n")
+        state = harbour.state.deployments.get("churn")
+        assert (state.bandits, state.epochs) == ({}, {"everybody": 3})
         harbour.apply(FILE)
-        # Its units are drawn anew: an epoch's number is in the salt and in rows, and is never used twice.
-        assert harbour.state.deployments.get("churn").bandits["everybody"].epoch == 2
+        assert harbour.state.deployments.get("churn").bandits["everybody"].epoch == 4
     harbour.close()
 
 
