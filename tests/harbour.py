@@ -212,6 +212,7 @@ class World:
         self.windows: tuple[Window, ...] = ()
         self.lost = 0
         self.warm_units: tuple[str, ...] = ()
+        self.held_back_by = ""
         self.judged: list[ReleaseRun] = []
         self.lost_before: list[Losses] = []
 
@@ -269,6 +270,9 @@ class World:
 
     def watch(self, *_: object) -> tuple[Window, ...]:
         return self.windows
+
+    def held_back(self, *_: object) -> str:
+        return self.held_back_by
 
     def warm(self, *_: object) -> tuple[str, ...]:
         return self.warm_units

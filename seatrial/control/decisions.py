@@ -50,7 +50,7 @@ def entry_of(observed: Observed, decision: Decided) -> AuditEntry:
     because = f" ({', '.join(observed.because)})" if observed.because else ""
     trouble = f": {observed.trouble}" if observed.trouble else ""
     missing = f": {', '.join(observed.unmeasured)}" if decision.row == "canary: no data" else ""
-    shut = f": {observed.closed}" if decision.row == "closed" else ""
+    shut = {"closed": f": {observed.closed}", "held back": f": {observed.held_back}"}.get(decision.row, "")
     return AuditEntry(
         deployment=observed.deployment,
         at=observed.at,

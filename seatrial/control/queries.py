@@ -292,7 +292,7 @@ def _next_up(site: Site, spec: Deployment, state: DeploymentState) -> str:
 
 def _under_way(run: ReleaseRun) -> str:
     if run.status == "pending":
-        return f"the release of {run.challenger_version} waits for the calendar"
+        return f"the release of {run.challenger_version} waits to begin"
     step = f", step {run.step + 1}" if run.stage == "canary" else ""
     return f"{run.challenger_version} is in its {run.stage} stage{step} ({run.status})"
 

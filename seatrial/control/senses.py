@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from seatrial.control.requirement import held_back
+from seatrial.control.site import Site
 from seatrial.drift import Profile
 from seatrial.experiments.checks import Losses
 from seatrial.experiments.judge import judge
@@ -43,6 +45,10 @@ class Senses(Protocol):
         """Units of which so much has come that they are not cold."""
         ...
 
+    def held_back(self, site: Site, spec: Deployment, run: ReleaseRun, now: int) -> str:
+        """Why a release that waits for evidence may not begin; "" when it may."""
+        ...
+
     def losses(self, deployment: str) -> Losses:
         """Rows of a deployment that were served and never written, since this machine began."""
         ...
@@ -79,6 +85,9 @@ class LedgerSenses:
     def warm(self, spec: Deployment, cold: ColdStartSpec) -> Sequence[str]:
         with self._reader.open(spec.deployment) as view:
             return warm_units(view, cold.outcome, cold.fewer_than)
+
+    def held_back(self, site: Site, spec: Deployment, run: ReleaseRun, now: int) -> str:
+        return held_back(site, spec, run, now)
 
     def losses(self, deployment: str) -> Losses:
         account = accounts(read_counters(layout.counters(self._home))).get(deployment)

@@ -284,6 +284,7 @@ class ReleaseSpec(Model):
     calendar: Calendar = Calendar()
     holdout: HoldoutSpec | None = None
     challenge: ChallengeSpec | None = None
+    require: Literal["off-policy"] | None = None
 
 
 class DataMonitor(Model):
