@@ -88,9 +88,10 @@ def make_plan(snapshot: Snapshot, ask: Ask) -> Plan:
         raise BadInput(
             f"--unit {ask.unit!r} lets each unit's own variant score and --variant {ask.variant!r} lets one; give one"
         )
-    if ask.unit is not None and any(entry.when is not None for entry in snapshot.entries):
+    if ask.unit is not None and any(entry.when is not None or entry.by_context for entry in snapshot.entries):
         raise BadInput(
-            f"{snapshot.deployment!r} has routing rules, which a file without its requests cannot answer; leave out "
+            f"{snapshot.deployment!r} has routing rules or a bandit that chooses by context, which a file without its "
+            f"requests cannot answer; leave out "
             f"--unit {ask.unit!r} to score with every variant, or name one with --variant"
         )
     if ask.shard_rows < 1:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from seatrial.control.contextual import kinds_of
 from seatrial.drift import Profile
 from seatrial.experiments.checks import Losses
 from seatrial.experiments.judge import judge
@@ -69,7 +70,16 @@ class LedgerSenses:
         bandit = entry.bandit
         prior = bandit.prior == "experiment"
         with self._reader.open(spec.deployment) as view:
-            return read_rewards(view, entry.name, bandit.reward, run.versions, since=run.since, now=now, prior=prior)
+            return read_rewards(
+                view,
+                entry.name,
+                bandit.reward,
+                run.versions,
+                since=run.since,
+                now=now,
+                prior=prior,
+                context=kinds_of(run) or None,
+            )
 
     def losses(self, deployment: str) -> Losses:
         account = accounts(read_counters(layout.counters(self._home))).get(deployment)
