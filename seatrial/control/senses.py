@@ -1,6 +1,6 @@
 """What the loop sees of the world: judgements and windows from the ledger. Scenario tests put another world here."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -10,6 +10,7 @@ from seatrial.experiments.checks import Losses
 from seatrial.experiments.judge import judge
 from seatrial.experiments.judgement import Judgement
 from seatrial.experiments.rewards import Rewards, read_rewards
+from seatrial.experiments.warmth import warm_units
 from seatrial.ledger import layout
 from seatrial.ledger.accounting import accounts
 from seatrial.ledger.counters import read_counters
@@ -17,7 +18,7 @@ from seatrial.ledger.reader import Reader
 from seatrial.releases.records import BanditRun, DeploymentState
 from seatrial.releases.run import ReleaseRun
 from seatrial.routing.snapshot import Slot
-from seatrial.spec.deployment import Deployment, EntrySpec
+from seatrial.spec.deployment import ColdStartSpec, Deployment, EntrySpec
 from seatrial.spec.errors import BadInput
 from seatrial.watch.clock import Watermark
 from seatrial.watch.monitor import watch
@@ -37,6 +38,10 @@ class Senses(Protocol):
 
     def rewards(self, spec: Deployment, entry: EntrySpec, run: BanditRun, now: int) -> Rewards:
         """What a bandit's units earned."""
+        ...
+
+    def warm(self, spec: Deployment, cold: ColdStartSpec) -> Sequence[str]:
+        """Units of which so much has come that they are not cold."""
         ...
 
     def losses(self, deployment: str) -> Losses:
@@ -80,6 +85,10 @@ class LedgerSenses:
                 prior=prior,
                 context=kinds_of(run) or None,
             )
+
+    def warm(self, spec: Deployment, cold: ColdStartSpec) -> Sequence[str]:
+        with self._reader.open(spec.deployment) as view:
+            return warm_units(view, cold.outcome, cold.fewer_than)
 
     def losses(self, deployment: str) -> Losses:
         account = accounts(read_counters(layout.counters(self._home))).get(deployment)

@@ -99,10 +99,12 @@ class DeploymentState(msgspec.Struct, frozen=True, kw_only=True):
         pins: One a variant, in the file's order.
         run: The release under way, or the last one.
         transform: The model that the file's transform came to; None without one, or where it is a function.
+        holdout: Who is held out: the version before against the one in command, judged as a release is; None: nobody.
         previous: Who was in command before, while it is kept loaded.
         rolled_back: ``name:version`` of versions that went back, refused until somebody says retry.
         salts: Salt by routing entry.
         bandits: By routing entry.
+        lists: The file of units (as a snapshot names it) of every routing entry with ``units_from``.
         epochs: The last epoch that a bandit had, by routing entry; kept when the entry is none any more, since a number
             is in salts and rows and is never used twice.
         alias: Where the champion's alias stood when last seen or set.
@@ -119,10 +121,12 @@ class DeploymentState(msgspec.Struct, frozen=True, kw_only=True):
     pins: tuple[Pin, ...] = ()
     transform: Pin | None = None
     run: ReleaseRun | None = None
+    holdout: ReleaseRun | None = None
     previous: Previous | None = None
     rolled_back: tuple[str, ...] = ()
     salts: dict[str, str] = {}
     bandits: dict[str, BanditRun] = {}
+    lists: dict[str, str] = {}
     epochs: dict[str, int] = {}
     alias: AliasMove | None = None
     alias_due: AliasMove | None = None

@@ -85,7 +85,7 @@ def _number(column: Column) -> Callable[[Any], Numbers]:
 
 
 def _boolean(column: Column) -> Callable[[Any], Numbers]:
-    known = {True: (1.0,), False: (0.0,), None: (0.0,)}
+    known: dict[Any, Numbers] = {True: (1.0,), False: (0.0,), None: (0.0,)}
     if column.optional:
         known = {True: (1.0, 0.0), False: (0.0, 0.0), None: (0.0, 1.0)}
     return known.__getitem__
