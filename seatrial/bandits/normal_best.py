@@ -14,7 +14,7 @@ from operator import add, sub
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from seatrial.bandits.best import MOST_ARMS, TOLERANCE, best
+from seatrial.bandits.best import MOST_ARMS, TOLERANCE, best, normalised
 from seatrial.bandits.normal import Normal
 from seatrial.bandits.posterior import Floats
 
@@ -26,6 +26,8 @@ _TINY = 1e-12
 _DEPTHS = [math.inf, *(-float(ndtri(_TINY ** (1 / count))) for count in range(1, MOST_ARMS + 1))]
 """By the number of arms, how many deviations under its mean each of them is at a place below which all of them are with
 a chance of 1e-12: the best one is not there. Many arms as good as each other: half of the places are saved."""
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(10)
+_MARKS = np.arange(-_REACH, _REACH + 0.5, 1.0)
 _PLACES = np.arange(_MOST + 4, dtype=np.float64)
 
 
@@ -59,23 +61,36 @@ def normal_best(means: Floats, sds: Floats) -> Floats:
         step = part * narrow
         if top - low > _MOST * step:
             break
-        chances = _trapezoid(means, sds, low - step, int((top - low) / step) + 3, step)
+        places = _PLACES[: int((top - low) / step) + 3] * step + (low - step)
+        chances = _densities(means, sds, places)
         total = sum(chances.tolist()) * _ROOT * step
         if abs(total - 1) < TOLERANCE:
             chances *= _ROOT * step / total
             return chances
-    return best([Normal(mean, sd) for mean, sd in zip(centers, scales, strict=True)])
+    return _by_panels(means, sds, low, top)
 
 
-def _trapezoid(means: Floats, sds: Floats, low: float, places: int, step: float) -> Floats:
-    """Sums over the places, still to be multiplied by the step and 1 / √(2π)."""
-    depths = _PLACES[:places] * step - (means - low)[:, None]
-    depths /= sds[:, None]
+def _densities(means: Floats, sds: Floats, places: Floats, weights: Floats | float = 1.0) -> Floats:
+    """For each arm Σ weight · √(2π) · its density · the chance that all others are below, shape [K]."""
+    depths = (places - means[:, None]) / sds[:, None]
     below = ndtr(depths)  # above 1e-15 from the lowest place on, so that it may be divided by
     depths *= depths
     depths *= -0.5
     densities = np.exp(depths, depths)
     densities /= below
-    chances: Floats = densities.dot(np.multiply.reduce(below))
+    together = np.multiply.reduce(below)
+    together *= weights
+    chances: Floats = densities.dot(together)
     chances /= sds
     return chances
+
+
+def _by_panels(means: Floats, sds: Floats, low: float, top: float) -> Floats:
+    """Where deviations differ so much that equal steps are too many: panels no wider than any arm's deviation."""
+    edges = np.unique(np.clip(means[:, None] + sds[:, None] * _MARKS, low, top))
+    halves = (edges[1:] - edges[:-1])[:, None] / 2
+    places = (edges[:-1, None] + halves * (1 + _NODES)).ravel()
+    chances = _densities(means, sds, places, (halves * _WEIGHTS).ravel()) * _ROOT
+    if abs(math.fsum(chances.tolist()) - 1) < TOLERANCE:
+        return normalised(chances)
+    return best([Normal(mean, sd) for mean, sd in zip(means.tolist(), sds.tolist(), strict=True)])

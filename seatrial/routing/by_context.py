@@ -10,7 +10,7 @@ from seatrial.routing.assign import draw, prefix
 from seatrial.routing.contexts import Encoder
 from seatrial.routing.decision import Decision
 from seatrial.routing.snapshot import ByContext, Entry
-from seatrial.spec.errors import BadInput
+from seatrial.spec.errors import BadInput, SeatrialError
 
 
 class ContextChoice:
@@ -44,8 +44,14 @@ class ContextChoice:
         self._head = prefix(entry.salt, "")
 
     def chances(self, context: Sequence[Any]) -> list[float]:
-        """Of every arm of the entry in its order; they sum to 1."""
-        found = self._chances(np.array(self._encoder.encode(context)))
+        """Of every arm of the entry in its order; they sum to 1.
+
+        Where they cannot be worked out for once, they are the entry's weights: nobody goes without an answer.
+        """
+        try:
+            found = self._chances(np.array(self._encoder.encode(context)))
+        except SeatrialError:
+            return [arm.weight for arm in self._entry.arms]
         if self._places is None:
             return found
         whole = [0.0] * len(self._names)
@@ -88,6 +94,6 @@ def chances_of(by: ByContext, width: int) -> Callable[[NDArray[np.float64]], lis
     if by.policy == "squarecb":
         return InverseGap(lines, by.gamma, by.floor).shares
     spreads = np.frombuffer(by.spreads, dtype="<f8").astype(np.float64)
-    if spreads.size != count * width * width:
-        raise BadInput(f"spreads are {spreads.size} numbers; expected [{count}, {width}, {width}]")
+    if spreads.size != count * width * width or not np.isfinite(spreads).all():
+        raise BadInput(f"spreads are {spreads.size} numbers; expected [{count}, {width}, {width}] finite ones")
     return LinearBelief(lines, spreads.reshape(count, width, width), by.floor).shares

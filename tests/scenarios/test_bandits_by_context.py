@@ -85,8 +85,8 @@ class Town:
 def rows(system: LiveSystem) -> list[dict[str, Any]]:
     with Reader(system.home).open("shop") as view:
         found: list[dict[str, Any]] = view.sql(
-            'SELECT unit, variant, propensity, contested, revision, phase, chances, "context.country" AS country, '
-            '"context.age" AS age FROM rows WHERE reason = \'bandit\' ORDER BY "at"',
+            "SELECT request_id, unit, variant, propensity, contested, revision, phase, chances, "
+            '"context.country" AS country, "context.age" AS age FROM rows WHERE reason = \'bandit\' ORDER BY "at"',
             {},
         ).to_pylist()
         return found
@@ -106,6 +106,18 @@ def check_rows(system: LiveSystem) -> None:
         assert row["contested"]
         assert sum(row["chances"]) == pytest.approx(1)
         assert min(row["chances"]) >= 0.05 - 1e-12
+
+
+def check_explanation(system: LiveSystem) -> None:
+    """A request's story says by which chances its unit was drawn."""
+    row = rows(system)[-1]
+    done = system.command("explain", row["request_id"], "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["weights"] == dict(zip(("champion", "challenger"), row["chances"], strict=True))
+    share = f"{100 * row['propensity']:.4g}% of units of such a context"
+    assert share in told["sentence"]
+    assert share in system.command("explain", row["request_id"]).stdout
 
 
 def check_evaluation(system: LiveSystem) -> None:
@@ -148,6 +160,7 @@ def test_each_country_gets_what_it_likes_after_a_restart_too(tmp_path: Path, pol
         assert done.returncode == 2
         assert "chooses by context, which is not simulated" in done.stderr
         check_evaluation(system)
+        check_explanation(system)
     check_rows(system)
 
 

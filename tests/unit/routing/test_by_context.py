@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from seatrial.bandits import LinearThompson, Normal, Regression, SquareCB, best
+from seatrial.bandits import InverseGap, LinearThompson, Normal, Regression, SquareCB, best
 from seatrial.routing.contexts import Encoder
 from seatrial.routing.router import Router
 from seatrial.routing.snapshot import Arm, ByContext, Column, ContextKey, Entry, Slot, Snapshot
-from seatrial.spec.errors import BadInput
+from seatrial.spec.errors import BadInput, SeatrialError
 from seatrial.spec.signature import Answer, Signature
 
 SIGNATURE = Signature(task="regression", features=(), inputs=(), outputs=(), answer=Answer(prediction="y"))
@@ -202,6 +202,18 @@ def test_the_unit_alone_does_not_decide() -> None:
     assert not Router(made).by_unit
     plain = msgspec.structs.replace(made.entries[0], by_context=None)
     assert Router(msgspec.structs.replace(made, entries=(plain,))).by_unit
+
+
+def test_chances_that_cannot_be_worked_out_are_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> list[float]:
+        raise SeatrialError("the chances sum to 2 instead of 1, an error of ours")
+
+    monkeypatch.setattr(InverseGap, "shares", fails)
+    arms = (0.2, 0.3, 0.5)
+    made = shop(published("squarecb", ("a", "b", "c")))
+    weighed = tuple(Arm(name, weight) for name, weight in zip("abc", arms, strict=True))
+    entry = msgspec.structs.replace(made.entries[0], arms=weighed)
+    assert Router(msgspec.structs.replace(made, entries=(entry,))).decide("u", (0.1, 0.2)).chances == arms
 
 
 def test_what_contradicts_itself_is_refused() -> None:
