@@ -65,7 +65,12 @@ def reweigh(site: Site, senses: Senses, deployment: str, name: str, now: int, wh
         if state.text != before.text or state.bandits.get(name) != run:
             raise Conflict(f"bandit {name!r} of {deployment!r} changed while its rewards were read; it is tried again.")
         after = msgspec.structs.replace(
-            run, epoch=run.epoch + 1, started_at=now, weights=learned.weights, removed=learned.removed
+            run,
+            epoch=run.epoch + 1,
+            started_at=now,
+            weights=learned.weights,
+            removed=learned.removed,
+            by_context=learned.by_context,
         )
         known = {arm: KnownOfArm(tally.n, tally.mean) for arm, tally in learned.tallies.items()}
         observed = SeenOfBandit(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from seatrial.control.contextual import kinds_of
 from seatrial.control.requirement import held_back
 from seatrial.control.site import Site
 from seatrial.drift import Profile
@@ -80,7 +81,16 @@ class LedgerSenses:
         bandit = entry.bandit
         prior = bandit.prior == "experiment"
         with self._reader.open(spec.deployment) as view:
-            return read_rewards(view, entry.name, bandit.reward, run.versions, since=run.since, now=now, prior=prior)
+            return read_rewards(
+                view,
+                entry.name,
+                bandit.reward,
+                run.versions,
+                since=run.since,
+                now=now,
+                prior=prior,
+                context=kinds_of(run) or None,
+            )
 
     def warm(self, spec: Deployment, cold: ColdStartSpec) -> Sequence[str]:
         with self._reader.open(spec.deployment) as view:

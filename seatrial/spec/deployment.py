@@ -156,7 +156,11 @@ class RewardSpec(Model):
 
 class BanditSpec(Model):
     arms: tuple[str, ...]
-    policy: Literal["thompson", "top-two", "ucb1", "ucb-tuned", "epsilon-greedy"] = "thompson"
+    policy: Literal["thompson", "top-two", "ucb1", "ucb-tuned", "epsilon-greedy", "squarecb", "linear-thompson"] = (
+        "thompson"
+    )
+    context: tuple[str, ...] = ()
+    """The context keys by which ``squarecb`` and ``linear-thompson`` choose; empty for the others."""
     reward: RewardSpec
     floor: float = 0.01
     every: float = 3600.0
