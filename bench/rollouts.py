@@ -1,6 +1,6 @@
 """Releases of made-up versions through the product's own decisions: how many are rolled back, when, and promoted.
 
-    python -m bench.rollouts --worlds 1000 --processes 2
+    python -m bench.rollouts --worlds 1000 --processes 2 --keep /tmp/rollouts.jsonl
 
 A world is one release of a file, from its first canary step to its end. Units arrive, fall to the arms by the weights
 that the release has at that moment, and are reduced to the moments that the judge reduces rows to. Everything after
@@ -14,10 +14,13 @@ Beside it a canary of the usual kind: fixed thresholds on the last minute, the s
 import argparse
 import math
 import multiprocessing
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv, ndtr, ndtri
@@ -48,8 +51,8 @@ from seatrial.stats.verdict import Word
 SECOND = 1_000_000
 START = 1_700_000_000 * SECOND
 UNITS_A_DAY = 400_000
-LOOKS = {0.01: 1080.0, 0.05: 216.0, 0.25: 120.0, 0.5: 2160.0}
-"""Seconds between looks by the challenger's share: about twenty looks a step and forty in the test."""
+LOOKS = {0.01: 1800.0, 0.05: 360.0, 0.25: 180.0, 0.5: 3600.0}
+"""Seconds between looks by the challenger's share: about twelve looks a step and twenty-four in the test."""
 REQUESTS = 3
 """Of each unit."""
 SLOW = 0.01
@@ -398,15 +401,16 @@ def _slot(variant: str, version: int) -> Slot:
     )
 
 
-FAILED_CHECKS, MOST_ERRORS, LATENCY_LIMIT, MINUTES = 5, 0.01, 1.2, 30
+FAILED_CHECKS, MOST_ERRORS, MINUTES = 5, 0.01, 30
+LIMITS = (1.2, 1.5)
 """The usual kind: back after so many failed checks of a step; a check fails over 1 % errors, or when the minute's p99
-is over 1.2 times the champion's; each step of 1, 5 and 25 % lasts half an hour, then it takes command."""
+is over so many times the champion's; each step of 1, 5 and 25 % lasts half an hour, then it takes command."""
 
 
-def usual(made_up: Scene, seed: int) -> Fate:
+def usual(made_up: Scene, seed: int, times: float) -> Fate:
     """One release by fixed thresholds, looked at every minute."""
     rng = np.random.default_rng(seed)
-    limit = math.exp(ndtri(1 - SLOW) * SPREAD) * LATENCY_LIMIT
+    limit = math.exp(ndtri(1 - SLOW) * SPREAD) * times
     units = 0
     for weight in (0.01, 0.05, 0.25):
         failed_checks = 0
@@ -435,45 +439,83 @@ def upper_limit(events: int, worlds: int) -> float:
     return 1.0 if events == worlds else float(betaincinv(events + 1, worlds - events, 0.95))
 
 
-def row(made_up: Scene, fates: Sequence[Fate], others: Sequence[Fate]) -> str:
-    """One line of the table."""
+def row(made_up: Scene, fates: Sequence[Fate], others: Sequence[Sequence[Fate]]) -> str:
+    """One line of the table; ``others`` are the usual kind's fates, by limit."""
     n = len(fates)
     back = [fate for fate in fates if fate.status == "rolled-back"]
-    early = sum(fate.stage == "canary" for fate in back)
     caught = f"{np.median([fate.units for fate in back]):,.0f}".replace(",", " ") if 2 * len(back) >= n else "–"
     parts = [
         made_up.name,
+        f"{n}",
         f"{len(back) / n:.1%} (≤ {upper_limit(len(back), n):.1%})",
-        f"{early / n:.1%}",
+        f"{sum(fate.stage == 'canary' for fate in back) / n:.1%}",
         caught,
         f"{sum(fate.better for fate in fates) / n:.1%}",
         f"{sum(fate.status == 'promoted' for fate in fates) / n:.1%}",
-        f"{sum(fate.status == 'rolled-back' for fate in others) / n:.1%}",
-        f"{sum(fate.status == 'promoted' for fate in others) / n:.1%}",
+        *(f"{sum(fate.status == 'rolled-back' for fate in other) / n:.1%}" for other in others),
     ]
     return f"| {' | '.join(parts)} |"
 
 
-HEAD = (
-    "| the version is | rolled back (95 % limit) | in the canary | challenger's units until caught, median "
-    "| called better | promoted | usual kind: rolled back | usual kind: promoted |\n|---|---|---|---|---|---|---|---|"
+HEAD = "\n".join(
+    (
+        "| the version is | releases | rolled back (upper 95 % limit) | of them in the canary "
+        "| its units until caught, median | called better | promoted "
+        + " ".join(f"| usual kind, p99 × {limit}: rolled back" for limit in LIMITS)
+        + " |",
+        "|---" * (7 + len(LIMITS)) + "|",
+    )
 )
 
 
+def table(kept: Mapping[str, Mapping[int, Fate]]) -> str:
+    """Every scene of which there are fates, by name and seed."""
+    lines = [HEAD]
+    for made_up in SCENES:
+        fates = kept.get(made_up.name, {})
+        if fates:
+            others = [[usual(made_up, seed, limit) for seed in fates] for limit in LIMITS]
+            lines.append(row(made_up, list(fates.values()), others))
+    return "\n".join(lines)
+
+
+class Kept(NamedTuple):
+    """A line of the file of fates."""
+
+    scene: str
+    seed: int
+    fate: Fate
+
+
+def read(path: Path) -> dict[str, dict[int, Fate]]:
+    """Fates by scene and seed."""
+    found: dict[str, dict[int, Fate]] = {}
+    for line in path.read_text().splitlines() if path.exists() else ():
+        kept = msgspec.json.decode(line, type=Kept)
+        found.setdefault(kept.scene, {})[kept.seed] = kept.fate
+    return found
+
+
 def main(arguments: Iterable[str] | None = None) -> None:
-    """Runs every scene and prints the table."""
+    """Runs the scenes, keeps every fate, and prints the table of all that are kept."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--worlds", type=int, default=1000)
+    parser.add_argument("--worlds", type=int, default=1000, help="of each scene")
+    parser.add_argument("--first", type=int, default=0, help="number of the first of them")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--only", default="", help="scenes whose name contains this")
+    parser.add_argument("--keep", type=Path, required=True, help="file of fates; those in it are not made again")
     given = parser.parse_args(list(arguments) if arguments is not None else None)
-    print(HEAD, flush=True)
-    with multiprocessing.get_context("fork").Pool(given.processes) as pool:
+    kept = read(given.keep)
+    with multiprocessing.get_context("fork").Pool(given.processes) as pool, given.keep.open("a", buffering=1) as file:
         for made_up in SCENES:
-            if given.only in made_up.name:
-                numbers = seeds(made_up, given.worlds)
-                fates = pool.starmap(live_named, [(made_up.name, seed) for seed in numbers], chunksize=10)
-                print(row(made_up, fates, [usual(made_up, seed) for seed in numbers]), flush=True)
+            if given.only not in made_up.name:
+                continue
+            known = kept.setdefault(made_up.name, {})
+            todo = [seed for seed in seeds(made_up, given.first + given.worlds)[given.first :] if seed not in known]
+            for seed, fate in zip(todo, pool.imap(partial(live_named, made_up.name), todo, chunksize=5), strict=True):
+                known[seed] = fate
+                file.write(msgspec.json.encode(Kept(made_up.name, seed, fate)).decode() + "\n")
+    print(table(kept))
 
 
 def live_named(name: str, seed: int) -> Fate:

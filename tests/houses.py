@@ -95,7 +95,7 @@ def answer(home: Path, now: int, *, requests: int = 120) -> None:
     for i in range(requests):
         variant, version = ("champion", "challenger")[i % 2], f"churn:{1 + i % 2}"
         row = envelope(
-            i,
+            request_id=f"r{i}",
             at=now - (requests - i) * 5 * SECOND,
             unit=f"c{i}",
             variant=variant,

@@ -39,10 +39,10 @@ _PRICES = {
     "half-life 5 000": Options(half_life=5000),
     "half-life 2 000": Options(half_life=2000),
     "half-life 500": Options(half_life=500),
-    "change-reset": Options(reset=0.01),
     "floor 1%": Options(floor=0.01),
     "floor 5%": Options(floor=0.05),
     "half-life 2 000, floor 1%": Options(half_life=2000, floor=0.01),
+    "change-reset": Options(reset=0.01),
 }
 _CHUNK = 50
 ROOT = Path(__file__).resolve().parent.parent.parent

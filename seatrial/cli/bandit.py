@@ -19,7 +19,11 @@ _ENTRY = "The routing entry; without it, the only bandit."
 
 
 def add_to(app: typer.Typer) -> None:
-    group = typer.Typer(help="Evaluate other policies on what a bandit logged, and simulate one.", no_args_is_help=True)
+    group = typer.Typer(
+        help="What other policies would have earned; what a bandit would.",
+        epilog="Example: seatrial bandit evaluate shop challenger=100%",
+        no_args_is_help=True,
+    )
     group.command(epilog="Example: seatrial bandit evaluate shop challenger=100%")(evaluate)
     group.command(epilog="Example: seatrial bandit simulate shop.yaml")(simulate)
     app.add_typer(group, name="bandit")
@@ -31,7 +35,7 @@ def evaluate(
     entry: str | None = typer.Option(None, help=_ENTRY),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Say what other weights would have earned, from the logged propensities.
+    """Say what other weights would have earned on logged traffic.
 
     Exit code 1: the past cannot answer, and the reasons are printed.
     """
@@ -85,7 +89,7 @@ def simulate(
     entry: str | None = typer.Option(None, help=_ENTRY),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Say how long this bandit and a plain split would take to find the better arm, from past data.
+    """Say whether a bandit or a split finds the better arm sooner.
 
     Exit code 1: a bandit would not pay.
     """

@@ -63,6 +63,9 @@ def apply(
     strict: bool = typer.Option(
         False, "--strict", help="Refuse rules of which `rules check` finds or doubts anything."
     ),
+    restart: bool = typer.Option(
+        False, "--restart", help="Allow that a release under way ends for another and loses its evidence."
+    ),
     reason: str = typer.Option("", "--reason", help="Why; kept in the audit."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
@@ -70,25 +73,25 @@ def apply(
     from seatrial.control.apply import apply as apply_file
     from seatrial.processes.home import is_up
 
+    def run(*, plan_only: bool, prove: bool) -> Applied:
+        return apply_file(
+            text,
+            machine,
+            actor=who,
+            plan_only=plan_only,
+            retry=retry,
+            restart=restart,
+            source=str(file),
+            why=reason,
+            prove=prove,
+            strict=strict,
+        )
+
     text, machine, who = read_file(file), settings(), actor()
     if not json and not plan:
-        planned = apply_file(
-            text, machine, actor=who, plan_only=True, retry=retry, source=str(file), strict=strict, prove=True
-        )
-        for line in _plan_lines(planned):
+        for line in _plan_lines(run(plan_only=True, prove=True)):
             typer.echo(line)
-    prove = json or plan or strict
-    applied = apply_file(
-        text,
-        machine,
-        actor=who,
-        plan_only=plan,
-        retry=retry,
-        source=str(file),
-        why=reason,
-        strict=strict,
-        prove=prove,
-    )
+    applied = run(plan_only=plan, prove=json or plan or strict)
     if json:
         print_json(applied)
     elif plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING, Literal
 
@@ -19,7 +20,7 @@ REASON = "Why; the audit keeps it."
 
 def add_to(app: typer.Typer) -> None:
     app.command(epilog="Example: seatrial judge churn")(judge)
-    app.command(epilog="Example: seatrial wait churn --until ship --timeout 3600")(wait)
+    app.command(epilog="Example: seatrial wait churn --until promoted --timeout 14d")(wait)
     app.command(epilog='Example: seatrial promote churn --reason "agreed with the pricing team"')(promote)
     app.command(epilog='Example: seatrial rollback churn --reason "complaints from France"')(rollback)
     app.command(epilog='Example: seatrial pause churn --reason "the label job is broken"')(pause)
@@ -59,33 +60,45 @@ def _tell(judgement: Judgement) -> None:
 
 def wait(
     deployment: str = typer.Argument(..., metavar="DEPLOYMENT", help="Which deployment."),
-    until: Literal["ship", "stop", "no-difference", "ended"] = typer.Option(
-        "ended", help="A recommendation, or ended: promoted, rolled back or inconclusive."
+    until: Literal["promoted", "failed", "verdict", "ship", "stop", "no-difference", "ended"] = typer.Option(
+        "ended",
+        help="promoted; failed (rolled back, inconclusive, not loaded); verdict (ship, stop, no-difference, or over); "
+        "one of these three; or ended, however.",
     ),
-    timeout: float = typer.Option(3600.0, help="Seconds after which to give up with exit code 1."),
+    timeout: str = typer.Option("1h", help="Give up with exit code 1 after so long: 14d, 30m, or seconds."),
     every: float = typer.Option(1.0, help="Seconds between looks."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
     """Wait for what a release comes to. Exit code 1 when it does not in time, or cannot any more."""
-    from seatrial.control.queries import status
+    from seatrial.control.queries import reached, status
 
-    machine, deadline = settings(), time.monotonic() + timeout
+    patience = _seconds(timeout)
+    machine, deadline = settings(), time.monotonic() + patience
     while True:
         now = status(machine, deployment)
-        reached = not now.release_open if until == "ended" else now.recommendation == until
-        over = not now.release_open
-        late = time.monotonic() > deadline
-        if reached or over or late:
+        done, over = reached(now, until), not now.release_open
+        if done or over or time.monotonic() > deadline:
             break
         time.sleep(every)
     if json:
         print_json(now)
-    elif reached:
+    elif done:
         typer.echo(now.sentence)
     else:
-        typer.echo(f"{'no release is under way' if over else f'not within {timeout:g} s'}: {now.sentence}")
-    if not reached:
+        typer.echo(f"{'no release is under way' if over else f'not within {timeout}'}: {now.sentence}")
+    if not done:
         raise typer.Exit(1)
+
+
+def _seconds(text: str) -> float:
+    """``14d`` or plain seconds."""
+    from seatrial.spec.errors import BadInput
+    from seatrial.spec.units import parse_duration
+
+    try:
+        return float(text) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) else parse_duration(text)
+    except BadInput as error:
+        raise typer.BadParameter(str(error), param_hint="--timeout") from error
 
 
 def promote(

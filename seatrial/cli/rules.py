@@ -6,12 +6,18 @@ from pathlib import Path
 
 import typer
 
+from seatrial.cli.context import settings
 from seatrial.cli.deployments import read_file
 from seatrial.cli.output import JSON_HELP, print_json
 
 
 def add_to(app: typer.Typer) -> None:
-    group = typer.Typer(help="Prove and explain routing rules.", no_args_is_help=True, rich_markup_mode=None)
+    group = typer.Typer(
+        help="Prove and explain routing rules.",
+        epilog="Example: seatrial rules check churn.yaml",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
     group.command("check", epilog="Example: seatrial rules check churn.yaml --simplify")(check)
     group.command(
         "explain", epilog='Example: seatrial rules explain churn.yaml --request \'{"context": {"country": "US"}}\''
@@ -25,7 +31,7 @@ def check(
     strict: bool = typer.Option(False, "--strict", help="Exit with 1 for anything found, and for what is undecided."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Prove what can be proved: rules that never fire, overlaps, requests that no entry takes, rules that could go.
+    """Prove which rules never fire, overlap, fall through or could go.
 
     The first entry that matches decides. Every example is a request that was tried on the rules. Exit code 1 when a
     rule never fires; with --strict for every finding.
@@ -35,8 +41,8 @@ def check(
     from seatrial.control.ruling import check_rules
     from seatrial.routing.rules.conditions import load_checked
 
-    spec = load_checked(read_file(file), str(file))
-    found = check_rules(spec, time.monotonic, simplify=simplify)
+    text = read_file(file)
+    found = check_rules(load_checked(text, str(file)), time.monotonic, shorten=text if simplify else "")
     if json:
         print_json(found)
     else:
@@ -58,7 +64,11 @@ def explain(
     request: str = typer.Option(..., "--request", help='{"unit"?, "context"?, "features"?} as predict takes them.'),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Say what becomes of one request: every entry, matched or not, and the part of its rule that decided."""
+    """Say of one request which entry decided, and why.
+
+    Every entry, matched or not, with the part of its rule that decided.
+    """
+    from seatrial.client.local import published
     from seatrial.control.ruling import explain_request
     from seatrial.protocol.bodies import read_predict
     from seatrial.routing.rules.conditions import load_checked
@@ -66,7 +76,8 @@ def explain(
     body = read_predict(request.encode())
     spec = load_checked(read_file(file), str(file))
     given = {"unit": body.unit, "context": body.context, "features": body.features}
-    explained = explain_request(spec, given)
+    served = next((one for one in published(settings().home) if one.deployment == spec.deployment), None)
+    explained = explain_request(spec, given, served)
     if json:
         print_json(explained)
         return

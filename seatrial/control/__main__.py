@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from seatrial.control.loop import Loop
+from seatrial.control.pulse import Pulse
 from seatrial.control.senses import LedgerSenses
 from seatrial.control.site import Site, open_site
 from seatrial.releases.leadership import Leadership
@@ -29,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m seatrial.control", description="Watch over releases and monitors.")
     parser.add_argument("--home", type=Path, help="home directory (default: the settings')")
-    parser.add_argument("--every", type=float, default=0.25, metavar="SECONDS", help="pause between steps (0.25)")
+    parser.add_argument("--every", type=float, default=0.25, metavar="SECONDS", help="pause between looks (0.25)")
     parsed = parser.parse_args(arguments)
     over = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -47,16 +48,20 @@ def main(arguments: list[str] | None = None) -> int:
 def run(settings: Settings, over: threading.Event, *, every: float = 0.25) -> None:
     """Step the loop until ``over`` is set; a state that is away for a while is waited for."""
     with open_site(settings, wait_seconds=0.0) as site, Leadership(settings.home, settings.state_url) as leadership:
-        loop = Loop(site, LedgerSenses(settings.home), leadership)
+        loop, pulse = Loop(site, LedgerSenses(settings.home), leadership), Pulse(site)
         while not over.is_set():
-            over.wait(_step(site, loop, every))
+            over.wait(_step(site, loop, pulse, every))
 
 
-def _step(site: Site, loop: Loop, every: float) -> float:
-    """One step; returns the seconds to pause."""
+def _step(site: Site, loop: Loop, pulse: Pulse, every: float) -> float:
+    """One step, if it is due; returns the seconds to pause."""
     began = time.monotonic()
     try:
+        if not pulse.is_due():
+            return every
         leads = loop.step(site.clock())
+        if leads:
+            pulse.stepped()
     except Unavailable as error:
         log.error("%s", error)
         return _RETRY_SECONDS

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -15,11 +16,14 @@ from seatrial.control.snapshots import check_log, routing_snapshot, rule_names
 from seatrial.control.transforms import check_transform, transform_pin
 from seatrial.ledger.quarantine import lift_quarantine
 from seatrial.models.manifest import read_manifest
+from seatrial.releases.publication import PreparationFailed
 from seatrial.releases.records import AuditEntry, DeploymentState
+from seatrial.releases.states import check_move
 from seatrial.routing.rules.conditions import load_checked
-from seatrial.routing.snapshot import Slot
+from seatrial.routing.rules.parsing import Names
+from seatrial.routing.snapshot import Slot, never_lacked
 from seatrial.spec.deployment import Deployment
-from seatrial.spec.errors import BadInput
+from seatrial.spec.errors import BadInput, Conflict, SeatrialError
 from seatrial.spec.settings import Settings
 
 WAIT_SECONDS = 10.0
@@ -53,6 +57,7 @@ def apply(
     actor: str,
     plan_only: bool = False,
     retry: bool = False,
+    restart: bool = False,
     source: str = "deployment.yaml",
     why: str = "",
     prove: bool = False,
@@ -67,6 +72,7 @@ def apply(
         plan_only: Only say what would change.
         retry: Allow versions that were rolled back or are in quarantine, and begin a release that ended without an
             answer again.
+        restart: Allow that a release under way ends for another and loses its evidence.
         source: The file's name, for messages.
         why: The reason given, for the audit.
         prove: Note what the prover finds of its rules.
@@ -75,7 +81,8 @@ def apply(
     Raises:
         SpecError: the file is not right; every problem with its line.
         NotFound: a model, alias or version does not exist.
-        Conflict: a version was rolled back before; or somebody else is changing the deployment.
+        Conflict: a version was rolled back before; a release under way would lose its evidence; or somebody else is
+            changing the deployment, or did so while its rules were proved.
         PreparationFailed: a worker could not load a version; nothing has changed.
     """
     spec = load_checked(text, source)
@@ -87,6 +94,7 @@ def apply(
             actor=actor,
             plan_only=plan_only,
             retry=retry,
+            restart=restart,
             why=why,
             prove=prove or strict,
             strict=strict,
@@ -101,61 +109,141 @@ def apply_to(
     actor: str,
     plan_only: bool = False,
     retry: bool = False,
+    restart: bool = False,
     why: str = "",
     prove: bool = False,
     strict: bool = False,
 ) -> Applied:
     """``apply`` for a site that is open and a file that is read."""
-    if plan_only:
+    applying = _Applying(actor, retry, restart)
+    proof = _NOTHING
+    if plan_only or prove:  # a proof may take long, and whoever must act on the deployment does not wait for it
         state = site.state.deployments.find(spec.deployment)
-        plan = _proved(_plan(site, spec, text, state, actor, retry), spec, site, prove, strict)
-        return _applied(plan, state, carried_out=False)
+        plan = _plan(site, spec, text, state, applying)
+        proof = _proved(plan, spec, site, strict) if prove else _NOTHING
+        if plan_only:
+            return _applied(_noted(plan, proof), state, carried_out=False)
     with site.changing(spec.deployment):
         recover(site, spec.deployment)
         state = site.state.deployments.find(spec.deployment)
-        plan = _proved(_plan(site, spec, text, state, actor, retry), spec, site, prove, strict)
+        plan = _plan(site, spec, text, state, applying)
+        if prove and _asked(plan, spec) not in (None, proof.asked):
+            raise Conflict(
+                f"deployment {spec.deployment!r} or one of its versions was changed while the rules were proved; apply "
+                "the file again."
+            )
+        plan = _noted(plan, proof)
         if retry:
             lift_quarantine(site.home, spec.deployment)
         if plan.after is None:
             return _applied(plan, state, carried_out=True)
         entry = _entry(plan, plan.after, actor, why)
-        held, warning = carry_out(site, plan.after, plan.snapshot, entry)
+        try:
+            held, warning = carry_out(site, plan.after, plan.snapshot, entry)
+        except PreparationFailed as error:
+            _note_failed(site, state, plan.after, entry, error.reason)
+            raise
         notes = (*plan.notes, warning) if warning else plan.notes
         return _applied(msgspec.structs.replace(plan, notes=notes), held, carried_out=True)
 
 
-def _plan(site: Site, spec: Deployment, text: str, state: DeploymentState | None, actor: str, retry: bool) -> Plan:
-    wanted = to_resolve(spec, state, retry)
+class _Applying(NamedTuple):
+    """Who applies, and what is allowed."""
+
+    actor: str
+    retry: bool
+    restart: bool
+
+
+def _note_failed(
+    site: Site, before: DeploymentState | None, after: DeploymentState, entry: AuditEntry, reason: str
+) -> None:
+    """A release that would have begun has failed: a worker could not load its version. What is in force stays."""
+    run = after.open_run
+    if run is None or (before is not None and before.run is not None and before.run.id == run.id):
+        return
+    check_move("warming", "refuse", "failed")
+    now = site.clock()
+    sentence = f"The release of {run.challenger_version} failed before it had traffic: {reason}"
+    said = msgspec.structs.replace(entry, at=now, action="fail", why=reason, sentence=sentence, release=run.id)
+    site.state.deployments.note_release(msgspec.structs.replace(run, status="failed", ended_at=now), said)
+
+
+def _plan(site: Site, spec: Deployment, text: str, state: DeploymentState | None, applying: _Applying) -> Plan:
+    wanted = to_resolve(spec, state, applying.retry)
     resolved = _resolved(site, spec, wanted, state)
     moment = Moment(
         now=site.clock(),
-        actor=actor,
+        actor=applying.actor,
         revision=next_revision(site, spec.deployment),
         run_id=site.new_id(),
-        retry=retry,
+        retry=applying.retry,
+        restart=applying.restart,
     )
     if state is not None:
         _check_kept(site, spec, state, set(wanted))
     transform = transform_pin(spec, state, site.registry, site.store)
     plan = make_plan(spec, text, state, resolved, moment, transform)
+    plan = msgspec.structs.replace(plan, notes=(*plan.notes, *_foreseen(site, spec, state, plan)))
     if plan.snapshot is not None:
         check_transform(spec, plan.snapshot.slots, plan.snapshot.transform)
         check_log(spec.log, plan.snapshot.slots)
     return _republished(site, spec, state, plan, moment)
 
 
-def _proved(plan: Plan, spec: Deployment, site: Site, prove: bool, strict: bool) -> Plan:
-    """The plan with what the prover finds of the rules. Raises BadInput for that where it is strict."""
-    if not prove or plan.snapshot is None or not any(entry.when for entry in spec.routing):
-        return plan
+class _Asked(NamedTuple):
+    """What a proof depends on, beside the file."""
+
+    names: Names
+    never_lacked: frozenset[str]
+
+
+class _Proof(NamedTuple):
+    """What the prover found; ``asked`` is None where there was nothing to ask."""
+
+    asked: _Asked | None
+    said: tuple[str, ...]
+
+
+_NOTHING = _Proof(None, ())
+
+
+def _asked(plan: Plan, spec: Deployment) -> _Asked | None:
+    if plan.snapshot is None or not any(entry.when for entry in spec.routing):
+        return None
     slots, transform = plan.snapshot.slots, plan.snapshot.transform
-    command = plan.snapshot.slot(plan.snapshot.default)
-    features = (command if transform is None else transform).signature.features
-    found = check_rules(spec, site.monotonic, names=rule_names(spec, slots, transform), features=features)
+    return _Asked(rule_names(spec, slots, transform), never_lacked(slots, transform))
+
+
+def _proved(plan: Plan, spec: Deployment, site: Site, strict: bool) -> _Proof:
+    """What the prover finds of the rules. Raises BadInput for that where it is strict."""
+    asked = _asked(plan, spec)
+    if asked is None:
+        return _NOTHING
+    found = check_rules(spec, site.monotonic, names=asked.names, never_lacked=asked.never_lacked)
     said = (*found.problems, *found.undecided)
     if said and strict:
         raise BadInput("the rules are refused by --strict: " + " ".join(said))
-    return msgspec.structs.replace(plan, notes=(*plan.notes, *said))
+    return _Proof(asked, said)
+
+
+def _noted(plan: Plan, proof: _Proof) -> Plan:
+    return msgspec.structs.replace(plan, notes=(*plan.notes, *proof.said))
+
+
+def _foreseen(site: Site, spec: Deployment, before: DeploymentState | None, plan: Plan) -> tuple[str, ...]:
+    """How many units and days a release that begins will need; of a champion without traffic nothing is known."""
+    run = plan.after.open_run if plan.after is not None else None
+    if run is None or before is None or (before.run is not None and before.run.id == run.id):
+        return ()
+    from seatrial.experiments.foresight import foresee, told  # slow to import, and only for a release that begins
+    from seatrial.ledger.reader import Reader
+
+    try:
+        with Reader(site.home).open(spec.deployment) as view:
+            return told(foresee(spec, run, view, site.clock()))
+    except SeatrialError as error:
+        return (f"how long the release takes could not be told: {error}",)
 
 
 def _resolved(site: Site, spec: Deployment, wanted: Collection[str], state: DeploymentState | None) -> dict[str, Slot]:

@@ -75,6 +75,7 @@ class Loop:
         self._alias_at: dict[str, int] = {}
         self._paused_until: dict[str, tuple[int, int]] = {}
         self._reconciled: set[str] = set()
+        self._held_up: set[str] = set()
         self._quarantining = Quarantining(site)
 
     def step(self, now: int) -> bool:
@@ -132,9 +133,20 @@ class Loop:
         try:
             self._look_after(spec, state, now)
             reweigh_all(self._site, self._senses, spec, self._site.state.deployments.get(name), now, _LEARNS)
+        except Conflict:
+            self._hold_up(state)
+            raise
+        else:
+            self._held_up.discard(name)
         finally:
             read_windows(self._site, self._senses, spec, state, now)
             tell(self._site, name)
+
+    def _hold_up(self, state: DeploymentState) -> None:
+        """Somebody else is changing it: the release is judged again at the next step, however new its judgement is."""
+        self._held_up.add(state.deployment)
+        if state.open_run is not None:
+            self._judge_at.pop(state.open_run.id, None)
 
     def _recover(self, state: DeploymentState) -> None:
         """Finish what a killed process left: looked for on taking the lead, and when something is seen unfinished."""
@@ -233,7 +245,8 @@ class Loop:
         """Record a decision that acts, or that another row took than the last one of this release."""
         last = self._site.state.audit.last(observed.deployment, DECIDED, observed.release)
         is_new = observed.release and (last is None or decision_of(last).row != decision.row)
-        if decision.actions or is_new:
+        again = observed.deployment in self._held_up and not is_new
+        if (decision.actions or is_new) and not again:
             self._site.state.audit.add(entry_of(observed, decision))
 
     def _act(self, observed: Observed, action: Action) -> Done:

@@ -10,7 +10,7 @@ from seatrial.releases.run import ReleaseRun, RunStatus
 from seatrial.routing.snapshot import Slot
 from seatrial.spec.calendar import closed
 from seatrial.spec.deployment import CanaryStage, Deployment, ReleaseSpec, ShadowStage, Stage
-from seatrial.spec.errors import BadInput
+from seatrial.spec.errors import Conflict
 
 _WINDOWS = ("kind", "outcome", "value", "numerator", "denominator", "within", "grace", "want", "cap")
 
@@ -26,6 +26,8 @@ class Moment(Protocol):
     def run_id(self) -> str: ...
     @property
     def retry(self) -> bool: ...
+    @property
+    def restart(self) -> bool: ...
 
 
 class NextRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +52,7 @@ def next_run(
         moment: When, and the next identities.
 
     Raises:
-        BadInput: the file no longer has the stage that the release under way is in.
+        Conflict: the release under way would lose its evidence, and nobody said restart.
     """
     release = spec.release
     challenger = draft.slot(release.of) if release is not None else None
@@ -59,6 +61,13 @@ def next_run(
     run = before.run
     compared = (release.of, spec.default) if run is not None and run.open else (release.of,)
     if run is None or not _is_of(run, release, draft, spec) or _remade(before, draft, compared):
+        _keep_evidence(run, moment, _another(run, release, draft, spec))
+        return _begin(spec, release, challenger, draft, moment)
+    if run.open and old is not None and old.unit != spec.unit:
+        _keep_evidence(run, moment, f"another unit, `{spec.unit.name}`, is drawn by lot")
+        return _begin(spec, release, challenger, draft, moment)
+    if run.open and all(stage.kind != run.stage for stage in release.stages):
+        _keep_evidence(run, moment, f"the file has no {run.stage} stage any more, in which it is")
         return _begin(spec, release, challenger, draft, moment)
     if run.open:
         return _go_on(spec, old, release, run, draft, moment)
@@ -66,6 +75,33 @@ def next_run(
         return _begin(spec, release, challenger, draft, moment)
     note = f"the release of {run.challenger_version} ended as {run.status}; apply with --retry to begin it again."
     return NextRun(state=draft, notes=(note,))
+
+
+def _keep_evidence(run: ReleaseRun | None, moment: Moment, why: str) -> None:
+    """A release under way is not ended by the way; one that waits to begin has nothing to lose."""
+    if run is None or not run.open or run.status == "pending" or moment.restart:
+        return
+    raise Conflict(
+        f"the release of {run.challenger_version} is under way ({run.state}), and this file would end it and begin "
+        f"another without its evidence, because {why}; apply with --restart to do that, or end it first (seatrial "
+        "promote, or seatrial rollback)."
+    )
+
+
+def _another(run: ReleaseRun | None, release: ReleaseSpec, draft: DeploymentState, spec: Deployment) -> str:
+    """What makes another release of it, in words."""
+    challenger, champion = draft.slot(release.of), draft.slot(spec.default)
+    assert challenger is not None
+    assert champion is not None
+    if run is None:
+        return ""
+    if run.challenger_version != challenger.model_version:
+        return f"`{release.of}` is {challenger.model_version} now"
+    if run.champion_version != champion.model_version:
+        return f"`{spec.default}` is {champion.model_version} now"
+    if (run.challenger, run.entry) != (release.of, release.into):
+        return f"it is of `{release.of}` into `{release.into}` now"
+    return "one of the two is called as before and is another model"
 
 
 def _without(before: DeploymentState, draft: DeploymentState, release: ReleaseSpec | None, moment: Moment) -> NextRun:
@@ -152,12 +188,7 @@ def _go_on(
     draft: DeploymentState,
     moment: Moment,
 ) -> NextRun:
-    index = next((i for i, stage in enumerate(release.stages) if stage.kind == run.stage), None)
-    if index is None:
-        raise BadInput(
-            f"the release of {run.challenger_version} is in its {run.stage} stage, which this file does not have; "
-            "leave it in, or end the release first (promote or rollback)."
-        )
+    index = next(i for i, stage in enumerate(release.stages) if stage.kind == run.stage)
     marks = edits(old, spec)
     edited = tuple(dict.fromkeys((*run.edited, *marks)))
     changed = msgspec.structs.replace(run, stage_index=index, edited=edited)

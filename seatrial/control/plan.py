@@ -48,6 +48,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
         revision: The next routing revision.
         run_id: Identity of a release that would begin.
         retry: Whether versions that were rolled back, and releases that ended, may begin again.
+        restart: Whether a release under way may be ended for another, and lose its evidence.
     """
 
     now: int
@@ -55,6 +56,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     revision: int
     run_id: str
     retry: bool = False
+    restart: bool = False
 
 
 def to_resolve(spec: Deployment, state: DeploymentState | None, retry: bool) -> dict[str, str]:

@@ -218,6 +218,23 @@ def explain_at(site: Site, request_id: str) -> RequestStory:
     )
 
 
+def reached(now: Status, until: str) -> bool:
+    """Whether a deployment's release has come to what is waited for.
+
+    Args:
+        until: ``promoted``, ``failed`` (ended otherwise), ``ended`` (however), ``verdict`` (a recommendation that
+            decides, or ended), or a recommendation.
+    """
+    status = now.run.status if now.run is not None and not now.release_open else ""
+    if until == "promoted":
+        return status == "promoted"
+    if until == "failed":
+        return status not in ("", "promoted")
+    if until == "verdict":
+        return bool(status) or now.recommendation in ("ship", "stop", "no-difference")
+    return not now.release_open if until == "ended" else now.recommendation == until
+
+
 def is_led(site: Site) -> bool:
     """Whether a leader is at work, that is, whether anybody decides."""
     with Leadership(site.home, site.state_url) as leadership:
@@ -250,7 +267,7 @@ def _standing(
     said = [f"{command.model_version if command is not None else 'nobody'} is in command"]
     run = state.run
     if run is not None and run.open:
-        said.append(f"{run.challenger_version} is in its {run.stage} stage ({run.status})")
+        said.append(_under_way(run))
     elif run is not None:
         said.append(f"the last release, of {run.challenger_version}, ended as {run.status}")
     if run is not None and run.open and not led:
@@ -262,6 +279,13 @@ def _standing(
         said.append(f"{variant} is left alone by {count}, because it kept failing or is in quarantine")
     sentence = "; ".join(said) + "."
     return f"{sentence} {judged}" if judged and run is not None and run.open else sentence
+
+
+def _under_way(run: ReleaseRun) -> str:
+    if run.status == "pending":
+        return f"the release of {run.challenger_version} waits for the calendar"
+    step = f", step {run.step + 1}" if run.stage == "canary" else ""
+    return f"{run.challenger_version} is in its {run.stage} stage{step} ({run.status})"
 
 
 def _variants(state: DeploymentState, snapshot: Snapshot | None) -> tuple[VariantStatus, ...]:

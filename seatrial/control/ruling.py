@@ -1,21 +1,27 @@
 """Rules of a deployment file, checked: what the prover says, in sentences; and one request explained."""
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from seatrial.proofs.findings import Entry, Findings, RuleSet, Witness
+from seatrial.routing.attributes import Attributes
+from seatrial.routing.people import People
+from seatrial.routing.router import carried
+from seatrial.routing.rules.conditions import conditions
 from seatrial.routing.rules.evaluating import Request
 from seatrial.routing.rules.explaining import explain
-from seatrial.routing.rules.expression import Space
-from seatrial.routing.rules.naming import guessed_names, read_condition
+from seatrial.routing.rules.expression import Expression, Kind, Space
+from seatrial.routing.rules.naming import guessed_names, names_of, read_condition
 from seatrial.routing.rules.parsing import INSTALL, Names
 from seatrial.routing.rules.showing import show
+from seatrial.routing.snapshot import ContextKey, Snapshot
 from seatrial.spec.deployment import Deployment, EntrySpec
-from seatrial.spec.errors import SeatrialError
-from seatrial.spec.signature import Feature
+from seatrial.spec.errors import BadInput, SeatrialError
+from seatrial.spec.signature import Feature, FeatureKind
+from seatrial.spec.tree import parse
 
 SECONDS = 20.0
 """What is still open after so long is undecided."""
@@ -60,14 +66,14 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
     failure: str
 
 
-def rule_set(spec: Deployment, names: Names, features: Iterable[Feature] = ()) -> RuleSet:
+def rule_set(spec: Deployment, names: Names, never_lacked: Collection[str] = ()) -> RuleSet:
     """The routing entries as the prover takes them.
 
     Args:
         names: What the rules may speak of.
-        features: Of a model that is known: those that are not nullable are lacked by no request.
+        never_lacked: Features that no request lacks; none where the versions are not known.
     """
-    required: set[tuple[Space, str]] = {("features", f.name) for f in features if not f.nullable}
+    required: set[tuple[Space, str]] = {("features", name) for name in never_lacked}
     required |= {("context", name) for name, field in spec.context.items() if not field.optional}
     return RuleSet(tuple(_entry(entry, spec, names) for entry in spec.routing), spec.default, frozenset(required))
 
@@ -94,20 +100,21 @@ def check_rules(
     clock: Callable[[], float],
     *,
     names: Names | None = None,
-    features: Iterable[Feature] = (),
-    simplify: bool = False,
+    never_lacked: Collection[str] = (),
+    shorten: str = "",
 ) -> Checked:
     """What the prover says of a deployment's rules.
 
     Args:
         clock: Monotonic seconds.
-        names, features: Of the model; without them they are guessed from the rules.
-        simplify: Look for a shorter set too.
+        names: What the versions and the context give; without them they are guessed from the rules.
+        never_lacked: Features that no request lacks.
+        shorten: The file's text, to look for a shorter set too; "": none is looked for.
 
     Raises:
         SeatrialError: z3 is not installed.
     """
-    rules = rule_set(spec, names or guessed(spec), features)
+    rules = rule_set(spec, names or guessed(spec), never_lacked)
     conditional = sum(entry.when is not None for entry in rules.entries)
     if not conditional:
         return Checked(rules=0, problems=(), advice=(), undecided=())
@@ -119,13 +126,17 @@ def check_rules(
     with _one_at_a_time:
         end = clock() + SECONDS
         found = prove(rules, enough=lambda: clock() > end)
-        shorter = simplified(rules) if simplify else rules
+        shorter = simplified(rules, enough=lambda: clock() > end) if shorten else rules
+        late = bool(shorten) and shorter == rules and clock() > end
+    undecided = [f"undecided: {one.question} ({one.why})." for one in found.undecided]
+    if late:
+        undecided.append("undecided: whether a shorter set decides alike (the time was up).")
     return Checked(
         rules=conditional,
         problems=tuple(_problems(found, rules)),
         advice=tuple(_advice(found)),
-        undecided=tuple(f"undecided: {one.question} ({one.why})." for one in found.undecided),
-        simplified=_written(shorter, spec) if shorter != rules else "",
+        undecided=tuple(undecided),
+        simplified=_written(shorter, spec, shorten) if shorter != rules else "",
     )
 
 
@@ -162,7 +173,9 @@ def shown(witness: Witness) -> str:
     return msgspec.json.encode({key: value for key, value in body.items() if value}).decode()
 
 
-def _written(rules: RuleSet, spec: Deployment) -> str:
+def _written(rules: RuleSet, spec: Deployment, text: str) -> str:
+    """The shorter set as YAML; a bandit in the words of the file."""
+    bandits = {entry["name"]: entry.get("bandit") for entry in parse(text, "the file").plain["routing"]}
     written = {entry.name: entry for entry in spec.routing}
     lines = ["routing:"]
     for entry in rules.entries:
@@ -175,6 +188,8 @@ def _written(rules: RuleSet, spec: Deployment) -> str:
         elif said.split is not None:
             shares = ", ".join(f"{name}: {share * 100:.10g}%" for name, share in said.split.items())
             lines.append(f"    split: {{{shares}}}")
+        else:
+            lines.append(f"    bandit: {msgspec.json.encode(bandits[entry.name]).decode()}")
     return "\n".join(lines) + "\n"
 
 
@@ -183,30 +198,77 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def explain_request(spec: Deployment, given: Mapping[str, Any]) -> tuple[Explained, ...]:
+def explain_request(
+    spec: Deployment, given: Mapping[str, Any], served: Snapshot | None = None
+) -> tuple[Explained, ...]:
     """What becomes of a request: every entry, matched or not, and why.
 
     Args:
         given: ``{"unit"?, "context"?, "features"?}``, as ``predict`` takes them.
+        served: The deployment as it is served; its features are of the kinds that its versions take. Without it, and
+            where the file's rules do not go with them, they are guessed from the rules.
+
+    Raises:
+        BadInput: The unit or the context is none, as ``predict`` would say it.
     """
-    names = guessed(spec)
-    request = Request(given.get("features") or {}, given.get("context") or {}, str(given.get("unit") or "u"))
+    rules, features = _read(spec, served)
+    person = People(_bare(spec)).read(given.get("unit"), given.get("context"), "u")
+    request = Request(
+        Attributes(rules.values(), features).read(given.get("features") or {}),
+        dict(zip(spec.context, person.context, strict=True)),
+        person.unit,
+    )
     decided = False
     explained: list[Explained] = []
     for entry in spec.routing:
-        target = entry.to or f"its {_kind(entry)}"
-        rule = "" if entry.when is None else entry.when
-        if entry.when is None:
-            outcome, part, values, failure = "match", "", {}, ""
-        else:
-            reason = explain(read_condition(entry.when, names), request)
+        outcome, part, values, failure = "match", "", dict[str, str](), ""
+        if entry.name in rules:
+            reason = explain(rules[entry.name], request)
             outcome = {True: "match", False: "no match", None: "failed"}[reason.holds]
             part, values, failure = reason.part, reason.values, reason.failure
         if outcome == "match":
             outcome, decided = ("would match" if decided else "decides"), True
         explained.append(
             Explained(
-                entry=entry.name, outcome=outcome, target=target, rule=rule, part=part, values=values, failure=failure
+                entry=entry.name,
+                outcome=outcome,
+                target=entry.to or f"its {_kind(entry)}",
+                rule=entry.when or "",
+                part=part,
+                values=values,
+                failure=failure,
             )
         )
     return tuple(explained)
+
+
+_GUESSED: dict[Kind, FeatureKind] = {"double": "time", "int": "integer", "string": "category", "bool": "boolean"}
+"""What a feature may be at most, by the kind that rules take it for: a number or a time, a text or a category."""
+
+
+def _read(spec: Deployment, served: Snapshot | None) -> tuple[dict[str, Expression], Sequence[Feature]]:
+    """The rules by entry, and the features that they read."""
+    if served is not None:
+        features = carried(served)
+        try:
+            return conditions(spec, names_of(features, spec.context)), features
+        except BadInput:
+            pass  # the file is about other versions than those that are served
+    names = guessed(spec)
+    found = [Feature(name=name, kind=_GUESSED[kind]) for name, kind in (names.features or {}).items()]
+    return conditions(spec, names), found
+
+
+def _bare(spec: Deployment) -> Snapshot:
+    """The deployment without its versions: all that reading a unit and a context takes."""
+    return Snapshot(
+        deployment=spec.deployment,
+        revision=0,
+        task=spec.task or "classification",
+        unit_name=spec.unit.name,
+        unit_from=spec.unit.source.removeprefix("context.") if spec.unit.source else None,
+        context=tuple(ContextKey(name, field.kind, field.optional) for name, field in spec.context.items()),
+        slots=(),
+        default=spec.default,
+        entries=(),
+    )

@@ -163,7 +163,11 @@ def _standing(snapshot: Snapshot, run: ReleaseRun | None) -> str:
         return (
             f"{command}." if run is None else f"{command}; the release of {run.challenger_version} ended: {run.status}."
         )
-    where = "in shadow" if run.stage == "shadow" else "in a test on live traffic"
+    where = {"shadow": "in shadow", "canary": "a canary on live traffic", "test": "in a test on live traffic"}[
+        run.stage
+    ]
+    if run.status == "pending":
+        where = "waiting for the calendar"
     return f"{command}; {run.challenger_version} is {where} ({run.status})."
 
 

@@ -1,39 +1,43 @@
 """What a bandit's units earned: one record a unit and epoch, matured ones only, in order of maturity.
 
-A unit's first row in an epoch is its record, whatever answered it; what it does within the window and before its next
-epoch's first row is that record's reward. An outcome counts once, however often it is sent (the latest revision of an
-id), and not at all when it lies before the row or after the window, or comes after maturity.
+A unit's first row in an epoch is its record, whatever answered it; what it does in the whole window after that row is
+that record's reward. Where the windows of two epochs overlap, what lies in both counts for both: cutting the first at
+the unit's return would pay arms by who came back. Each epoch draws anew, so what an earlier arm brings falls on all
+arms of the later epoch alike. Rows of a split (``prior``) are one record a unit and release. An outcome counts once in
+a record, however often it is sent (the latest revision of an id), and not at all when it lies before the row or after
+the window, or comes after maturity.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from seatrial.experiments.measures import path
 from seatrial.experiments.source import Source
 from seatrial.experiments.units import SKEW
 from seatrial.spec.deployment import RewardSpec
 
-_FOREVER = 2**62
 _ROWS = """
 exposures AS (
-  SELECT unit, phase, reason, variant, assigned_version, propensity, revision, epoch_us("at") AS t, request_id,
+  SELECT unit, phase, CASE reason WHEN 'bandit' THEN 'epoch ' || phase ELSE 'release ' || release END AS place,
+         variant, assigned_version, propensity, contested, revision, epoch_us("at") AS t,
          CASE status WHEN 'ok' THEN answered_by IN ('default', 'fallback', 'none')
                      WHEN 'miss' THEN answered_by <> 'default' ELSE true END AS failed
   FROM rows
-  WHERE entry = $entry AND reason IN (SELECT unnest($reasons)) AND contested AND unit_named
+  WHERE entry = $entry AND reason IN (SELECT unnest($reasons)) AND (contested OR reason = 'bandit') AND unit_named
     AND role IN ('answer', 'app') AND epoch_us("at") BETWEEN $since AND $now
 )"""
+"""A bandit's rows count though one arm has everything: else nothing would ever be learned of it again."""
+_OURS = "($everyone OR list_contains($ours, variant || ' ' || version))"
 _REWARDS = f"""WITH {_ROWS},
-firsts AS (
-  SELECT unit, reason, phase, min(t) AS t, arg_min(variant, t) AS variant,
+records AS (
+  SELECT unit, place, min(t) AS t, arg_min(phase, t) AS phase, arg_min(variant, t) AS variant,
          arg_min(assigned_version, t) AS version, arg_min(propensity, t) AS propensity,
          arg_min(revision, t) AS revision
-  FROM exposures GROUP BY unit, reason, phase
-),
-records AS (
-  SELECT *, coalesce(lead(t) OVER (PARTITION BY unit ORDER BY t), {_FOREVER}) AS until FROM firsts
+  FROM exposures GROUP BY unit, place
 ),
 asked AS (
   SELECT request_id, any_value(unit) AS unit FROM rows WHERE role IN ('answer', 'app')
@@ -50,18 +54,28 @@ came AS (
     LEFT JOIN keyed q ON o.unit IS NULL AND o.request_id IS NULL AND o."key" = q.k
   WHERE o.outcome = $outcome AND epoch_us(o.received_at) <= $now
 )
-SELECT r.unit, r.phase, r.reason, r.variant, r.version, r.propensity, r.revision, r.t,
-       count(c.value) FILTER (c.t >= r.t) AS n, coalesce(sum(c.value) FILTER (c.t >= r.t), 0) AS total,
+SELECT r.unit, r.phase, r.variant, r.propensity, r.revision, r.t,
+       count(c.value) FILTER (c.t >= r.t) AS n, coalesce(sum(c.value) FILTER (c.t >= r.t), 0)::DOUBLE AS total,
        count(*) FILTER (c.t < r.t AND r.before IS NULL) AS early
 FROM (SELECT *, lag(t) OVER (PARTITION BY unit ORDER BY t) AS before FROM records) r
-LEFT JOIN came c ON c.unit = r.unit AND c.t >= r.t - {SKEW} AND c.t < r.until AND c.t <= r.t + $within
+LEFT JOIN came c ON c.unit = r.unit AND c.t >= r.t - {SKEW} AND c.t <= r.t + $within
   AND c.came <= r.t + $within + $grace
-WHERE r.t + $within + $grace <= $now
+WHERE r.t + $within + $grace <= $now AND {_OURS}
 GROUP BY ALL ORDER BY r.t, r.unit"""
-_FAILED = f"""WITH {_ROWS}
-SELECT variant, assigned_version AS version, count(*) AS n, count(*) FILTER (failed) AS failed
-FROM exposures GROUP BY ALL"""
-_PLAIN = "1.0"
+_FAILED = f"""WITH {_ROWS},
+first_places AS (
+  SELECT unit, variant, assigned_version AS version, count(*) AS n, count(*) FILTER (failed) AS failed,
+         row_number() OVER (PARTITION BY unit, variant, assigned_version ORDER BY min(t)) = 1 AS first
+  FROM exposures GROUP BY unit, variant, assigned_version, place
+)
+SELECT variant, sum(n)::BIGINT AS n, sum(failed)::BIGINT AS failed, count(*) FILTER (first) AS units,
+       coalesce(sum(failed / n) FILTER (first), 0)::DOUBLE AS unit_failures
+FROM first_places WHERE {_OURS} GROUP BY variant"""
+_OWN = """CASE WHEN isfinite(coalesce(o.value_number, TRY_CAST(o.value_text AS DOUBLE)))
+THEN coalesce(o.value_number, TRY_CAST(o.value_text AS DOUBLE)) WHEN o.value_text IS NULL THEN 1 END"""
+"""An outcome's own value; one without any simply happened: 1. A word is no reward."""
+_HAPPENED = f"(coalesce({_OWN}, 1) <> 0)::INT"
+"""As in a proportion: a word happened too; 0 and false did not."""
 _FIELD = """TRY_CAST(CASE json_extract_string(o."fields", $path) WHEN 'true' THEN '1' WHEN 'false' THEN '0'
 ELSE json_extract_string(o."fields", $path) END AS DOUBLE)"""
 
@@ -83,6 +97,8 @@ class Rewards:
         early: Outcomes up to five minutes before a unit's first row, which do not count.
         rows: Rows of each arm, matured or not.
         failed: How many of them its variant did not answer.
+        met: Units of each arm.
+        unit_failures: Sum over them of the share of failures among the unit's rows in its first epoch with the arm.
     """
 
     units: tuple[str, ...]
@@ -97,6 +113,8 @@ class Rewards:
     early: int = 0
     rows: Mapping[str, int] = field(default_factory=dict)
     failed: Mapping[str, int] = field(default_factory=dict)
+    met: Mapping[str, int] = field(default_factory=dict)
+    unit_failures: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_rewards(
@@ -122,38 +140,51 @@ def read_rewards(
     """
     reasons = ["bandit", "split", "canary"] if prior else ["bandit"]
     given: dict[str, object] = {"entry": entry, "reasons": reasons, "since": 0 if prior else since, "now": now}
+    given |= {"everyone": not versions, "ours": [f"{arm} {version}" for arm, version in versions.items()]}
     window = {"within": round(reward.within * 1e6), "grace": round(reward.grace * 1e6), "outcome": reward.outcome}
-    value = _PLAIN if reward.value is None else _FIELD
     if reward.value is not None:
-        window["path"] = f'$."{reward.value}"'
-    found = [
-        row
-        for row in source.sql(_REWARDS.format(value=value), given | window).to_pylist()
-        if not versions or versions.get(row["variant"]) == row["version"]
-    ]
+        window["path"] = path(reward.value)
+    found = source.sql(_REWARDS.format(value=_value(reward)), given | window)
     counted = source.sql(_FAILED, given).to_pylist()
-    ours = [row for row in counted if not versions or versions.get(row["variant"]) == row["version"]]
-    totals = np.array([float(row["total"]) for row in found])
-    values, out_of_range = _in_range(totals, reward)
+    values, out_of_range = _in_range(_numbers(found, "total"), reward)
     return Rewards(
-        units=tuple(row["unit"] for row in found),
-        arms=tuple(row["variant"] for row in found),
-        epochs=np.array([row["phase"] for row in found], dtype=np.int64),
+        units=tuple(found["unit"].to_pylist()),
+        arms=tuple(found["variant"].to_pylist()),
+        epochs=found["phase"].to_numpy().astype(np.int64),
         values=values,
-        propensities=np.array([row["propensity"] for row in found], dtype=np.float64),
-        at=tuple(row["t"] for row in found),
-        revisions=tuple(row["revision"] for row in found),
-        any_came=any(row["n"] for row in found),
+        propensities=_numbers(found, "propensity"),
+        at=tuple(found["t"].to_pylist()),
+        revisions=tuple(found["revision"].to_pylist()),
+        any_came=bool(_numbers(found, "n").any()),
         out_of_range=out_of_range,
-        early=sum(row["early"] for row in found),
-        rows={row["variant"]: row["n"] for row in ours},
-        failed={row["variant"]: row["failed"] for row in ours},
+        early=int(_numbers(found, "early").sum()),
+        rows={row["variant"]: row["n"] for row in counted},
+        failed={row["variant"]: row["failed"] for row in counted},
+        met={row["variant"]: row["units"] for row in counted},
+        unit_failures={row["variant"]: row["unit_failures"] for row in counted},
     )
+
+
+def _numbers(table: pa.Table, name: str) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = table[name].to_numpy().astype(np.float64)
+    return found
+
+
+def _whether(reward: RewardSpec) -> bool:
+    """Only whether the outcome came counts, not its value."""
+    return reward.value is None and reward.range is None and reward.kind == "binary"
+
+
+def _value(reward: RewardSpec) -> str:
+    """SQL of what an outcome is worth."""
+    if reward.value is not None:
+        return _FIELD
+    return _HAPPENED if _whether(reward) else _OWN
 
 
 def _in_range(totals: NDArray[np.float64], reward: RewardSpec) -> tuple[NDArray[np.float64], int]:
     """Rewards within their range, and how many were not; that something came (twice, even) is a reward of 1."""
-    if reward.value is None:
+    if _whether(reward):
         return np.minimum(totals, 1.0), 0
     if reward.range is None:
         return totals, 0

@@ -170,10 +170,12 @@ def decided(rules: RuleSet, taken: Sequence[bool]) -> str:
     return next((entry.target for entry, takes in zip(rules.entries, taken, strict=True) if takes), rules.default)
 
 
-def equivalent(one: RuleSet, other: RuleSet, effort: int = EFFORT) -> bool | None:
+def equivalent(
+    one: RuleSet, other: RuleSet, effort: int = EFFORT, enough: Callable[[], bool] = lambda: False
+) -> bool | None:
     """Whether two rule sets of the same names send every request to the same target; None: unknown."""
     both = RuleSet((*one.entries, *other.entries), one.default, one.required)
-    prover = Prover(both, effort)
+    prover = Prover(both, effort, enough)
     targets = {target: at for at, target in enumerate(sorted({entry.target for entry in both.entries} | {one.default}))}
     context = prover.takes[0].ctx if prover.takes else None
 

@@ -1,5 +1,7 @@
 """A shorter rule set that decides every request alike, or the same one."""
 
+from collections.abc import Callable
+
 from seatrial.proofs.examples import examples
 from seatrial.proofs.findings import Entry, RuleSet
 from seatrial.proofs.prover import EFFORT, Prover, equivalent
@@ -9,28 +11,39 @@ from seatrial.routing.rules.parsing import LONGEST
 from seatrial.routing.rules.showing import show
 
 
-def simplified(rules: RuleSet, effort: int = EFFORT) -> RuleSet:
+def simplified(rules: RuleSet, effort: int = EFFORT, enough: Callable[[], bool] = lambda: False) -> RuleSet:
     """Drops entries without which every decision stays the same, then makes neighbours of one target one entry.
 
     The whole is proved equivalent in the end, apart from the steps; where that proof does not come, nothing is changed.
+
+    Args:
+        rules: Entries in order.
+        effort: What one question may cost, in z3's resource units.
+        enough: Once it says so, nothing is changed.
     """
-    shorter = rules._replace(entries=_merged(_without_needless(rules, effort).entries))
-    if len(shorter.entries) == len(rules.entries) or equivalent(rules, shorter, effort) is not True:
+    shorter = rules._replace(entries=_merged(_without_needless(rules, effort, enough).entries))
+    if enough() or len(shorter.entries) == len(rules.entries):
+        return rules
+    if equivalent(rules, shorter, effort, enough) is not True:
         return rules
     return shorter
 
 
-def _without_needless(rules: RuleSet, effort: int) -> RuleSet:
+def _without_needless(rules: RuleSet, effort: int, enough: Callable[[], bool]) -> RuleSet:
     """From the last to the first, so that a general rule below stays and its special cases above go."""
     conditions = [entry.when for entry in rules.entries if entry.when is not None]
-    tried = Prover(rules, effort)
+    if enough():
+        return rules
+    tried = Prover(rules, effort, enough)
     tried.try_out(examples(conditions, rules.required))
     needed = {rules.entries[position].name for position in tried.needed}
     for position in range(len(rules.entries) - 1, -1, -1):
         entry = rules.entries[position]
         if entry.fixed or entry.partly or entry.name in needed or len(rules.entries) == 1:
             continue
-        prover = Prover(rules, effort)
+        if enough():
+            break
+        prover = Prover(rules, effort, enough)
         before = [prover.not_taken(at) for at in range(position)]
         if prover.impossible([*before, prover.takes[position], prover.goes_elsewhere(position)]):
             rules = rules._replace(entries=rules.entries[:position] + rules.entries[position + 1 :])

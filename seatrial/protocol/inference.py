@@ -108,12 +108,13 @@ def read_index(body: bytes) -> IndexBody:
     return read(_index, body)
 
 
-def rows_of(body: InferBody, signature: Signature) -> list[Row]:
+def rows_of(body: InferBody, signature: Signature, beside: Sequence[Feature] = ()) -> list[Row]:
     """The request as rows of features.
 
     Args:
         body: The request.
         signature: Whose tensors and features the inputs name.
+        beside: Features that are none of its own, each of which may come as an input beside.
 
     Raises:
         BadInput: An unknown input, one that is missing, a shape that does not fit its data or its neighbours, or data
@@ -126,10 +127,13 @@ def rows_of(body: InferBody, signature: Signature) -> list[Row]:
         raise BadInput("two inputs have the same name")
     tensors = {tensor.name: tensor for tensor in signature.inputs}
     features = {feature.name: feature for feature in signature.features}
-    if set(given) == set(tensors) and not all(_is_single(given[name], features) for name in given):
+    others = {f.name: f for f in beside if f.name in given and f.name not in tensors}
+    own = [tensor for name, tensor in given.items() if name not in others]
+    if {one.name for one in own} == set(tensors) and not all(_is_single(one, features) for one in own):
         columns = [_tensor_columns(given[name], tensor, features) for name, tensor in tensors.items()]
     else:
-        columns = [_feature_column(one, features, tensors) for one in body.inputs]
+        columns = [_feature_column(one, features, tensors) for one in own]
+    columns += [_feature_column(given[name], others, tensors) for name in others]
     counts = {len(column) for group in columns for column in group.values()}
     if len(counts) != 1:
         raise BadInput(f"the inputs have different numbers of rows: {sorted(counts)}")
@@ -392,11 +396,11 @@ def metadata_out(signature: Signature) -> list[dict[str, Any]]:
     return [_described(tensor) for tensor in signature.outputs]
 
 
-def feature_inputs(signature: Signature) -> list[dict[str, Any]]:
-    """One input per feature: the other way to ask."""
+def feature_inputs(signature: Signature, beside: Sequence[Feature] = ()) -> list[dict[str, Any]]:
+    """One input per feature: the other way to ask; and those that may come beside."""
     return [
         {"name": feature.name, "datatype": _DATATYPES.get(feature.kind, "FP64"), "shape": _feature_shape(feature)}
-        for feature in signature.features
+        for feature in (*signature.features, *beside)
     ]
 
 

@@ -120,6 +120,12 @@ class Deployments:
                 write_entry(session, entry)
             return after
 
+    def note_release(self, run: ReleaseRun, entry: AuditEntry) -> None:
+        """Keep a release that never came into force, and why; the deployment stays as it is."""
+        with self._database.write() as session:
+            session.merge(_release_row(run))
+            write_entry(session, entry)
+
     def pending(self, deployment: str) -> tuple[Revision, ...]:
         """Revisions that are proposed: one being published, or one that a killed process left."""
         return self.revisions(deployment, status="proposed")

@@ -6,6 +6,9 @@ windows       what monitors saw, and how far they have read   commands   actions
 """
 
 from types import TracebackType
+from typing import NamedTuple
+
+from sqlalchemy import func, select
 
 from seatrial.releases.alerts import Alerts
 from seatrial.releases.audit import Audit
@@ -13,6 +16,21 @@ from seatrial.releases.commands import Commands
 from seatrial.releases.database import Database
 from seatrial.releases.deployments import Deployments
 from seatrial.releases.seen import Marks, Verdicts, Windows
+from seatrial.releases.tables import CommandRow, DeploymentRow
+
+
+class Footing(NamedTuple):
+    """What is asked of the leader and what is in force, in short: another one means that something has changed.
+
+    Attributes:
+        versions: Of all deployments, summed; each change of one counts it up.
+        deployments: How many there are.
+        asked: Commands that wait, or that a killed leader had taken.
+    """
+
+    versions: int
+    deployments: int
+    asked: int
 
 
 class State:
@@ -32,6 +50,14 @@ class State:
         self.windows = Windows(self._database)
         self.marks = Marks(self._database)
         self.commands = Commands(self._database)
+
+    def footing(self) -> Footing:
+        """What stands, in one look."""
+        versions, count = func.coalesce(func.sum(DeploymentRow.version), 0), func.count(DeploymentRow.deployment)
+        waiting = select(func.count(CommandRow.id)).where(CommandRow.status.in_(("waiting", "running")))
+        with self._database.read() as session:
+            found = session.execute(select(versions, count, waiting.scalar_subquery())).one()
+        return Footing(*map(int, found))
 
     def close(self) -> None:
         """Close every connection; safe to repeat."""

@@ -1,6 +1,6 @@
 """A request's features as rules read them: as the model reads them, whatever their form in the request."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from seatrial.protocol.instants import read_instant
@@ -18,45 +18,48 @@ class Attributes:
     Args:
         rules: The rules.
         features: What a request may carry.
+        needed: Names of those that no request may lack.
 
     Attributes:
         features: Names of the features that the rules speak of.
-        context: Whether they speak of the context.
-        required: Those of the features that no request may lack.
+        context: Names of the context keys that they speak of.
+        required: Those of them that no request may lack.
     """
 
     __slots__ = ("_mended", "context", "features", "required")
 
-    def __init__(self, rules: Iterable[Expression], features: Iterable[Feature]) -> None:
+    def __init__(self, rules: Iterable[Expression], features: Iterable[Feature], needed: Collection[str] = ()) -> None:
         rules = tuple(rules)
         self.features = frozenset(name for rule in rules for name in asked_of(rule, "features"))
-        self.context = any(asked_of(rule, "context") for rule in rules)
+        self.context = frozenset(name for rule in rules for name in asked_of(rule, "context"))
         known: dict[str, Feature] = {}
         for feature in features:
             if feature.name in self.features:
                 known.setdefault(feature.name, feature)
-        self.required = tuple(name for name, feature in known.items() if not feature.nullable)
+        self.required = tuple(name for name in known if name in needed)
         self._mended = tuple(
             (name, mend) for name, feature in known.items() if (mend := _MENDS.get(feature.kind)) is not None
         )
 
     def read(self, features: Features) -> Features:
-        """The features, times as seconds since 1970 UTC and categories as text."""
-        if not self._mended:
-            return features
-        mended: dict[str, Any] = {}
+        """The features that rules read, and perhaps others; times as seconds since 1970 UTC, categories as text."""
+        mended: dict[str, Any] | None = None
         for name, mend in self._mended:
             value = features.get(name)
-            if value is not None:
-                mended[name] = mend(value)
-        return {**features, **mended}
+            read = mend(value)
+            if read is not value:
+                if mended is None:  # a request's features may be many, and rules read few
+                    mended = {asked: features[asked] for asked in self.features if asked in features}
+                mended[name] = read
+        return features if mended is None else mended
 
     def check(self, features: Features) -> None:
-        """Raise BadInput for a feature that rules read, that no request may lack, and that is not there."""
+        """Raise BadInput for a feature that rules read, that every version needs, and that is not there."""
         for name in self.required:
             if features.get(name) is None:
                 raise BadInput(
-                    f"feature {name!r} is missing and not nullable, and a routing rule reads it; give it in `features`"
+                    f"feature {name!r} is missing, which every version needs and a routing rule reads; give it in "
+                    "`features`"
                 )
 
 

@@ -32,14 +32,18 @@ class FirstMatch:
         self._index = build([rule for _, rule in rules]) if len(rules) >= MANY else None
         self._failed = failed
 
-    def find(self, features: Values, context: Values, unit: str) -> int:
-        """The position of the first rule that holds; their number when none does."""
+    def find(self, features: Values, context: Values, unit: str, *, told: bool = True) -> int:
+        """The position of the first rule that holds; their number when none does.
+
+        Args:
+            told: False: a request that was decided before; nobody is told again of what failed then.
+        """
         rules = self._rules
         asked = range(len(rules)) if self._index is None else candidates(self._index, features, context, unit)
         for position in asked:
             name, rule = rules[position]
             if rule.holds(features, context, unit):
                 return position
-            if rule.may_fail and rule.fails(features, context, unit):
+            if told and rule.may_fail and rule.fails(features, context, unit):
                 self._failed(name)
         return len(rules)

@@ -1,6 +1,6 @@
 """From a snapshot, a unit and what its request carries to a decision; what can be worked out beforehand is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal
 
 from seatrial.routing.assign import draw, prefix
@@ -8,8 +8,12 @@ from seatrial.routing.attributes import NO_FEATURES, Attributes, Features
 from seatrial.routing.decision import Decision
 from seatrial.routing.destination import Destination
 from seatrial.routing.first_match import FirstMatch
-from seatrial.routing.snapshot import Entry, Shadow, Snapshot
+from seatrial.routing.rules.evaluating import Request
+from seatrial.routing.rules.expression import asked_of
+from seatrial.routing.rules.possible import may_hold
+from seatrial.routing.snapshot import Entry, Shadow, Snapshot, never_lacked
 from seatrial.spec.errors import BadInput, NotFound
+from seatrial.spec.signature import Feature
 
 
 class Router:
@@ -31,7 +35,17 @@ class Router:
         BadInput: No entry, an entry that is neither ``to`` nor a split, an unknown variant, weights that are no shares.
     """
 
-    __slots__ = ("_context", "_destinations", "_only", "_rules", "_shadows", "_variants", "attributes", "conditional")
+    __slots__ = (
+        "_conditions",
+        "_context",
+        "_destinations",
+        "_only",
+        "_rules",
+        "_shadows",
+        "_variants",
+        "attributes",
+        "conditional",
+    )
 
     def __init__(self, snapshot: Snapshot, failed: Callable[[str], None] = lambda _: None) -> None:
         self._variants = frozenset(slot.variant for slot in snapshot.slots)
@@ -42,10 +56,13 @@ class Router:
         reached = _reached(snapshot.entries)
         rules = [(entry.name, entry.when) for entry in reached if entry.when is not None]
         self.conditional = bool(rules)
-        self.attributes = Attributes([rule for _, rule in rules], _carried(snapshot))
+        needed = never_lacked(snapshot.slots, snapshot.transform)
+        self.attributes = Attributes([rule for _, rule in rules], carried(snapshot), needed)
         self._rules = FirstMatch(rules, failed)
+        self._conditions = tuple(rule for _, rule in rules)
         self._only = self._destinations[0]
-        self._context = tuple(key.name for key in snapshot.context) if self.attributes.context else ()
+        asked = self.attributes.context
+        self._context = tuple((key.name, at) for at, key in enumerate(snapshot.context) if key.name in asked)
         self._shadows = tuple((shadow, prefix(shadow.salt, shadow.variant)) for shadow in snapshot.shadows)
 
     def decide(self, unit: str, context: Sequence[Any] = (), features: Features = NO_FEATURES) -> Decision:
@@ -63,8 +80,41 @@ class Router:
         return chosen.decisions[chosen.split.choose(unit)]
 
     def _choose(self, unit: str, context: Sequence[Any], features: Features) -> Destination:
-        named = dict(zip(self._context, context, strict=False))
-        return self._destinations[self._rules.find(self.attributes.read(features), named, unit)]
+        return self._destinations[self._rules.find(self.attributes.read(features), self._named(context), unit)]
+
+    def _named(self, context: Sequence[Any]) -> Features:
+        """The context's values that rules read, by name; none where there are no values at all."""
+        return {name: context[at] for name, at in self._context} if context else NO_FEATURES
+
+    def recall(self, unit: str, context: Sequence[Any], features: Features) -> Decision:
+        """`decide`, of a request that was decided before: nobody is told of rules that fail."""
+        position = self._rules.find(self.attributes.read(features), self._named(context), unit, told=False)
+        return self._destinations[position].decide(unit)
+
+    def could_have(
+        self, unit: str, context: Sequence[Any], features: Features, unknown: Collection[str]
+    ) -> tuple[Decision, ...]:
+        """The decisions that a request may have got, in the order of entries; nobody is told of rules that fail.
+
+        Args:
+            unit: Who it was for.
+            context: Values of the declared context keys, in order.
+            features: What is known of what it carried.
+            unknown: Features that it may have carried or not.
+        """
+        request = Request(self.attributes.read(features), self._named(context), unit)
+        found: list[Decision] = []
+        for rule, destination in zip(self._conditions, self._destinations, strict=False):
+            if may_hold(rule, request, unknown):
+                found.append(destination.decide(unit))
+                if asked_of(rule, "features").isdisjoint(unknown):
+                    return tuple(found)
+        return (*found, self._destinations[len(self._conditions)].decide(unit))
+
+    @property
+    def by_unit(self) -> bool:
+        """Whether a request's unit is all that decides."""
+        return not (self.attributes.features or self.attributes.context)
 
     @property
     def possible(self) -> tuple[Decision, ...]:
@@ -109,7 +159,7 @@ def _left_over(snapshot: Snapshot, variants: frozenset[str]) -> Destination:
     return Destination(Entry(name="", to=snapshot.default, reason="rule"), variants)
 
 
-def _carried(snapshot: Snapshot) -> Sequence[Any]:
+def carried(snapshot: Snapshot) -> Sequence[Feature]:
     """What a request may carry: the default variant's features, then those of the others."""
     if snapshot.transform is not None:
         return snapshot.transform.signature.features

@@ -263,6 +263,25 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         return next((shape for shape in self.outcome_shapes if shape.name == outcome), None)
 
 
+def never_lacked(slots: Iterable[Slot], transform: Transform | None) -> frozenset[str]:
+    """Names of the features that no answered request lacks.
+
+    Without a transform those that every version needs: rows that the assigned version refuses go to the default one,
+    and a lookup needs none. A transform reads every request before any version does.
+
+    Args:
+        slots: Every variant that is loaded.
+    """
+    if transform is not None:
+        return _needed(transform.signature)
+    needed = [frozenset() if slot.lookup is not None else _needed(slot.signature) for slot in slots]
+    return frozenset.intersection(*needed) if needed else frozenset()
+
+
+def _needed(signature: Signature) -> frozenset[str]:
+    return frozenset(feature.name for feature in signature.features if not feature.nullable)
+
+
 def features_of(slots: Iterable[Slot]) -> dict[str, Feature]:
     """Every feature that a version takes; of several of a name the first."""
     found: dict[str, Feature] = {}

@@ -2,10 +2,11 @@
 
 A row must carry the probability with which its variant was really chosen. Applications report what they were told, but
 the number is worked out again here, from the unit and the snapshots of this gateway: a row whose variant no snapshot
-would have given that unit is kept as an ``override``, which is never evidence.
+would have given that unit is kept as an ``override``, which is never evidence. Where rules read features that the row
+lacks, the snapshot it names must have an entry that may have decided so.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from seatrial.ledger.rows import Envelope
@@ -39,7 +40,7 @@ def assign(deployed: Deployed, body: AssignBody, ids: Callable[[], str]) -> dict
 
     Raises:
         BadInput: A bad unit or context, a variant that does not exist, or a feature is missing that a rule reads and
-            that no request may lack.
+            every version needs.
     """
     request_id = read_name(body.request_id, "request_id") or ids()
     person = deployed.people.read(body.unit, body.context, request_id)
@@ -119,18 +120,60 @@ def write(ready: Ready) -> None:
 
 
 def _decision(given: AppPrediction, person: Person, revisions: Sequence[Deployed]) -> tuple[Deployed, Decision]:
-    """The decision that gave this unit this variant, by the newest revision that would have."""
+    """The decision that gave this unit this variant, by the newest revision that would have.
+
+    Raises:
+        BadInput: Rules read features that the row lacks, and what it says leaves open which decision it was.
+    """
     if given.reason not in ("override", "explicit"):
-        features = given.features or {}
         for deployed in revisions:
-            if given.revision is not None and given.revision != deployed.revision:
-                continue
-            deployed.router.attributes.check(features)
-            decision = deployed.router.decide(person.unit, person.context, features)
-            told = decision.propensity if given.propensity is None else given.propensity
-            if decision.variant == given.variant and abs(decision.propensity - told) <= _SAME:
-                return deployed, decision
+            if given.revision in (None, deployed.revision):
+                decision = _worked_out(given, person, deployed) or _told(given, person, deployed)
+                if decision is not None:
+                    return deployed, decision
     return revisions[0], revisions[0].router.force(given.variant, "override")
+
+
+def _worked_out(given: AppPrediction, person: Person, deployed: Deployed) -> Decision | None:
+    """The decision of a revision, where what was sent is all that it reads, and it is the one that was told."""
+    if given.features is None and deployed.router.attributes.features:
+        return None
+    decision = deployed.router.recall(person.unit, person.context, given.features or {})
+    return decision if _fits(decision, given) else None
+
+
+def _told(given: AppPrediction, person: Person, deployed: Deployed) -> Decision | None:
+    """The decision that was told, where it depends on features that were not sent: one that the revision may have made.
+
+    What depends on them cannot be worked out again, so it is believed only of a revision that is named.
+    """
+    unknown = deployed.router.attributes.features.difference(given.features or ())
+    if not unknown or (given.reason, given.propensity, given.revision) == (None, None, None):
+        return None
+    if given.revision is None:
+        if given.features is not None:
+            return None
+        raise _needs(unknown, "give them in its `features`, or the `revision` that decided")
+    may_be = deployed.router.could_have(person.unit, person.context, given.features or {}, unknown)
+    found = [
+        decision
+        for decision in dict.fromkeys(may_be)
+        if _fits(decision, given) and given.reason in (None, decision.reason)
+    ]
+    if len(found) > 1 and any(decision.contested for decision in found):
+        names = " or ".join(repr(decision.entry) for decision in found)
+        raise _needs(unknown, f"so it is unknown whether entry {names} decided; give its `features`")
+    return found[0] if found else None
+
+
+def _fits(decision: Decision, given: AppPrediction) -> bool:
+    told = decision.propensity if given.propensity is None else given.propensity
+    return decision.variant == given.variant and abs(decision.propensity - told) <= _SAME
+
+
+def _needs(unknown: Collection[str], otherwise: str) -> BadInput:
+    names = ", ".join(sorted(unknown))
+    return BadInput(f"routing rules read {names}, which the row lacks; {otherwise}")
 
 
 def _prediction(given: AppPrediction, variant: Variant) -> tuple[Any, ...]:

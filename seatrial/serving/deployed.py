@@ -11,7 +11,7 @@ from seatrial.ledger.rows import AnsweredBy, Status
 from seatrial.protocol.answers import Prediction
 from seatrial.routing.decision import Reason
 from seatrial.routing.people import People
-from seatrial.routing.router import Router
+from seatrial.routing.router import Router, carried
 from seatrial.routing.snapshot import Snapshot
 from seatrial.serving.breaker import Turn
 from seatrial.serving.caching import Cached, hand_over
@@ -20,7 +20,7 @@ from seatrial.serving.recording import Recorder
 from seatrial.serving.shadowing import ShadowLane
 from seatrial.serving.variant import Variant
 from seatrial.spec.errors import BadInput
-from seatrial.spec.signature import Signature
+from seatrial.spec.signature import Feature, Signature
 
 ANSWERS = "requests_total"
 LATENCY = "request_latency_us"
@@ -70,6 +70,8 @@ class Deployed:
         transform: The snapshot's, loaded; None where it has none.
 
     Attributes:
+        beside: By variant, what a request may carry for the others beside; nothing where no rule reads features,
+            because then nothing but the unit tells whom a request is for.
         quick: The quick way into it, where there is one; the gateway prepares it.
         pending: Requests that still run in threads under this revision; the event loop counts them.
 
@@ -100,6 +102,7 @@ class Deployed:
         )
         self.counts = Counts(self.name, recorder)
         self.router = Router(snapshot, self.counts.rule_failed)
+        self.beside = {name: self._beside(variant) for name, variant in self.variants.items()}
         for variant in self.variants.values():
             variant.breaker.told = self.counts.breaker_turns(variant.name)
         self.lanes = {
@@ -150,6 +153,13 @@ class Deployed:
         """What a request carries for a variant, and what that answers."""
         signature = variant.slot.signature
         return signature if self.transform is None else self.transform.asked(signature)
+
+    def _beside(self, variant: Variant) -> tuple[Feature, ...]:
+        if not self.router.attributes.features:
+            return ()
+        own = {feature.name for feature in self.asked(variant).features}
+        others = {feature.name: feature for feature in reversed(carried(self.snapshot)) if feature.name not in own}
+        return tuple(reversed(others.values()))
 
     @property
     def idle(self) -> bool:

@@ -35,7 +35,7 @@ _TASKS = ("classification", "regression")
 
 
 class _Lane(NamedTuple):
-    """All that is known of an answer of one variant before the request comes."""
+    """All that is known of an answer before the request comes: of one decision, by one variant."""
 
     model: OneRow
     pace: Pace
@@ -75,7 +75,7 @@ class Express:
         self,
         deployed: Deployed,
         bodies: PlainBodies,
-        lanes: dict[str, _Lane],
+        lanes: dict[int, _Lane],
         ids: Callable[[], str],
         clock: Callable[[], int],
         ticks: Callable[[], int],
@@ -101,7 +101,7 @@ class Express:
             request_id = self._ids()
             unit = request_id if named is None else named
             decision = self._choose(unit)
-            lane = self._lanes[decision.variant]
+            lane = self._lanes[id(decision)]  # a router makes its decisions once
             model, pace = lane.model, lane.pace
             if not pace.inline or lane.breaker.blocked:
                 return None
@@ -158,7 +158,7 @@ def express(
     decisions = deployed.router.possible
     if (
         deployed.transform is not None
-        or deployed.router.conditional
+        or not deployed.router.by_unit
         or snapshot.log.sample < 1.0
         or snapshot.unit_from
         or deployed.people.silent is None
@@ -166,14 +166,18 @@ def express(
         return None
     variants = [deployed.variants[decision.variant] for decision in decisions]
     bodies = plain_bodies(variants[0].slot.signature)
-    if bodies is None or len(set(variants)) < len(variants) or not all(_alike(v, variants[0]) for v in variants):
+    if bodies is None or not all(_alike(variant, variants[0]) for variant in variants):
         return None
-    lanes: dict[str, _Lane] = {}
-    for decision, variant in zip(decisions, variants, strict=True):
-        lane = _lane(deployed, decision, variant, bodies)
-        if lane is None:
+    models: dict[str, OneRow] = {}
+    for variant in dict.fromkeys(variants):
+        model = _model(variant, bodies)
+        if model is None:
             return None
-        lanes[variant.name] = lane
+        models[variant.name] = model
+    lanes = {
+        id(decision): _lane(deployed, decision, variant, models[variant.name])
+        for decision, variant in zip(decisions, variants, strict=True)
+    }
     return Express(deployed, bodies, lanes, ids, clock, ticks, processor_ticks)
 
 
@@ -183,13 +187,14 @@ def _alike(variant: Variant, first: Variant) -> bool:
     return one.task in _TASKS and (one.features, one.inputs) == (other.features, other.inputs)
 
 
-def _lane(deployed: Deployed, decision: Decision, variant: Variant, bodies: PlainBodies) -> _Lane | None:
+def _model(variant: Variant, bodies: PlainBodies) -> OneRow | None:
     runtime = variant.engine.runtime
     if not isinstance(runtime, OnnxRuntime) or not variant.logs_all_numbers or variant.cache is not None:
         return None
-    model = runtime.one_row(bodies.tensor, np.zeros((1, bodies.width), bodies.dtype))
-    if model is None:
-        return None
+    return runtime.one_row(bodies.tensor, np.zeros((1, bodies.width), bodies.dtype))
+
+
+def _lane(deployed: Deployed, decision: Decision, variant: Variant, model: OneRow) -> _Lane:
     return _Lane(
         model,
         variant.engine.pace,

@@ -1,9 +1,10 @@
 """The Open Inference way into the gateway: an infer request as one part, its outputs as tensors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seatrial.protocol.bodies import check_count, read_name
+from seatrial.protocol.features import Row
 from seatrial.protocol.inference import (
     PLATFORM,
     BinaryAnswer,
@@ -49,6 +50,7 @@ def part(deployed: Deployed, body: InferBody, version: str | None, request_id: s
     Raises:
         BadInput: The tensors, a parameter or the context are wrong; TooLarge for too many rows; NotFound for a version.
     """
+    rows: list[Row] | None = None
     person = _person(deployed, body, request_id)
     asked = _text(body, "variant")
     if version is not None:
@@ -56,14 +58,17 @@ def part(deployed: Deployed, body: InferBody, version: str | None, request_id: s
     elif asked is not None:
         decision = deployed.router.force(asked, "override")
     elif deployed.router.attributes.features:
-        decision = _by_row(deployed, body, person, limit)
+        _check_counts(body, limit)
+        rows = _rows(body, deployed, deployed.default)
+        decision = _by_row(deployed, person, rows)
     else:
         decision = deployed.router.decide(person.unit, person.context)
     variant = deployed.variants[decision.variant]
     agreed = variant if decision.reason == "override" else deployed.default
     _check_asked(body, agreed)
     _check_counts(body, limit)
-    rows = rows_of(body, deployed.asked(_spoken(body, variant, deployed.default)))
+    if rows is None:
+        rows = _rows(body, deployed, _spoken(body, variant, deployed.default))
     check_count(len(rows), limit)
     key = read_name(_text(body, "key"), "key")
     keys = [key] if len(rows) == 1 else [None] * len(rows)
@@ -96,15 +101,14 @@ def _check_counts(body: InferBody, limit: int) -> None:
             check_count(tensor.shape[0], limit)
 
 
-def _by_row(deployed: Deployed, body: InferBody, person: Person, limit: int) -> Decision:
+def _by_row(deployed: Deployed, person: Person, rows: Sequence[Row]) -> Decision:
     """The decision where rules read features: one answer is of one version, so all rows must come to the same.
 
     Raises:
         BadInput: They do not.
     """
-    _check_counts(body, limit)
     first: Decision | None = None
-    for row in rows_of(body, deployed.asked(deployed.default)):
+    for row in rows:
         decision = deployed.router.decide(person.unit, person.context, row)
         if first is not None and decision != first:
             raise BadInput(
@@ -113,7 +117,13 @@ def _by_row(deployed: Deployed, body: InferBody, person: Person, limit: int) -> 
                 "version; send them in requests of their own, or name a version"
             )
         first = decision
-    return first or deployed.router.decide(person.unit, person.context)
+    assert first is not None
+    return first
+
+
+def _rows(body: InferBody, deployed: Deployed, variant: Variant) -> list[Row]:
+    """The rows in a variant's words, and what others take beside."""
+    return rows_of(body, deployed.asked(variant), deployed.beside[variant.name])
 
 
 def _spoken(body: InferBody, variant: Variant, default: Variant) -> Variant:
@@ -206,7 +216,7 @@ def metadata(deployed: Deployed, version: str | None) -> dict[str, Any]:
         "inputs": metadata_in(signature),
         "outputs": metadata_out(signature),
         "parameters": {"task": deployed.snapshot.task, "revision": deployed.revision},
-        "features": feature_inputs(signature),
+        "features": feature_inputs(signature, deployed.beside[variant.name]),
     }
 
 

@@ -69,6 +69,12 @@ def _reward(bandit: Values, path: str, values: Values, found: Findings) -> None:
             mend = did_you_mean(name, outcomes) if outcomes else f"add `outcomes: {{{name}: {{}}}}`"
             found.add(f"{path}.reward.outcome", name, f"{show(name)} is not a declared outcome; {mend}")
         elif isinstance(outcomes[name], dict):
+            if outcomes[name].get("label") is True:
+                message = (
+                    f"the outcome `{name}` is a label, and an absent label is missing, not a reward of 0; reward "
+                    "another outcome"
+                )
+                found.add(f"{path}.reward.outcome", name, message)
             _field(reward, f"{path}.reward.value", name, outcomes[name].get("fields", {}), found)
     _range(bandit, reward, f"{path}.reward", found)
 

@@ -147,7 +147,7 @@ class RewardSpec(Model):
     outcome: str
     within: float
     value: str | None = None
-    """The field to sum; None: whether it happened, or with ``range`` its plain value."""
+    """The field to sum; None: whether it happened (``binary`` without ``range``), else the outcome's own value."""
     kind: Literal["binary", "normal", "hurdle"] = "binary"
     range: tuple[float, float] | None = None
     """None: 0 to 1 for ``binary``, anything else for the others."""

@@ -5,11 +5,11 @@
 
 import re
 
-from seatrial.spec import release_grammar
 from seatrial.spec.check_metrics import BUILT_IN
 from seatrial.spec.events import EVENTS
 from seatrial.spec.features import FEATURE
 from seatrial.spec.grammar.bandit import BANDIT, REWARD
+from seatrial.spec.grammar.climbing import CALENDAR, CANARY
 from seatrial.spec.grammar.measures import METRIC, OUTCOME
 from seatrial.spec.grammar.people import UNIT
 from seatrial.spec.grammar.release import METHOD, PRIMARY, RELEASE, SHADOW, STAGE, TEST
@@ -41,9 +41,9 @@ SECTIONS: dict[str, Record] = {
     "release": RELEASE,
     "stages": STAGE,
     "shadow": SHADOW,
-    "canary": release_grammar.CANARY,
+    "canary": CANARY,
     "test": TEST,
-    "calendar": release_grammar.CALENDAR,
+    "calendar": CALENDAR,
     "primary": PRIMARY,
     "method": METHOD,
     "monitors": MONITORS,

@@ -12,6 +12,7 @@ References:
 import math
 from collections.abc import Sequence
 
+from scipy.optimize import brentq
 from scipy.special import betaincc, betaln, xlog1py, xlogy
 
 from seatrial.spec.errors import BadInput
@@ -58,24 +59,36 @@ def difference_sequence(phases: Sequence[PhaseCounts], alpha: float = 0.05, side
     weights = [p.treatment_units * p.control_units / (p.treatment_units + p.control_units) for p in used]
     lower = upper = 0.0
     for k, (phase, weight) in enumerate(zip(used, weights, strict=True), start=1):
-        spent = share * (6 / (math.pi * k) ** 2 if len(phases) > 1 else 1.0)
-        treatment = _ends(phase.treatment_events, phase.treatment_units, spent)
-        control = _ends(phase.control_events, phase.control_units, spent)
-        lower += weight * (treatment.lower - control.upper) / sum(weights)
-        upper += weight * (treatment.upper - control.lower) / sum(weights)
+        level = -math.log(share * (6 / (math.pi * k) ** 2 if len(phases) > 1 else 1.0))
+        treatment, control = phase[:2], phase[2:4]
+        if side != "upper":
+            lower += weight * (_lower(*treatment, level) - _upper(*control, level)) / sum(weights)
+        if side != "lower":
+            upper += weight * (_upper(*treatment, level) - _lower(*control, level)) / sum(weights)
     return Interval(-1.0 if side == "upper" else lower, 1.0 if side == "lower" else upper)
 
 
-def _ends(successes: int, n: int, alpha: float) -> Interval:
-    """A lower and an upper end, each at alpha."""
-    return share_sequence(successes, n, 2 * alpha)
+def _upper(successes: float, n: float, level: float) -> float:
+    return 1 - _lower(n - successes, n, level)
 
 
-def _lower(successes: int, n: int, level: float) -> float:
+def _lower(successes: float, n: float, level: float) -> float:
+    """Where the evidence against "at most this share", falling in the share, meets the level; a hair below."""
     if successes == 0:
         return 0.0
-    low, high = 0.0, successes / n
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if log_evidence_above(successes, n, middle) >= level else (low, middle)
-    return low
+
+    def excess(share: float) -> float:
+        return min(log_evidence_above(successes, n, share), _FAR) - level
+
+    low, high = successes / n * 1e-9, successes / n
+    if excess(low) < 0:
+        return 0.0
+    found = brentq(excess, low, high, xtol=1e-300, rtol=_HAIR)
+    return max(0.0, float(found) * (1 - 2 * _HAIR))
+
+
+_FAR = 1e6
+"""Evidence beyond any level: infinite where the share is all but impossible."""
+
+_HAIR = 1e-11
+"""How closely an end is found, relative (Brent's method, 1973), and the half of what is then given away."""

@@ -36,7 +36,7 @@ MIB = 1 << 20
 
 @pytest.fixture
 def slow(tmp_path: Path) -> Iterator[LiveSystem]:
-    """One worker whose model takes 250 ms in each of four threads: sixteen requests a second on any machine."""
+    """One worker whose model takes 250 ms in each of its four threads: sixteen requests a second on any machine."""
     system = LiveSystem(tmp_path)
     make_models(system, 1)
     apply(FILE.format(version=1).replace("timeout: 30s", "timeout: 1s, batch: off"), system.settings, actor="test")

@@ -102,7 +102,7 @@ def loop_that_stops(harbour: Harbour) -> None:
 
 
 def apply_another(harbour: Harbour) -> None:
-    harbour.apply(TEST_ONLY.replace("churn/2", "churn/3"))
+    harbour.apply(TEST_ONLY.replace("churn/2", "churn/3"), restart=True)
 
 
 WORK = {"promote": promote, "ships": loop_that_ships, "stops": loop_that_stops, "apply": apply_another}

@@ -13,11 +13,14 @@ from hypothesis import strategies as st
 
 from seatrial.models.runtimes import OnnxRuntime
 from seatrial.protocol.plain import plain_bodies
-from seatrial.routing.snapshot import Cache, LogPolicy
+from seatrial.routing.rules.naming import names_of
+from seatrial.routing.rules.parsing import parse_rule
+from seatrial.routing.snapshot import Arm, Cache, Entry, LogPolicy
 from seatrial.serving.engine import Engine
 from seatrial.serving.express import Express
 from seatrial.serving.messages import Request, Response, refusal
 from seatrial.serving.routes import Routes
+from seatrial.spec.deployment import ContextField
 from seatrial.spec.errors import SeatrialError
 from seatrial.spec.signature import Feature, Signature
 from tests.gateways import Bench, ContextKey, Shadow, bench, logistic, quick, slot, slow, snapshot
@@ -195,6 +198,14 @@ def test_a_shadow_gets_its_copies_either_way(tmp_path: Path) -> None:
         assert quick_counts == long_counts
 
 
+COUNTRY = (ContextKey(name="country", kind="string", optional=True),)
+
+
+def rules(when: str) -> tuple[Entry, ...]:
+    names = names_of(KINDS, {"country": ContextField(kind="string", optional=True)})
+    return (Entry(name="rule", when=parse_rule(when, names), to="champion"),)
+
+
 def goes_quickly(bench: Bench) -> bool:
     body = {"unit": "u", "features": {"feature_0": 1.0, "feature_1": 0.5, "feature_2": 1, "feature_3": True}}
     return bench.gateway.answer_plain("churn", msgspec.json.encode(body)) is not None
@@ -213,6 +224,9 @@ def test_a_plain_row_of_a_quick_model_goes_the_quick_way(tmp_path: Path) -> None
         {"log": LogPolicy(features=NAMES[:2])},
         {"log": LogPolicy(features=NAMES, redact=NAMES[:1])},
         {"context": (ContextKey(name="country", kind="string"),)},
+        {"entries": rules("features.feature_0 > 1")},
+        {"entries": rules('unit == "v" && context.country == "DE"'), "context": COUNTRY},
+        {"entries": rules('unit == "v" && has(features.feature_1)')},
         {"context": (ContextKey(name="who", kind="string", optional=True),), "unit_from": "who"},
     ],
 )
@@ -270,3 +284,46 @@ def test_only_tensors_of_plain_numbers_have_plain_bodies() -> None:
     assert plain_bodies(text) is None
     whole = msgspec.structs.replace(SIGNATURE, inputs=(msgspec.structs.replace(SIGNATURE.inputs[0], datatype="INT64"),))
     assert plain_bodies(whole) is None
+
+
+UNITS = names_of((), {})
+
+
+def by_unit(*, first: str = 'unit.startsWith("a") || unit == "u"') -> tuple[Entry, ...]:
+    """Two entries of one variant, and a split of both."""
+    arms = (Arm("champion", 0.5), Arm("challenger", 0.5))
+    return (
+        Entry(name="ours", when=parse_rule(first, UNITS), to="challenger"),
+        Entry(name="short", when=parse_rule("size(unit) < 3", UNITS), to="champion"),
+        Entry(name="odd", when=parse_rule("10 / (size(unit) - 4) > 5", UNITS), arms=arms, salt="s"),
+        Entry(name="some", when=parse_rule('unit.contains("7")', UNITS), arms=arms, salt="t"),
+    )
+
+
+@pytest.fixture(scope="module")
+def both_by_unit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+    with still(tmp_path_factory.mktemp("quick")) as one, still(tmp_path_factory.mktemp("long")) as other:
+        yield Both(one, other, entries=by_unit())
+
+
+@given(bodies)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_both_ways_answer_alike_where_rules_read_the_unit(both_by_unit: Both, body: dict[str, Any]) -> None:
+    quickly, at_length = both_by_unit.ask(msgspec.json.encode(body))
+    assert quickly == at_length
+
+
+def test_both_ways_write_and_count_alike_where_rules_read_the_unit(tmp_path: Path) -> None:
+    with still(tmp_path / "quick") as one, still(tmp_path / "long") as other:
+        pair = Both(one, other, entries=by_unit())
+        given = {"feature_0": 0.5, "feature_1": 1.0, "feature_2": 3, "feature_3": True}
+        for unit in (None, "a", "b", "b7", "abcd", "bcde", "bcdef", *(f"u{number}" for number in range(40))):
+            body = {"features": given} if unit is None else {"unit": unit, "features": given}
+            quickly, at_length = pair.ask(msgspec.json.encode(body))
+            assert quickly == at_length
+        quick_rows, long_rows = ({row["request_id"]: row for row in rows} for rows in pair.rows())
+        assert quick_rows == long_rows
+        assert {row["entry"] for row in quick_rows.values()} == {"ours", "short", "odd", "some", ""}
+        quick_counts, long_counts = pair.counts()
+        assert quick_counts == long_counts
+        assert goes_quickly(one)

@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from seatrial.control.decisions import verify
-from seatrial.control.perform import Who, pause, promote, resume
-from tests.harbour import RELEASE, gateway_worker
+from seatrial.control.perform import Who, pause, promote, resume, rollback
+from seatrial.control.queries import reached, status
+from seatrial.spec.errors import Conflict, SeatrialError
+from seatrial.spec.settings import load_settings
+from tests.harbour import PLAIN, RELEASE, gateway_worker
 from tests.scenarios.scene import Scene
 
 CANARY = RELEASE.replace(
@@ -216,3 +219,66 @@ def test_a_freeze_holds_a_step_and_lets_it_fall(scene: Scene) -> None:
     scene.world.recommendation, scene.world.worse = "stop", ("errors",)
     scene.step()
     assert scene.status() == "rolled-back"
+
+
+def test_a_file_that_would_cost_the_evidence_asks_for_restart(scene: Scene) -> None:
+    scene.harbour.apply(CANARY)
+    first = scene.run.id
+    for text, words in (
+        (CANARY.replace("churn/2", "churn/3"), "`challenger` is churn:3 now"),
+        (CANARY.replace("churn@champion", "churn/3"), "`champion` is churn:3 now"),
+        (CANARY.replace("name: customer", "name: visit"), "another unit, `visit`"),
+        (RELEASE, "no canary stage any more"),
+    ):
+        with pytest.raises(Conflict, match=f"{words}.*apply with --restart"):
+            scene.harbour.apply(text)
+        with pytest.raises(Conflict, match="--restart"):
+            scene.harbour.apply(text, plan_only=True)
+        assert (scene.run.id, scene.status()) == (first, "running")
+    done = scene.harbour.apply(CANARY.replace("churn/2", "churn/3"), restart=True)
+    assert any("ends, because another begins" in change for change in done.changes)
+    assert scene.run.id != first
+    assert scene.run.challenger_version == "churn:3"
+    assert [run.status for run in scene.harbour.state.deployments.releases("churn")] == ["abandoned", "running"]
+
+
+def test_a_pending_release_has_nothing_to_lose(scene: Scene) -> None:
+    frozen = CANARY.replace("then: promote", FROZEN)
+    scene.harbour.apply(frozen)
+    scene.harbour.apply(frozen.replace("churn/2", "churn/3"))
+    assert (scene.run.challenger_version, scene.run.state) == ("churn:3", "pending")
+
+
+def test_a_release_of_a_version_that_does_not_load_is_kept_as_failed(scene: Scene) -> None:
+    scene.harbour.apply(PLAIN)
+    refuses = lambda s: "bad graph" if any(slot.variant == "challenger" for slot in s.slots) else None  # noqa: E731
+    with gateway_worker(scene.harbour.home, refuses=refuses), pytest.raises(SeatrialError, match="bad graph"):
+        scene.harbour.apply(CANARY)
+    assert scene.harbour.versions == {"champion": "churn:1"}
+    assert scene.harbour.state.deployments.get("churn").run is None, "what is in force stays"
+    (run,) = scene.harbour.state.deployments.releases("churn")
+    assert (run.state, run.challenger_version) == ("failed", "churn:2")
+    (said,) = scene.said("fail")
+    assert said == "The release of churn:2 failed before it had traffic: worker w0 could not prepare it: bad graph"
+    scene.step()
+    assert scene.events == ["failure", "failure"]
+
+
+def test_what_is_waited_for(scene: Scene) -> None:
+    settings = load_settings({"SEATRIAL_HOME": str(scene.harbour.home)}, scene.harbour.home)
+
+    def come() -> set[str]:
+        words = ("promoted", "failed", "verdict", "ended", "ship", "stop", "no-difference")
+        return {word for word in words if reached(status(settings, "churn"), word)}
+
+    scene.harbour.apply(CANARY)
+    assert come() == set()
+    scene.world.recommendation = "ship"
+    scene.step()
+    assert come() == {"verdict", "ship"}
+    promote(scene.harbour.site, "churn", ADA)
+    assert come() >= {"promoted", "verdict", "ended"}
+    assert "failed" not in come()
+    rollback(scene.harbour.site, "churn", ADA)
+    assert come() >= {"failed", "verdict", "ended"}
+    assert "promoted" not in come()

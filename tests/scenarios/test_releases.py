@@ -531,3 +531,16 @@ def test_a_test_without_an_end_ends_before_its_first_rows_are_deleted(scene: Sce
     assert scene.status() == "running"
     scene.step(days=11)
     assert scene.status() == "inconclusive"
+
+
+def test_a_rollback_that_somebody_else_held_up_comes_at_the_next_step(scene: Scene) -> None:
+    scene.harbour.apply(TEST_ONLY)
+    scene.step(days=10)  # a release so old is judged every half minute only
+    scene.world.recommendation, scene.world.worse = "stop", ("errors",)
+    with scene.harbour.another_site().changing("churn"):
+        scene.step(seconds=60)
+        scene.step(seconds=1)
+    assert scene.status() != "rolled-back"
+    scene.step(seconds=1)
+    assert scene.status() == "rolled-back"
+    assert scene.decisions.count("shown worse") == 1

@@ -1,7 +1,7 @@
 """A challenger's way to command."""
 
+from seatrial.spec.grammar.climbing import CALENDAR, CANARY
 from seatrial.spec.grammar.words import COUNT, DURATION, MARGIN, NAME, SOME_SHARE, SOME_TIME
-from seatrial.spec.release_grammar import CALENDAR, CANARY
 from seatrial.spec.shapes import Choice, Key, Listed, Named, Number, Record
 
 SHADOW = Record(

@@ -67,7 +67,7 @@ def test_what_answers_has_json() -> None:
 def test_no_summary_is_cut_at_80_columns(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERMINAL_WIDTH", "80")
-    for group in ("", "models", "outcome"):
+    for group in ("", "models", "outcome", "rules", "bandit"):
         assert run([*group.split(), "--help"]) == 0
         told = capsys.readouterr().out
         assert "..." not in told.replace("[ARGS]...", "")

@@ -232,7 +232,7 @@ def test_edited_terms_are_marked_on_the_release(harbour: Harbour) -> None:
 
 def test_another_challenger_begins_another_release(harbour: Harbour) -> None:
     harbour.apply(RELEASE)
-    harbour.apply(RELEASE.replace("churn/2", "churn/3"))
+    harbour.apply(RELEASE.replace("churn/2", "churn/3"), restart=True)
     first, second = harbour.state.deployments.releases("churn")
     assert (first.status, second.status) == ("abandoned", "running")
     assert first.salt != second.salt
@@ -241,7 +241,7 @@ def test_another_challenger_begins_another_release(harbour: Harbour) -> None:
 
 def test_another_champion_begins_the_release_anew(harbour: Harbour) -> None:
     harbour.apply(RELEASE)
-    harbour.apply(RELEASE.replace("churn@champion", "churn/3"))
+    harbour.apply(RELEASE.replace("churn@champion", "churn/3"), restart=True)
     first, second = harbour.state.deployments.releases("churn")
     assert (first.status, second.status, second.champion_version) == ("abandoned", "running", "churn:3")
 
@@ -256,7 +256,7 @@ def test_release_taken_out_of_the_file_ends(harbour: Harbour) -> None:
 
 def test_stage_under_way_cannot_be_taken_out_of_the_file(harbour: Harbour) -> None:
     harbour.apply(RELEASE)
-    with pytest.raises(BadInput, match="is in its shadow stage, which this file does not have"):
+    with pytest.raises(Conflict, match="the file has no shadow stage any more"):
         harbour.apply(RELEASE.replace("    - shadow: {share: 100%, for: 1d}\n", ""))
 
 
@@ -294,7 +294,7 @@ def test_rolled_back_version_is_refused_until_retry(harbour: Harbour) -> None:
     harbour.apply(RELEASE.replace("churn/2", "churn/3"))
     with pytest.raises(Conflict, match=r"churn:2, which was rolled back before.*--retry"):
         harbour.apply(RELEASE)
-    harbour.apply(RELEASE, retry=True)
+    harbour.apply(RELEASE, retry=True, restart=True)
     assert harbour.versions["challenger"] == "churn:2"
     assert harbour.state.deployments.get("churn").rolled_back == ()
 

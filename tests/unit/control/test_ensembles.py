@@ -67,7 +67,7 @@ def test_an_ensemble_outlives_the_promotion_of_a_member(fleet: Harbour) -> None:
 def test_another_member_is_another_ensemble_and_begins_its_release_anew(fleet: Harbour) -> None:
     fleet.apply(FILE)
     first = fleet.state.deployments.get("churn").run
-    applied = fleet.apply(FILE.replace("models:/trees@best", "models:/trees/5"))
+    applied = fleet.apply(FILE.replace("models:/trees@best", "models:/trees/5"), restart=True)
     assert members(fleet) == ["churn:1", "trees:5"]
     second = fleet.state.deployments.get("churn").run
     assert first is not None

@@ -83,7 +83,7 @@ def test_its_release_ends_in_command_and_moves_no_alias(harbour: Harbour) -> Non
     assert back.sentence == "churn:1 took command back from challenger."
     assert harbour.versions == {"champion": "churn:1"}
     with pytest.raises(Conflict, match="`challenger` is challenger, which was rolled back before"):
-        harbour.apply(RELEASED.replace(":8000", ":9000"))
+        harbour.apply(RELEASED.replace(":8000", ":9000"), restart=True)
     harbour.apply(RELEASED.replace(":8000", ":9000"), retry=True)
     assert harbour.versions == {"champion": "churn:1", "challenger": "challenger"}
 
@@ -104,7 +104,7 @@ def test_other_terms_under_the_same_name_begin_the_release_anew(harbour: Harbour
     first = harbour.state.deployments.get("churn").open_run
     harbour.apply(RELEASED.replace("at_most: 10d", "at_most: 9d"))
     second = harbour.state.deployments.get("churn").open_run
-    changed = harbour.apply(RELEASED.replace(":8000", ":9000"))
+    changed = harbour.apply(RELEASED.replace(":8000", ":9000"), restart=True)
     third = harbour.state.deployments.get("churn").open_run
     assert first is not None
     assert second is not None

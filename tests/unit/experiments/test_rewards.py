@@ -4,6 +4,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seatrial.experiments.rewards import Rewards, read_rewards
 from seatrial.experiments.source import TableSource
@@ -70,9 +72,25 @@ def test_one_record_a_unit_and_epoch_whatever_it_does() -> None:
     assert found.any_came
 
 
-def test_a_reward_belongs_to_the_last_exposure_before_it() -> None:
-    found = rewards([row("u", 100), row("u", 400, "b", 2)], [click("u", 450)])
-    assert found.values.tolist() == [0, 1]
+def test_a_window_is_not_cut_by_who_comes_back() -> None:
+    """What lies in the windows of two epochs counts in both, so that the first one's arm is paid whoever returns."""
+    found = rewards([row("u", 100), row("u", 400, "b", 2), row("v", 100)], [click("u", 450), click("v", 450)])
+    assert list(zip(found.units, found.epochs.tolist(), found.values.tolist(), strict=True)) == [
+        ("u", 1, 1.0),
+        ("v", 1, 1.0),
+        ("u", 2, 1.0),
+    ]
+
+
+@given(st.data())
+def test_when_a_unit_returns_does_not_change_what_its_first_epoch_earned(data: st.DataObject) -> None:
+    clicks = [click("u", at, id=str(at)) for at in data.draw(st.sets(st.integers(90, 1500), max_size=6))]
+    back = data.draw(st.lists(st.integers(101, 1500), max_size=3, unique=True))
+    rows = [row("u", 100), *(row("u", at, "b", epoch) for epoch, at in enumerate(sorted(back), 2))]
+    summed = RewardSpec(outcome="click", within=600, grace=60, kind="normal")
+    alone, found = rewards([row("u", 100)], clicks, summed), rewards(rows, clicks, summed)
+    assert found.values[found.epochs == 1].tolist() == alone.values.tolist()
+    assert alone.values.tolist() == [sum(100 <= c["at"] // SECOND <= 700 for c in clicks)]
 
 
 def test_nothing_counts_before_it_is_matured() -> None:
@@ -131,7 +149,6 @@ def test_outcomes_find_their_unit_by_request_and_by_key() -> None:
     "more",
     [
         {"unit_named": False},
-        {"contested": False},
         {"role": "shadow"},
         {"reason": "override"},
         {"entry": "other"},
@@ -142,6 +159,60 @@ def test_rows_that_no_bandit_drew_are_left_out(more: dict[str, Any]) -> None:
     defaults = {"unit_named": True, "contested": True, "role": "answer"}
     rows = [row("u", 100, **(defaults | more)), row("v", 100, **defaults)]
     assert rewards(rows, []).units == ("v",)
+
+
+@pytest.mark.parametrize("value", [{"value_number": 0.0}, {"value_text": "0"}])
+def test_an_outcome_told_as_0_or_false_is_no_reward(value: dict[str, Any]) -> None:
+    plain = {"value_number": None, "value_text": None}
+    told = [
+        click("u", 130, **(plain | value)),
+        click("v", 130, **plain),
+        click("w", 130, **(plain | {"value_text": "gold"})),
+    ]
+    found = rewards([row("u", 100), row("v", 100), row("w", 100)], told)
+    assert dict(zip(found.units, found.values.tolist(), strict=True)) == {"u": 0, "v": 1, "w": 1}
+
+
+@pytest.mark.parametrize("more", [{"range": (0, 10)}, {"kind": "normal"}, {"kind": "normal", "range": (0, 10)}])
+def test_without_a_field_a_reward_is_the_outcomes_own_value(more: dict[str, Any]) -> None:
+    reward = RewardSpec(outcome="click", within=600, grace=60, **more)
+    found = rewards(
+        [row("u", 100), row("v", 100)], [click("u", 130, value_number=2.5), click("u", 131, value_number=5.0)], reward
+    )
+    assert found.values.tolist() == [7.5, 0]
+
+
+def test_epochs_in_which_one_arm_had_everything_are_learned_from() -> None:
+    found = rewards([row("u", 100, contested=False, propensity=1.0), row("v", 100, contested=True)], [click("u", 130)])
+    assert list(zip(found.units, found.propensities.tolist(), found.values.tolist(), strict=True)) == [
+        ("u", 1.0, 1.0),
+        ("v", 0.5, 0.0),
+    ]
+    split = [row("w", 100, contested=False, reason="split", epoch=0)]
+    assert rewards([*split, row("x", 100, contested=True)], [], prior=True).units == ("x",)
+
+
+def test_an_earlier_split_is_one_record_a_unit_and_release() -> None:
+    canary = {"reason": "canary", "release": "r1"}
+    rows = [
+        row("u", 100, **canary),
+        row("u", 1000, "b", 2, **canary),
+        row("u", 2000, **canary | {"reason": "split", "phase": 3}),
+        row("u", 5000, **canary | {"release": "r2"}),  # phase 1 again, another release
+        row("u", 9000, reason="split", epoch=0, release=""),
+        row("u", 9900, reason="split", epoch=1, release=""),
+    ]
+    found = rewards(rows, [], prior=True)
+    assert list(zip(found.at, found.arms, strict=True)) == [(at * SECOND, "a") for at in (100, 5000, 9000)]
+
+
+def test_a_second_release_does_not_lose_those_who_met_the_first() -> None:
+    rows = [
+        row("u", 100, "b", reason="canary", release="r1"),
+        row("u", 50_000, "b", reason="canary", release="r2", assigned_version="b:2"),
+    ]
+    found = rewards(rows, [click("u", 50_100)], prior=True, versions={"a": "a:1", "b": "b:2"})
+    assert found.values.tolist() == [1]
 
 
 def test_an_earlier_split_counts_where_it_is_asked_for() -> None:
@@ -165,4 +236,14 @@ def test_failures_are_counted_by_arm() -> None:
         row("w", 100, "b", answered_by="assigned"),
     ]
     found = rewards(rows, [])
+    assert (found.met, found.unit_failures) == ({"a": 1, "b": 2}, {"a": 0, "b": 1})
     assert (found.rows, found.failed) == ({"a": 1, "b": 2}, {"a": 0, "b": 1})
+
+
+def test_a_unit_fails_by_its_share_in_its_first_epoch_with_the_arm() -> None:
+    bad = {"status": "error"}
+    rows = [row("u", 100 + i, **(bad if i else {})) for i in range(4)]
+    rows += [row("u", 5000 + i, epoch=2, **bad) for i in range(20)]
+    found = rewards([*rows, row("v", 100)], [])
+    assert (found.rows, found.failed) == ({"a": 25}, {"a": 23})
+    assert (found.met, found.unit_failures) == ({"a": 2}, {"a": 0.75})

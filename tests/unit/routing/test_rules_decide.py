@@ -1,14 +1,16 @@
 """Entries with conditions: the first that matches decides, and a rule that fails never does."""
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import pytest
 
 from seatrial.routing.router import Router
 from seatrial.routing.rules.naming import names_of
 from seatrial.routing.rules.parsing import parse_rule
-from seatrial.routing.snapshot import Arm, ContextKey, Entry, Slot, Snapshot
+from seatrial.routing.snapshot import Arm, ContextKey, Entry, Lookup, Slot, Snapshot
 from seatrial.spec.deployment import ContextField
 from seatrial.spec.errors import BadInput
 from seatrial.spec.signature import Answer, Feature, Signature
@@ -112,6 +114,47 @@ def test_what_rules_read_is_known_and_asked_for() -> None:
     assert router.conditional
     assert router.attributes.features == {"tenure", "plan", "since"}
     assert router.attributes.required == ("tenure",)
-    with pytest.raises(BadInput, match="'tenure' is missing and not nullable, and a routing rule reads it"):
+    with pytest.raises(BadInput, match="'tenure' is missing, which every version needs"):
         router.attributes.check({"plan": "1"})
     router.attributes.check({"tenure": 0})
+
+
+def test_what_one_version_does_without_is_needed_of_nobody() -> None:
+    given = snapshot(*RULES)
+    without = msgspec.structs.replace(SIGNATURE, features=FEATURES[1:])
+    fewer = msgspec.structs.replace(given.slots[2], signature=without)
+    looked_up = msgspec.structs.replace(given.slots[2], lookup=Lookup(scores="s"))
+    for third in (fewer, looked_up):
+        router = Router(msgspec.structs.replace(given, slots=(*given.slots[:2], third)))
+        assert router.attributes.required == ()
+        router.attributes.check({})
+
+
+@pytest.mark.parametrize(("known", "unknown"), [({"tenure": 30}, {"plan"}), ({}, {"tenure", "plan"}), ({}, {"since"})])
+@pytest.mark.parametrize("country", ["US", "DE", None])
+def test_what_a_request_may_have_got_holds_what_it_got(
+    known: Mapping[str, Any], unknown: set[str], country: str | None
+) -> None:
+    told: list[str] = []
+    router = Router(snapshot(*RULES), told.append)
+    possible = {"tenure": (None, 3, 30), "plan": (None, "1", 1), "since": (None, 5.0, 2e9)}
+    for unit in ("u", "m-1"):
+        may_be = router.could_have(unit, (country, 20), known, unknown)
+        for values in itertools.product(*(possible[name] for name in sorted(unknown))):
+            features = {**known, **dict(zip(sorted(unknown), values, strict=True))}
+            decision = router.recall(unit, (country, 20), features)
+            assert decision in may_be
+            assert told == []
+            assert router.decide(unit, (country, 20), features) == decision
+            told.clear()
+    assert all(decision.entry != "us" for decision in router.could_have("u", ("DE", 20), {}, {"tenure"}))
+
+
+def test_no_more_is_read_of_a_request_than_rules_speak_of() -> None:
+    attributes = Router(snapshot(*RULES)).attributes
+    many = {f"other_{n}": float(n) for n in range(30)}
+    as_they_are = {**many, "tenure": 3.0, "plan": "1", "since": 5.0}
+    assert attributes.read(as_they_are) is as_they_are
+    mended = attributes.read({**many, "tenure": 3.0, "plan": 1, "since": "1970-01-01T00:00:05Z"})
+    assert mended == {"tenure": 3.0, "plan": "1", "since": 5.0}
+    assert attributes.context == {"country", "age"}

@@ -531,7 +531,7 @@ def test_a_failing_shadow_leaves_a_row_and_the_answer_alone(here: Bench) -> None
 def test_a_shadow_that_nobody_would_have_waited_for_failed(here: Bench) -> None:
     model = Scripted()
     model.hang()
-    slots = (slot("champion", 1), slot("challenger", 2, timeout=0.5))
+    slots = (slot("champion", 1), slot("challenger", 2, timeout=0.01))
     deployed = here.serve(snapshot(slots=slots, shadows=FULL), challenger=slow(model))
     assert ask(here)["answered_by"] == "assigned"
     wait_for(lambda: model.calls == 1, what="the shadow's call")

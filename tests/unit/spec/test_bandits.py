@@ -11,7 +11,7 @@ deployment: shop
 variants:
   champion:   {{model: "models:/shop/1"}}
   challenger: {{model: "models:/shop/2"}}
-outcomes: {{click: {{}}, buy: {{fields: {{amount: number, note: string}}}}}}
+outcomes: {{click: {{}}, churned: {{label: true}}, buy: {{fields: {{amount: number, note: string}}}}}}
 routing:
   - {{name: everybody, bandit: {{{bandit}}}}}
 """
@@ -54,6 +54,7 @@ def test_a_full_one() -> None:
         (f"{ARMS}, {CLICK}, policy: square-cb", "`policy: square-cb` is not built yet"),
         (f"{ARMS}, {CLICK}, penalty: {{other: 1}}", "`other` is not an arm of it"),
         (f"{ARMS}, reward: {{outcome: clik, within: 1h}}", "`clik` is not a declared outcome; did you mean `click`?"),
+        (f"{ARMS}, reward: {{outcome: churned, within: 1h}}", "is a label, and an absent label is missing, not a rew"),
         (f"{ARMS}, reward: {{outcome: click}}", "needs `within`"),
         (f"{ARMS}, reward: {{outcome: buy, value: amount, within: 1h}}", "with a `value` needs its `range`"),
         (f"{ARMS}, reward: {{outcome: buy, value: cost, within: 1h, kind: normal}}", "`cost` is not a field of"),

@@ -1,22 +1,19 @@
 """The parts of a release that only releases have: canary steps and the calendar."""
 
-from seatrial.spec import calendar, units
-from seatrial.spec.shapes import Key, Listed, Number, Parsed, Record, Unit, anchored
-
-_SHARE = Unit(units.parse_share, units.SHARE_PATTERN, zero=False)
-_TIME = Unit(units.parse_duration, units.DURATION_PATTERN, zero=False)
-_COUNT = Number(minimum=1, maximum=1e9, whole=True)
+from seatrial.spec import calendar
+from seatrial.spec.grammar.words import COUNT, SOME_SHARE, SOME_TIME
+from seatrial.spec.shapes import Key, Listed, Parsed, Record, anchored
 
 CANARY = Record(
     "a canary stage",
     {
         "steps": Key(
-            Listed(_SHARE, least=1),
+            Listed(SOME_SHARE, least=1),
             "The challenger's share of the entry in each step, rising, at most 95%.",
             required=True,
         ),
-        "bake": Key(_TIME, "Each step lasts at least this long.", default="30m"),
-        "minimum_units": Key(_COUNT, "Fresh units of the challenger that each step needs.", default="1000"),
+        "bake": Key(SOME_TIME, "Each step lasts at least this long.", default="30m"),
+        "minimum_units": Key(COUNT, "Fresh units of the challenger that each step needs.", default="1000"),
     },
     forms="write `{steps: [1%, 5%, 25%], bake: 30m, minimum_units: 1000}`",
 )

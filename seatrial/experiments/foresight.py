@@ -1,0 +1,237 @@
+"""Before a release begins: how many units and days each of its metrics will need, at the traffic that there is.
+
+What the champion did in the last days stands for both arms: its mean and spread by unit, and how many units come a
+day. With no true difference a guardrail is shown to keep its margin, and a primary of its smallest effect is shown to
+be better, with so many units in four of five releases (``stats.power``). It is a forecast, and nothing acts on it.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from seatrial.experiments.asks import Ask, asks_of, measures_of
+from seatrial.experiments.measures import Column, Measure, latency_measure, read
+from seatrial.experiments.sample import Mask
+from seatrial.experiments.source import Source
+from seatrial.experiments.thresholds import QUANTILES, fixed_thresholds
+from seatrial.experiments.units import Units
+from seatrial.releases.run import Phase, ReleaseRun
+from seatrial.routing.snapshot import Arm
+from seatrial.spec.deployment import CanaryStage, Deployment, ReleaseSpec, TestStage
+from seatrial.spec.errors import BadInput
+from seatrial.spec.units import show_count
+from seatrial.stats.moments import Moments, PairMoments
+from seatrial.stats.power import Design, plan_means
+from seatrial.stats.ratio import linearise
+
+LOOK_BACK = 7 * 86_400_000_000
+"""Microseconds before now that stand for what is to come."""
+
+LEAST_UNITS = 100
+"""Units below which nothing is foretold."""
+
+_DAY = 86_400.0
+_RELAXED = "/relaxed"
+
+
+class Need(NamedTuple):
+    """What one metric needs.
+
+    Attributes:
+        metric: Its name.
+        units: Of both arms together; None when it cannot be told.
+        days: Until so many have come and matured; None likewise.
+        why: Why it cannot be told, in words that end a sentence; "" when it can.
+    """
+
+    metric: str
+    units: int | None
+    days: float | None
+    why: str = ""
+
+
+class Foresight(NamedTuple):
+    """What a release will need.
+
+    Attributes:
+        units_a_day: Units that come a day, by the last days; None when too few came to tell.
+        steps: Days that each canary step needs for its ``minimum_units``.
+        needs: The primary first, then the guardrails.
+        at_most: Days that the file allows; None: no limit.
+    """
+
+    units_a_day: float | None
+    steps: tuple[float, ...] = ()
+    needs: tuple[Need, ...] = ()
+    at_most: float | None = None
+
+
+def foresee(deployment: Deployment, run: ReleaseRun, view: Source, now: int) -> Foresight:
+    """What ``run`` will need, from what the champion did in the week before ``now`` (microseconds since 1970 UTC)."""
+    release = deployment.release
+    assert release is not None
+    past = _past(run, now)
+    thresholds = fixed_thresholds(view, past, now)
+    asks = asks_of(deployment, release, past, thresholds, answers=True)
+    measures = [m for m in measures_of(deployment, past, asks) if asks[m.name].part != "secondary"]
+    measures += [_relaxed(m.name, deployment, past, asks[m.name]) for m in measures if m.name in QUANTILES]
+    units, columns = read(_AsIfDrawn(view, run.champion), past, measures, now)
+    n = len(units.first_at)
+    if n < LEAST_UNITS:
+        return Foresight(None, at_most=_at_most(release))
+    rate = n / (max(float(now - units.first_at.min()) / 1e6, 3600.0) / _DAY)
+    share = _largest_share(release)
+    known = {m.name: m for m in measures}
+    return Foresight(
+        units_a_day=rate,
+        steps=tuple(days for stage in release.stages if isinstance(stage, CanaryStage) for days in _steps(stage, rate)),
+        needs=tuple(
+            _need(ask, known, columns, units, now, share, rate) for ask in asks.values() if ask.part != "secondary"
+        ),
+        at_most=_at_most(release),
+    )
+
+
+def told(foresight: Foresight) -> tuple[str, ...]:
+    """The same in sentences, for a plan."""
+    if foresight.units_a_day is None:
+        return (
+            f"fewer than {LEAST_UNITS} units came in the last days, so how long this takes cannot be told; see "
+            "seatrial power.",
+        )
+    lines = [f"step {k} needs about {_days(days)} for its units." for k, days in enumerate(foresight.steps, start=1)]
+    lines += [_line(need, foresight) for need in foresight.needs]
+    return (f"about {show_count(round(foresight.units_a_day))} units come a day.", *lines)
+
+
+def _line(need: Need, foresight: Foresight) -> str:
+    if need.units is None or need.days is None:
+        return f"{need.metric}: how much it needs cannot be told, because {need.why}."
+    text = f"{need.metric} needs about {show_count(need.units)} units, {_days(need.days)}"
+    if foresight.at_most is not None and need.days > foresight.at_most:
+        return f"{text}: WARNING, the release ends after {_days(foresight.at_most)}."
+    return f"{text}."
+
+
+def _days(days: float) -> str:
+    seconds = days * _DAY
+    for unit, size in (("days", _DAY), ("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return "a minute"
+
+
+class _AsIfDrawn:
+    """A source in which the champion's rows look as if they had been drawn by a release: only their numbers matter."""
+
+    def __init__(self, view: Source, champion: str) -> None:
+        self._view = view
+        self._champion = champion.replace("'", "''")
+
+    def sql(self, query: str, parameters: Mapping[str, object]) -> pa.Table:
+        """``query`` over the rows as if drawn."""
+        rows = f"""rows AS (SELECT * REPLACE ('foresight' AS release, true AS contested, 'split' AS reason, 1 AS phase)
+          FROM rows WHERE variant = '{self._champion}')"""
+        body = query.strip()
+        asked = f"WITH {rows}, {body[5:]}" if body.startswith("WITH ") else f"WITH {rows} {body}"
+        return self._view.sql(asked, parameters)
+
+
+def _past(run: ReleaseRun, now: int) -> ReleaseRun:
+    """The last days as a release of one phase."""
+    return ReleaseRun(
+        id="foresight",
+        deployment=run.deployment,
+        entry=run.entry,
+        champion=run.champion,
+        challenger=run.challenger,
+        champion_version=run.champion_version,
+        challenger_version=run.challenger_version,
+        salt="",
+        stage="test",
+        stage_started_at=now - LOOK_BACK,
+        phases=(Phase(number=1, arms=(Arm(run.champion, 1.0),), started_at=now - LOOK_BACK, revision=0),),
+        alpha=run.alpha,
+        plan_units=run.plan_units,
+        caps=run.caps,
+        started_at=now - LOOK_BACK,
+    )
+
+
+def _relaxed(name: str, deployment: Deployment, run: ReleaseRun, ask: Ask) -> Measure:
+    threshold = ask.tolerated or ask.cap or 0.0
+    measure = latency_measure(name, deployment, run, threshold, threshold)
+    return dataclasses.replace(measure, name=name + _RELAXED)
+
+
+def _need(
+    ask: Ask,
+    measures: Mapping[str, Measure],
+    columns: Mapping[str, Column],
+    units: Units,
+    now: int,
+    share: float,
+    rate: float,
+) -> Need:
+    name = ask.question.metric
+    if name not in measures:
+        return Need(name, None, None, ask.impossible)
+    measure = measures[name]
+    matured = units.first_at + measure.matures <= now
+    values = _moments(columns[name], measure, matured)
+    difference = _difference(ask, values)
+    if name + _RELAXED in measures:
+        difference = values.mean - _moments(columns[name + _RELAXED], measure, matured).mean
+    if values.n < LEAST_UNITS:
+        return Need(name, None, None, f"{values.n} units have matured in it so far")
+    if not values.m2 > 0:
+        return Need(name, None, None, "it has not varied yet")
+    if not difference > 0:
+        return Need(name, None, None, "a margin of 0 can only be kept by a version that is better")
+    sides = 2 if ask.part == "primary" else 1
+    design = Design(share=share, alpha=ask.question.alpha, sides=sides, plan_units=ask.question.plan_units)
+    try:
+        found = plan_means(difference, float(np.sqrt(values.variance)), design).always_valid
+    except BadInput as error:
+        return Need(name, None, None, str(error))
+    return Need(name, found, found / rate + measure.matures / 1e6 / _DAY)
+
+
+def _difference(ask: Ask, values: Moments) -> float:
+    margin = ask.question.margin
+    if margin is None:
+        return 0.0
+    return margin.size * abs(values.mean) if margin.scale == "relative" else margin.size
+
+
+def _moments(column: Column, measure: Measure, mask: Mask) -> Moments:
+    counted = mask & (column.labels > 0) if measure.needs_label else mask
+    x = column.x[counted] if measure.cap is None else np.minimum(column.x[counted], measure.cap)
+    if measure.shape in ("mean", "proportion"):
+        return Moments.from_values(x)
+    return linearise(PairMoments.from_values(x, column.y[counted]))
+
+
+def _steps(stage: CanaryStage, rate: float) -> Sequence[float]:
+    return [max(stage.minimum_units / (share * rate), stage.bake / _DAY) for share in stage.steps]
+
+
+def _largest_share(release: ReleaseSpec) -> float:
+    shares = [0.5]
+    for stage in release.stages:
+        if isinstance(stage, CanaryStage):
+            shares = [stage.steps[-1]]
+        elif isinstance(stage, TestStage):
+            shares = [stage.share]
+    return shares[-1]
+
+
+def _at_most(release: ReleaseSpec) -> float | None:
+    """Days that a release may last: its own limit, or the test's where nothing before it is unlimited."""
+    if release.at_most is not None:
+        return release.at_most / _DAY
+    tests = [stage.at_most for stage in release.stages if isinstance(stage, TestStage)]
+    return tests[0] / _DAY if tests and tests[0] is not None else None

@@ -1,0 +1,112 @@
+"""How long a release will take: against the power formula by hand, on made-up weeks of a champion."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from seatrial.experiments.foresight import Foresight, foresee, told
+from seatrial.experiments.source import TableSource
+from seatrial.spec.deployment import Deployment
+from seatrial.stats.power import Design, plan_means, plan_proportions
+from tests import worlds
+
+DAY = 86_400 * worlds.SECOND
+NOW = worlds.START + 7 * DAY
+RUN = worlds.release((0.01, 7 * 86400.0))
+
+METRICS: dict[str, Any] = {
+    "conversion": {"kind": "proportion", "outcome": "buy", "within": 3600.0, "grace": 0.0},
+    "revenue": {"kind": "mean", "outcome": "buy", "within": 86400.0, "grace": 0.0},
+}
+
+
+def deployment(guardrails: dict[str, dict[str, float]], **release: Any) -> Deployment:
+    asked = {
+        "of": "challenger",
+        "into": "everybody",
+        "stages": [
+            {"kind": "canary", "steps": [0.01, 0.1], "minimum_units": 100},
+            {"kind": "test", "share": 0.5, "at_most": 5 * 86400.0},
+        ],
+        "primary": {"metric": "conversion", "minimum_effect": {"relative": 0.1}},
+        "guardrails": guardrails,
+    }
+    return worlds.deployment(outcomes={"buy": {}}, metrics=METRICS, release=asked | release)
+
+
+def week(n: int = 7_000, **given: Any) -> TableSource:
+    """A champion alone: a unit each row, a tenth of whom buy for 1 or 3; a hundredth of the rows is slow."""
+    rng = np.random.default_rng(3)
+    at = np.sort(worlds.START + rng.integers(0, 7 * DAY, n))
+    names = worlds.unit_names(n)
+    columns: dict[str, Any] = {
+        "variant": np.full(n, "champion", dtype=object),
+        "phase": np.zeros(n, dtype=np.int64),
+        "release": [""] * n,
+        "contested": np.zeros(n, dtype=bool),
+        "latency_us": np.exp(rng.normal(7, 0.5, n)).astype(np.int64),
+    }
+    rows = worlds.rows(RUN, names, at, **columns | given)
+    bought = np.flatnonzero(rng.random(n) < 0.1)
+    amounts = rng.choice([1.0, 3.0], len(bought))
+    outcome = worlds.outcomes("buy", at[bought] + 1, unit=[names[i] for i in bought], value_number=amounts)
+    return worlds.source([rows], [outcome])
+
+
+def needs(found: Foresight) -> dict[str, Any]:
+    return {need.metric: need for need in found.needs}
+
+
+def test_units_and_days_are_those_of_the_power_formula() -> None:
+    found = foresee(deployment({"revenue": {"relative": 0.2}}), RUN, week(), NOW)
+    assert found.units_a_day == pytest.approx(1_000, rel=0.01)
+    share = 0.1
+    design = Design(share=0.5)
+    by_hand = plan_proportions(share, share * 1.1, design).always_valid
+    assert needs(found)["conversion"].units == pytest.approx(by_hand, rel=0.15)
+    sd = np.sqrt(0.1 * 5 - 0.2**2)
+    by_hand = plan_means(0.2 * 0.2, float(sd), Design(share=0.5, sides=1)).always_valid
+    assert needs(found)["revenue"].units == pytest.approx(by_hand, rel=0.2)
+    assert needs(found)["revenue"].days == pytest.approx(
+        needs(found)["revenue"].units / found.units_a_day + 1, rel=1e-6
+    )
+
+
+def test_steps_need_their_units() -> None:
+    found = foresee(deployment({}), RUN, week(), NOW)
+    assert found.steps == pytest.approx((10.0, 1.0), rel=0.01)
+
+
+def test_latency_needs_less_the_wider_its_margin() -> None:
+    close, wide = (
+        needs(foresee(deployment({"p99": {"relative": margin}}), RUN, week(), NOW))["p99"].units
+        for margin in (0.1, 0.5)
+    )
+    assert close > wide > 0
+
+
+def test_a_limit_that_is_too_short_is_warned_of() -> None:
+    lines = told(foresee(deployment({"revenue": {"relative": 0.01}}), RUN, week(), NOW))
+    assert lines[0].endswith("units come a day.")
+    assert any(
+        line.startswith("revenue needs about") and "WARNING, the release ends after 5 days" in line for line in lines
+    )
+    assert lines[1] == "step 1 needs about 10 days for its units."
+
+
+@pytest.mark.parametrize(
+    ("guardrails", "rows", "words"),
+    [
+        (
+            {"errors": {"absolute": 0.01}},
+            7_000,
+            "errors: how much it needs cannot be told, because it has not varied yet",
+        ),
+        ({"revenue": {"absolute": 0.0}}, 7_000, "because a margin of 0 can only be kept by a version that is better"),
+        ({"p99": {"relative": 0.1}}, 900, "p99: how much it needs cannot be told, because it waits for 1000 requests"),
+        ({}, 99, "fewer than 100 units came in the last days"),
+    ],
+)
+def test_what_cannot_be_told_says_why(guardrails: dict[str, dict[str, float]], rows: int, words: str) -> None:
+    assert words in " ".join(told(foresee(deployment(guardrails), RUN, week(rows), NOW)))
