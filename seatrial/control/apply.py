@@ -19,7 +19,7 @@ from seatrial.models.manifest import read_manifest
 from seatrial.releases.publication import PreparationFailed
 from seatrial.releases.records import AuditEntry, DeploymentState
 from seatrial.releases.states import check_move
-from seatrial.routing.rules.conditions import load_checked
+from seatrial.routing.rules.conditions import check_typed, load_checked
 from seatrial.routing.rules.parsing import Names
 from seatrial.routing.snapshot import Slot, never_lacked
 from seatrial.spec.deployment import Deployment
@@ -188,6 +188,7 @@ def _plan(site: Site, spec: Deployment, text: str, state: DeploymentState | None
     if plan.snapshot is not None:
         check_transform(spec, plan.snapshot.slots, plan.snapshot.transform)
         check_log(spec.log, plan.snapshot.slots)
+        check_typed({entry.name: entry.when for entry in plan.snapshot.entries})
     return _republished(site, spec, state, plan, moment)
 
 

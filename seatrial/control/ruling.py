@@ -10,7 +10,7 @@ from seatrial.proofs.findings import Entry, Findings, RuleSet, Witness
 from seatrial.routing.attributes import Attributes
 from seatrial.routing.people import People
 from seatrial.routing.router import carried
-from seatrial.routing.rules.conditions import conditions
+from seatrial.routing.rules.conditions import check_typed, conditions
 from seatrial.routing.rules.evaluating import Request
 from seatrial.routing.rules.explaining import explain
 from seatrial.routing.rules.expression import Expression, Kind, Space
@@ -251,12 +251,14 @@ def _read(spec: Deployment, served: Snapshot | None) -> tuple[dict[str, Expressi
     if served is not None:
         features = carried(served)
         try:
-            return conditions(spec, names_of(features, spec.context)), features
+            found = conditions(spec, names_of(features, spec.context))
+            check_typed(found)
+            return found, features
         except BadInput:
             pass  # the file is about other versions than those that are served
     names = guessed(spec)
-    found = [Feature(name=name, kind=_GUESSED[kind]) for name, kind in (names.features or {}).items()]
-    return conditions(spec, names), found
+    guesses = [Feature(name=name, kind=_GUESSED[kind]) for name, kind in (names.features or {}).items()]
+    return conditions(spec, names), guesses
 
 
 def _bare(spec: Deployment) -> Snapshot:

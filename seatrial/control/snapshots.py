@@ -43,10 +43,8 @@ def routing_snapshot(spec: Deployment, state: DeploymentState) -> Snapshot:
         spec: The deployment file in force.
         state: What came of it: a slot for every variant that is not empty.
 
-    What the file names and no version takes is left out; a file that does is refused when it is applied.
-
-    Raises:
-        BadInput: A rule does not go with the versions.
+    What the file names and no version takes is left out, and a rule that speaks of it fails at every request; a file
+    that does is refused when it is applied.
     """
     waits = state.open_run.challenger if state.open_run is not None and state.open_run.status == "pending" else None
     slots = tuple(_slot(spec, pin) for pin in state.pins if pin.slot is not None and pin.variant != waits)

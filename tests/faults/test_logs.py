@@ -10,7 +10,7 @@ import pytest
 from tests.live import LiveSystem
 from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
 
 KEY = "open-sesame-17"
 

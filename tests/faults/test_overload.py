@@ -13,7 +13,7 @@ from tests.faults.test_system import FEATURES, FILE, make_models, put, selfcheck
 from tests.live import LiveSystem, Load
 from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
 
 _SLOW = """
 import sys

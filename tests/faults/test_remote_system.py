@@ -11,7 +11,7 @@ from tests.live import LiveSystem, Load
 from tests.remotes import Server, floods, hangs, remote_server, resets, says
 from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
 
 FILE = """
 deployment: ring

@@ -28,7 +28,7 @@ SECONDS = float(os.environ.get("SEATRIAL_FAULT_SECONDS", "2"))
 PREDICT = "/v1/deployments/churn/predict"
 BODY = msgspec.json.encode({"unit": "u", "features": GOOD})
 
-pytestmark = pytest.mark.timeout(180 + 6 * SECONDS)
+pytestmark = pytest.mark.timeout(600 + 6 * SECONDS)
 
 
 @pytest.fixture

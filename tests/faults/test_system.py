@@ -24,7 +24,7 @@ from seatrial.protocol.messages import MESSAGES, SERVICE
 from tests.live import LiveSystem, Load
 from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
 
 FEATURES: dict[str, object] = {"a": 0.25, "b": -1.0}
 FILE = """

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -133,17 +134,20 @@ def test_async_infer_and_a_deadline(here: Bench, client: triton.InferenceServerC
         )
     wait_for(lambda: len(answers) == 20, what="every answer")
     assert {one.as_numpy("BYTES_OUT").item().decode() for one, _ in answers} == {f"text {n}" for n in range(20)}
-    model = Scripted()
+    model, revisions = Scripted(), count(2)
     model.hang()
-    here.serve(snapshot(slots=(slot("champion", timeout=60.0),), revision=2), champion=slow(model))
+
+    def serve() -> None:
+        here.serve(snapshot(slots=(slot("champion"),), revision=next(revisions)), champion=slow(model))
 
     def gave_up() -> bool:
-        """A call that was given up leaves a row, if it came here before."""
+        """A call that was given up leaves a row, if it came here before; threads of its own, so that none is shed."""
+        serve()
         refused(client, "DEADLINE_EXCEEDED", "Deadline|within", "churn", rows(), client_timeout=0.2)
         return any(row["status"] == "timeout" for row in here.rows())
 
     wait_for(gave_up, what="the row of a call given up")
-    here.serve(snapshot(slots=(slot("champion", timeout=60.0),), revision=3), champion=slow(model))
+    serve()
     refused(client, "DEADLINE_EXCEEDED", "that the request left", "churn", rows(), parameters={"timeout_ms": 20})
     model.release()
 

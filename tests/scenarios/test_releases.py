@@ -535,7 +535,7 @@ def test_a_test_without_an_end_ends_before_its_first_rows_are_deleted(scene: Sce
 
 def test_a_rollback_that_somebody_else_held_up_comes_at_the_next_step(scene: Scene) -> None:
     scene.harbour.apply(TEST_ONLY)
-    scene.step(days=10)  # a release so old is judged every half minute only
+    scene.step(days=1)  # a release so old is judged every half minute only
     scene.world.recommendation, scene.world.worse = "stop", ("errors",)
     with scene.harbour.another_site().changing("churn"):
         scene.step(seconds=60)

@@ -30,7 +30,7 @@ class Rule:
 
     Attributes:
         holds: Whether it holds of features, context and unit; never raises. False where it fails.
-        may_fail: Something in it can be missing, or overflow.
+        may_fail: Something in it can be missing, or overflow; or it does not go with the versions.
     """
 
     __slots__ = ("_fails", "holds", "may_fail", "node")
@@ -40,7 +40,7 @@ class Rule:
         writer = _Writer()
         true = writer.write(node, True)
         false = writer.write(node, False)
-        self.may_fail = bool(attributes(node))
+        self.may_fail = bool(attributes(node)) or isinstance(node, e.Untypable) or writer.computes
         self.holds: Ask = _function(true, writer.names)
         self._fails: Ask = _function(f"not ({false})", writer.names)
 
@@ -73,12 +73,15 @@ class _Writer:
             "HIGH": LARGEST_DOUBLE,
         }
         self._read = 0
+        self.computes = False  # some leaf is left to the plain evaluation, and may overflow or divide by zero
 
     def write(self, node: Expression, wanted: bool) -> str:
         """Python for "it is true" or "it is false"."""
         match node:
             case e.Constant():
                 return str(node.value is wanted)
+            case e.Untypable():
+                return "False"
             case e.Not():
                 return self.write(node.operand, not wanted)
             case e.AllOf() | e.AnyOf():
@@ -152,6 +155,7 @@ class _Writer:
 
     def _slow(self, node: Expression, wanted: bool) -> str:
         """A leaf that computes: by the plain evaluation."""
+        self.computes = True
 
         def ask(features: Features, context: Features, unit: str) -> bool:
             try:

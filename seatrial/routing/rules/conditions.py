@@ -1,10 +1,13 @@
 """The conditions of a deployment's routing entries: read where the versions are known, checked where they are not."""
 
-from seatrial.routing.rules.expression import Expression
+from collections.abc import Mapping
+
+from seatrial.routing.rules.expression import Expression, Untypable
 from seatrial.routing.rules.kinds import RuleError
 from seatrial.routing.rules.naming import context_kinds, guessed_names, read_condition
 from seatrial.routing.rules.parsing import Names
 from seatrial.spec.deployment import Deployment
+from seatrial.spec.errors import BadInput
 from seatrial.spec.problems import Findings, SpecError
 from seatrial.spec.read import load_deployment
 from seatrial.spec.tree import lines_of, parse
@@ -40,19 +43,26 @@ def check_conditions(spec: Deployment, text: str, source: str) -> None:
 
 
 def conditions(spec: Deployment, names: Names) -> dict[str, Expression]:
-    """The condition of every entry that has one, by its name.
+    """The condition of every entry that has one, by its name; ``Untypable`` where it does not go with the versions.
+
+    A version may go that a rule speaks of (a rollback, a promotion): that is no reason to keep it. Who applies a file
+    asks ``check_typed``.
 
     Args:
         names: What the versions in force take, and the declared context.
-
-    Raises:
-        BadInput: A rule does not go with them; the message names the entry.
     """
-    found: dict[str, Expression] = {}
-    for entry in spec.routing:
-        try:
-            if entry.when:
-                found[entry.name] = read_condition(entry.when, names)
-        except RuleError as error:
-            raise RuleError(f"routing entry `{entry.name}`: {error}") from None
-    return found
+    return {entry.name: _condition(entry.when, names) for entry in spec.routing if entry.when}
+
+
+def _condition(rule: str, names: Names) -> Expression:
+    try:
+        return read_condition(rule, names)
+    except RuleError as error:
+        return Untypable(rule, str(error))
+
+
+def check_typed(found: Mapping[str, Expression | None]) -> None:
+    """Raise BadInput, which names the entry, for a condition that does not go with the versions."""
+    for name, when in found.items():
+        if isinstance(when, Untypable):
+            raise BadInput(f"routing entry `{name}`: {when.why}")

@@ -61,6 +61,8 @@ def evaluate(node: Expression, request: Request) -> Scalar:
             return bounded(-value) if node.kind == "int" else -value  # type: ignore[arg-type,operator]
         case e.Tested():
             return tested(node.test, evaluate(node.operand, request), evaluate(node.with_, request))
+        case e.Untypable():
+            raise RuleFailure(node.why)
         case e.Size():
             return len(evaluate(node.operand, request))  # type: ignore[arg-type]
 

@@ -124,9 +124,22 @@ class Size(_Node, frozen=True):
     kind: Kind = "int"
 
 
+class Untypable(_Node, frozen=True):
+    """A rule that does not go with the versions in force, though it did when its file was applied; it always fails.
+
+    Attributes:
+        rule: Its text.
+        why: What is wrong with it, as applying the file would say it.
+    """
+
+    rule: str
+    why: str
+    kind: Kind = "bool"
+
+
 Expression: TypeAlias = (
     Constant | Attribute | Unit | Has | Not | AllOf | AnyOf | Compare | Among | Arithmetic | Negative | Tested | Size
-)
+) | Untypable
 
 
 def parts(node: Expression) -> "tuple[Expression, ...]":

@@ -61,6 +61,8 @@ def _show(node: Expression) -> tuple[str, int]:
             return f"-{show(node.operand, _BINDS['unary'] + 1)}", _BINDS["unary"]
         case e.Tested():
             return f"{show(node.operand, 7)}.{node.test}({show(node.with_)})", 7
+        case e.Untypable():
+            return node.rule, 0
         case e.Size():
             return f"size({show(node.operand)})", 7
 

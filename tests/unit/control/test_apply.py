@@ -1,7 +1,7 @@
 """Applying a file: what is planned, what is pinned, what is served, what is refused."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from seatrial.control.apply import apply
-from seatrial.control.perform import Who, promote, rollback
+from seatrial.control.perform import Done, Who, promote, rollback
 from seatrial.control.site import Site
 from seatrial.releases.publication import PreparationFailed
 from seatrial.routing.router import Router
@@ -416,3 +416,24 @@ def test_rules_are_held_to_what_the_versions_take(harbour: Harbour) -> None:
     with pytest.raises(BadInput, match=r"routing entry `us`: `features.shoes` is no feature; there are: "):
         harbour.apply(RULES % "shoes")
     assert harbour.serving.revision == 1
+
+
+SHOD = (
+    RELEASE.replace("then: promote", "then: ask")
+    .replace("  - {name: everybody", "  - {name: shod, when: 'features.shoes > 2', to: champion}\n  - {name: everybody")
+    .replace("  stages:\n    - shadow: {share: 100%, for: 1d}\n", "  stages:\n")
+)
+
+
+@pytest.mark.parametrize("step", [rollback, promote])
+def test_a_rule_of_a_version_that_goes_never_holds_up_who_goes(harbour: Harbour, step: Callable[..., Done]) -> None:
+    shoes = signature("classification", Feature(name="shoes", kind="number", nullable=True))
+    harbour.registry.add("churn", 1 if step is promote else 2, signature=shoes)
+    harbour.apply(SHOD)
+    told: list[str] = []
+    assert Router(harbour.serving, told.append).decide("u", (), {"shoes": 3}).entry == "shod"
+    step(harbour.site, "churn", Who("ada", "because"))
+    assert Router(harbour.serving, told.append).decide("u", (), {"shoes": 3}).entry == "everybody"
+    assert told == ["shod"]
+    with pytest.raises(BadInput, match=r"routing entry `shod`: `features.shoes` is no feature"):
+        harbour.apply(SHOD.replace("features.shoes > 2", "features.shoes > 1"))

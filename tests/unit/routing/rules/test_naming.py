@@ -1,9 +1,14 @@
 """What rules may speak of: from a model, or guessed from the rules themselves."""
 
+import msgspec
 import pytest
 
-from seatrial.routing.rules.conditions import check_conditions, conditions, load_checked
+from seatrial.routing.rules.compiling import compile_rule
+from seatrial.routing.rules.conditions import check_conditions, check_typed, conditions, load_checked
+from seatrial.routing.rules.evaluating import Request, RuleFailure, evaluate
+from seatrial.routing.rules.expression import Expression
 from seatrial.routing.rules.naming import guessed_names, names_of
+from seatrial.routing.rules.showing import show
 from seatrial.spec.deployment import ContextField
 from seatrial.spec.errors import BadInput
 from seatrial.spec.problems import SpecError
@@ -85,10 +90,24 @@ def test_a_rule_of_100_kilobytes_is_refused() -> None:
 def test_rules_are_read_where_the_versions_are_known() -> None:
     spec = load_checked(FILE % "'features.x > 3'")
     assert list(conditions(spec, names_of([Feature(name="x", kind="integer")], spec.context))) == ["us"]
+    check_typed(conditions(spec, names_of([Feature(name="x", kind="integer")], spec.context)))
     with pytest.raises(BadInput, match=r"routing entry `us`: `features.x` is no feature; there are: y"):
-        conditions(spec, names_of([Feature(name="y", kind="integer")], spec.context))
+        check_typed(conditions(spec, names_of([Feature(name="y", kind="integer")], spec.context)))
     with pytest.raises(BadInput, match=r"routing entry `us`: .* cannot be compared"):
-        conditions(spec, names_of([Feature(name="x", kind="category")], spec.context))
+        check_typed(conditions(spec, names_of([Feature(name="x", kind="category")], spec.context)))
+
+
+def test_a_rule_that_goes_with_no_version_always_fails() -> None:
+    spec = load_checked(FILE % "'features.x > 3 || unit == \"ann\"'")
+    node = conditions(spec, names_of([Feature(name="y", kind="integer")], spec.context))["us"]
+    rule = compile_rule(node)
+    for features in ({}, {"x": 9}, {"y": 9}):
+        assert not rule.holds(features, {}, "ann")
+        assert rule.fails(features, {}, "ann")
+        with pytest.raises(RuleFailure, match=r"`features.x` is no feature"):
+            evaluate(node, Request(features, {}, "ann"))
+    assert msgspec.json.decode(msgspec.json.encode(node), type=Expression) == node
+    assert show(node) == 'features.x > 3 || unit == "ann"'
 
 
 def test_a_file_without_rules_needs_no_parser() -> None:
