@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from seatrial.bandits.logged import Logged
-from seatrial.bandits.policy_tree import Column, coded
+from seatrial.bandits.policy_tree import Coded, Column
 from seatrial.bandits.posterior import Floats
 
 UNEVEN = 0.001
@@ -21,34 +21,33 @@ _EXPECTED = 50.0
 _WIDEST, _MOST_LEVELS, _LEAST_SHARE, _FARTHEST = 60, 10, 0.01, 3.0
 
 
-def covariates(columns: Sequence[Column], units: int) -> Floats:
-    """Columns of so many units as numbers, shape [units, at most 60].
+def covariates(columns: Sequence[Column], binned: Sequence[Coded], units: int) -> Floats:
+    """Columns of so many units, and their bins, as numbers, shape [units, at most 60].
 
     A number is taken in standard deviations, within three; a column beside it says where it is missing. Of levels the
     ten most frequent get a column each, from 1 % of the units on. What finds no place is left out.
     """
     found: list[Floats] = []
-    for column in columns:
-        made = _standard(column.values) if column.ordered else _indicators(column)
+    for column, bins in zip(columns, binned, strict=True):
+        made = _standard(column.values) if column.ordered else _indicators(bins)
         found += made[: _WIDEST - len(found)]
     return np.column_stack(found) if found else np.zeros((units, 0))
 
 
-def uneven(logged: Logged, columns: Sequence[Column], count: int) -> tuple[str, ...]:
-    """Names of columns whose values differ between the arms by more than chance (0.1 %, Bonferroni over all bins).
+def uneven(logged: Logged, binned: Sequence[Coded], count: int) -> tuple[int, ...]:
+    """Positions of columns whose values differ between the arms by more than chance (0.1 %, Bonferroni over all bins).
 
     In each bin of a column, 1/propensity over the units of an arm sums to the number of units there, but for chance.
     """
     shares = np.bincount(logged.arms, minlength=count) / max(logged.arms.size, 1)
-    away = [(column.name, _away(logged, column, shares)) for column in columns]
-    asked = sum(found.size for _, found in away)
+    away = [_away(logged, bins, shares) for bins in binned]
+    asked = sum(found.size for found in away)
     limit = -float(ndtri(UNEVEN / (2 * max(asked, 1))))
-    return tuple(name for name, found in away if found.size and float(found.max()) > limit)
+    return tuple(at for at, found in enumerate(away) if found.size and float(found.max()) > limit)
 
 
-def _away(logged: Logged, column: Column, shares: Floats) -> Floats:
+def _away(logged: Logged, bins: Coded, shares: Floats) -> Floats:
     """Standard errors by which the arms' weights miss their sums, of every bin and arm that has enough units."""
-    bins = coded(column)
     units = np.bincount(bins.codes, minlength=bins.bins).astype(np.float64)
     found = []
     for arm, share in enumerate(shares):
@@ -76,8 +75,7 @@ def _standard(values: Floats) -> list[Floats]:
     return found
 
 
-def _indicators(column: Column) -> list[Floats]:
-    bins = coded(column)
+def _indicators(bins: Coded) -> list[Floats]:
     units = np.bincount(bins.codes, minlength=bins.bins)
     often = [at for at in range(1, min(bins.bins, _MOST_LEVELS + 1)) if units[at] >= _LEAST_SHARE * bins.codes.size]
     return [(bins.codes == at).astype(np.float64) for at in often]

@@ -14,6 +14,7 @@ References:
     heterogeneous causal effects. PNAS 113(27) (honesty).
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -86,16 +87,15 @@ def leaves(rules: Sequence[Rule], columns: Sequence[Column], count: int) -> Code
     return taken
 
 
-def policy_tree(scores: Floats, arms: Codes, columns: Sequence[Column], least: int) -> tuple[Rule, ...]:
+def policy_tree(scores: Floats, arms: Codes, binned: "Sequence[Coded]", least: int) -> tuple[Rule, ...]:
     """The rules of the tree, in first-match order; the last takes whatever is left.
 
     Args:
         scores: Of every unit under every arm, shape [n, K].
         arms: Which each got, shape [n].
-        columns: What may be asked about.
+        binned: What may be asked about.
         least: Units of each arm on either side of a question.
     """
-    binned = [coded(column) for column in columns]
     return _shorter(_grown(scores, arms, binned, np.arange(arms.size), DEPTH, least))
 
 
@@ -106,6 +106,10 @@ class Coded(NamedTuple):
     bins: int
     questions: tuple[Question, ...]
     ordered: bool
+
+    def of(self, rows: Codes) -> "Coded":
+        """Of some of the units."""
+        return self._replace(codes=self.codes[rows])
 
 
 def coded(column: Column) -> Coded:
@@ -118,13 +122,12 @@ def coded(column: Column) -> Coded:
         codes = np.where(np.isnan(values), 0, 1 + np.searchsorted(cuts, values, side="right"))
         questions = tuple(Question(column.name, "<", float(cut)) for cut in cuts)
         return Coded(codes.astype(np.int64), 2 + cuts.size, questions, True)
-    counted: dict[Any, int] = {}
-    for value in values.tolist():
-        if value is not None:
-            counted[value] = counted.get(value, 0) + 1
+    levels = values.tolist()
+    counted = Counter(levels)
+    del counted[None]
     often = sorted(counted, key=lambda level: (-counted[level], str(level)))[:_MOST_LEVELS]
-    number = {level: at + 1 for at, level in enumerate(often)}
-    codes = np.array([number.get(value, 0) for value in values.tolist()], dtype=np.int64)
+    number = defaultdict(int, {level: at + 1 for at, level in enumerate(often)})
+    codes = np.fromiter(map(number.__getitem__, levels), dtype=np.int64, count=len(levels))
     return Coded(codes, 1 + len(often), tuple(Question(column.name, "==", level) for level in often), False)
 
 

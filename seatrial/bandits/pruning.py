@@ -15,8 +15,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from seatrial.bandits.covariates import covariates
 from seatrial.bandits.logged import Logged
-from seatrial.bandits.policy_tree import Codes, Column, Mask
+from seatrial.bandits.policy_tree import Codes, Column, Mask, coded
 from seatrial.bandits.posterior import Floats
 from seatrial.bandits.scores import HALVES, NO_MEAN, Half, Mean, cannot_tell, check_units, halves, mean_of
 
@@ -132,8 +133,9 @@ def prune(
     refusals = cannot_tell(logged, names, 2 * HALVES * least)
     if refusals:
         return Pruning(logged.units.size, NO_MEAN, margin, refusals=refusals)
+    contexts = covariates(columns, [coded(column) for column in columns], logged.units.size)
     known: Mask = np.asarray(~np.isnan(entries.chances).any(axis=1))
-    first, second = (_Side.of(half, entries, known) for half in halves(logged, columns, len(names), seed))
+    first, second = (_Side.of(half, entries, known) for half in halves(logged, contexts, len(names), seed))
     unknown = logged.units.size - first.taken.size - second.taken.size
     if min(first.taken.size, second.taken.size) < 2:
         why = "every unit is taken by an entry of which nothing is known: there is nothing to judge."

@@ -16,7 +16,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtri
 
-from seatrial.bandits.covariates import covariates
 from seatrial.bandits.logged import Logged
 from seatrial.bandits.outcome_model import cross_fitted, predicted
 from seatrial.bandits.overlap import LEAST_PROPENSITY, MOST_DEVIATIONS
@@ -55,13 +54,13 @@ class Half:
     scores: Floats
 
 
-def halves(logged: Logged, columns: Sequence[Column], count: int, seed: int) -> tuple[Half, Half]:
+def halves(logged: Logged, contexts: Floats, count: int, seed: int) -> tuple[Half, Half]:
     """The half that chooses and the half that judges, each with its scores.
 
     Args:
-        logged: One row a unit; ``contexts`` sharpen the scores, and where there are none ``columns`` do.
+        logged: One row a unit.
+        contexts: What sharpens the scores, shape [n, d].
     """
-    contexts = covariates(columns, logged.units.size) if logged.contexts is None else logged.contexts
     dealt = np.random.default_rng(seed).permutation(logged.units.size) % HALVES
     chosen, judged = (np.flatnonzero(dealt == number) for number in range(HALVES))
     first, second = (_rows(logged, contexts, rows) for rows in (chosen, judged))

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seatrial.bandits.covariates import uneven
+from seatrial.bandits.covariates import covariates, uneven
 from seatrial.bandits.logged import Logged
-from seatrial.bandits.policy_tree import Codes, Column, Rule, leaves, policy_tree
+from seatrial.bandits.policy_tree import Codes, Column, Rule, coded, leaves, policy_tree
 from seatrial.bandits.scores import HALVES, NO_MEAN, Half, Mean, cannot_tell, check_units, halves, mean_of
 
 LEAST = 500
@@ -89,13 +89,16 @@ def find_segments(
     silent = cannot_tell(logged, names, 2 * HALVES * least)
     if silent:
         return Segments(logged.units.size, 0, (), NO_MEAN, NO_MEAN, NO_MEAN, silent)
-    left_out = uneven(logged, columns, len(names))
-    asked = [column for column in columns if column.name not in left_out]
-    chosen, judged = halves(logged, asked, len(names), seed)
-    rules = policy_tree(chosen.scores, chosen.arms, [_taken(column, chosen.rows) for column in asked], least)
+    binned = [coded(column) for column in columns]
+    left_out = uneven(logged, binned, len(names))
+    asked = [column for at, column in enumerate(columns) if at not in left_out]
+    binned = [bins for at, bins in enumerate(binned) if at not in left_out]
+    contexts = covariates(asked, binned, logged.units.size) if logged.contexts is None else logged.contexts
+    chosen, judged = halves(logged, contexts, len(names), seed)
+    rules = policy_tree(chosen.scores, chosen.arms, [bins.of(chosen.rows) for bins in binned], least)
     single = int(chosen.scores.mean(axis=0).argmax())
     taken = leaves(rules, [_taken(column, judged.rows) for column in asked], judged.rows.size)
-    return _judged(judged, taken, rules, single, names, alpha, least, left_out)
+    return _judged(judged, taken, rules, single, names, alpha, least, tuple(columns[at].name for at in left_out))
 
 
 def _judged(

@@ -1,7 +1,8 @@
 """Worlds with and without a segment that is worth a rule: how often one is advised, and whether it is the right one.
 
-`python -m tests.statistics.segment_worlds` runs 200 worlds of each and fails where a bar is missed (null
-worlds advise in at most 5 %, the one rule of a country of 30 % comes out in at least 90 %).
+``python -m tests.statistics.segment_worlds`` runs 200 worlds of each kind and fails where a bar is missed: worlds
+without segments advise in at most 5 %, the one rule of a country of 30 % comes out in at least 90 %, and what costs the
+margin is said to be cheap in at most 5 %. ``tests/statistics/test_bandits_segments.py`` runs a small part.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from scipy.stats import binom
 
 from seatrial.bandits.logged import Logged
 from seatrial.bandits.policy_tree import Column, Question
+from seatrial.bandits.pruning import Entries, prune
 from seatrial.bandits.segments import Segments, find_segments
 
 COUNTRIES = np.array(["DE", "US", "FR", "GB", "IT"], dtype=object)
@@ -66,25 +68,78 @@ def count(worlds: int, units: int, effect: str, seed: int, share: float = 0.5) -
     return Counted(advised, right)
 
 
+def count_cheap(worlds: int, units: int, costs: float, seed: int) -> Counted:
+    """Worlds in which a rule for DE (30 % of units) that costs so much to leave out is said to be cheap at 0.3 points.
+
+    Args:
+        costs: Points of conversion, as a fraction, of all units.
+
+    Returns:
+        Those in which the rule or its model may go, and those in which it is said to cost more.
+    """
+    rng = np.random.default_rng(seed)
+    cheap = dear = 0
+    for number in range(worlds):
+        german, arms = rng.random(units) < SHARES[0], rng.integers(0, 3, units)
+        rates = np.where(german & (arms == 1), 0.1 + costs / SHARES[0], 0.1)
+        logged = Logged(
+            np.arange(units), arms, (rng.random(units) < rates).astype(np.float64), np.full(units, 1 / 3), None
+        )
+        policy = Entries(
+            np.column_stack([german, np.ones(units, dtype=bool)]), np.eye(3)[[1, 0]], np.array([True, False])
+        )
+        found = prune(logged, [], "abc", policy, margin=0.003, relative=False, seed=number)
+        cheap += found.advised is not None or found.dropped > 0
+        dear += found.rules[0].word == "dear"
+    return Counted(cheap, dear)
+
+
 def main() -> int:
     """Prints the counts; 1 when a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--worlds", type=int, default=200)
     parser.add_argument("--seed", type=int, default=2023)
+    parser.add_argument("--part", choices=("none", "country", "prune", "all"), default="all")
     given = parser.parse_args()
-    bad = False
+    parts = {"none": _nothing, "country": _country, "prune": _prune}
+    chosen = parts.values() if given.part == "all" else [parts[given.part]]
+    return int(not all([part(given.worlds, given.seed) for part in chosen]))
+
+
+def _nothing(worlds: int, seed: int) -> bool:
+    good = True
     for effect, units, share in (
         ("none", 200_000, 0.5),
         ("none", 20_000, 0.5),
         ("none", 100_000, 0.1),
         ("same", 200_000, 0.5),
+        ("same", 20_000, 0.5),
     ):
-        found = count(given.worlds, units, effect, given.seed, share)
-        print(f"{effect}, {units} units, share {share:g}: advised in {found.advised} of {given.worlds}", flush=True)
-        bad |= found.advised > binom.ppf(0.975, given.worlds, 0.05)
-    found = count(given.worlds, 200_000, "country", given.seed)
-    print(f"country, 200000 units: advised in {found.advised}, exactly that rule in {found.right} of {given.worlds}")
-    return int(bad or found.right < 0.9 * given.worlds)
+        found = count(worlds, units, effect, seed, share)
+        print(f"{effect}, {units} units, share {share:g}: advised in {found.advised} of {worlds}", flush=True)
+        good &= found.advised <= binom.ppf(0.975, worlds, 0.05)
+    return bool(good)
+
+
+def _country(worlds: int, seed: int) -> bool:
+    found = count(worlds, 200_000, "country", seed)
+    print(f"country, 200000 units: advised in {found.advised}, that one rule in {found.right} of {worlds}", flush=True)
+    return found.right >= 0.9 * worlds
+
+
+def _prune(worlds: int, seed: int) -> bool:
+    """What costs the margin or more is cheap in at most 5 %; what costs nothing, or thrice as much, is only shown."""
+    good = True
+    for units in (20_000, 200_000):
+        for costs in (0.003, 0.0045, 0.0, 0.009):
+            found = count_cheap(worlds, units, costs, seed)
+            print(
+                f"prune, {units} units, costs {costs:g} at a margin of 0.003: cheap in {found.advised}, "
+                f"dear in {found.right} of {worlds}",
+                flush=True,
+            )
+            good &= costs < 0.003 or found.advised <= binom.ppf(0.975, worlds, 0.05)
+    return bool(good)
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def test_costs_add_up_by_the_scores_themselves() -> None:
     logged, segment = world(3_000)
     policy = entries(segment, 1, 2, 0)
     seen = prune(logged, [], NAMES, policy, margin=0.05, relative=False, seed=4)
-    _, judged = halves(logged, [], 3, 4)
+    _, judged = halves(logged, np.zeros((3_000, 0)), 3, 4)
     here = segment[judged.rows]
     now = judged.scores[np.arange(here.size), np.array([1, 2, 0])[here]]
     assert seen.value.value == pytest.approx(now.mean())
@@ -150,7 +150,7 @@ def test_every_set_is_the_best_of_its_size_on_the_first_half(seed: int, count: i
     policy = Entries(matches, chances, np.array([True, True, True, False]))
     names = "abcde"[:count]
     seen = prune(logged, [], names, policy, margin=0.1, relative=False, least=10, seed=1)
-    first, _ = halves(logged, [], count, 1)
+    first, _ = halves(logged, np.zeros((n, 0)), count, 1)
     here = segment[first.rows]
     assert [len(one.arms) for one in seen.sets] == list(range(1, count))
     for one in seen.sets:

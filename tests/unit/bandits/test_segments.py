@@ -8,7 +8,7 @@ from scipy.stats import binom
 
 from seatrial.bandits.covariates import covariates, uneven
 from seatrial.bandits.logged import Logged
-from seatrial.bandits.policy_tree import Column, Question, Rule, leaves, policy_tree
+from seatrial.bandits.policy_tree import Column, Question, Rule, coded, leaves, policy_tree
 from seatrial.bandits.scores import Mean, halves
 from seatrial.bandits.segments import Leaf, Segments, find_segments, refusals
 from seatrial.spec.errors import BadInput
@@ -74,7 +74,7 @@ def test_the_tree_keeps_enough_units_of_each_arm_in_each_leaf(seed: int, least: 
     arms = rng.integers(0, 2, n)
     known = columns[1].values
     scores = rng.normal(0, 0.2, (n, 2)) + np.stack([np.zeros(n), np.where(known < 2, 1.0, -1.0)], axis=1)
-    rules = policy_tree(scores, arms, columns, least)
+    rules = policy_tree(scores, arms, [coded(column) for column in columns], least)
     assert rules[-1].questions == ()
     assert all(1 <= len(rule.questions) <= 2 for rule in rules[:-1])
     taken = leaves(rules, columns, n)
@@ -140,7 +140,7 @@ def test_what_chance_deals_evenly_is_asked_about(share: float) -> None:
         arms = (rng.random(n) < share).astype(np.int64)
         logged = Logged(np.arange(n), arms, np.zeros(n), np.where(arms == 1, share, 1 - share))
         levels = Column("y", rng.choice(np.array(["p", "q", None], dtype=object), n))
-        left_out += bool(uneven(logged, [Column("x", rng.normal(0, 1, n)), levels], 2))
+        left_out += bool(uneven(logged, [coded(Column("x", rng.normal(0, 1, n))), coded(levels)], 2))
     assert left_out <= binom.ppf(1 - 1e-4, 300, 0.001)
 
 
@@ -159,7 +159,7 @@ def test_the_wrong_best_arm_is_no_gain() -> None:
 def test_covariates_are_numbers_in_deviations_and_levels() -> None:
     numbers = Column("x", np.array([1.0, 3.0, np.nan, 5.0]))
     levels = Column("y", np.array(["p", "q", None, "p"], dtype=object))
-    made = covariates([numbers, levels], 4)
+    made = covariates([numbers, levels], [coded(numbers), coded(levels)], 4)
     deviation = 2 / np.std([1.0, 3.0, 5.0])
     expected = [[-deviation, 0, 1, 0], [0, 0, 0, 1], [0, 1, 0, 0], [deviation, 0, 1, 0]]
     assert made == pytest.approx(np.array(expected))
@@ -168,7 +168,7 @@ def test_covariates_are_numbers_in_deviations_and_levels() -> None:
 def test_scores_are_right_on_average_whatever_the_model_says() -> None:
     """Over all ways in which chance could have dealt two arms, a unit's score averages its reward under each."""
     logged, columns = world(4_000)
-    chosen, judged = halves(logged, columns, 3, seed=0)
+    chosen, judged = halves(logged, covariates(columns, [coded(c) for c in columns], 4_000), 3, seed=0)
     assert np.intersect1d(chosen.rows, judged.rows).size == 0
     assert np.union1d(chosen.rows, judged.rows).size == 4_000
     german = columns[0].values[judged.rows] == "DE"
