@@ -51,7 +51,7 @@ adaptive:        ## estimates under a bandit's changing weights: 2 000 worlds of
 	@scripts/environment dev
 	@$(BIN)/python -m tests.statistics.adaptive_worlds
 
-segments:        ## rules from data: 200 worlds without segments, and 200 with one (some minutes)
+segments:        ## rules from data, suggested and pruned: 200 simulated worlds of each kind (half an hour)
 	@scripts/environment dev
 	@$(BIN)/python -m tests.statistics.segment_worlds
 

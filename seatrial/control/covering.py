@@ -91,7 +91,7 @@ def coverage(
         metric=by,
         entries=tuple(_entries(spec, hits, values)),
         asked=asked,
-        notes=tuple(_notes(since, applied_at, hits)),
+        notes=tuple(_notes(applied_at, hits)),
     )
 
 
@@ -136,6 +136,6 @@ def _target(entry: EntrySpec) -> str:
     return ", ".join(entry.split) if entry.split is not None else "a bandit"
 
 
-def _notes(since: int, applied_at: int, hits: dict[str, Hits]) -> Iterator[str]:
-    if applied_at > since and hits:
+def _notes(applied_at: int, hits: dict[str, Hits]) -> Iterator[str]:
+    if any(one.first < applied_at for one in hits.values()):
         yield f"the file in force was applied at {show_moment(applied_at)}; earlier hits are of earlier files."

@@ -1,8 +1,9 @@
 """How often each routing entry decided, and how the units fared that came to it.
 
 Hits are rows, whatever the reason. The metric is of units that were named, each counted in every entry that took it,
-from its first row there; what it did in the window after that row counts, wherever it went next. Entries take different
-people: the difference between two says nothing of what either would earn from the other's.
+from its first row there; what it did in the window after that row (clocks differ: or five minutes before) counts,
+wherever it went next. Entries take different people: the difference between two says nothing of what either would earn
+from the other's.
 """
 
 import math
@@ -24,7 +25,7 @@ NO_ENTRY = ""
 
 _ASKED = "reason IN ('override', 'explicit')"
 _HITS = f"""SELECT entry, count(*) AS hits, count(DISTINCT unit) FILTER (unit_named) AS units,
-  max(epoch_us("at")) AS last
+  min(epoch_us("at")) AS first, max(epoch_us("at")) AS last
 FROM rows WHERE role IN ('answer', 'app') AND epoch_us("at") BETWEEN $from AND $now AND NOT ({_ASKED}) GROUP BY entry"""
 _FORCED = f"""SELECT count(*) AS hits FROM rows
 WHERE role IN ('answer', 'app') AND epoch_us("at") BETWEEN $from AND $now AND {_ASKED}"""
@@ -51,11 +52,12 @@ class Hits(NamedTuple):
     Attributes:
         hits: Rows that it decided.
         units: Named units among them.
-        last: Its last row, microseconds since 1970 UTC.
+        first, last: Its first and its last row, microseconds since 1970 UTC.
     """
 
     hits: int
     units: int
+    first: int
     last: int
 
 
@@ -83,7 +85,7 @@ def hits_of(source: Source, since: int, now: int) -> tuple[dict[str, Hits], int]
     given = {"from": since, "now": now}
     found = source.sql(_HITS, given).to_pylist()
     forced = int(source.sql(_FORCED, given)["hits"][0].as_py())
-    return {row["entry"]: Hits(row["hits"], row["units"], row["last"]) for row in found}, forced
+    return {row["entry"]: Hits(row["hits"], row["units"], row["first"], row["last"]) for row in found}, forced
 
 
 def fared(source: Source, measure: Measure, since: int, now: int) -> dict[str, Fared]:

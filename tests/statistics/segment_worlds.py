@@ -71,6 +71,8 @@ def count(worlds: int, units: int, effect: str, seed: int, share: float = 0.5) -
 def count_cheap(worlds: int, units: int, costs: float, seed: int) -> Counted:
     """Worlds in which a rule for DE (30 % of units) that costs so much to leave out is said to be cheap at 0.3 points.
 
+    Its model is worse elsewhere, so that it cannot stand alone.
+
     Args:
         costs: Points of conversion, as a fraction, of all units.
 
@@ -81,7 +83,7 @@ def count_cheap(worlds: int, units: int, costs: float, seed: int) -> Counted:
     cheap = dear = 0
     for number in range(worlds):
         german, arms = rng.random(units) < SHARES[0], rng.integers(0, 3, units)
-        rates = np.where(german & (arms == 1), 0.1 + costs / SHARES[0], 0.1)
+        rates = np.where(arms != 1, 0.1, np.where(german, 0.1 + costs / SHARES[0], 0.08))
         logged = Logged(
             np.arange(units), arms, (rng.random(units) < rates).astype(np.float64), np.full(units, 1 / 3), None
         )
@@ -90,7 +92,7 @@ def count_cheap(worlds: int, units: int, costs: float, seed: int) -> Counted:
         )
         found = prune(logged, [], "abc", policy, margin=0.003, relative=False, seed=number)
         cheap += found.advised is not None or found.dropped > 0
-        dear += found.rules[0].word == "dear"
+        dear += any(rule.word == "dear" for rule in found.rules)
     return Counted(cheap, dear)
 
 
