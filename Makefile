@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 
-.PHONY: help demo test lint types layers check clients fuzz adaptive faults soak mlserver bench bench-serving constraints clean
+.PHONY: help demo test lint types layers check clients fuzz adaptive segments faults soak mlserver bench bench-serving constraints clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\): .*## /  make \1\t/p; s/^\([a-z-]*\):  *## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -50,6 +50,10 @@ fuzz:            ## the HTTP edge under a coverage-guided fuzzer: RUNS inputs (a
 adaptive:        ## estimates under a bandit's changing weights: 2 000 worlds of equal arms (some minutes)
 	@scripts/environment dev
 	@$(BIN)/python -m tests.statistics.adaptive_worlds
+
+segments:        ## rules from data, suggested and pruned: 200 simulated worlds of each kind (half an hour)
+	@scripts/environment dev
+	@$(BIN)/python -m tests.statistics.segment_worlds
 
 faults:          ## the faults with stalls of a minute instead of seconds (a quarter of an hour)
 	@scripts/environment dev
