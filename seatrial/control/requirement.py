@@ -38,7 +38,7 @@ def held_back(site: Site, spec: Deployment, run: ReleaseRun, now: int) -> str:
     reward = reward_of(spec.metrics[spec.release.primary.metric])
     versions = {run.champion: run.champion_version, run.challenger: run.challenger_version}
     with Reader(site.home).open(spec.deployment) as view:
-        seen = read_rewards(view, run.entry, reward, versions, since=0, now=now)
+        seen = read_rewards(view, run.entry, reward, versions, since=0, now=now, context={})
     return weighed(spec, run, seen, partial(_chances, site, spec.deployment, run.entry))
 
 
