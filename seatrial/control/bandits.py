@@ -1,7 +1,7 @@
 """Bandits in control: what applying a file does to them, and what rewards do to their weights; pure."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -120,21 +120,30 @@ def learn(bandit: BanditSpec, run: BanditRun, seen: Rewards, keep: str) -> Learn
         keep: The arm that is never removed: the default variant.
     """
     arms = tuple(run.weights)
-    removed = _removed(bandit, run, seen, keep)
+    removed = removed_of(bandit, run.removed, dict.fromkeys(run.weights, 0) | dict(seen.met), seen.unit_failures, keep)
     if bandit.context:
         return _by_context(bandit, run, seen, removed)
     options = options_of(bandit, arms)
     policy = policy_of(bandit)
     rewards = Remembered(np.array([arms.index(arm) for arm in seen.arms], dtype=np.int64), seen.values)
     tallies = remembered(rewards, len(arms), options, bounded=policy.bounded)
-    known = seen.any_came
-    if known:
-        weights = weigh(policy, tallies, options, {arms.index(arm) for arm in removed})
+    known = dict(zip(arms, tallies, strict=True))
+    shares = weights_of(bandit, known, removed, came=seen.any_came)
+    return Learned(shares, removed, known, _sentence(bandit, seen, shares, removed))
+
+
+def weights_of(
+    bandit: BanditSpec, tallies: Mapping[str, Tally], removed: Collection[str], *, came: bool
+) -> dict[str, float]:
+    """The weights that follow from what is known of each arm; even ones before any outcome ``came``."""
+    arms = tuple(tallies)
+    if came:
+        gone = {arms.index(arm) for arm in removed}
+        weights = weigh(policy_of(bandit), tuple(tallies.values()), options_of(bandit, arms), gone)
     else:
         live = np.array([arm not in removed for arm in arms], dtype=np.float64)
         weights = live / live.sum()
-    shares = dict(zip(arms, weights.tolist(), strict=True))
-    return Learned(shares, removed, dict(zip(arms, tallies, strict=True)), _sentence(bandit, seen, shares, removed))
+    return dict(zip(arms, weights.tolist(), strict=True))
 
 
 def _by_context(bandit: BanditSpec, run: BanditRun, seen: Rewards, removed: tuple[str, ...]) -> Learned:
@@ -183,23 +192,32 @@ def options_of(bandit: BanditSpec, arms: tuple[str, ...]) -> Options:
     )
 
 
-def _removed(bandit: BanditSpec, run: BanditRun, seen: Rewards, keep: str) -> tuple[str, ...]:
+def removed_of(
+    bandit: BanditSpec, before: Collection[str], met: Mapping[str, int], failures: Mapping[str, float], keep: str
+) -> tuple[str, ...]:
     """Arms of which an average unit's requests surely fail too often, by a test that may be looked at every epoch.
 
     A unit is one observation, the share of its rows that failed in its first epoch with the arm. The likelihood ratio
     is convex in it, so that a share between 0 and 1 is no more evidence than a coin of that chance.
+
+    Args:
+        bandit: As the file says it.
+        before: Arms that are out already.
+        met: Units of every arm.
+        failures: Sums of their shares.
+        keep: The arm that is never removed.
     """
     limit = bandit.remove_failing
     if limit is None:
         return ()
-    gone = [arm for arm in run.weights if arm in run.removed]
-    for arm in run.weights:
-        units, failing = seen.met.get(arm, 0), seen.unit_failures.get(arm, 0.0)
+    gone = [arm for arm in met if arm in before]
+    for arm, units in met.items():
+        failing = failures.get(arm, 0.0)
         if arm in gone or arm == keep or failing <= limit * units:
             continue
         if log_evidence_above(failing, units, limit) >= _SURE:
             gone.append(arm)
-    return tuple(gone) if len(gone) < len(run.weights) else tuple(gone[:-1])
+    return tuple(gone) if len(gone) < len(met) else tuple(gone[:-1])
 
 
 def _sentence(bandit: BanditSpec, seen: Rewards, weights: dict[str, float], removed: tuple[str, ...]) -> str:
