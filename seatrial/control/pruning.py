@@ -202,11 +202,9 @@ def pruned(
 
 
 def _cost(cost: Mean) -> dict[str, Any]:
-    known = isfinite(cost.value)
-    return {name: getattr(cost, name if name != "cost" else "value") if known else None for name in _ENDS}
-
-
-_ENDS = ("cost", "lower", "upper")
+    """As fields of a result; None where nothing is known."""
+    ends = cost if isfinite(cost.value) else (None, None, None)
+    return dict(zip(("cost", "lower", "upper"), ends, strict=True))
 
 
 def _named(arms: Sequence[int], trial: Trial) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """``rules suggest``: from an experiment's units, the segments where another variant is better, as rules to paste."""
 
 from collections.abc import Iterator
+from math import isfinite
 from pathlib import Path
 
 import msgspec
@@ -100,7 +101,7 @@ def suggested(experiment: Experiment, seed: int = 0) -> Suggested:
     trial = experiment.trial
     found = find_segments(trial.logged, trial.columns, trial.variants, seed=seed)
     rules = tuple(_rules(found, experiment))
-    judged = found.gain.value == found.gain.value  # NaN: the units cannot tell
+    judged = isfinite(found.gain.value)
     left_out = tuple(
         f"{name} is not asked about: its values differ between the variants, so it was not known before the draw."
         for name in found.left_out

@@ -112,11 +112,11 @@ def main() -> int:
 def _nothing(worlds: int, seed: int) -> bool:
     good = True
     for effect, units, share in (
-        ("none", 200_000, 0.5),
         ("none", 20_000, 0.5),
-        ("none", 100_000, 0.1),
-        ("same", 200_000, 0.5),
         ("same", 20_000, 0.5),
+        ("none", 100_000, 0.1),
+        ("none", 200_000, 0.5),
+        ("same", 200_000, 0.5),
     ):
         found = count(worlds, units, effect, seed, share)
         print(f"{effect}, {units} units, share {share:g}: advised in {found.advised} of {worlds}", flush=True)
