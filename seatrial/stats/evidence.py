@@ -10,12 +10,12 @@ from scipy.special import stdtr, stdtrit
 from seatrial.stats.bernoulli import difference_sequence
 from seatrial.stats.conditional import PhaseCounts, conditional_p, ratio_sequence
 from seatrial.stats.contrast import Margin, contrasts, relative_interval, shifted_bounds
+from seatrial.stats.degrees import degrees_of
 from seatrial.stats.effect import Effect
 from seatrial.stats.interval import Interval, Side
 from seatrial.stats.minimum import what_is_missing
 from seatrial.stats.sequence import always_valid_p, multiplier
 from seatrial.stats.verdict import Question
-from seatrial.stats.welch import welch_degrees
 
 Method = Literal["always-valid", "exact", "fixed"]
 """``always-valid``: the asymptotic sequence, below its minimum the exact one. ``exact``: the exact sequence throughout,
@@ -91,7 +91,7 @@ def _sequence(effect: Effect, levels: Levels, plan_units: float) -> Evidence:
 
 def _fixed(effect: Effect, levels: Levels) -> Evidence:
     own = effect.unpooled()
-    degrees = welch_degrees(own)
+    degrees = degrees_of(own)
 
     def widest(end: tuple[Level, ...]) -> float:
         return max(float(stdtrit(degrees, 1 - e.one_sided)) for e in end)
