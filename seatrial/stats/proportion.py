@@ -14,8 +14,8 @@ from seatrial.spec.errors import BadInput
 from seatrial.stats.interval import Interval, TestResult, check_alpha
 
 
-def wilson(successes: float, n: int, alpha: float = 0.05) -> Interval:
-    """The score interval of a share; (0, 1) with no units."""
+def wilson(successes: float, n: float, alpha: float = 0.05) -> Interval:
+    """The score interval of a share; (0, 1) with no units. ``n`` need not be whole: dependent rows count for fewer."""
     check_alpha(alpha)
     if not 0 <= successes <= n:
         raise BadInput(f"{successes} successes in {n} units cannot be; give 0 <= successes <= n")
