@@ -58,7 +58,7 @@ adaptive:        ## estimates under a bandit's changing weights: 2 000 worlds of
 
 faults:          ## the faults with stalls of a minute instead of seconds (a quarter of an hour)
 	@scripts/environment dev
-	@SEATRIAL_FAULT_SECONDS=$(or $(SECONDS),60) $(BIN)/python -m pytest tests/faults
+	@FAULT_SECONDS=$(or $(SECONDS),60) $(BIN)/python -m pytest tests/faults
 
 soak:            ## SECONDS of load (600) with swaps: the memory's slope, file handles, the ledger's consistency
 	@scripts/environment dev

@@ -88,7 +88,7 @@ def make_plan(snapshot: Snapshot, ask: Ask) -> Plan:
         raise BadInput(
             f"--unit {ask.unit!r} lets each unit's own variant score and --variant {ask.variant!r} lets one; give one"
         )
-    if ask.unit is not None and any(entry.when is not None for entry in snapshot.entries):
+    if ask.unit is not None and any(entry.when is not None or entry.crowd is not None for entry in snapshot.entries):
         raise BadInput(
             f"{snapshot.deployment!r} has routing rules, which a file without its requests cannot answer; leave out "
             f"--unit {ask.unit!r} to score with every variant, or name one with --variant"

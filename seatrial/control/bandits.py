@@ -1,21 +1,23 @@
 """Bandits in control: what applying a file does to them, and what rewards do to their weights; pure."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
 import numpy as np
-from scipy.special import betaincinv
 
 from seatrial.bandits import UCB, EpsilonGreedy, Options, Policy, Tally, Thompson, TopTwo, remembered, weigh
 from seatrial.bandits import Rewards as Remembered
 from seatrial.experiments.rewards import Rewards
 from seatrial.releases.records import BanditRun, DeploymentState
+from seatrial.routing.snapshot import Slot
 from seatrial.spec.deployment import BanditSpec, Deployment
 from seatrial.spec.units import show_count, show_share
+from seatrial.stats.bernoulli import log_evidence_above
 
-_SURE, _FEWEST = 0.001, 100
-"""An arm is removed when its share of failures is over the limit but for this chance, and it has so many rows."""
+_SURE = math.log(1 / 0.001)
+"""Evidence that an arm's share of failures is over the limit: at most this chance that it ever comes up by luck."""
 _RESET = 0.01
 _SECOND = 1_000_000
 
@@ -43,25 +45,44 @@ def with_bandits(spec: Deployment, state: DeploymentState, now: int) -> Deployme
 
     A run that begins does so with even weights and an epoch that the entry never had.
     """
-    runs = {}
+    runs: dict[str, BanditRun] = {}
+    epochs = {
+        **state.epochs,
+        **{name: max(run.epoch, state.epochs.get(name, 0)) for name, run in state.bandits.items()},
+    }
     for entry in spec.routing:
         if entry.bandit is None:
             continue
-        old = state.bandits.get(entry.name)
-        versions = {arm: slot.model_version for arm in entry.bandit.arms if (slot := state.slot(arm)) is not None}
-        arms = tuple(versions) or entry.bandit.arms  # all of them empty: their heirs
-        runs[entry.name] = old if old is not None and old.versions == versions else _begun(old, arms, versions, now)
-    return state if runs == state.bandits else msgspec.structs.replace(state, bandits=runs)
+        slots = {arm: slot for arm in entry.bandit.arms if (slot := state.slot(arm)) is not None}
+        arms = tuple(slots) or entry.bandit.arms  # all of them empty: their heirs
+        old, last = state.bandits.get(entry.name), epochs.get(entry.name, 0)
+        fresh = _begun(old, last + 1, arms, slots, now)
+        same = old is not None and (old.versions, old.digests) == (fresh.versions, fresh.digests)
+        runs[entry.name] = old if old is not None and same else fresh
+        epochs[entry.name] = runs[entry.name].epoch
+    if (runs, epochs) == (state.bandits, state.epochs):
+        return state
+    return msgspec.structs.replace(state, bandits=runs, epochs=epochs)
 
 
-def _begun(old: BanditRun | None, arms: tuple[str, ...], versions: dict[str, str], now: int) -> BanditRun:
+def _begun(old: BanditRun | None, epoch: int, arms: tuple[str, ...], slots: Mapping[str, Slot], now: int) -> BanditRun:
+    versions = {arm: slot.model_version for arm, slot in slots.items()}
+    digests = {arm: slot.digest for arm, slot in slots.items()}
     return BanditRun(
-        epoch=old.epoch + 1 if old is not None else 1,
+        epoch=epoch,
         started_at=now,
-        since=now if old is None or not versions.keys() & old.versions.keys() else old.since,
+        since=old.since if old is not None and _goes_on(old, versions, digests) else now,
+        together=epoch,
         versions=versions,
+        digests=digests,
         weights=dict.fromkeys(arms, 1 / len(arms)),
     )
+
+
+def _goes_on(old: BanditRun, versions: dict[str, str], digests: dict[str, str]) -> bool:
+    """Whether an arm stays, so that its rewards go on counting, and none hides another thing behind the same name."""
+    named = [arm for arm in versions if old.versions.get(arm) == versions[arm]]
+    return bool(named) and all(old.digests.get(arm) == digests[arm] for arm in named)
 
 
 def is_over(bandit: BanditSpec, run: BanditRun, now: int) -> bool:
@@ -122,14 +143,20 @@ def options_of(bandit: BanditSpec, arms: tuple[str, ...]) -> Options:
 
 
 def _removed(bandit: BanditSpec, run: BanditRun, seen: Rewards, keep: str) -> tuple[str, ...]:
-    if bandit.remove_failing is None:
+    """Arms of which an average unit's requests surely fail too often, by a test that may be looked at every epoch.
+
+    A unit is one observation, the share of its rows that failed in its first epoch with the arm. The likelihood ratio
+    is convex in it, so that a share between 0 and 1 is no more evidence than a coin of that chance.
+    """
+    limit = bandit.remove_failing
+    if limit is None:
         return ()
     gone = [arm for arm in run.weights if arm in run.removed]
     for arm in run.weights:
-        rows, failed = seen.rows.get(arm, 0), seen.failed.get(arm, 0)
-        if arm in gone or arm == keep or rows < _FEWEST or failed == 0:
+        units, failing = seen.met.get(arm, 0), seen.unit_failures.get(arm, 0.0)
+        if arm in gone or arm == keep or failing <= limit * units:
             continue
-        if float(betaincinv(failed, rows - failed + 1, _SURE)) > bandit.remove_failing:
+        if log_evidence_above(failing, units, limit) >= _SURE:
             gone.append(arm)
     return tuple(gone) if len(gone) < len(run.weights) else tuple(gone[:-1])
 

@@ -7,8 +7,9 @@ from seatrial.control.perform import Step, Who, perform
 from seatrial.control.senses import Senses
 from seatrial.control.site import Site
 from seatrial.releases.records import BanditRun, DeploymentState
-from seatrial.spec.deployment import Deployment
+from seatrial.spec.deployment import BanditSpec, Deployment, EntrySpec
 from seatrial.spec.errors import Conflict
+from seatrial.spec.read import load_deployment
 
 REWEIGHED = "reweigh"
 
@@ -52,22 +53,19 @@ def reweigh(site: Site, senses: Senses, deployment: str, name: str, now: int, wh
     """The next epoch of one bandit: one swap of weights, drawn anew.
 
     A second call in the same epoch (a second replica's, a repeat after a kill) is a Conflict and changes nothing.
+    Rewards are read before the deployment is locked, since that may take long; what changed meanwhile is a Conflict.
     """
+    before = site.state.deployments.get(deployment)
+    spec = load_deployment(before.text)
+    entry, bandit, run = _whose_epoch_is_over(spec, before, name, now)
+    seen = senses.rewards(spec, entry, run, now)
+    learned = learn(bandit, run, seen, spec.default)
 
-    def work(spec: Deployment, state: DeploymentState, _revision: int) -> Step:
-        entry = next((entry for entry in spec.routing if entry.name == name), None)
-        run = state.bandits.get(name)
-        if entry is None or entry.bandit is None or run is None or not is_over(entry.bandit, run, now):
-            raise Conflict(f"the epoch of bandit {name!r} of {deployment!r} is not over.")
-        seen = senses.rewards(spec, entry, run, now)
-        learned = learn(entry.bandit, run, seen, spec.default)
-        after = BanditRun(
-            epoch=run.epoch + 1,
-            started_at=now,
-            since=run.since,
-            versions=run.versions,
-            weights=learned.weights,
-            removed=learned.removed,
+    def work(_spec: Deployment, state: DeploymentState, _revision: int) -> Step:
+        if state.text != before.text or state.bandits.get(name) != run:
+            raise Conflict(f"bandit {name!r} of {deployment!r} changed while its rewards were read; it is tried again.")
+        after = msgspec.structs.replace(
+            run, epoch=run.epoch + 1, started_at=now, weights=learned.weights, removed=learned.removed
         )
         known = {arm: KnownOfArm(tally.n, tally.mean) for arm, tally in learned.tallies.items()}
         observed = SeenOfBandit(
@@ -87,3 +85,13 @@ def reweigh(site: Site, senses: Senses, deployment: str, name: str, now: int, wh
         )
 
     perform(site, deployment, REWEIGHED, who, work)
+
+
+def _whose_epoch_is_over(
+    spec: Deployment, state: DeploymentState, name: str, now: int
+) -> tuple[EntrySpec, BanditSpec, BanditRun]:
+    entry = next((entry for entry in spec.routing if entry.name == name), None)
+    run = state.bandits.get(name)
+    if entry is None or entry.bandit is None or run is None or not is_over(entry.bandit, run, now):
+        raise Conflict(f"the epoch of bandit {name!r} of {state.deployment!r} is not over.")
+    return entry, entry.bandit, run

@@ -190,7 +190,7 @@ def status_at(site: Site, deployment: str) -> Status:
         applied_by=state.applied_by,
         applied_at=state.applied_at,
         led=led,
-        sentence=_standing(spec, state, _judged(verdict).sentence, left_alone, led=led),
+        sentence=_standing(spec, state, _judged(verdict).sentence, left_alone, led=led) + _next_up(site, spec, state),
     )
 
 
@@ -281,6 +281,15 @@ def _standing(
     return f"{sentence} {judged}" if judged and run is not None and run.open else sentence
 
 
+def _next_up(site: Site, spec: Deployment, state: DeploymentState) -> str:
+    """Which version challenges next by itself, and what holds it up; "" where the file lets none."""
+    if spec.release is None or spec.release.challenge is None or state.open_run is not None:
+        return ""
+    from seatrial.control.challenging import next_up  # slow to import, and only for a file that lets versions challenge
+
+    return f" {next_up(site, spec, state)}"
+
+
 def _under_way(run: ReleaseRun) -> str:
     if run.status == "pending":
         return f"the release of {run.challenger_version} waits for the calendar"
@@ -357,7 +366,8 @@ def _story(row: dict[str, Any], entry: Entry | None) -> str:
     why = {
         "rule": f"entry `{row.get('entry')}` sends everybody there",
         "override": "the caller asked for it",
-        "explicit": "the caller asked for it",
+        "explicit": f"entry `{row.get('entry')}` names {row['unit']!r}",
+        "cold-start": f"too little had come of {row['unit']!r} for entry `{row.get('entry')}` to let it pass",
     }.get(str(row["reason"]))
     if why is None:
         weight = _weights(entry).get(str(row["variant"]), float(row.get("propensity", 0.0)))

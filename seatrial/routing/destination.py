@@ -71,7 +71,8 @@ def _check_weights(entry: Entry) -> None:
 
 def _decisions(entry: Entry) -> dict[str, Decision]:
     if entry.to is not None:
-        return {entry.to: Decision(entry.to, "rule", 1.0, entry.name, False, entry.release, entry.phase)}
+        reason = entry.reason if entry.reason in ("explicit", "cold-start") else "rule"
+        return {entry.to: Decision(entry.to, reason, 1.0, entry.name, False, entry.release, entry.phase)}
     contested = sum(arm.weight > 0 for arm in entry.arms) > 1
     return {
         arm.variant: Decision(arm.variant, entry.reason, arm.weight, entry.name, contested, entry.release, entry.phase)

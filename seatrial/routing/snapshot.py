@@ -179,23 +179,38 @@ class Arm(msgspec.Struct, frozen=True):
     weight: float
 
 
+class Crowd(msgspec.Struct, frozen=True):
+    """Units that an entry takes, beside its condition, by what no rule can see.
+
+    Attributes:
+        file: The file of their hashes, ``deployment/name`` under the home directory's ``crowds``.
+        inside: It takes those in the file; else all others.
+    """
+
+    file: str
+    inside: bool = True
+
+
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """A routing entry: either ``to`` one variant, or a sticky split over ``arms``.
 
     Attributes:
         when: Which requests it takes; None: all that come to it.
+        crowd: Which units it takes of those requests; None: all.
         salt: Enters the hash of a split; the deployment's and the release's; of a bandit, the epoch's.
-        reason: What a row decided here says (``rule`` for ``to``; ``split``, ``canary`` or ``bandit`` for arms).
+        reason: What a row decided here says: with ``to`` it is ``rule`` but for ``explicit`` (its units are listed) and
+            ``cold-start``; with arms ``split``, ``canary`` or ``bandit``.
         release: Identity of the release that owns the weights, or "".
         phase: Period of constant weights within that release, from 1; of a bandit, its epoch; else 0.
     """
 
     name: str
     when: Expression | None = None
+    crowd: Crowd | None = None
     to: str | None = None
     arms: tuple[Arm, ...] = ()
     salt: str = ""
-    reason: Literal["split", "canary", "bandit", "rule"] = "split"
+    reason: Literal["split", "canary", "bandit", "rule", "explicit", "cold-start"] = "split"
     release: str = ""
     phase: int = 0
 

@@ -8,7 +8,11 @@ REWARD = Record(
     {
         "outcome": Key(NAME, "The declared outcome that is earned.", required=True),
         "within": Key(SOME_TIME, "The window after a unit's first row of an epoch in which it counts.", required=True),
-        "value": Key(FIELD, "The numeric field that is summed; without it, whether the outcome came (1 or 0)."),
+        "value": Key(
+            FIELD,
+            "The numeric field that is summed; without it, the outcome's own value, or for `binary` without a `range` "
+            "whether it came (1 or 0).",
+        ),
         "kind": Key(
             Choice(("binary", "normal", "hurdle")),
             "`binary`: between the ends of `range`; `normal`: any number, from 50 rewards an arm on; `hurdle`: "
@@ -58,7 +62,9 @@ BANDIT = Record(
             Named(NAME, Number(minimum=-1e15)), "What an arm's reward is lessened by: its cost.", default="{}"
         ),
         "remove_failing": Key(
-            SOME_SHARE, "An arm of which surely more rows fail than that is taken out until the entry's arms change."
+            SOME_SHARE,
+            "An arm that surely fails more of an average unit's requests than that is taken out until the entry's arms "
+            "change.",
         ),
         "epsilon": Key(SOME_SHARE, "For `epsilon-greedy`: the share that explores.", default="10%"),
         "sticky": Key(Choice(("epoch", "for-ever")), "How long a unit keeps its arm.", default="epoch"),
