@@ -21,7 +21,7 @@ from seatrial.stats.moments import PairMoments
 Shape = Literal["interval", "outside", "everything"]
 
 
-class Ratio(NamedTuple):
+class RatioInterval(NamedTuple):
     """A ratio of means.
 
     Attributes:
@@ -35,7 +35,7 @@ class Ratio(NamedTuple):
     shape: Shape
 
 
-def fieller(pair: PairMoments, alpha: float = 0.05) -> Ratio:
+def fieller(pair: PairMoments, alpha: float = 0.05) -> RatioInterval:
     """The ratio of means by unit, x the numerator, y the denominator; Student's quantile at n - 1.
 
     Raises:
@@ -50,7 +50,7 @@ def fieller(pair: PairMoments, alpha: float = 0.05) -> Ratio:
 
 def fieller_of(
     above: float, below: float, v_above: float, v_below: float, covariance: float, multiplier: float
-) -> Ratio:
+) -> RatioInterval:
     """From two means, their variances and covariance; ``multiplier`` is the half-width in standard errors."""
     m2 = multiplier * multiplier
     scale = below * below - m2 * v_below
@@ -59,8 +59,8 @@ def fieller_of(
     value = above / below if below else math.nan
     if scale > 0:
         root = math.sqrt(max(inner, 0.0))
-        return Ratio(value, Interval((middle - root) / scale, (middle + root) / scale), "interval")
+        return RatioInterval(value, Interval((middle - root) / scale, (middle + root) / scale), "interval")
     if scale == 0 or inner <= 0:
-        return Ratio(value, Interval(-math.inf, math.inf), "everything")
+        return RatioInterval(value, Interval(-math.inf, math.inf), "everything")
     root = math.sqrt(inner)
-    return Ratio(value, Interval((middle + root) / scale, (middle - root) / scale), "outside")
+    return RatioInterval(value, Interval((middle + root) / scale, (middle - root) / scale), "outside")

@@ -7,6 +7,7 @@ References:
     type I and type II error probabilities, Drug Information Journal 35(4) (futility).
 """
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Literal
@@ -48,9 +49,15 @@ def spending_bounds(
     Raises:
         BadInput: Shares that do not rise.
     """
-    finest = check_shares(shares)
-    one = check_alpha(alpha) / sides
-    walk, spent, found = Walk(0.0, finest), 0.0, []
+    return _spending_bounds(tuple(shares), check_alpha(alpha) / sides, spending, sides, final)
+
+
+@functools.lru_cache(maxsize=512)
+def _spending_bounds(
+    shares: tuple[float, ...], one: float, spending: Spending, sides: Sides, final: bool
+) -> tuple[Bounds, ...]:
+    """Of the same plan the same bounds are asked for again by every metric and at every look; ``one`` side's alpha."""
+    walk, spent, found = Walk(0.0, check_shares(shares)), 0.0, []
     for number, share in enumerate(shares, start=1):
         allowed = one if final and number == len(shares) else spending.spent(share, one)
         upper = _upper(walk, share, allowed - spent)
