@@ -25,7 +25,7 @@ from seatrial.stats.contrast import Margin
 from seatrial.stats.cuped import Adjusted, Ratio, cuped, cuped_one, cuped_ratios
 from seatrial.stats.e_values import e_bh, e_from_p
 from seatrial.stats.effect import Difference, Effect, Events
-from seatrial.stats.exact_proportion import boschloo, exact_is_better, fisher
+from seatrial.stats.exact_proportion import boschloo, exact_is_better, fisher, shares_tests
 from seatrial.stats.false_discovery import benjamini_hochberg
 from seatrial.stats.fieller import fieller
 from seatrial.stats.group_bounds import futility_bounds, spending_bounds
@@ -45,6 +45,7 @@ from seatrial.stats.proportion import newcombe, two_proportion_z, wilson
 from seatrial.stats.quantile import quantile, quantile_interval
 from seatrial.stats.ratio import linearise
 from seatrial.stats.recommendation import Recommendation, recommend
+from seatrial.stats.relative_risk import relative_risk
 from seatrial.stats.resampling import bootstrap, bootstrap_difference, permutation_test
 from seatrial.stats.roi import incremental_roi, roi
 from seatrial.stats.sample_ratio import PhaseShares, SampleRatio, chi_squared_sample_ratio, sample_ratio
@@ -136,10 +137,12 @@ __all__ = [
     "quantile_interval",
     "ratio_sequence",
     "recommend",
+    "relative_risk",
     "roi",
     "rollback_alpha",
     "sample_ratio",
     "share_sequence",
+    "shares_tests",
     "spending_bounds",
     "two_proportion_z",
     "welch",

@@ -10,16 +10,15 @@ from numpy.typing import ArrayLike, NDArray
 from seatrial.spec.errors import BadInput
 from seatrial.stats.bayes import Bayesian, compare_normal, compare_shares
 from seatrial.stats.betting import betting_effect
-from seatrial.stats.chi_squared import chi_squared
 from seatrial.stats.conditional import PhaseCounts
 from seatrial.stats.contrast import Margin
 from seatrial.stats.effect import Effect
 from seatrial.stats.evidence import Evidence, Method
+from seatrial.stats.exact_proportion import shares_tests
 from seatrial.stats.interval import Interval, TestResult
 from seatrial.stats.minimum import MINIMUM_UNITS
 from seatrial.stats.moments import Moments, PairMoments, as_moments
 from seatrial.stats.primary import judge_primary, word_of
-from seatrial.stats.proportion import two_proportion_z
 from seatrial.stats.quantile import quantile, quantile_interval
 from seatrial.stats.statement import no_data, stated
 from seatrial.stats.verdict import Question, Verdict, Want
@@ -99,16 +98,12 @@ def compare_proportions(
         two_valued=True,
     )
     counts = (treatment_successes, treatment_units, control_successes, control_units)
-    failures = (treatment_units - treatment_successes, control_units - control_successes)
     exact = () if weight is None else (PhaseCounts(*counts, weight),)
     question = _question(metric, want, minimum_effect, alpha, plan_units)
     both = treatment_units > 0 and control_units > 0
     return Comparison(
         verdict=judge_primary(effect, question, counts=exact, method=method),
-        tests=(
-            two_proportion_z(*counts, alpha),
-            chi_squared([[treatment_successes, failures[0]], [control_successes, failures[1]]]),
-        ),
+        tests=shares_tests(*counts, alpha),
         bayesian=compare_shares(*counts, alpha=alpha) if both else None,
     )
 

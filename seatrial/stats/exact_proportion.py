@@ -11,13 +11,16 @@ References:
 
 import math
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, xlog1py, xlogy
 
 from seatrial.spec.errors import BadInput
-from seatrial.stats.interval import TestResult
-from seatrial.stats.proportion import newcombe
+from seatrial.stats.chi_squared import chi_squared
+from seatrial.stats.interval import TestResult, finite
+from seatrial.stats.proportion import newcombe, two_proportion_z
+from seatrial.stats.relative_risk import relative_risk
 
 Floats = NDArray[np.float64]
 
@@ -85,6 +88,21 @@ def exact_is_better(treatment: int, n_treatment: int, control: int, n_control: i
     return min(n_treatment, n_control) * min(events, n - events) / n < SMALL
 
 
+def shares_tests(
+    treatment: int, n_treatment: int, control: int, n_control: int, alpha: float = 0.05
+) -> tuple[TestResult, ...]:
+    """The classical tests that fit: z and chi-squared, or where a cell expects too few, the exact ones, saying why."""
+    counts = treatment, n_treatment, control, n_control
+    if n_treatment and n_control and exact_is_better(*counts):
+        exact = [fisher(*counts, alpha)]
+        if max(n_treatment, n_control) <= BOSCHLOO_UNITS:
+            exact.insert(0, boschloo(*counts, alpha))
+        why = f" Chosen because a cell expects fewer than {SMALL:g}."
+        return tuple(msgspec.structs.replace(test, note=test.note + why) for test in exact)
+    table = [[treatment, n_treatment - treatment], [control, n_control - control]]
+    return two_proportion_z(*counts, alpha), chi_squared(table)
+
+
 def _check(treatment: int, n_treatment: int, control: int, n_control: int) -> None:
     if not (0 <= treatment <= n_treatment and 0 <= control <= n_control and n_treatment and n_control):
         raise BadInput(f"{treatment} of {n_treatment} and {control} of {n_control} are not shares of units in two arms")
@@ -94,7 +112,7 @@ def _result(
     method: str, counts: tuple[int, int, int, int], *, p_value: float, statistic: float | None, alpha: float
 ) -> TestResult:
     x, n, y, m = counts
-    interval = newcombe(x, n, y, m, alpha)
+    interval, ratio = newcombe(x, n, y, m, alpha), relative_risk(x, n, y, m, alpha)
     return TestResult(
         method=method,
         statistic=statistic,
@@ -103,7 +121,9 @@ def _result(
         lower=interval.lower,
         upper=interval.upper,
         relative_effect=(x / n) / (y / m) - 1 if y else None,
-        note="Exact, for one look at a planned end; the interval is Newcombe's.",
+        relative_lower=ratio.lower - 1,
+        relative_upper=finite(ratio.upper - 1),
+        note="Exact, for one look at a planned end; the interval is Newcombe's, the relative one Koopman's.",
     )
 
 

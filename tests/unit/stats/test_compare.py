@@ -59,6 +59,13 @@ def test_nothing_yet() -> None:
     assert compare_ratios(PairMoments.from_values([], []), PairMoments.from_values([], [])).verdict.word == "no-data"
 
 
+def test_small_counts_bring_exact_tests_that_say_why() -> None:
+    tests = compare_proportions(1, 60, 4, 55).tests
+    assert [test.method for test in tests] == ["Boschloo's exact", "Fisher's exact"]
+    assert all("fewer than 5" in test.note for test in tests)
+    assert [test.method for test in compare_proportions(1, 900, 4, 900).tests] == ["Fisher's exact"]
+
+
 def test_ratios_by_unit() -> None:
     y = RNG.integers(1, 9, 2000).astype(float)
     a, b = (
