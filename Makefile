@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 
-.PHONY: help demo test lint types layers check clients fuzz adaptive faults soak mlserver bench bench-serving constraints clean
+.PHONY: help demo test lint types layers check clients fuzz adaptive concept faults soak mlserver river bench bench-serving constraints clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\): .*## /  make \1\t/p; s/^\([a-z-]*\):  *## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -51,6 +51,10 @@ adaptive:        ## estimates under a bandit's changing weights: 2 000 worlds of
 	@scripts/environment dev
 	@$(BIN)/python -m tests.statistics.adaptive_worlds
 
+concept:         ## detectors of concept drift: false alarms and delays over 200 seeds (some minutes)
+	@scripts/environment dev
+	@$(BIN)/python -m tests.statistics.concept_streams
+
 faults:          ## the faults with stalls of a minute instead of seconds (a quarter of an hour)
 	@scripts/environment dev
 	@SEATRIAL_FAULT_SECONDS=$(or $(SECONDS),60) $(BIN)/python -m pytest tests/faults
@@ -67,9 +71,14 @@ mlserver:        ## ask MLServer, in an environment of its own, for the answers 
 	@scripts/other-environment .venv-mlserver tests/protocol/others/mlserver.txt
 	@.venv-mlserver/bin/python tests/protocol/others/mlserver_answers.py
 
+river:           ## ask river, in an environment of its own, where seeded streams change
+	@scripts/environment dev
+	@scripts/other-environment .venv-river tests/oracle/others/river.txt
+	@.venv-river/bin/python tests/oracle/others/river_changes.py
+
 constraints:     ## resolve the newest versions and pin them
 	@$(BIN)/python -m uv pip compile --quiet --upgrade --python-version 3.11 --extra dev --extra bench --extra demo --extra fuzz \
 	    --no-header --no-annotate --no-emit-index-url pyproject.toml --output-file constraints.txt
 
 clean:           ## remove the environment and everything made by tools
-	rm -rf .venv .venv-clients .venv-mlserver .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .cache
+	rm -rf .venv .venv-clients .venv-mlserver .venv-river .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .cache
