@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 
-.PHONY: help demo test lint types layers check clients fuzz adaptive concept faults soak mlserver river bench bench-serving constraints clean
+.PHONY: help demo test lint types layers check clients fuzz adaptive concept unlabelled faults soak mlserver river bench bench-serving constraints clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\): .*## /  make \1\t/p; s/^\([a-z-]*\):  *## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -54,6 +54,10 @@ adaptive:        ## estimates under a bandit's changing weights: 2 000 worlds of
 concept:         ## detectors of concept drift: false alarms and delays over 200 seeds (some minutes)
 	@scripts/environment dev
 	@$(BIN)/python -m tests.statistics.concept_streams
+
+unlabelled:      ## performance without labels, beside what labels said: 100 splits of real data (some minutes)
+	@scripts/environment dev
+	@$(BIN)/python -m tests.statistics.unlabelled_worlds
 
 faults:          ## the faults with stalls of a minute instead of seconds (a quarter of an hour)
 	@scripts/environment dev
