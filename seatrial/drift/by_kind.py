@@ -9,8 +9,8 @@
     id                                   missing values, and the share of new ids, which is shown and not judged
     time                                 missing values, and `.hour` of the day, UTC
 
-What a reference knows (a vocabulary, a sample of ids) is learnt on one half of its rows, and measured on the other: its
-own words are never unseen, and a window's would then look as if they were.
+A vocabulary is learnt on one half of the reference, and its unseen words are measured on the other: none of its own are
+unseen, and those of a window would look like drift.
 """
 
 from typing import Any
@@ -85,7 +85,8 @@ def _plain(feature: Feature, values: columns.Values) -> list[tuple[Feature, colu
     """The plain columns that need nothing learnt."""
     if feature.kind == "text":
         lengths = columns.lengths(values)
-        return [(feature, lengths), (_named(feature, "empty", "category"), _emptiness(lengths))]
+        empty = msgspec.structs.replace(_named(feature, "empty", "category"), categories=("written", "empty"))
+        return [(feature, lengths), (empty, _emptiness(lengths))]
     if feature.kind == "list":
         return [(_named(feature, "length", "integer"), columns.sizes(values))]
     if feature.kind == "time":
