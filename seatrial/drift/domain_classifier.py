@@ -4,8 +4,9 @@ Works on tables of numbers and on embeddings. It is not imported by ``seatrial.d
 """
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
@@ -20,7 +21,7 @@ SHRINKAGE = 0.1
 """How far a covariance is drawn towards a multiple of the identity: enough for more dimensions than rows."""
 
 
-class Separation(NamedTuple):
+class Separation(msgspec.Struct, frozen=True):
     """How well the two can be told apart.
 
     Attributes:
@@ -132,13 +133,16 @@ def _standard(rows: Floats, centre: Floats, scale: Floats) -> Floats:
 def _trees(reference: Floats, window: Floats, seed: int) -> Scorer:
     try:
         from sklearn.ensemble import HistGradientBoostingClassifier  # an optional extra, and a slow start
+        from threadpoolctl import threadpool_limits
     except ImportError as error:
         raise Unavailable("a domain classifier of trees needs scikit-learn: pip install 'seatrial[convert]'") from error
     made = HistGradientBoostingClassifier(max_iter=50, max_leaf_nodes=15, random_state=seed)
-    made.fit(np.vstack([reference, window]), np.repeat([0, 1], [len(reference), len(window)]))
+    with threadpool_limits(1):  # beside a busy server, threads that wait for each other cost more than they bring
+        made.fit(np.vstack([reference, window]), np.repeat([0, 1], [len(reference), len(window)]))
 
     def score(rows: Floats) -> Floats:
-        found: Floats = made.predict_proba(rows)[:, 1]
+        with threadpool_limits(1):
+            found: Floats = made.predict_proba(rows)[:, 1]
         return found
 
     return score

@@ -1,7 +1,6 @@
 """Which ids are new? Answered from a sample of the reference's ids that is small and fair."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 import msgspec
 import xxhash
@@ -12,7 +11,7 @@ MOST_IDS = 2000
 """Distinct ids kept."""
 
 
-class NewIds(NamedTuple):
+class NewIds(msgspec.Struct, frozen=True):
     """Share of distinct ids that the reference did not have, with a 99 % interval; ``looked`` were in the sample."""
 
     share: float
