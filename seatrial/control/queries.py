@@ -66,6 +66,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         shadows: Share of the requests that a variant gets in shadow.
         run: The release under way, or the last one, or None.
         release_open: Whether it is under way.
+        challenges: Whether another may begin by itself: the newest registered version challenges.
         recommendation: Of its last judgement, or "".
         units: Units exposed by variant, at the last judgement.
         verdict: The last judgement of that release, or None.
@@ -85,6 +86,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     shadows: dict[str, float]
     run: ReleaseRun | None
     release_open: bool
+    challenges: bool = False
     recommendation: str
     units: dict[str, int]
     verdict: VerdictRecord | None
@@ -180,6 +182,7 @@ def status_at(site: Site, deployment: str) -> Status:
         shadows={shadow.variant: shadow.share for shadow in snapshot.shadows} if snapshot is not None else {},
         run=state.run,
         release_open=state.open_run is not None,
+        challenges=spec.release is not None and spec.release.challenge is not None,
         recommendation=verdict.recommendation if verdict is not None else "",
         units=_judged(verdict).exposed,
         verdict=verdict,
