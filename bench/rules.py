@@ -95,7 +95,8 @@ def main() -> None:
     bare = router([])
     for count in SIZES:
         rules, requests = made(count), asked(count)
-        indexed = FirstMatch([(str(position), rule) for position, rule in enumerate(rules)], lambda _: None)
+        named = [(str(position), rule, None) for position, rule in enumerate(rules)]
+        indexed = FirstMatch(named, lambda _: None)
         compiled = [compile_rule(rule).holds for rule in rules]
         ruled = router(rules)
         read = [

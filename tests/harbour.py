@@ -94,7 +94,8 @@ class FakeRegistry:
 
     def resolve(self, uri: str) -> tuple[str, int]:
         name, _, rest = uri.removeprefix("models:/").replace("@", "/@").partition("/")
-        version = self.aliases(name).get(rest[1:], 0) if rest.startswith("@") else int(rest)
+        newest = self.versions(name)[-1:] if rest == "latest" else ()
+        version = self.aliases(name).get(rest[1:], 0) if rest.startswith("@") else (*newest, 0)[0] or int(rest)
         if (name, version) not in self.manifests:
             raise NotFound(f"{uri} does not exist.")
         return name, version
@@ -110,6 +111,11 @@ class FakeRegistry:
         if self.away:
             raise self.away
         self.named.setdefault(name, {})[alias] = version
+
+    def versions(self, name: str) -> tuple[int, ...]:
+        if self.away:
+            raise self.away
+        return tuple(sorted(version for model, version in self.manifests if model == name))
 
     def aliases(self, name: str) -> dict[str, int]:
         if self.away:
@@ -205,6 +211,8 @@ class World:
         self.broken: Exception | None = None
         self.windows: tuple[Window, ...] = ()
         self.lost = 0
+        self.warm_units: tuple[str, ...] = ()
+        self.held_back_by = ""
         self.judged: list[ReleaseRun] = []
         self.lost_before: list[Losses] = []
 
@@ -262,6 +270,12 @@ class World:
 
     def watch(self, *_: object) -> tuple[Window, ...]:
         return self.windows
+
+    def held_back(self, *_: object) -> str:
+        return self.held_back_by
+
+    def warm(self, *_: object) -> tuple[str, ...]:
+        return self.warm_units
 
     def losses(self, _deployment: str) -> Losses:
         return Losses(dropped=self.lost, by_variant={"challenger": self.lost})

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.bandits.ours import Ours, play
+from bench.bandits.ours import Ours, drawn, play
 from bench.bandits.worlds import WORLDS
 from bench.results import PAGE, SCRATCH, publish
 from seatrial.bandits import UCB, EpsilonGreedy, Options, Thompson
@@ -116,14 +116,22 @@ def beside(python: str, repetitions: int, kept: Kept) -> Iterator[str]:
             ]
             ours = kept.get(f"seatrial {scene}", partial(ours_of, scene, repetitions))
             theirs = [one.result() for one in work]
-        cells = [*scene[:2], str(scene[2]), figure(ours), *map(figure, theirs), *(verdict(ours, one) for one in theirs)]
+        played = f"{scene[0]} (posterior draws)" if drawn(_POLICIES[scene[0]], scene[2]) else scene[0]
+        cells = [
+            played,
+            scene[1],
+            str(scene[2]),
+            figure(ours),
+            *map(figure, theirs),
+            *(verdict(ours, one) for one in theirs),
+        ]
         lines.append("| " + " | ".join(cells) + " |")
         yield "\n".join(lines)
 
 
 def prices(repetitions: int, kept: Kept) -> Iterator[str]:
     """The table, longer by a row each time."""
-    lines = ["| Thompson sampling with | ten-10000 | switch |", "|---|---|---|"]
+    lines = ["| Thompson sampling (posterior draws) with | ten-10000 | switch |", "|---|---|---|"]
     for name, options in _PRICES.items():
         found = [
             kept.get(

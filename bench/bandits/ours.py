@@ -1,7 +1,9 @@
-"""Our policies on the tables, through `seatrial.bandits` itself.
+"""Our policies on the tables: by the weights of `seatrial.bandits`, or by posterior draws.
 
-Thompson sampling in batches under 100 draws each step from the posteriors instead of by P(arm is best): the chance of
-each arm is the same (that is what P(arm is best) means), and a thousand steps need no thousand quadratures.
+Thompson sampling in batches under 100 is played by draws from the same posteriors, forgetting and floors, not by
+`seatrial.bandits`, since a thousand steps would need a thousand quadratures. The chance of each arm is the same
+(that is what P(arm is best) means; `tests/laws/test_bench_bandits.py` plays both). Only `change-reset` looks less often
+here, every 1 000 rewards. The tables say which rows are played so.
 """
 
 from dataclasses import dataclass, field
@@ -27,12 +29,17 @@ class Ours:
 
 def play(world: World, ours: Ours, batch: int, seeds: list[int]) -> list[float]:
     """Regret of each seed."""
-    if isinstance(ours.policy, Thompson) and batch < _QUADRATURE_FROM:
-        return _by_draws(world, ours.options, batch, seeds)
-    return [_by_weights(world, ours, batch, seed) for seed in seeds]
+    if drawn(ours, batch):
+        return by_draws(world, ours.options, batch, seeds)
+    return [by_weights(world, ours, batch, seed) for seed in seeds]
 
 
-def _by_weights(world: World, ours: Ours, batch: int, seed: int) -> float:
+def drawn(ours: Ours, batch: int) -> bool:
+    """Whether it is played by posterior draws."""
+    return isinstance(ours.policy, Thompson) and batch < _QUADRATURE_FROM
+
+
+def by_weights(world: World, ours: Ours, batch: int, seed: int) -> float:
     table, rng = world.rewards(seed), np.random.default_rng([seed, 1])
     count = table.shape[1]
     chosen, got = np.zeros(world.horizon, dtype=np.int64), np.zeros(world.horizon)
@@ -57,7 +64,7 @@ def _tally(n: float, total: float) -> Tally:
     return Tally(n, mean, n * mean * (1 - mean), total)
 
 
-def _by_draws(world: World, options: Options, batch: int, seeds: list[int]) -> list[float]:
+def by_draws(world: World, options: Options, batch: int, seeds: list[int]) -> list[float]:
     """All seeds side by side, shape [seeds, K] a step."""
     tables = np.stack([world.rewards(seed) for seed in seeds])
     rng = np.random.default_rng([seeds[0], 2])

@@ -20,6 +20,8 @@ class Logged:
         rewards: Shape [n], finite.
         propensities: The chance that it got that arm, in (0, 1]; shape [n].
         contexts: What was known of each, shape [n, d]; None: nothing.
+        chances: Of every arm for each row, shape [n, K], of which the propensity is the one of the arm it got; None:
+            they are not known, and that an arm had no chance in some rows shows only where it was got nowhere.
     """
 
     units: NDArray[np.int64]
@@ -27,6 +29,7 @@ class Logged:
     rewards: Floats
     propensities: Floats
     contexts: Floats | None = None
+    chances: Floats | None = None
 
     def __post_init__(self) -> None:
         shapes = {self.units.shape, self.arms.shape, self.rewards.shape, self.propensities.shape}
@@ -34,6 +37,8 @@ class Logged:
             raise BadInput(f"columns have the shapes {sorted(shapes)}; all must be [n]")
         if self.contexts is not None and self.contexts.shape[:1] != self.units.shape:
             raise BadInput(f"{self.contexts.shape[0]} contexts for {self.units.size} rows; give one a row")
+        if self.chances is not None and self.chances.shape[:1] != self.units.shape:
+            raise BadInput(f"{self.chances.shape[0]} rows of chances for {self.units.size} rows; give one a row")
         if not np.isfinite(self.rewards).all():
             raise BadInput(f"reward {self.rewards[~np.isfinite(self.rewards)][0]} is not a finite number; leave it out")
         bad = ~((self.propensities >= 0) & (self.propensities <= 1))
@@ -62,6 +67,8 @@ def check_target(logged: Logged, target: Floats) -> None:
         raise BadInput(f"the target policy has the shape {target.shape}; expected [{logged.units.size}, arms]")
     if logged.arms.size and not 0 <= int(logged.arms.min()) <= int(logged.arms.max()) < target.shape[1]:
         raise BadInput(f"a row is of arm {int(logged.arms.max())}; the target policy knows {target.shape[1]}")
+    if logged.chances is not None and logged.chances.shape != target.shape:
+        raise BadInput(f"the chances have the shape {logged.chances.shape}, the target policy {target.shape}")
     if not ((target >= 0).all() and np.abs(target.sum(axis=1) - 1).max(initial=0.0) < 1e-6):
         raise BadInput("the target policy's chances are not all at least 0 with a sum of 1 in every row")
 

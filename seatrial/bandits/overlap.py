@@ -29,7 +29,8 @@ class Overlap:
         largest_unit: The largest share of all weight that one unit carries, 0 to 1.
         mean_weight: Of the rows; 1 but for chance.
         mean_weight_se: Its standard error, by unit.
-        unsupported: Rows whose logged propensity is below 1e-4 where the target would have done the same.
+        unsupported: Rows in which an arm that the target would have used had a chance below 1e-4 (where the chances of
+            the other arms are not logged: the arm that the row got, or all others together).
         refusals: Why no estimate is given, a sentence each; empty: it may be.
     """
 
@@ -63,8 +64,7 @@ def overlap(logged: Logged, target: Floats) -> Overlap:
     if not logged.arms.size:
         return Overlap(0.0, 0.0, 0.0, 0.0, 0.0, 0, ("There is no row to evaluate; wait for some.",))
     weights = weights_of(logged, target)
-    chances = target[np.arange(logged.arms.size), logged.arms]
-    unsupported = int(((logged.propensities < LEAST_PROPENSITY) & (chances > 0)).sum())
+    unsupported = _unsupported(logged, target)
     finite = np.where(np.isfinite(weights), weights, 0.0)
     sums, rows = by_unit(logged.units, finite), by_unit(logged.units, np.ones(finite.size))
     total = float(sums.sum())
@@ -84,6 +84,16 @@ def overlap(logged: Logged, target: Floats) -> Overlap:
     return Overlap(**{**found.__dict__, "refusals": tuple(_refusals(found, never))})
 
 
+def _unsupported(logged: Logged, target: Floats) -> int:
+    chances = target[np.arange(logged.arms.size), logged.arms]
+    found = (logged.propensities < LEAST_PROPENSITY) & (chances > 0)
+    # Whatever the other arms' chances are, together they are what the propensity leaves.
+    found |= (1 - logged.propensities < LEAST_PROPENSITY) & (target.sum(axis=1) - chances > 1e-9)
+    if logged.chances is not None:
+        found |= ((logged.chances < LEAST_PROPENSITY) & (target > 0)).any(axis=1)
+    return int(found.sum())
+
+
 def _never_tried(logged: Logged, target: Floats) -> tuple[int, ...]:
     """Arms that the target wants and nobody got: their rows would be missing, whatever the propensities say."""
     wanted = np.flatnonzero(target.sum(axis=0) > 0)
@@ -96,8 +106,8 @@ def _refusals(found: Overlap, never: tuple[int, ...]) -> list[str]:
         said.append(f"The target policy uses arm {never[0]}, which nobody got; give it a floor and wait.")
     if found.unsupported:
         said.append(
-            f"{found.unsupported} rows have a logged propensity of 0 or below {LEAST_PROPENSITY:g} where the target "
-            "policy would have done the same; nothing is known of how it would fare there."
+            f"In {found.unsupported} rows an arm that the target policy would have used had a chance of 0 or below "
+            f"{LEAST_PROPENSITY:g}; nothing is known of how it would fare there."
         )
     if found.effective_sample < LEAST_EFFECTIVE:
         said.append(

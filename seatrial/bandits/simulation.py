@@ -10,12 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from seatrial.bandits.learning import Options, weigh
+from seatrial.bandits.learning import Options, Rewards, remembered, weigh
 from seatrial.bandits.policy import Policy
 from seatrial.bandits.posterior import Floats
 from seatrial.bandits.tally import Tally
+from seatrial.bandits.thompson import Thompson
+from seatrial.bandits.top_two import TopTwo
 from seatrial.spec.errors import BadInput
 
+MOST_RECORDS = 1_000_000
+"""Of a world, where each is kept because old ones are forgotten."""
 SURE = 0.9
 """A bandit has found an arm when it gives it such a share of the traffic that floors leave."""
 
@@ -27,10 +31,12 @@ class Arm:
     Attributes:
         mean: Of a unit's reward.
         sd: Of a unit's reward, at least 0; rewards of 0 and 1 have √(mean (1 − mean)).
+        positive: Share of units with a reward above 0, in (0, 1]; used where rewards are zero or positive (`hurdle`).
     """
 
     mean: float
     sd: float
+    positive: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -77,12 +83,21 @@ def simulate(
         epochs: After so many the bandit is given up.
         worlds: How often it is played.
         seed: Of the draws.
+
+    Raises:
+        BadInput: Arms that have earned the same, no traffic, or more than a million records a world where each must be
+            kept (`half_life`, `change_reset`).
     """
     means = np.array([arm.mean for arm in arms])
     if len(arms) < 2 or means.max() == means.min():
         raise BadInput("all arms have earned the same so far, so there is no better one to find; wait for more rewards")
     if units < 1:
         raise BadInput(f"{units} units an epoch are too few to learn from; make epochs longer (`every`)")
+    if _forgets(options) and units * epochs > MOST_RECORDS:
+        raise BadInput(
+            f"{units} units an epoch over {epochs} epochs are over {MOST_RECORDS} records, too many to play with "
+            "`half_life` or `change_reset`; make epochs shorter (`every`), or simulate it without them"
+        )
     gaps = means.max() - means
     played = [_play(arms, policy, options, units, delay, epochs, gaps, [seed, world]) for world in range(worlds)]
     found = [epoch for epoch, _ in played if epoch is not None]
@@ -113,29 +128,64 @@ def _play(
     rng = np.random.default_rng(seed)
     count = len(arms)
     sure = SURE * (1 - options.floor * (count - 1))
-    tallies, waiting = [Tally()] * count, []
+    past = _Past(count, options, bounded=policy.bounded)
+    waiting: list[list[Floats]] = []
     lost, first = 0.0, None
     for epoch in range(1, epochs + 1):
-        weights = weigh(policy, tallies, options)
+        weights = weigh(policy, past.tallies, options)
         if first is None and weights[int(gaps.argmin())] >= sure:
             first = epoch
         lost += float(weights @ gaps)
         counts = rng.multinomial(units, weights)
         waiting.append([_drawn(arm, int(n), rng, options, policy) for arm, n in zip(arms, counts, strict=True)])
         if len(waiting) > delay:
-            tallies = [old.merge(new) for old, new in zip(tallies, waiting.pop(0), strict=True)]
+            past.add(waiting.pop(0), rng)
     return first, lost / epochs
 
 
-def _drawn(arm: Arm, n: int, rng: np.random.Generator, options: Options, policy: Policy) -> Tally:
-    """The rewards of n units: wins where they are 0 or 1, else normal ones."""
-    if n == 0:
-        return Tally()
+class _Past:
+    """Matured rewards of a world, remembered as a bandit does."""
+
+    def __init__(self, count: int, options: Options, *, bounded: bool) -> None:
+        self.tallies: tuple[Tally, ...] = (Tally(),) * count
+        self._count, self._options, self._bounded = count, options, bounded
+        self._arms, self._values = np.zeros(0, dtype=np.int64), np.zeros(0)
+
+    def add(self, drawn: Sequence[Floats], rng: np.random.Generator) -> None:
+        """The rewards of each arm in an epoch, which come in any order."""
+        arms = np.repeat(np.arange(self._count), [one.size for one in drawn])
+        values = np.concatenate(list(drawn))
+        if not _forgets(self._options):
+            fresh = remembered(Rewards(arms, values), self._count, self._options, bounded=self._bounded)
+            self.tallies = tuple(old.merge(new) for old, new in zip(self.tallies, fresh, strict=True))
+            return
+        order = rng.permutation(arms.size)
+        self._arms = np.concatenate([self._arms, arms[order]])
+        self._values = np.concatenate([self._values, values[order]])
+        all_ = Rewards(self._arms, self._values)
+        self.tallies = remembered(all_, self._count, self._options, bounded=self._bounded)
+
+
+def _forgets(options: Options) -> bool:
+    return options.half_life is not None or options.reset is not None
+
+
+def _drawn(arm: Arm, n: int, rng: np.random.Generator, options: Options, policy: Policy) -> Floats:
+    """The rewards of n units, shape [n]: either end of the range where they are bounded, zero or an exponential amount
+    where they are revenue, else normal ones (within the range where that is needed to see a change)."""
     if policy.bounded:
         mean = (arm.mean - options.low) / (options.high - options.low)
-        wins = float(rng.binomial(n, min(max(mean, 0.0), 1.0)))
-        return Tally(n, wins / n, wins * (1 - wins / n), wins)
-    return Tally.of(rng.normal(arm.mean, arm.sd, n))
+        return np.where(rng.random(n) < mean, options.high, options.low)
+    if _is_revenue(policy):
+        amounts = rng.exponential(arm.mean / arm.positive, n)
+        found = np.where(rng.random(n) < arm.positive, amounts, 0.0)
+    else:
+        found = rng.normal(arm.mean, arm.sd, n)
+    return found if options.reset is None else found.clip(options.low, options.high)
+
+
+def _is_revenue(policy: Policy) -> bool:
+    return isinstance(policy, Thompson | TopTwo) and policy.reward == "hurdle"
 
 
 def _split(arms: Sequence[Arm], units: int, delay: int) -> int:

@@ -82,11 +82,11 @@ def history(
 
 
 def _verify(deployment: str, json: bool) -> None:
-    from seatrial.control.decisions import verify
+    from seatrial.control.decisions import replayed, verify
     from seatrial.releases.state import State
 
     with State(settings().state_url) as state:
-        decisions = [entry for entry in state.audit.of(deployment) if entry.observed]
+        decisions = replayed(state, deployment)
         mismatches = verify(state, deployment)
     if json:
         print_json({"decisions": len(decisions), "mismatches": mismatches})

@@ -29,12 +29,13 @@ def add_to(app: typer.Typer) -> None:
 
 def judge(
     deployment: str = typer.Argument(..., metavar="DEPLOYMENT", help="Which deployment."),
+    holdout: bool = typer.Option(False, "--holdout", help="What the last promotion brought: against units held out."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
     """Judge the release now. Exit code 0 when the challenger should take command, else 1."""
     from seatrial.control.judging import judge_now
 
-    judgement = judge_now(settings(), deployment)
+    judgement = judge_now(settings(), deployment, holdout=holdout)
     if json:
         print_json(judgement)
     else:

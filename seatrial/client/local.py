@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from seatrial.client.values import Assignment
+from seatrial.releases.crowd_files import CrowdFiles
 from seatrial.releases.layout import Layout, read_pointer, read_pointers
 from seatrial.routing.people import People
 from seatrial.routing.router import Router
@@ -40,6 +41,7 @@ class _Loaded(NamedTuple):
     snapshot: Snapshot
     router: Router
     people: People
+    crowds: CrowdFiles
     versions: Mapping[str, str]
     looked: float
 
@@ -107,6 +109,7 @@ class LocalDecisions:
                 self._loaded.pop(deployment, None)
                 raise NotFound(f"no deployment {deployment!r} is published in {self._home}; apply its file first")
             if known is not None and known.snapshot.revision == revision:
+                known.crowds.look()
                 return known._replace(looked=now)
             snapshot = read_snapshot(self._layout.snapshot(deployment, revision))
         except (OSError, msgspec.DecodeError) as error:
@@ -114,4 +117,5 @@ class LocalDecisions:
                 return known._replace(looked=now)
             raise Unavailable(f"the snapshot of {deployment!r} in {self._home} cannot be read: {error}") from error
         versions = {slot.variant: slot.model_version for slot in snapshot.slots}
-        return _Loaded(snapshot, Router(snapshot), People(snapshot), versions, now)
+        crowds = CrowdFiles(self._home, snapshot)
+        return _Loaded(snapshot, Router(snapshot, crowds=crowds.asks), People(snapshot), crowds, versions, now)

@@ -1,12 +1,13 @@
 """Applying a deployment file: from intent to what every gateway serves."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from seatrial.control.change import carry_out, next_revision, recover
+from seatrial.control.crowds import Warm, put_in_place, read_lists
 from seatrial.control.plan import Moment, Plan, make_plan, to_resolve
 from seatrial.control.remote import resolve_remotes
 from seatrial.control.resolve import check_allowed, resolve_all, slot_of
@@ -22,7 +23,7 @@ from seatrial.releases.states import check_move
 from seatrial.routing.rules.conditions import check_typed, load_checked
 from seatrial.routing.rules.parsing import Names
 from seatrial.routing.snapshot import Slot, never_lacked
-from seatrial.spec.deployment import Deployment
+from seatrial.spec.deployment import ColdStartSpec, Deployment
 from seatrial.spec.errors import BadInput, Conflict, SeatrialError
 from seatrial.spec.settings import Settings
 
@@ -113,9 +114,10 @@ def apply_to(
     why: str = "",
     prove: bool = False,
     strict: bool = False,
+    renew: frozenset[str] = frozenset(),
 ) -> Applied:
-    """``apply`` for a site that is open and a file that is read."""
-    applying = _Applying(actor, retry, restart)
+    """``apply`` for a site that is open and a file that is read; variants to ``renew`` are looked up again."""
+    applying = _Applying(actor, retry, restart, renew)
     proof = _NOTHING
     if plan_only or prove:  # a proof may take long, and whoever must act on the deployment does not wait for it
         state = site.state.deployments.find(spec.deployment)
@@ -135,6 +137,7 @@ def apply_to(
         plan = _noted(plan, proof)
         if retry:
             lift_quarantine(site.home, spec.deployment)
+        put_in_place(site, _warm(site), spec, read_lists(spec, site.home))
         if plan.after is None:
             return _applied(plan, state, carried_out=True)
         entry = _entry(plan, plan.after, actor, why)
@@ -147,12 +150,22 @@ def apply_to(
         return _applied(msgspec.structs.replace(plan, notes=notes), held, carried_out=True)
 
 
+def _warm(site: Site) -> Warm:
+    def warm(spec: Deployment, cold: ColdStartSpec) -> Sequence[str]:
+        from seatrial.control.senses import LedgerSenses  # slow to import, and only for a file with a cold start
+
+        return LedgerSenses(site.home).warm(spec, cold)
+
+    return warm
+
+
 class _Applying(NamedTuple):
     """Who applies, and what is allowed."""
 
     actor: str
     retry: bool
     restart: bool
+    renew: frozenset[str]
 
 
 def _note_failed(
@@ -170,7 +183,7 @@ def _note_failed(
 
 
 def _plan(site: Site, spec: Deployment, text: str, state: DeploymentState | None, applying: _Applying) -> Plan:
-    wanted = to_resolve(spec, state, applying.retry)
+    wanted = to_resolve(spec, state, applying.retry, applying.renew)
     resolved = _resolved(site, spec, wanted, state)
     moment = Moment(
         now=site.clock(),
@@ -183,7 +196,8 @@ def _plan(site: Site, spec: Deployment, text: str, state: DeploymentState | None
     if state is not None:
         _check_kept(site, spec, state, set(wanted))
     transform = transform_pin(spec, state, site.registry, site.store)
-    plan = make_plan(spec, text, state, resolved, moment, transform)
+    lists = {name: file for name, (file, _) in read_lists(spec, site.home).items()}
+    plan = make_plan(spec, text, state, resolved, moment, transform, lists)
     plan = msgspec.structs.replace(plan, notes=(*plan.notes, *_foreseen(site, spec, state, plan)))
     if plan.snapshot is not None:
         check_transform(spec, plan.snapshot.slots, plan.snapshot.transform)

@@ -1,21 +1,25 @@
 """Bandits in control: what applying a file does to them, and what rewards do to their weights; pure."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import msgspec
 import numpy as np
-from scipy.special import betaincinv
 
 from seatrial.bandits import UCB, EpsilonGreedy, Options, Policy, Tally, Thompson, TopTwo, remembered, weigh
 from seatrial.bandits import Rewards as Remembered
+from seatrial.control.contextual import FEWEST, OPTIONAL, learn_lines
 from seatrial.experiments.rewards import Rewards
 from seatrial.releases.records import BanditRun, DeploymentState
+from seatrial.routing.snapshot import ByContext, Slot
 from seatrial.spec.deployment import BanditSpec, Deployment
+from seatrial.spec.errors import BadInput
 from seatrial.spec.units import show_count, show_share
+from seatrial.stats.bernoulli import log_evidence_above
 
-_SURE, _FEWEST = 0.001, 100
-"""An arm is removed when its share of failures is over the limit but for this chance, and it has so many rows."""
+_SURE = math.log(1 / 0.001)
+"""Evidence that an arm's share of failures is over the limit: at most this chance that it ever comes up by luck."""
 _RESET = 0.01
 _SECOND = 1_000_000
 
@@ -30,12 +34,14 @@ class Learned:
         tallies: What is known of each arm: rewards that count, and their mean in the outcome's unit (mapped to 0 to 1
             where the policy needs it).
         sentence: In words.
+        by_context: How it chooses by context; None: by the weights, else these are only the means of its chances.
     """
 
     weights: dict[str, float]
     removed: tuple[str, ...]
     tallies: dict[str, Tally]
     sentence: str
+    by_context: ByContext | None = None
 
 
 def with_bandits(spec: Deployment, state: DeploymentState, now: int) -> DeploymentState:
@@ -43,25 +49,60 @@ def with_bandits(spec: Deployment, state: DeploymentState, now: int) -> Deployme
 
     A run that begins does so with even weights and an epoch that the entry never had.
     """
-    runs = {}
+    runs: dict[str, BanditRun] = {}
+    epochs = {
+        **state.epochs,
+        **{name: max(run.epoch, state.epochs.get(name, 0)) for name, run in state.bandits.items()},
+    }
     for entry in spec.routing:
         if entry.bandit is None:
             continue
-        old = state.bandits.get(entry.name)
-        versions = {arm: slot.model_version for arm in entry.bandit.arms if (slot := state.slot(arm)) is not None}
-        arms = tuple(versions) or entry.bandit.arms  # all of them empty: their heirs
-        runs[entry.name] = old if old is not None and old.versions == versions else _begun(old, arms, versions, now)
-    return state if runs == state.bandits else msgspec.structs.replace(state, bandits=runs)
+        slots = {arm: slot for arm in entry.bandit.arms if (slot := state.slot(arm)) is not None}
+        arms = tuple(slots) or entry.bandit.arms  # all of them empty: their heirs
+        old, last = state.bandits.get(entry.name), epochs.get(entry.name, 0)
+        context = {key: _declared(spec, key) for key in entry.bandit.context}
+        fresh = _begun(old, last + 1, arms, slots, context, now)
+        same = old is not None and (old.versions, old.digests, old.context) == (fresh.versions, fresh.digests, context)
+        runs[entry.name] = old if old is not None and same else fresh
+        epochs[entry.name] = runs[entry.name].epoch
+    if (runs, epochs) == (state.bandits, state.epochs):
+        return state
+    return msgspec.structs.replace(state, bandits=runs, epochs=epochs)
 
 
-def _begun(old: BanditRun | None, arms: tuple[str, ...], versions: dict[str, str], now: int) -> BanditRun:
+def _declared(spec: Deployment, key: str) -> str:
+    field = spec.context[key]
+    return f"{OPTIONAL}{field.kind}" if field.optional else field.kind
+
+
+def _begun(
+    old: BanditRun | None,
+    epoch: int,
+    arms: tuple[str, ...],
+    slots: Mapping[str, Slot],
+    context: dict[str, str],
+    now: int,
+) -> BanditRun:
+    versions = {arm: slot.model_version for arm, slot in slots.items()}
+    digests = {arm: slot.digest for arm, slot in slots.items()}
+    as_they_were = old is not None and (old.versions, old.digests) == (versions, digests)
     return BanditRun(
-        epoch=old.epoch + 1 if old is not None else 1,
+        epoch=epoch,
         started_at=now,
-        since=now if old is None or not versions.keys() & old.versions.keys() else old.since,
+        since=old.since if old is not None and _goes_on(old, versions, digests) else now,
+        together=old.together if old is not None and as_they_were else epoch,
         versions=versions,
+        digests=digests,
         weights=dict.fromkeys(arms, 1 / len(arms)),
+        removed=old.removed if old is not None and as_they_were else (),
+        context=context,
     )
+
+
+def _goes_on(old: BanditRun, versions: dict[str, str], digests: dict[str, str]) -> bool:
+    """Whether an arm stays, so that its rewards go on counting, and none hides another thing behind the same name."""
+    named = [arm for arm in versions if old.versions.get(arm) == versions[arm]]
+    return bool(named) and all(old.digests.get(arm) == digests[arm] for arm in named)
 
 
 def is_over(bandit: BanditSpec, run: BanditRun, now: int) -> bool:
@@ -79,23 +120,49 @@ def learn(bandit: BanditSpec, run: BanditRun, seen: Rewards, keep: str) -> Learn
         keep: The arm that is never removed: the default variant.
     """
     arms = tuple(run.weights)
-    removed = _removed(bandit, run, seen, keep)
+    removed = removed_of(bandit, run.removed, dict.fromkeys(run.weights, 0) | dict(seen.met), seen.unit_failures, keep)
+    if bandit.context:
+        return _by_context(bandit, run, seen, removed)
     options = options_of(bandit, arms)
     policy = policy_of(bandit)
     rewards = Remembered(np.array([arms.index(arm) for arm in seen.arms], dtype=np.int64), seen.values)
     tallies = remembered(rewards, len(arms), options, bounded=policy.bounded)
-    known = seen.any_came
-    if known:
-        weights = weigh(policy, tallies, options, {arms.index(arm) for arm in removed})
+    known = dict(zip(arms, tallies, strict=True))
+    shares = weights_of(bandit, known, removed, came=seen.any_came)
+    return Learned(shares, removed, known, _sentence(bandit, seen, shares, removed))
+
+
+def weights_of(
+    bandit: BanditSpec, tallies: Mapping[str, Tally], removed: Collection[str], *, came: bool
+) -> dict[str, float]:
+    """The weights that follow from what is known of each arm; even ones before any outcome ``came``."""
+    arms = tuple(tallies)
+    if came:
+        gone = {arms.index(arm) for arm in removed}
+        weights = weigh(policy_of(bandit), tuple(tallies.values()), options_of(bandit, arms), gone)
     else:
         live = np.array([arm not in removed for arm in arms], dtype=np.float64)
         weights = live / live.sum()
-    shares = dict(zip(arms, weights.tolist(), strict=True))
-    return Learned(shares, removed, dict(zip(arms, tallies, strict=True)), _sentence(bandit, seen, shares, removed))
+    return dict(zip(arms, weights.tolist(), strict=True))
+
+
+def _by_context(bandit: BanditSpec, run: BanditRun, seen: Rewards, removed: tuple[str, ...]) -> Learned:
+    arms = tuple(run.weights)
+    live = tuple(arm for arm in arms if arm not in removed)
+    numbers = np.array([arms.index(arm) for arm in seen.arms], dtype=np.int64)
+    tallies = {arm: Tally.of(seen.values[numbers == number]) for number, arm in enumerate(arms)}
+    lines, means = learn_lines(bandit, run, seen, live)
+    shares = {arm: means.get(arm, 0.0) for arm in arms}
+    said = _sentence(bandit, seen, shares, removed)
+    if lines is None and seen.any_came:
+        said += f" It chooses by context from {FEWEST} rewards on, with `minimum_units` of every arm."
+    elif lines is not None:
+        said += " These are means; each unit's are by its context."
+    return Learned(shares, removed, tallies, said, lines)
 
 
 def policy_of(bandit: BanditSpec) -> Policy:
-    """The policy that the file names."""
+    """The policy that the file names; raises BadInput for one that chooses by context."""
     policies: Mapping[str, Policy] = {
         "thompson": Thompson(bandit.reward.kind),
         "top-two": TopTwo(bandit.reward.kind),
@@ -103,6 +170,10 @@ def policy_of(bandit: BanditSpec) -> Policy:
         "ucb-tuned": UCB(tuned=True),
         "epsilon-greedy": EpsilonGreedy(bandit.epsilon),
     }
+    if bandit.policy not in policies:
+        raise BadInput(
+            f"`{bandit.policy}` chooses by context, which is not simulated: the past's means say nothing of it"
+        )
     return policies[bandit.policy]
 
 
@@ -121,17 +192,32 @@ def options_of(bandit: BanditSpec, arms: tuple[str, ...]) -> Options:
     )
 
 
-def _removed(bandit: BanditSpec, run: BanditRun, seen: Rewards, keep: str) -> tuple[str, ...]:
-    if bandit.remove_failing is None:
+def removed_of(
+    bandit: BanditSpec, before: Collection[str], met: Mapping[str, int], failures: Mapping[str, float], keep: str
+) -> tuple[str, ...]:
+    """Arms of which an average unit's requests surely fail too often, by a test that may be looked at every epoch.
+
+    A unit is one observation, the share of its rows that failed in its first epoch with the arm. The likelihood ratio
+    is convex in it, so that a share between 0 and 1 is no more evidence than a coin of that chance.
+
+    Args:
+        bandit: As the file says it.
+        before: Arms that are out already.
+        met: Units of every arm.
+        failures: Sums of their shares.
+        keep: The arm that is never removed.
+    """
+    limit = bandit.remove_failing
+    if limit is None:
         return ()
-    gone = [arm for arm in run.weights if arm in run.removed]
-    for arm in run.weights:
-        rows, failed = seen.rows.get(arm, 0), seen.failed.get(arm, 0)
-        if arm in gone or arm == keep or rows < _FEWEST or failed == 0:
+    gone = [arm for arm in met if arm in before]
+    for arm, units in met.items():
+        failing = failures.get(arm, 0.0)
+        if arm in gone or arm == keep or failing <= limit * units:
             continue
-        if float(betaincinv(failed, rows - failed + 1, _SURE)) > bandit.remove_failing:
+        if log_evidence_above(failing, units, limit) >= _SURE:
             gone.append(arm)
-    return tuple(gone) if len(gone) < len(run.weights) else tuple(gone[:-1])
+    return tuple(gone) if len(gone) < len(met) else tuple(gone[:-1])
 
 
 def _sentence(bandit: BanditSpec, seen: Rewards, weights: dict[str, float], removed: tuple[str, ...]) -> str:

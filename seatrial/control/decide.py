@@ -13,6 +13,10 @@ from typing import Literal
 
 import msgspec
 
+from seatrial.spec.units import show_duration, show_share
+
+_ROUNDING = 1e-9
+
 ActionKind = Literal[
     "begin",
     "rollback",
@@ -26,6 +30,7 @@ ActionKind = Literal[
     "tell-alias",
     "follow-alias",
     "alias-back",
+    "challenge",
 ]
 Recommended = Literal["withheld", "stop", "ship", "no-difference", "wait", "unknown"]
 
@@ -46,6 +51,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
         release_seconds: How long the release has run.
         release_at_most: Seconds it may; None: no limit of its own.
         closed: Why nothing may climb now, by the calendar; "" when it may.
+        held_back: Why a release that the file lets begin on evidence may not yet; "" when it may.
         step: Position of the canary's step, from 0.
         further_steps: How many steps come after this one.
         step_seconds: How long the step has run with its present share.
@@ -70,6 +76,12 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
         alias_ours: The version on which we put or found it.
         alias_told: The version that was told already.
         alias_moved: What the file wants done about it.
+        challenger: The newest registered version, when it has not been tried and may challenge by itself; "" else.
+        command_seconds: Since a release last took command; None: none has.
+        challenge_every: Seconds that must lie between two changes of command.
+        spent: The sum of α over the releases that began in the policy's period.
+        alpha: What the next release would spend.
+        budget: How much of it may be spent.
     """
 
     deployment: str
@@ -85,6 +97,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     release_seconds: float = 0.0
     release_at_most: float | None = None
     closed: str = ""
+    held_back: str = ""
     step: int = 0
     further_steps: int = 0
     step_seconds: float = 0.0
@@ -109,6 +122,12 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     alias_ours: int = 0
     alias_told: int = 0
     alias_moved: Literal["propose", "follow"] = "propose"
+    challenger: str = ""
+    command_seconds: float | None = None
+    challenge_every: float = 0.0
+    spent: float = 0.0
+    alpha: float = 0.0
+    budget: float = 0.0
 
 
 class Action(msgspec.Struct, frozen=True):
@@ -173,6 +192,11 @@ def _would_climb(observed: Observed) -> bool:
 RELEASE: tuple[Row, ...] = (
     Row("no release", "no release is under way", lambda o: not o.release),
     Row("closed", "it would climb, and the calendar is closed", lambda o: bool(o.closed) and _would_climb(o)),
+    Row(
+        "held back",
+        "it is pending, `require: off-policy`, and what was logged before does not show that it is no worse",
+        lambda o: o.status == "pending" and bool(o.held_back),
+    ),
     Row("begins", "it is pending", lambda o: o.status == "pending", "begin"),
     Row("paused", "it is paused by hand", lambda o: o.status == "paused"),
     Row("not judged", "the judgement could not be made", lambda o: o.recommendation == "unknown"),
@@ -255,6 +279,19 @@ RELEASE: tuple[Row, ...] = (
 """What becomes of a release: the first row that applies."""
 
 
+def challenge_waits(observed: Observed) -> str:
+    """Why the newest version does not challenge yet, in words; "" when nothing holds it up."""
+    if observed.command_seconds is not None and observed.command_seconds < observed.challenge_every:
+        left = show_duration(float(round(observed.challenge_every - observed.command_seconds)))
+        return f"command changed less than {show_duration(observed.challenge_every)} ago, and may again in {left}"
+    if observed.spent + observed.alpha > observed.budget * (1 + _ROUNDING):
+        return (
+            f"releases of the last period have spent {show_share(observed.spent)} of the error budget of "
+            f"{show_share(observed.budget)}, and another needs {show_share(observed.alpha)}"
+        )
+    return ""
+
+
 def _alias_strayed(observed: Observed) -> bool:
     return observed.alias_stands is not None and observed.alias_stands != observed.alias_ours
 
@@ -283,6 +320,13 @@ HOUSE: tuple[Row, ...] = (
         "the alias stands where we put it again",
         lambda o: o.alias_stands is not None and o.alias_stands == o.alias_ours and o.alias_told != 0,
         "alias-back",
+    ),
+    Row(
+        "the newest challenges",
+        "no release is under way, the newest version has not been tried, the last change of command is `every` ago, "
+        "and the error budget holds another release",
+        lambda o: bool(o.challenger) and not o.release and not challenge_waits(o),
+        "challenge",
     ),
 )
 """What is done beside: every row that applies, but at most one about the alias."""

@@ -1,5 +1,6 @@
 """Forgetting a unit on request: the ledger deletes, the audit says that it was done, and not whom it was about."""
 
+from seatrial.control.crowds import forget_warmth
 from seatrial.control.site import microseconds
 from seatrial.ledger.forget import Forgot, forget
 from seatrial.releases.records import AuditEntry
@@ -16,6 +17,7 @@ def forget_unit(settings: Settings, unit: str, *, actor: str) -> Forgot:
     with State(settings.state_url) as state:
         now = microseconds()
         forgot = forget(settings.home, unit, now=now)
+        forget_warmth(settings.home, unit)
         for deployment, rows in forgot.rows.items():
             state.audit.add(
                 AuditEntry(

@@ -5,22 +5,31 @@ import msgspec
 from seatrial.control.site import microseconds
 from seatrial.experiments.judgement import Judgement
 from seatrial.experiments.sentences import as_it_ended
+from seatrial.releases.records import DeploymentState
+from seatrial.releases.run import ReleaseRun
 from seatrial.releases.state import State
 from seatrial.spec.errors import NotFound
 from seatrial.spec.read import load_deployment
 from seatrial.spec.settings import Settings
 
 
-def judge_now(settings: Settings, deployment: str) -> Judgement:
+def judge_now(settings: Settings, deployment: str, *, holdout: bool = False) -> Judgement:
     """The judgement of the release under way, made from the ledger as it is now.
 
     Of a release that is over: the last judgement that was kept of it, with how it ended.
 
+    Args:
+        settings: The machine's.
+        deployment: Which.
+        holdout: What the last promotion brought instead: the version in command against the units held out.
+
     Raises:
-        NotFound: there is no such deployment, or it never had a release.
+        NotFound: there is no such deployment, or it never had a release, or holds nobody out.
     """
     with State(settings.state_url) as state:
         held = state.deployments.get(deployment)
+        if holdout:
+            held = msgspec.structs.replace(held, run=_holdout(held))
         if held.run is None:
             raise NotFound(f"{deployment!r} has no release to judge; give the file a `release` and apply it")
         last = None if held.run.open else state.verdicts.last(deployment, held.run.id)
@@ -34,3 +43,11 @@ def judge_now(settings: Settings, deployment: str) -> Judgement:
         before = noted_losses(state.marks, held.run) or Losses()
         judgement = LedgerSenses(settings.home).judge(load_deployment(held.text), held.run, now, before)
         return as_it_ended(judgement, held.run)
+
+
+def _holdout(state: DeploymentState) -> ReleaseRun:
+    if state.holdout is None:
+        raise NotFound(
+            f"{state.deployment!r} holds nobody out; give its release a `holdout` before the next version takes command"
+        )
+    return state.holdout

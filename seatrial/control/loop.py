@@ -14,7 +14,10 @@ import msgspec
 from seatrial.control import perform
 from seatrial.control.actions import answer_commands
 from seatrial.control.alerting import Postman, tell
+from seatrial.control.challengers import Challenge, look_for_challenger
+from seatrial.control.challenging import challenge
 from seatrial.control.change import LOOP, recover
+from seatrial.control.crowds import Warming
 from seatrial.control.decide import Action, Observed
 from seatrial.control.decisions import DECIDED, Decided, decided, decision_of, entry_of
 from seatrial.control.learning import reweigh_all
@@ -23,6 +26,7 @@ from seatrial.control.monitoring import read_windows
 from seatrial.control.observe import alias_stands, observe
 from seatrial.control.perform import Done, Who
 from seatrial.control.quarantining import Quarantining
+from seatrial.control.requirement import Weighing
 from seatrial.control.senses import Senses
 from seatrial.control.site import Site
 from seatrial.control.transitions import with_caps
@@ -45,7 +49,7 @@ log = logging.getLogger("seatrial.control")
 _LEARNS = Who(LOOP, "the epoch is over")
 _SECOND = 1_000_000
 _DAY = 86_400 * _SECOND
-_ALIAS_EVERY = 30 * _SECOND
+_REGISTRY_EVERY = 30 * _SECOND
 _JUDGE_AT_LEAST, _JUDGE_COST, _JUDGE_AGE, _JUDGE_AT_MOST = 1.0, 5.0, 1 / 200, 30.0
 """A judgement is made again after so many seconds, or so many times what the last one cost, or such a part of the
 release's age (which is at most so many seconds): a release of days need not be looked at every second."""
@@ -72,11 +76,13 @@ class Loop:
         self._postman = Postman(site, post)
         self._specs: dict[str, tuple[str, Deployment]] = {}
         self._judge_at: dict[str, int] = {}
-        self._alias_at: dict[str, int] = {}
+        self._registry_at: dict[str, int] = {}
         self._paused_until: dict[str, tuple[int, int]] = {}
         self._reconciled: set[str] = set()
         self._held_up: set[str] = set()
         self._quarantining = Quarantining(site)
+        self._weighing = Weighing(site, lambda spec, run, now: senses.held_back(site, spec, run, now))
+        self._warming = Warming(site, lambda spec, cold: senses.warm(spec, cold))
 
     def step(self, now: int) -> bool:
         """One pass over everything; False when somebody else leads.
@@ -133,6 +139,7 @@ class Loop:
         try:
             self._look_after(spec, state, now)
             reweigh_all(self._site, self._senses, spec, self._site.state.deployments.get(name), now, _LEARNS)
+            self._warming.look(spec, now)
         except Conflict:
             self._hold_up(state)
             raise
@@ -167,8 +174,17 @@ class Loop:
             if judgement is not None:
                 state = self._fix_caps(state, judgement)
                 self._keep(run, state.revision, judgement)
+        held_back = self._weighing.look(spec, run, now) if run is not None and run.status == "pending" else ""
+        looks = self._looks_at_registry(spec, state, now)
         observed = observe(
-            spec, state, now, judgement=judgement, trouble=trouble, alias_stands=self._alias_stands(state, now)
+            spec,
+            state,
+            now,
+            judgement=judgement,
+            trouble=trouble,
+            alias_stands=alias_stands(state, self._site.registry) if looks else None,
+            challenge=self._challenger(spec, state, now) if looks else None,
+            held_back=held_back,
         )
         decision = decided(observed)
         self._record(observed, decision)
@@ -234,12 +250,19 @@ class Loop:
             )
         )
 
-    def _alias_stands(self, state: DeploymentState, now: int) -> int | None:
-        """Where the alias stands, looked up now and then."""
-        if state.alias is None or now < self._alias_at.get(state.deployment, 0):
+    def _looks_at_registry(self, spec: Deployment, state: DeploymentState, now: int) -> bool:
+        """Whether the registry is asked at this step: now and then, and only for a file that depends on it."""
+        asks = state.alias is not None or (spec.release is not None and spec.release.challenge is not None)
+        if not asks or now < self._registry_at.get(state.deployment, 0):
+            return False
+        self._registry_at[state.deployment] = now + _REGISTRY_EVERY
+        return True
+
+    def _challenger(self, spec: Deployment, state: DeploymentState, now: int) -> Challenge | None:
+        if spec.release is None or spec.release.challenge is None:
             return None
-        self._alias_at[state.deployment] = now + _ALIAS_EVERY
-        return alias_stands(state, self._site.registry)
+        releases = self._site.state.deployments.releases(state.deployment)
+        return look_for_challenger(spec, state, releases, self._site.registry, now)
 
     def _record(self, observed: Observed, decision: Decided) -> None:
         """Record a decision that acts, or that another row took than the last one of this release."""
@@ -249,16 +272,19 @@ class Loop:
         if (decision.actions or is_new) and not again:
             self._site.state.audit.add(entry_of(observed, decision))
 
-    def _act(self, observed: Observed, action: Action) -> Done:
+    def _act(self, observed: Observed, action: Action) -> None:
         who = Who(LOOP, action.why)
         deployment, stands = observed.deployment, observed.alias_stands or 0
         if action.kind == "rollback":
-            return perform.rollback(self._site, deployment, who, observed.evidence)
-        if action.kind == "tell-alias":
-            return perform.tell_alias(self._site, deployment, who, stands)
-        if action.kind == "follow-alias":
-            return perform.follow_alias(self._site, deployment, who, stands)
-        return _PLAIN[action.kind](self._site, deployment, who)
+            perform.rollback(self._site, deployment, who, observed.evidence)
+        elif action.kind == "tell-alias":
+            perform.tell_alias(self._site, deployment, who, stands)
+        elif action.kind == "follow-alias":
+            perform.follow_alias(self._site, deployment, who, stands)
+        elif action.kind == "challenge":
+            challenge(self._site, deployment, who)
+        else:
+            _PLAIN[action.kind](self._site, deployment, who)
 
     def _keep_retention(self, states: tuple[DeploymentState, ...]) -> None:
         """Tell the ledger how long to keep rows."""

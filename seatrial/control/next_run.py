@@ -4,7 +4,7 @@ from typing import Protocol
 
 import msgspec
 
-from seatrial.control.transitions import abandoned, in_stage, share_of, with_phase
+from seatrial.control.transitions import abandoned, holdout_ended, in_stage, share_of, with_phase
 from seatrial.releases.records import DeploymentState
 from seatrial.releases.run import ReleaseRun, RunStatus
 from seatrial.routing.snapshot import Slot
@@ -159,13 +159,18 @@ def _begin(spec: Deployment, release: ReleaseSpec, challenger: Slot, draft: Depl
         plan_units=release.method.plan_units,
         started_at=moment.now,
     )
+    held = draft.holdout is not None and draft.holdout.open
+    draft = holdout_ended(draft, moment.now)
     shut = closed(release.calendar, moment.now)
     stages = ", then ".join(_stage(stage) for stage in release.stages)
     begins = f"a release of {run.challenger_version} against {run.champion_version} begins in `{run.entry}`: {stages}."
     changes = [begins]
-    if shut:
+    if held:
+        changes.append("nobody is held out on the version before any more: see what that showed with judge --holdout.")
+    if shut or release.require is not None:
         state = msgspec.structs.replace(draft, run=msgspec.structs.replace(run, status="pending"))
-        changes.append(f"it waits to begin, because the calendar is closed ({shut}).")
+        waits = f"because the calendar is closed ({shut})" if shut else "until what was logged before lets it"
+        changes.append(f"it waits to begin, {waits}.")
     else:
         state = in_stage(spec, draft, run, 0, moment.now, moment.revision)
     if draft.open_run is not None:

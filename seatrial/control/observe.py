@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from seatrial.control.challengers import Challenge
 from seatrial.control.decide import Observed
 from seatrial.control.resolve import Registry
 from seatrial.experiments.gates import unmeasured
@@ -24,6 +25,8 @@ def observe(
     judgement: Judgement | None = None,
     trouble: str = "",
     alias_stands: int | None = None,
+    challenge: Challenge | None = None,
+    held_back: str = "",
 ) -> Observed:
     """What a decision at ``now`` depends on.
 
@@ -34,6 +37,8 @@ def observe(
         judgement: Of the release under way; None when there is none, or it could not be made.
         trouble: Why it could not be made.
         alias_stands: Where the champion's alias stands in the registry; None: not looked up.
+        challenge: A version that would challenge by itself; None: none, or not looked for.
+        held_back: Why a release that waits for evidence may not begin.
     """
     house = {
         "deployment": spec.deployment,
@@ -44,11 +49,26 @@ def observe(
         "alias_ours": state.alias.version if state.alias is not None else 0,
         "alias_told": state.alias_strayed,
         "alias_moved": spec.alias_moved,
+        **_challenge(spec, challenge),
+        "held_back": held_back,
     }
     run = state.open_run
     if run is None or spec.release is None:
         return Observed(**house)  # type: ignore[arg-type]
     return Observed(**house, **_release(spec, run, now, judgement), trouble=trouble)  # type: ignore[arg-type]
+
+
+def _challenge(spec: Deployment, challenge: Challenge | None) -> dict[str, object]:
+    if challenge is None or spec.release is None or spec.release.challenge is None:
+        return {}
+    return {
+        "challenger": challenge.version,
+        "command_seconds": challenge.command_seconds,
+        "challenge_every": spec.release.challenge.every,
+        "spent": challenge.spent,
+        "alpha": spec.release.method.alpha,
+        "budget": spec.release.challenge.budget,
+    }
 
 
 def _release(spec: Deployment, run: ReleaseRun, now: int, judgement: Judgement | None) -> dict[str, object]:

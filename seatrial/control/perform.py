@@ -122,9 +122,9 @@ def promote(site: Site, deployment: str, who: Who, variant: str | None = None) -
         variant: Which; None: that of the release, or the only other variant.
     """
 
-    def work(spec: Deployment, state: DeploymentState, _revision: int) -> Step:
+    def work(spec: Deployment, state: DeploymentState, revision: int) -> Step:
         chosen = variant or _challenger(spec, state)
-        after = promoted(spec, state, chosen, site.clock())
+        after = promoted(spec, state, chosen, site.clock(), revision)
         new, old = state.slot(chosen), state.slot(spec.default)
         assert new is not None
         assert old is not None
@@ -132,10 +132,18 @@ def promote(site: Site, deployment: str, who: Who, variant: str | None = None) -
             after,
             True,
             f"{new.model_version} took command from {old.model_version}, which stays loaded as `previous`."
-            + _alias_stays(state, new),
+            + _alias_stays(state, new)
+            + _holds_out(after),
         )
 
     return perform(site, deployment, "promote", who, work)
+
+
+def _holds_out(after: DeploymentState) -> str:
+    """What is said of units that stay on the version before."""
+    if after.holdout is None or after.holdout.phase is None:
+        return ""
+    return f" {100 * after.holdout.phase.arms[0].weight:.4g}% of the units stay on {after.holdout.champion_version}."
 
 
 def _alias_stays(state: DeploymentState, new: Slot) -> str:
@@ -331,7 +339,7 @@ def unload_previous(site: Site, deployment: str, who: Who) -> Done:
         if state.previous is None:
             raise Conflict(f"deployment {deployment!r} keeps no previous version.")
         sentence = f"{state.previous.slot.model_version} is not kept loaded any longer."
-        return Step(without_previous(state), True, sentence)
+        return Step(without_previous(state, site.clock()), True, sentence)
 
     return perform(site, deployment, "unload", who, work)
 

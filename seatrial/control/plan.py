@@ -4,7 +4,7 @@ The file is intent, the state is what came of it. A variant's pin stays while it
 whatever happened to it since: so an unchanged file changes nothing, also after a promotion or a rollback.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -59,14 +59,17 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     restart: bool = False
 
 
-def to_resolve(spec: Deployment, state: DeploymentState | None, retry: bool) -> dict[str, str]:
-    """References by variant that must be looked up: new ones, and with ``retry`` those of versions rolled back."""
+def to_resolve(
+    spec: Deployment, state: DeploymentState | None, retry: bool, renew: Collection[str] = ()
+) -> dict[str, str]:
+    """References by variant that must be looked up: new ones, with ``retry`` those of versions rolled back, and those
+    to ``renew``."""
     wanted: dict[str, str] = {}
     for variant in spec.variants:
         pin = state.pin(variant) if state is not None else None
         again = retry and pin is not None and (pin.emptied == "rolled back" or pin.went_back)
         reference = reference_of(spec, variant)
-        if pin is None or pin.reference != reference or again:
+        if pin is None or pin.reference != reference or again or variant in renew:
             wanted[variant] = reference
     return wanted
 
@@ -78,6 +81,7 @@ def make_plan(
     resolved: Mapping[str, Slot],
     moment: Moment,
     transform: Pin | None = None,
+    lists: Mapping[str, str] | None = None,
 ) -> Plan:
     """Compare a file with what is in force.
 
@@ -87,6 +91,7 @@ def make_plan(
         resolved: A slot for every variant of ``to_resolve``.
         moment: Who, when, and the next identities.
         transform: The model that the file's transform comes to.
+        lists: The files of units that its entries' lists come to.
 
     Raises:
         Conflict: a version was rolled back before, and this is no retry.
@@ -106,6 +111,7 @@ def make_plan(
         text=text,
         pins=pins,
         transform=transform,
+        lists=dict(lists or {}),
         previous=kept_as_previous(spec, before, command.slot, moment.now),
         rolled_back=tuple(v for v in before.rolled_back if v not in {s.model_version for s in resolved.values()}),
         alias=_alias(before, command),
@@ -119,7 +125,9 @@ def make_plan(
 
 def _finish(spec: Deployment, old: Deployment | None, before: DeploymentState, run: NextRun, moment: "Moment") -> Plan:
     notes = (*run.notes, *_went_back(run.state))
-    changes = (*_pin_changes(before, run.state), *run.changes, *_file_changes(before.text, run.state.text, run.begins))
+    in_lists = _list_changes(before, run.state)
+    in_file = _file_changes(before.text, run.state.text, run.begins)
+    changes = (*_pin_changes(before, run.state), *run.changes, *in_lists, *in_file)
     snapshot = routing_snapshot(spec, msgspec.structs.replace(run.state, revision=moment.revision))
     if old is not None and before.revision and _same(snapshot, routing_snapshot(old, before)):
         unchanged = run.state.text == before.text and not changes
@@ -225,6 +233,12 @@ def _pin_changes(before: DeploymentState, after: DeploymentState) -> list[str]:
     named = {pin.variant for pin in after.pins}
     changes += [f"`{pin.variant}` is removed." for pin in before.pins if pin.variant not in named]
     return changes
+
+
+def _list_changes(before: DeploymentState, after: DeploymentState) -> list[str]:
+    """Lists whose units are others, though the file may say the same."""
+    named = [name for name, file in after.lists.items() if before.lists.get(name, file) != file]
+    return [f"the units that `{name}` takes are others." for name in named]
 
 
 def _file_changes(before: str, after: str, release_begins: bool) -> list[str]:

@@ -190,7 +190,7 @@ def status_at(site: Site, deployment: str) -> Status:
         applied_by=state.applied_by,
         applied_at=state.applied_at,
         led=led,
-        sentence=_standing(spec, state, _judged(verdict).sentence, left_alone, led=led),
+        sentence=_standing(spec, state, _judged(verdict).sentence, left_alone, led=led) + _next_up(site, spec, state),
     )
 
 
@@ -212,7 +212,7 @@ def explain_at(site: Site, request_id: str) -> RequestStory:
         revision=revision,
         applied=_applied(site, found.deployment, revision),
         entry=entry,
-        weights=_weights(entry),
+        weights=_drawn_by(first, entry),
         versions={slot.variant: ServedVersion(slot.model_version, slot.digest) for slot in slots},
         sentence=_story(first, entry),
     )
@@ -281,9 +281,18 @@ def _standing(
     return f"{sentence} {judged}" if judged and run is not None and run.open else sentence
 
 
+def _next_up(site: Site, spec: Deployment, state: DeploymentState) -> str:
+    """Which version challenges next by itself, and what holds it up; "" where the file lets none."""
+    if spec.release is None or spec.release.challenge is None or state.open_run is not None:
+        return ""
+    from seatrial.control.challenging import next_up  # slow to import, and only for a file that lets versions challenge
+
+    return f" {next_up(site, spec, state)}"
+
+
 def _under_way(run: ReleaseRun) -> str:
     if run.status == "pending":
-        return f"the release of {run.challenger_version} waits for the calendar"
+        return f"the release of {run.challenger_version} waits to begin"
     step = f", step {run.step + 1}" if run.stage == "canary" else ""
     return f"{run.challenger_version} is in its {run.stage} stage{step} ({run.status})"
 
@@ -322,6 +331,13 @@ def _weights(entry: Entry | None) -> dict[str, float]:
     return {arm.variant: arm.weight for arm in arms}
 
 
+def _drawn_by(row: Mapping[str, Any], entry: Entry | None) -> dict[str, float]:
+    """The chances that a row was drawn by: its own where they depended on its context, else the entry's weights."""
+    weights = _weights(entry)
+    own = row.get("chances") or ()
+    return dict(zip(weights, own, strict=True)) if len(own) == len(weights) else weights
+
+
 class _Judged(msgspec.Struct, frozen=True):
     """The part of a kept judgement that status needs."""
 
@@ -357,11 +373,13 @@ def _story(row: dict[str, Any], entry: Entry | None) -> str:
     why = {
         "rule": f"entry `{row.get('entry')}` sends everybody there",
         "override": "the caller asked for it",
-        "explicit": "the caller asked for it",
+        "explicit": f"entry `{row.get('entry')}` names {row['unit']!r}",
+        "cold-start": f"too little had come of {row['unit']!r} for entry `{row.get('entry')}` to let it pass",
     }.get(str(row["reason"]))
     if why is None:
-        weight = _weights(entry).get(str(row["variant"]), float(row.get("propensity", 0.0)))
-        why = f"entry `{row.get('entry')}` gives it {100 * weight:.4g}% of the units, and {row['unit']!r} falls there"
+        weight = _drawn_by(row, entry).get(str(row["variant"]), float(row.get("propensity", 0.0)))
+        whom = "units of such a context" if row.get("chances") else "the units"
+        why = f"entry `{row.get('entry')}` gives it {100 * weight:.4g}% of {whom}, and {row['unit']!r} falls there"
     answered = {
         "assigned": f"{row.get('version')} answered",
         "default": f"it could not answer ({row.get('error') or row.get('status')}), so {row.get('version')} did",

@@ -1,14 +1,18 @@
 """What the loop sees of the world: judgements and windows from the ledger. Scenario tests put another world here."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from seatrial.control.contextual import kinds_of
+from seatrial.control.requirement import held_back
+from seatrial.control.site import Site
 from seatrial.drift import Profile
 from seatrial.experiments.checks import Losses
 from seatrial.experiments.judge import judge
 from seatrial.experiments.judgement import Judgement
 from seatrial.experiments.rewards import Rewards, read_rewards
+from seatrial.experiments.warmth import warm_units
 from seatrial.ledger import layout
 from seatrial.ledger.accounting import accounts
 from seatrial.ledger.counters import read_counters
@@ -16,7 +20,7 @@ from seatrial.ledger.reader import Reader
 from seatrial.releases.records import BanditRun, DeploymentState
 from seatrial.releases.run import ReleaseRun
 from seatrial.routing.snapshot import Slot
-from seatrial.spec.deployment import Deployment, EntrySpec
+from seatrial.spec.deployment import ColdStartSpec, Deployment, EntrySpec
 from seatrial.spec.errors import BadInput
 from seatrial.watch.clock import Watermark
 from seatrial.watch.monitor import watch
@@ -36,6 +40,14 @@ class Senses(Protocol):
 
     def rewards(self, spec: Deployment, entry: EntrySpec, run: BanditRun, now: int) -> Rewards:
         """What a bandit's units earned."""
+        ...
+
+    def warm(self, spec: Deployment, cold: ColdStartSpec) -> Sequence[str]:
+        """Units of which so much has come that they are not cold."""
+        ...
+
+    def held_back(self, site: Site, spec: Deployment, run: ReleaseRun, now: int) -> str:
+        """Why a release that waits for evidence may not begin; "" when it may."""
         ...
 
     def losses(self, deployment: str) -> Losses:
@@ -69,7 +81,23 @@ class LedgerSenses:
         bandit = entry.bandit
         prior = bandit.prior == "experiment"
         with self._reader.open(spec.deployment) as view:
-            return read_rewards(view, entry.name, bandit.reward, run.versions, since=run.since, now=now, prior=prior)
+            return read_rewards(
+                view,
+                entry.name,
+                bandit.reward,
+                run.versions,
+                since=run.since,
+                now=now,
+                prior=prior,
+                context=kinds_of(run) or None,
+            )
+
+    def warm(self, spec: Deployment, cold: ColdStartSpec) -> Sequence[str]:
+        with self._reader.open(spec.deployment) as view:
+            return warm_units(view, cold.outcome, cold.fewer_than)
+
+    def held_back(self, site: Site, spec: Deployment, run: ReleaseRun, now: int) -> str:
+        return held_back(site, spec, run, now)
 
     def losses(self, deployment: str) -> Losses:
         account = accounts(read_counters(layout.counters(self._home))).get(deployment)

@@ -16,6 +16,8 @@ from seatrial.spec.settings import Settings
 
 _FEWEST = 100
 _EPOCHS = 100
+_WORLDS, _FEW_WORLDS = 30, 3
+"""Worlds that are played; few where an epoch's weights take a fifth of a second (`hurdle`)."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,9 @@ def outlook(settings: Settings, text: str, source: str, entry: str | None = None
     arms = {name: _arm(seen, name, chosen.name) for name in bandit.arms}
     units = round(_units_a_second(seen) * bandit.every)
     delay = int(np.ceil((bandit.reward.within + bandit.reward.grace) / bandit.every))
-    found = simulate(tuple(arms.values()), policy_of(bandit), options_of(bandit, bandit.arms), units=units, delay=delay)
+    worlds = _FEW_WORLDS if bandit.reward.kind == "hurdle" else _WORLDS
+    policy, options = policy_of(bandit), options_of(bandit, bandit.arms)
+    found = simulate(tuple(arms.values()), policy, options, units=units, delay=delay, epochs=_EPOCHS, worlds=worlds)
     sentence = _sentence(found, bandit.every)
     return Outlook(spec.deployment, chosen.name, arms, units, bandit.every, delay, found, sentence)
 
@@ -72,7 +76,7 @@ def _arm(seen: Rewards, name: str, entry: str) -> Arm:
             f"arm {name!r} of {entry!r} has {earned.size} matured rewards, fewer than {_FEWEST}; "
             "let it run under a `split` first."
         )
-    return Arm(float(earned.mean()), float(earned.std()))
+    return Arm(float(earned.mean()), float(earned.std()), max(float((earned > 0).mean()), 1 / earned.size))
 
 
 def _units_a_second(seen: Rewards) -> float:

@@ -19,6 +19,7 @@ from seatrial.routing.snapshot import (
     BreakerPolicy,
     Cache,
     ContextKey,
+    Crowd,
     Entry,
     LogPolicy,
     Lookup,
@@ -28,12 +29,28 @@ from seatrial.routing.snapshot import (
     Transform,
     features_of,
 )
-from seatrial.spec.deployment import Deployment, EntrySpec, LogSpec, OutcomeSpec, ShadowStage, VariantSpec
+from seatrial.spec.deployment import (
+    ColdStartSpec,
+    Deployment,
+    EntrySpec,
+    LogSpec,
+    OutcomeSpec,
+    ShadowStage,
+    VariantSpec,
+)
 from seatrial.spec.errors import BadInput
 from seatrial.spec.outcome_shapes import OutcomeField, OutcomeShape
 
 UNSAID_KINDS = frozenset({"text", "list", "embedding"})
 """Kinds that ``log: {features: all}`` leaves out: they are logged when the file names them."""
+
+
+WARM = "warm"
+
+
+def warm_file(deployment: str, cold: ColdStartSpec) -> str:
+    """The name, in snapshots, of the file of units that are no longer cold."""
+    return f"{deployment}/{WARM}-{cold.outcome}-{cold.fewer_than}"
 
 
 def routing_snapshot(spec: Deployment, state: DeploymentState) -> Snapshot:
@@ -105,20 +122,31 @@ def rule_names(spec: Deployment, slots: Sequence[Slot], transform: Transform | N
 
 
 def _entry(entry: EntrySpec, when: Expression | None, spec: Deployment, state: DeploymentState) -> Entry:
+    if entry.cold_start is not None:
+        warm = Crowd(warm_file(spec.deployment, entry.cold_start), inside=False)
+        to = _heir(entry.cold_start.to, state)
+        return Entry(name=entry.name, when=when, crowd=warm, to=to, reason="cold-start")
     if entry.to is not None:
-        return Entry(name=entry.name, when=when, to=_heir(entry.to, state), reason="rule")
-    run = state.open_run
-    salt = state.salts.get(entry.name, f"{spec.deployment}/{entry.name}")
-    if run is not None and run.entry == entry.name and run.phase is not None:
+        listed = Crowd(state.lists[entry.name]) if entry.units_from is not None else None
         return Entry(
             name=entry.name,
             when=when,
-            arms=run.phase.arms,
-            salt=run.salt,
-            reason="canary" if run.stage == "canary" else "split",
-            release=run.id,
-            phase=run.phase.number,
+            crowd=listed,
+            to=_heir(entry.to, state),
+            reason="explicit" if entry.units or listed is not None else "rule",
         )
+    for run in (state.open_run, state.holdout):
+        if run is not None and run.open and run.entry == entry.name and run.phase is not None:
+            return Entry(
+                name=entry.name,
+                when=when,
+                arms=run.phase.arms,
+                salt=run.salt,
+                reason="canary" if run.stage == "canary" else "split",
+                release=run.id,
+                phase=run.phase.number,
+            )
+    salt = state.salts.get(entry.name, f"{spec.deployment}/{entry.name}")
     if entry.bandit is not None:
         return _bandit(entry.name, when, state, salt)
     return Entry(name=entry.name, when=when, arms=_arms(entry.split or {}, state), salt=salt, reason="split")
@@ -127,10 +155,12 @@ def _entry(entry: EntrySpec, when: Expression | None, spec: Deployment, state: D
 def _bandit(name: str, when: Expression | None, state: DeploymentState, salt: str) -> Entry:
     """A split by the weights of the epoch, which is in the salt: units are drawn anew in each."""
     run = state.bandits[name]
+    served = all(_heir(arm, state) == arm for arm in run.weights)
     return Entry(
         name=name,
         when=when,
         arms=_arms(run.weights, state),
+        by_context=run.by_context if served else None,
         salt=f"{salt}/epoch-{run.epoch}",
         reason="bandit",
         phase=run.epoch,

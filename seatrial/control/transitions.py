@@ -7,7 +7,7 @@ snapshots, not decided here.
 import msgspec
 
 from seatrial.releases.records import AliasMove, DeploymentState, Pin, Previous
-from seatrial.releases.run import Phase, ReleaseRun, RunStatus
+from seatrial.releases.run import HELD_OUT, Phase, ReleaseRun, RunStatus
 from seatrial.releases.states import Event, after, check_move, state_of
 from seatrial.routing.snapshot import Arm, Slot
 from seatrial.spec.deployment import CanaryStage, Deployment, Stage, TestStage
@@ -19,7 +19,7 @@ PREVIOUS = "previous"
 _SECOND = 1_000_000
 
 
-def promoted(spec: Deployment, state: DeploymentState, variant: str, now: int) -> DeploymentState:
+def promoted(spec: Deployment, state: DeploymentState, variant: str, now: int, revision: int = 0) -> DeploymentState:
     """``variant``'s version takes command.
 
     It goes into the default variant's slot, its own slot is emptied (the weight goes to the default), the alias is to
@@ -38,6 +38,7 @@ def promoted(spec: Deployment, state: DeploymentState, variant: str, now: int) -
         pins=_emptied(pins, variant, "promoted", heir=spec.default),
         run=_ended(run, "promoted", now) if run is not None else abandoned(state.run, now),
         previous=kept_as_previous(spec, state, new, now, release=run.id if run is not None else ""),
+        holdout=None if run is None else _held_out(spec, state, run, now, revision),
         alias_due=_alias_to(state, new),
         rolled_back=tuple(v for v in state.rolled_back if v != new.model_version),
     )
@@ -73,6 +74,7 @@ def rolled_back(spec: Deployment, state: DeploymentState, now: int) -> Deploymen
         pins=tuple(_gone_back(pin, spec.default, back) for pin in state.pins),
         run=_ended(state.run, "rolled-back", now) if _was_promoted(state) else state.run,
         previous=None,
+        holdout=holdout_ended(state, now).holdout,
         alias_due=_alias_to(state, back),
         rolled_back=_with(state, state.previous.replaced),
     )
@@ -224,9 +226,9 @@ def with_caps(state: DeploymentState, caps: dict[str, float]) -> DeploymentState
     return _next(state, run=msgspec.structs.replace(run, caps={**caps, **run.caps}))
 
 
-def without_previous(state: DeploymentState) -> DeploymentState:
-    """The previous version need not stay loaded any longer."""
-    return _next(state, previous=None)
+def without_previous(state: DeploymentState, now: int) -> DeploymentState:
+    """The previous version need not stay loaded any longer, and nobody is held out on it."""
+    return _next(holdout_ended(state, now), previous=None)
 
 
 def with_alias(state: DeploymentState, alias: AliasMove, strayed: int = 0) -> DeploymentState:
@@ -241,6 +243,7 @@ def followed(spec: Deployment, state: DeploymentState, slot: Slot, now: int) -> 
         state,
         pins=_with_slot(state.pins, spec.default, msgspec.structs.replace(slot, variant=spec.default)),
         previous=kept_as_previous(spec, state, slot, now),
+        holdout=holdout_ended(state, now).holdout,
         run=abandoned(state.run, now),
         alias=msgspec.structs.replace(state.alias, version=slot.version),
         alias_strayed=0,
@@ -258,8 +261,47 @@ def kept_as_previous(
         slot=msgspec.structs.replace(old, variant=PREVIOUS),
         release=release,
         replaced=new.model_version,
-        until=now + round(spec.rollback_window * _SECOND),
+        until=now + round(max(spec.rollback_window, _held_for(spec) if release else 0.0) * _SECOND),
     )
+
+
+def _held_for(spec: Deployment) -> float:
+    """Seconds for which the file holds units out after a promotion."""
+    return spec.release.holdout.duration if spec.release is not None and spec.release.holdout is not None else 0.0
+
+
+def _held_out(spec: Deployment, state: DeploymentState, run: ReleaseRun, now: int, revision: int) -> ReleaseRun | None:
+    """The comparison that goes on after a promotion: a share stays on ``previous``, drawn anew."""
+    if spec.release is None or spec.release.holdout is None:
+        return None
+    share = spec.release.holdout.share
+    arms = (Arm(PREVIOUS, share), Arm(spec.default, 1 - share))
+    name = f"{run.id}{HELD_OUT}"
+    return ReleaseRun(
+        id=name,
+        deployment=state.deployment,
+        entry=run.entry,
+        champion=PREVIOUS,
+        challenger=spec.default,
+        champion_version=run.champion_version,
+        challenger_version=run.challenger_version,
+        salt=f"{state.deployment}/{run.entry}/{name}",
+        stage="test",
+        stage_started_at=now,
+        phases=(Phase(number=1, arms=arms, started_at=now, revision=revision),),
+        alpha=run.alpha,
+        plan_units=run.plan_units,
+        caps=run.caps,
+        started_at=now,
+    )
+
+
+def holdout_ended(state: DeploymentState, now: int) -> DeploymentState:
+    """Nobody is held out any more: the version in command has every unit."""
+    held = state.holdout
+    if held is None or not held.open:
+        return state
+    return msgspec.structs.replace(state, holdout=_ended(held, "abandoned", now))
 
 
 def abandoned(run: ReleaseRun | None, now: int) -> ReleaseRun | None:

@@ -6,7 +6,7 @@ import msgspec
 
 from seatrial.experiments.judgement import Check, Judgement, MetricJudgement, ShadowComparison
 from seatrial.experiments.thresholds import QUANTILES
-from seatrial.releases.run import ReleaseRun, RunStatus
+from seatrial.releases.run import HELD_OUT, ReleaseRun, RunStatus
 from seatrial.spec.deployment import ReleaseSpec, ShadowStage
 from seatrial.spec.units import show_count, show_duration, show_moment
 from seatrial.stats.recommendation import Recommendation
@@ -24,6 +24,8 @@ _OPENINGS: dict[Recommendation, str] = {
 
 def names(run: ReleaseRun) -> tuple[str, str]:
     """What challenger and champion are called: with their versions where they have one."""
+    if run.id.endswith(HELD_OUT):
+        return f"{run.challenger_version}, in command,", f"{run.champion_version} before it"
     return (
         " ".join(("the challenger", run.challenger_version)).strip(),
         " ".join(("the champion", run.champion_version)).strip(),

@@ -23,6 +23,8 @@ DIGEST_TAG = "seatrial.digest"
 EXPERIMENT = "seatrial"
 _URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[^/@]+))")
 _ALIAS = re.compile(r"(?!(?i:latest$|v\d+$))[A-Za-z0-9_-]{1,255}")
+LATEST = "latest"
+"""In a URI's place for the version: the newest there is, in MLflow's own words."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
@@ -65,7 +67,7 @@ class Registry:
         return self._url
 
     def resolve(self, uri: str) -> tuple[str, int]:
-        """``models:/name@alias`` or ``models:/name/7`` to a name and a version number.
+        """``models:/name@alias``, ``models:/name/7`` or ``models:/name/latest`` to a name and a version number.
 
         Raises:
             BadInput: The URI has another form.
@@ -77,9 +79,12 @@ class Registry:
         name, alias, version = match["name"], match["alias"], match["version"]
         if alias is not None:
             return name, self._aliased(name, alias)
+        if version == LATEST:
+            return name, self._newest(name)
         if not version.isdigit():
             raise BadInput(
-                f"{uri!r} names no version; write a number, models:/{name}/7, or an alias, models:/{name}@champion."
+                f"{uri!r} names no version; write a number, models:/{name}/7, an alias, models:/{name}@champion, or "
+                f"the newest, models:/{name}/{LATEST}."
             )
         self._version(name, int(version))
         return name, int(version)
@@ -209,6 +214,12 @@ class Registry:
             known = ", ".join(f"{a} (version {v})" for a, v in sorted(there.items())) or "none"
             raise NotFound(f"The model {name!r} has no alias {alias!r}; it has: {known}.")
         return there[alias]
+
+    def _newest(self, name: str) -> int:
+        there = self.versions(name)
+        if not there:
+            raise NotFound(f"The model {name!r} has no version yet; register one.")
+        return there[-1]
 
     def _version(self, name: str, version: int) -> Version:
         aliases = _by_version(self.aliases(name))

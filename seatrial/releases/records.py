@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from seatrial.releases.run import ReleaseRun
-from seatrial.routing.snapshot import Slot
+from seatrial.routing.snapshot import ByContext, Slot
 
 RevisionStatus = Literal["proposed", "active", "superseded", "withdrawn"]
 CommandStatus = Literal["waiting", "running", "done", "failed"]
@@ -65,10 +65,15 @@ class BanditRun(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         epoch: Number of the present epoch, from 1; never used twice for the entry.
         started_at: When it began.
-        since: When these arms began: earlier rewards are of others.
+        since: When the arms began of which rewards are learned: earlier ones are of others.
+        together: The first epoch in which all of these versions were arms: arms are only compared from there on.
         versions: ``name:version`` of each arm; a reward of another version is not the arm's.
+        digests: Of each arm; what has the same name and another digest (a remote's new address) is another arm.
         weights: The chance of each arm in this epoch.
         removed: Arms that fail too much, and get nothing.
+        context: Of every context key by which it chooses, what the file declares: ``number``, ``optional string``;
+            empty: it does not choose by context.
+        by_context: How it chooses by context in this epoch; None: by the weights.
     """
 
     epoch: int
@@ -77,6 +82,10 @@ class BanditRun(msgspec.Struct, frozen=True, kw_only=True):
     versions: dict[str, str]
     weights: dict[str, float]
     removed: tuple[str, ...] = ()
+    together: int = 1
+    digests: dict[str, str] = {}
+    context: dict[str, str] = {}
+    by_context: ByContext | None = None
 
 
 class DeploymentState(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,10 +99,14 @@ class DeploymentState(msgspec.Struct, frozen=True, kw_only=True):
         pins: One a variant, in the file's order.
         run: The release under way, or the last one.
         transform: The model that the file's transform came to; None without one, or where it is a function.
+        holdout: Who is held out: the version before against the one in command, judged as a release is; None: nobody.
         previous: Who was in command before, while it is kept loaded.
         rolled_back: ``name:version`` of versions that went back, refused until somebody says retry.
         salts: Salt by routing entry.
         bandits: By routing entry.
+        lists: The file of units (as a snapshot names it) of every routing entry with ``units_from``.
+        epochs: The last epoch that a bandit had, by routing entry; kept when the entry is none any more, since a number
+            is in salts and rows and is never used twice.
         alias: Where the champion's alias stood when last seen or set.
         alias_due: An alias still to be moved in the registry.
         alias_strayed: Where somebody else put it, once that is known and said; 0: nowhere.
@@ -108,10 +121,13 @@ class DeploymentState(msgspec.Struct, frozen=True, kw_only=True):
     pins: tuple[Pin, ...] = ()
     transform: Pin | None = None
     run: ReleaseRun | None = None
+    holdout: ReleaseRun | None = None
     previous: Previous | None = None
     rolled_back: tuple[str, ...] = ()
     salts: dict[str, str] = {}
     bandits: dict[str, BanditRun] = {}
+    lists: dict[str, str] = {}
+    epochs: dict[str, int] = {}
     alias: AliasMove | None = None
     alias_due: AliasMove | None = None
     alias_strayed: int = 0

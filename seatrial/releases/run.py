@@ -21,6 +21,9 @@ RunStatus = Literal[
     "abandoned",
 ]
 
+HELD_OUT = "/holdout"
+"""How the identity of a comparison ends that goes on after a promotion."""
+
 OPEN: frozenset[str] = frozenset({"pending", "running", "baking", "paused", "proposed"})
 """Statuses in which the release still owns its entry's weights."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from seatrial.routing.crowds import Asks
 from seatrial.routing.rules.compiling import compile_rule
 from seatrial.routing.rules.expression import Expression
 from seatrial.routing.rules.index import build, candidates
@@ -21,15 +22,16 @@ class FirstMatch:
     passed over untold, because telling a thousand would cost more than asking them.
 
     Args:
-        rules: Each with the name of its entry.
+        rules: Each with the name of its entry, and what says which units it takes of those (None: all). Where that
+            does not know, the rule failed.
         failed: Told the name of every rule that was asked and failed.
     """
 
     __slots__ = ("_failed", "_index", "_rules")
 
-    def __init__(self, rules: Sequence[tuple[str, Expression]], failed: Callable[[str], None]) -> None:
-        self._rules = tuple((name, compile_rule(rule)) for name, rule in rules)
-        self._index = build([rule for _, rule in rules]) if len(rules) >= MANY else None
+    def __init__(self, rules: Sequence[tuple[str, Expression, Asks | None]], failed: Callable[[str], None]) -> None:
+        self._rules = tuple((name, compile_rule(rule), takes) for name, rule, takes in rules)
+        self._index = build([rule for _, rule, _ in rules]) if len(rules) >= MANY else None
         self._failed = failed
 
     def find(self, features: Values, context: Values, unit: str, *, told: bool = True) -> int:
@@ -41,9 +43,12 @@ class FirstMatch:
         rules = self._rules
         asked = range(len(rules)) if self._index is None else candidates(self._index, features, context, unit)
         for position in asked:
-            name, rule = rules[position]
+            name, rule, takes = rules[position]
             if rule.holds(features, context, unit):
-                return position
-            if told and rule.may_fail and rule.fails(features, context, unit):
+                if takes is None or (taken := takes(unit)):
+                    return position
+                if told and taken is None:
+                    self._failed(name)
+            elif told and rule.may_fail and rule.fails(features, context, unit):
                 self._failed(name)
         return len(rules)

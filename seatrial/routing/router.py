@@ -5,27 +5,31 @@ from typing import Any, Literal
 
 from seatrial.routing.assign import draw, prefix
 from seatrial.routing.attributes import NO_FEATURES, Attributes, Features
+from seatrial.routing.crowds import NO_CROWDS, Crowds, taker
 from seatrial.routing.decision import Decision
 from seatrial.routing.destination import Destination
 from seatrial.routing.first_match import FirstMatch
 from seatrial.routing.rules.evaluating import Request
-from seatrial.routing.rules.expression import asked_of
+from seatrial.routing.rules.expression import Constant, asked_of
 from seatrial.routing.rules.possible import may_hold
 from seatrial.routing.snapshot import Entry, Shadow, Snapshot, never_lacked
 from seatrial.spec.errors import BadInput, NotFound
 from seatrial.spec.signature import Feature
 
+_ALWAYS = Constant(True, "bool")
+
 
 class Router:
     """Decides for one deployment at one revision; immutable.
 
-    Entries are tried in order. One without a condition takes every request that comes to it; one whose rule fails (for
-    a value that is missing, say) does not. A request that no entry takes goes to the default variant, for the reason
-    ``rule`` and with no entry named.
+    Entries are tried in order. One without a condition and without a crowd takes every request that comes to it; one
+    whose rule fails (for a value that is missing, say) does not. A request that no entry takes goes to the default
+    variant, for the reason ``rule`` and with no entry named.
 
     Args:
         snapshot: Whose entries.
         failed: Told the name of every entry whose rule failed, by whoever decides.
+        crowds: Who knows the units of the snapshot's crowds; an entry whose crowd nobody knows takes nobody, and fails.
 
     Attributes:
         conditional: Whether what a request carries plays a part, beside its unit.
@@ -36,6 +40,7 @@ class Router:
     """
 
     __slots__ = (
+        "_by_context",
         "_conditions",
         "_context",
         "_destinations",
@@ -47,19 +52,27 @@ class Router:
         "conditional",
     )
 
-    def __init__(self, snapshot: Snapshot, failed: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, snapshot: Snapshot, failed: Callable[[str], None] = lambda _: None, crowds: Crowds = NO_CROWDS
+    ) -> None:
         self._variants = frozenset(slot.variant for slot in snapshot.slots)
         if not snapshot.entries:
             raise BadInput(f"deployment {snapshot.deployment!r} has no routing entry; give it one with `to` or `split`")
-        destinations = [Destination(entry, self._variants) for entry in snapshot.entries]
+        keys = [key.name for key in snapshot.context]
+        destinations = [Destination(entry, self._variants, keys) for entry in snapshot.entries]
         self._destinations = (*destinations, _left_over(snapshot, self._variants))
         reached = _reached(snapshot.entries)
-        rules = [(entry.name, entry.when) for entry in reached if entry.when is not None]
+        self._by_context = any(entry.by_context is not None for entry in reached)
+        rules = [
+            (entry.name, entry.when or _ALWAYS, taker(entry.crowd, crowds))
+            for entry in reached
+            if not _takes_all(entry)
+        ]
         self.conditional = bool(rules)
         needed = never_lacked(snapshot.slots, snapshot.transform)
-        self.attributes = Attributes([rule for _, rule in rules], carried(snapshot), needed)
+        self.attributes = Attributes([rule for _, rule, _ in rules], carried(snapshot), needed)
         self._rules = FirstMatch(rules, failed)
-        self._conditions = tuple(rule for _, rule in rules)
+        self._conditions = tuple((rule, takes) for _, rule, takes in rules)
         self._only = self._destinations[0]
         asked = self.attributes.context
         self._context = tuple((key.name, at) for at, key in enumerate(snapshot.context) if key.name in asked)
@@ -74,10 +87,9 @@ class Router:
             features: What it carries.
         """
         chosen = self._only if not self.conditional else self._choose(unit, context, features)
-        if chosen.split is None:
-            assert chosen.fixed is not None
-            return chosen.fixed
-        return chosen.decisions[chosen.split.choose(unit)]
+        if chosen.split is not None:
+            return chosen.decisions[chosen.split.choose(unit)]
+        return chosen.fixed or chosen.decide(unit, context)
 
     def _choose(self, unit: str, context: Sequence[Any], features: Features) -> Destination:
         return self._destinations[self._rules.find(self.attributes.read(features), self._named(context), unit)]
@@ -89,7 +101,7 @@ class Router:
     def recall(self, unit: str, context: Sequence[Any], features: Features) -> Decision:
         """`decide`, of a request that was decided before: nobody is told of rules that fail."""
         position = self._rules.find(self.attributes.read(features), self._named(context), unit, told=False)
-        return self._destinations[position].decide(unit)
+        return self._destinations[position].decide(unit, context)
 
     def could_have(
         self, unit: str, context: Sequence[Any], features: Features, unknown: Collection[str]
@@ -104,21 +116,22 @@ class Router:
         """
         request = Request(self.attributes.read(features), self._named(context), unit)
         found: list[Decision] = []
-        for rule, destination in zip(self._conditions, self._destinations, strict=False):
+        for (rule, takes), destination in zip(self._conditions, self._destinations, strict=False):
             if may_hold(rule, request, unknown):
-                found.append(destination.decide(unit))
-                if asked_of(rule, "features").isdisjoint(unknown):
+                found.append(destination.decide(unit, context))
+                # Who was in a crowd then may not be now.
+                if takes is None and asked_of(rule, "features").isdisjoint(unknown):
                     return tuple(found)
-        return (*found, self._destinations[len(self._conditions)].decide(unit))
+        return (*found, self._destinations[len(self._conditions)].decide(unit, context))
 
     @property
     def by_unit(self) -> bool:
         """Whether a request's unit is all that decides."""
-        return not (self.attributes.features or self.attributes.context)
+        return not (self._by_context or self.attributes.features or self.attributes.context)
 
     @property
     def possible(self) -> tuple[Decision, ...]:
-        """Every decision that `decide` may come to."""
+        """Every decision that `decide` may come to, where nothing is chosen by context."""
         if not self.conditional:
             return self._only.possible
         return tuple(dict.fromkeys(d for destination in self._destinations for d in destination.possible))
@@ -147,11 +160,15 @@ class Router:
 
 
 def _reached(entries: Sequence[Entry]) -> Sequence[Entry]:
-    """The entries up to the first without a condition."""
+    """The entries up to the first that takes everybody."""
     for position, entry in enumerate(entries):
-        if entry.when is None:
+        if _takes_all(entry):
             return entries[: position + 1]
     return entries
+
+
+def _takes_all(entry: Entry) -> bool:
+    return entry.when is None and entry.crowd is None
 
 
 def _left_over(snapshot: Snapshot, variants: frozenset[str]) -> Destination:

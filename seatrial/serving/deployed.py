@@ -9,6 +9,7 @@ from seatrial.ledger.counters import BREAKERS_OPEN, Histogram
 from seatrial.ledger.quarantine import Entries, held_by
 from seatrial.ledger.rows import AnsweredBy, Status
 from seatrial.protocol.answers import Prediction
+from seatrial.releases.crowd_files import CrowdFiles
 from seatrial.routing.decision import Reason
 from seatrial.routing.people import People
 from seatrial.routing.router import Router, carried
@@ -101,7 +102,8 @@ class Deployed:
             {} if self.fallback is None else {v.name: v.answers.keep(self.fallback) for v in self.variants.values()}
         )
         self.counts = Counts(self.name, recorder)
-        self.router = Router(snapshot, self.counts.rule_failed)
+        self.crowds = CrowdFiles(recorder.home, snapshot)
+        self.router = Router(snapshot, self.counts.rule_failed, self.crowds.asks)
         self.beside = {name: self._beside(variant) for name, variant in self.variants.items()}
         for variant in self.variants.values():
             variant.breaker.told = self.counts.breaker_turns(variant.name)

@@ -108,6 +108,8 @@ class Follower:
         if self._now() >= self._note_at:
             self._note_at = self._now() + NOTE_SECONDS
             self._gateway.note_gauges()
+            for deployed in list(self._gateway.deployments.values()):
+                deployed.crowds.look()
 
     def _obey(self) -> None:
         """Obey the quarantine file; what was lifted and is not loaded here is loaded now."""

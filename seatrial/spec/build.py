@@ -76,6 +76,8 @@ def _release(values: Values) -> Values:
     made = dict(values)
     if "calendar" in made:
         made["calendar"] = Calendar(**{key: tuple(parts) for key, parts in made["calendar"].items()})
+    if "holdout" in made:
+        made["holdout"] = {{"for": "duration"}.get(key, key): value for key, value in made["holdout"].items()}
     return {
         **made,
         "stages": tuple(_stage(stage) for stage in values["stages"]),

@@ -19,6 +19,10 @@ FORM_OF_UNIT = {
     "number": "a plain number in the metric's unit like `{absolute: 0.50}`",
 }
 
+LARGEST_HOLDOUT = 0.5
+ALPHA = 0.05
+"""Of a method that does not say."""
+
 Values = dict[str, Any]
 
 
@@ -33,6 +37,51 @@ def check_release(values: Values, found: Findings) -> None:
     _stages(release, found)
     _primary(release, values, found)
     _guardrails(release, values, found)
+    _challenge(release, values, found)
+    _required(release, values, found)
+    holdout = release.get("holdout")
+    share = holdout.get("share") if isinstance(holdout, dict) else None
+    if isinstance(share, float) and share > LARGEST_HOLDOUT:
+        message = (
+            f"the holdout's `share` is {show_share(share)}; a version in command has most units: write at most 50%"
+        )
+        found.add("release.holdout.share", show_share(share), message)
+
+
+def _required(release: Values, values: Values, found: Findings) -> None:
+    primary, metrics = release.get("primary"), values.get("metrics")
+    name = primary.get("metric") if isinstance(primary, dict) else None
+    metric = metrics.get(name) if isinstance(metrics, dict) and isinstance(name, str) else None
+    kind = metric.get("kind") if isinstance(metric, dict) else None
+    if release.get("require") == "off-policy" and isinstance(kind, str) and kind not in ("mean", "proportion"):
+        message = (
+            f"what a bandit logged is weighed by a mean or a proportion, and the primary metric `{name}` is of kind "
+            f"`{kind}`; let another metric decide, or remove `require`"
+        )
+        found.add("release.require", "off-policy", message)
+
+
+def _challenge(release: Values, values: Values, found: Findings) -> None:
+    challenge, name, variants = release.get("challenge"), release.get("of"), values.get("variants")
+    if not isinstance(challenge, dict):
+        return
+    said = variants.get(name) if isinstance(variants, dict) and isinstance(name, str) else None
+    model = said.get("model") if isinstance(said, dict) else None
+    if isinstance(said, dict) and not (isinstance(model, str) and model.endswith("/latest")):
+        message = (
+            f"the newest version challenges by itself, so `{name}` must name a model and no version of it; write "
+            "`model: models:/NAME/latest`"
+        )
+        found.add(f"variants.{name}.model", show(model), message)
+    method = release.get("method")
+    alpha = method.get("alpha", ALPHA) if isinstance(method, dict) else ALPHA
+    budget = challenge.get("budget")
+    if isinstance(budget, float) and isinstance(alpha, float) and budget < alpha:
+        message = (
+            f"the `budget` of {show_share(budget)} holds no release, because each may promote falsely with a chance of "
+            f"{show_share(alpha)}; write a larger one, or a smaller `alpha`"
+        )
+        found.add("release.challenge.budget", show_share(budget), message)
 
 
 def _challenger(release: Values, values: Values, found: Findings) -> None:

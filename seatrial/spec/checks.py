@@ -9,6 +9,7 @@ from typing import Any
 from seatrial.spec.check_bandits import check_bandits
 from seatrial.spec.check_ensembles import check_ensembles
 from seatrial.spec.check_metrics import BUILT_IN, check_metrics
+from seatrial.spec.check_people import check_people
 from seatrial.spec.check_release import check_release
 from seatrial.spec.check_remote import check_remotes
 from seatrial.spec.check_transform import check_transform
@@ -118,24 +119,31 @@ def _routing(values: Values, found: Findings) -> None:
         path, name = f"routing[{position}]", entry.get("name", BAD)
         if name is not BAD and name in seen:
             found.add(f"{path}.name", name, f"two routing entries are called {show(name)}; give each a name of its own")
-        if takes_all is not None and "when" not in entry and "cold_start" not in entry:
+        if takes_all is not None and _NARROWED.isdisjoint(entry):
             message = (
                 f"{show(name)} can never be reached, because `{takes_all}` above it takes every request; remove one"
             )
             found.add(path, name, message)
-        if "when" not in entry and ("to" in entry or "split" in entry or "bandit" in entry):
+        if _NARROWED.isdisjoint(entry) and ("to" in entry or "split" in entry or "bandit" in entry):
             takes_all = takes_all or (name if isinstance(name, str) else "the entry")
         if isinstance(name, str):
             seen.add(name)
         if isinstance(variants, dict):
             _targets(entry, path, variants, found)
+        check_people(entry, path, values, found)
         _adds_up(entry, path, found)
 
 
+_NARROWED = frozenset({"when", "units", "units_from", "cold_start"})
+"""Keys with which an entry does not take every request."""
+
+
 def _targets(entry: Values, path: str, variants: Values, found: Findings) -> None:
-    to = entry.get("to")
-    if isinstance(to, str) and to not in variants:
-        undeclared(f"{path}.to", to, "variant", variants, found)
+    targets = {f"{path}.to": entry, f"{path}.cold_start.to": part(entry, "cold_start", dict)}
+    for where, said in targets.items():
+        to = said.get("to")
+        if isinstance(to, str) and to not in variants:
+            undeclared(where, to, "variant", variants, found)
     for name in part(entry, "split", dict):
         if name not in variants:
             undeclared(f"{path}.split.{name}", name, "variant", variants, found)

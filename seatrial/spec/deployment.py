@@ -83,7 +83,7 @@ class VariantSpec(Model):
     """Exactly one of ``model``, ``remote`` and ``ensemble`` is set."""
 
     model: str | None = None
-    """``models:/name@alias`` or ``models:/name/version``."""
+    """``models:/name@alias``, ``models:/name/version`` or ``models:/name/latest``."""
     remote: RemoteSpec | None = None
     ensemble: tuple[str, ...] = ()
     """Names of other variants, each with a ``model``, that answer as one."""
@@ -156,7 +156,11 @@ class RewardSpec(Model):
 
 class BanditSpec(Model):
     arms: tuple[str, ...]
-    policy: Literal["thompson", "top-two", "ucb1", "ucb-tuned", "epsilon-greedy"] = "thompson"
+    policy: Literal["thompson", "top-two", "ucb1", "ucb-tuned", "epsilon-greedy", "squarecb", "linear-thompson"] = (
+        "thompson"
+    )
+    context: tuple[str, ...] = ()
+    """The context keys by which ``squarecb`` and ``linear-thompson`` choose; empty for the others."""
     reward: RewardSpec
     floor: float = 0.01
     every: float = 3600.0
@@ -173,15 +177,34 @@ class BanditSpec(Model):
     force: bool = False
 
 
+class ColdStartSpec(Model):
+    """Units with fewer than so many outcomes of a kind go to a variant."""
+
+    outcome: str
+    fewer_than: int
+    to: str
+
+
 class EntrySpec(Model):
-    """One routing entry: exactly one of ``to``, ``split`` and ``bandit`` is set."""
+    """One routing entry: exactly one of ``to``, ``split``, ``bandit`` and ``cold_start`` is set."""
 
     name: str
     when: str | None = None
     """A rule in CEL (``routing.rules``); None: it takes every request that comes to it."""
+    units: tuple[str, ...] = ()
+    """With ``to``: it takes these alone."""
+    units_from: str | None = None
+    """With ``to``: it takes those alone that stand in this file, a line each; a relative one starts where the home
+    directory lies."""
     to: str | None = None
     split: dict[str, float] | None = None
     bandit: BanditSpec | None = None
+    cold_start: ColdStartSpec | None = None
+
+    @property
+    def partly(self) -> bool:
+        """It takes some of the requests that meet its condition, by what no rule can see."""
+        return self.units_from is not None or self.cold_start is not None
 
 
 class OutcomeSpec(Model):
@@ -228,6 +251,19 @@ class TestStage(Model):
 Stage = ShadowStage | CanaryStage | TestStage
 
 
+class HoldoutSpec(Model):
+    share: float
+    to: Literal["previous"] = "previous"
+    duration: float
+    """``for`` in the file: seconds after the promotion."""
+
+
+class ChallengeSpec(Model):
+    every: float
+    budget: float
+    per: float = 90 * 86_400.0
+
+
 class Primary(Model):
     metric: str
     minimum_effect: Margin
@@ -250,6 +286,9 @@ class ReleaseSpec(Model):
     at_most: float | None = None
     if_inconclusive: Literal["keep-champion", "roll-back"] = "keep-champion"
     calendar: Calendar = Calendar()
+    holdout: HoldoutSpec | None = None
+    challenge: ChallengeSpec | None = None
+    require: Literal["off-policy"] | None = None
 
 
 class DataMonitor(Model):

@@ -9,12 +9,12 @@ from seatrial.spec.check_metrics import BUILT_IN
 from seatrial.spec.events import EVENTS
 from seatrial.spec.features import FEATURE
 from seatrial.spec.grammar.bandit import BANDIT, REWARD
-from seatrial.spec.grammar.climbing import CALENDAR, CANARY
+from seatrial.spec.grammar.climbing import CALENDAR, CANARY, CHALLENGE, HOLDOUT
 from seatrial.spec.grammar.measures import METRIC, OUTCOME
 from seatrial.spec.grammar.people import UNIT
 from seatrial.spec.grammar.release import METHOD, PRIMARY, RELEASE, SHADOW, STAGE, TEST
 from seatrial.spec.grammar.remote import REMOTE
-from seatrial.spec.grammar.routing import ENTRY
+from seatrial.spec.grammar.routing import COLD_START, ENTRY
 from seatrial.spec.grammar.variants import BATCH, BREAKER, CACHE, LOOKUP, TRANSFORM, VARIANT
 from seatrial.spec.grammar.watching import ALERT, DATA, LOG, MONITORS, PERFORMANCE
 from seatrial.spec.grammar.whole import DEPLOYMENT
@@ -33,6 +33,7 @@ SECTIONS: dict[str, Record] = {
     "cache": CACHE,
     "transform": TRANSFORM,
     "routing": ENTRY,
+    "cold-start": COLD_START,
     "bandit": BANDIT,
     "reward": REWARD,
     "outcomes": OUTCOME,
@@ -44,6 +45,8 @@ SECTIONS: dict[str, Record] = {
     "canary": CANARY,
     "test": TEST,
     "calendar": CALENDAR,
+    "challenge": CHALLENGE,
+    "holdout": HOLDOUT,
     "primary": PRIMARY,
     "method": METHOD,
     "monitors": MONITORS,

@@ -1,6 +1,6 @@
 """Everything that serving does not wait for stands still, for seconds here and for a minute in ``make faults``.
 
-``SEATRIAL_FAULT_SECONDS`` says for how long.
+``FAULT_SECONDS`` says for how long.
 """
 
 import os
@@ -24,7 +24,7 @@ from tests.gateways import GOOD, Bench, Scripted, bench, quick, slot, slow, snap
 from tests.live import LiveSystem, Load
 from tests.waiting import wait_for
 
-SECONDS = float(os.environ.get("SEATRIAL_FAULT_SECONDS", "2"))
+SECONDS = float(os.environ.get("FAULT_SECONDS", "2"))
 PREDICT = "/v1/deployments/churn/predict"
 BODY = msgspec.json.encode({"unit": "u", "features": GOOD})
 

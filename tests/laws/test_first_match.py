@@ -82,7 +82,7 @@ def plain(rules: list[e.Expression], request: Request) -> int:
 @settings(max_examples=300, deadline=None)
 @given(st.lists(RULES, min_size=MANY, max_size=3 * MANY), st.lists(REQUESTS, min_size=5, max_size=20))
 def test_the_index_finds_what_the_plain_walk_finds(rules: list[e.Expression], requests: list[Request]) -> None:
-    indexed = FirstMatch([(str(at), rule) for at, rule in enumerate(rules)], lambda _: None)
+    indexed = FirstMatch([(str(at), rule, None) for at, rule in enumerate(rules)], lambda _: None)
     for request in requests:
         assert indexed.find(*request) == plain(rules, request)
 

@@ -282,3 +282,40 @@ def test_what_is_waited_for(scene: Scene) -> None:
     rollback(scene.harbour.site, "churn", ADA)
     assert come() >= {"failed", "verdict", "ended"}
     assert "promoted" not in come()
+
+
+HELD = "then: promote\n  holdout: {share: 2%, for: 90d}"
+
+
+def test_a_holdout_keeps_a_share_on_the_version_before(scene: Scene) -> None:
+    scene.harbour.apply(CANARY.replace("then: promote", HELD))
+    first = scene.entry
+    promote(scene.harbour.site, "churn", ADA)
+    assert scene.harbour.weights == {"previous": 0.02, "champion": 0.98}
+    assert scene.harbour.versions == {"champion": "churn:2", "previous": "churn:1"}
+    assert scene.entry.release == f"{scene.run.id}/holdout"
+    assert scene.entry.salt != first.salt, "who is held out is drawn anew"
+    assert "2% of the units stay on churn:1." in scene.said("promote")[0]
+    scene.step(days=80)
+    assert scene.harbour.weights == {"previous": 0.02, "champion": 0.98}
+    assert scene.harbour.apply(CANARY.replace("then: promote", HELD)).changes == ()
+    scene.step(days=11)
+    assert scene.harbour.weights == {"champion": 1.0}
+    assert scene.harbour.versions == {"champion": "churn:2"}
+    held = scene.harbour.state.deployments.get("churn").holdout
+    assert held is not None
+    assert not held.open
+
+
+def test_a_holdout_ends_with_a_rollback_and_with_the_next_release(scene: Scene) -> None:
+    text = CANARY.replace("then: promote", HELD)
+    scene.harbour.apply(text)
+    promote(scene.harbour.site, "churn", ADA)
+    done = scene.harbour.apply(text.replace("churn/2", "churn/3"))
+    assert any("nobody is held out" in change for change in done.changes)
+    assert scene.harbour.weights == {"champion": 0.99, "challenger": 0.01}
+    promote(scene.harbour.site, "churn", ADA)
+    assert scene.harbour.weights == {"previous": 0.02, "champion": 0.98}
+    rollback(scene.harbour.site, "churn", ADA)
+    assert scene.harbour.weights == {"champion": 1.0}
+    assert scene.harbour.versions == {"champion": "churn:2"}

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from seatrial.routing.rules.expression import Expression, Untypable
+from seatrial.routing.rules.expression import AllOf, Among, Expression, Unit, Untypable
 from seatrial.routing.rules.kinds import RuleError
 from seatrial.routing.rules.naming import context_kinds, guessed_names, read_condition
 from seatrial.routing.rules.parsing import Names
-from seatrial.spec.deployment import Deployment
+from seatrial.spec.deployment import Deployment, EntrySpec
 from seatrial.spec.errors import BadInput
 from seatrial.spec.problems import Findings, SpecError
 from seatrial.spec.read import load_deployment
@@ -51,14 +51,24 @@ def conditions(spec: Deployment, names: Names) -> dict[str, Expression]:
     Args:
         names: What the versions in force take, and the declared context.
     """
-    return {entry.name: _condition(entry.when, names) for entry in spec.routing if entry.when}
+    found: dict[str, Expression] = {}
+    for entry in spec.routing:
+        try:
+            condition = condition_of(entry, names)
+        except RuleError as error:
+            condition = Untypable(entry.when or "", str(error))
+        if condition is not None:
+            found[entry.name] = condition
+    return found
 
 
-def _condition(rule: str, names: Names) -> Expression:
-    try:
-        return read_condition(rule, names)
-    except RuleError as error:
-        return Untypable(rule, str(error))
+def condition_of(entry: EntrySpec, names: Names) -> Expression | None:
+    """What a request must meet for an entry: its rule, and its ``units``. Raises RuleError."""
+    rule = read_condition(entry.when, names) if entry.when else None
+    if not entry.units:
+        return rule
+    listed = Among(Unit(), entry.units)
+    return listed if rule is None else AllOf((listed, rule))
 
 
 def check_typed(found: Mapping[str, Expression | None]) -> None:

@@ -8,7 +8,11 @@ REWARD = Record(
     {
         "outcome": Key(NAME, "The declared outcome that is earned.", required=True),
         "within": Key(SOME_TIME, "The window after a unit's first row of an epoch in which it counts.", required=True),
-        "value": Key(FIELD, "The numeric field that is summed; without it, whether the outcome came (1 or 0)."),
+        "value": Key(
+            FIELD,
+            "The numeric field that is summed; without it, the outcome's own value, or for `binary` without a `range` "
+            "whether it came (1 or 0).",
+        ),
         "kind": Key(
             Choice(("binary", "normal", "hurdle")),
             "`binary`: between the ends of `range`; `normal`: any number, from 50 rewards an arm on; `hurdle`: "
@@ -30,15 +34,13 @@ BANDIT = Record(
     {
         "arms": Key(Listed(NAME, least=2), "The variants that it chooses among, at most 50.", required=True),
         "policy": Key(
-            Choice(
-                ("thompson", "top-two", "ucb1", "ucb-tuned", "epsilon-greedy"),
-                dict.fromkeys(
-                    ("square-cb", "linear-thompson"),
-                    "use `thompson`; as a library, `seatrial.bandits.SquareCB` and `LinearThompson` are there",
-                ),
-            ),
-            "How weights follow from rewards.",
+            Choice(("thompson", "top-two", "ucb1", "ucb-tuned", "epsilon-greedy", "squarecb", "linear-thompson")),
+            "How weights follow from rewards; `squarecb` and `linear-thompson` choose by `context`.",
             default="thompson",
+        ),
+        "context": Key(
+            Listed(NAME, least=1),
+            "For `squarecb` and `linear-thompson`: the declared context keys by which they choose, at most 30.",
         ),
         "reward": Key(REWARD, "What is earned.", required=True),
         "floor": Key(SHARE, "The least share of every arm.", default="1%"),
@@ -58,12 +60,13 @@ BANDIT = Record(
             Named(NAME, Number(minimum=-1e15)), "What an arm's reward is lessened by: its cost.", default="{}"
         ),
         "remove_failing": Key(
-            SOME_SHARE, "An arm of which surely more rows fail than that is taken out until the entry's arms change."
+            SOME_SHARE,
+            "An arm that surely fails more of an average unit's requests than that is taken out until the entry's arms "
+            "change.",
         ),
         "epsilon": Key(SOME_SHARE, "For `epsilon-greedy`: the share that explores.", default="10%"),
         "sticky": Key(Choice(("epoch", "for-ever")), "How long a unit keeps its arm.", default="epoch"),
         "force": Key(Boolean(), "Floors may take more than half of the traffic.", default="false"),
     },
-    later={"context": "remove it; weights are the same for every unit"},
     forms="write `{arms: [champion, challenger], reward: {outcome: click, within: 30m}}`",
 )

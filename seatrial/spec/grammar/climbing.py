@@ -1,8 +1,8 @@
-"""The parts of a release that only releases have: canary steps and the calendar."""
+"""The parts of a release that only releases have: canary steps, the calendar, what comes before and after."""
 
 from seatrial.spec import calendar
-from seatrial.spec.grammar.words import COUNT, SOME_SHARE, SOME_TIME
-from seatrial.spec.shapes import Key, Listed, Parsed, Record, anchored
+from seatrial.spec.grammar.words import COUNT, DURATION, SOME_SHARE, SOME_TIME
+from seatrial.spec.shapes import Choice, Key, Listed, Parsed, Record, anchored
 
 CANARY = Record(
     "a canary stage",
@@ -35,4 +35,32 @@ CALENDAR = Record(
         ),
     },
     forms="write `{windows: [mon-fri 09:00-16:00], freeze: [2026-12-20 to 2027-01-03]}`",
+)
+
+HOLDOUT = Record(
+    "a holdout",
+    {
+        "share": Key(
+            SOME_SHARE, "Share of the entry's units that stay on the version before, at most 50%.", required=True
+        ),
+        "to": Key(
+            Choice(("previous",)), "Who answers them: the version that was in command before.", default="previous"
+        ),
+        "for": Key(SOME_TIME, "How long after the promotion; that version stays loaded so long.", required=True),
+    },
+    forms="write `{share: 2%, to: previous, for: 90d}`",
+)
+
+CHALLENGE = Record(
+    "a challenge",
+    {
+        "every": Key(DURATION, "Command changes at most once in this time.", required=True),
+        "budget": Key(
+            SOME_SHARE,
+            "The `alpha` of all releases that begin within `per` may sum to so much: the chance of a false promotion.",
+            required=True,
+        ),
+        "per": Key(SOME_TIME, "The period of the budget.", default="90d"),
+    },
+    forms="write `{every: 14d, budget: 20%, per: 90d}`",
 )

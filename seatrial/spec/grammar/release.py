@@ -1,6 +1,6 @@
 """A challenger's way to command."""
 
-from seatrial.spec.grammar.climbing import CALENDAR, CANARY
+from seatrial.spec.grammar.climbing import CALENDAR, CANARY, CHALLENGE, HOLDOUT
 from seatrial.spec.grammar.words import COUNT, DURATION, MARGIN, NAME, SOME_SHARE, SOME_TIME
 from seatrial.spec.shapes import Choice, Key, Listed, Named, Number, Record
 
@@ -84,6 +84,11 @@ RELEASE = Record(
             default="keep-champion",
         ),
         "calendar": Key(CALENDAR, "When it may begin, advance and take command; going back needs no calendar."),
+        "require": Key(
+            Choice(("off-policy",)),
+            "It begins only when what a bandit in this entry logged before shows that it is no worse; else at once.",
+        ),
+        "challenge": Key(CHALLENGE, "The newest registered version challenges by itself, again and again."),
+        "holdout": Key(HOLDOUT, "Units that stay on the version before, when this one took command."),
     },
-    later={"holdout": "remove it; a promotion moves every unit"},
 )

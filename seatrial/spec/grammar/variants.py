@@ -65,7 +65,10 @@ CACHE = Record(
 VARIANT = Record(
     "a variant",
     {
-        "model": Key(MODEL, "`models:/name@alias` (pinned when the file is applied) or `models:/name/7`."),
+        "model": Key(
+            MODEL,
+            "`models:/name@alias` or `models:/name/latest` (pinned when the file is applied), or `models:/name/7`.",
+        ),
         "remote": Key(REMOTE, "A server of somebody else's that answers, instead of a registered `model`."),
         "ensemble": Key(
             Listed(NAME, least=2), "Instead of `model`: other variants that answer as one; pinned when it is applied."

@@ -8,7 +8,7 @@ FIELD = Text("[A-Za-z_][A-Za-z0-9_]{0,63}", "it starts with a letter or `_`, the
 FEATURE = Text(r"[^\n]{1,200}", "the name of a feature, at most 200 characters")
 
 MODEL = Text(
-    r"models:/[A-Za-z0-9][A-Za-z0-9._-]{0,199}(@[A-Za-z][A-Za-z0-9_-]{0,63}|/[1-9][0-9]{0,8})",
+    r"models:/[A-Za-z0-9][A-Za-z0-9._-]{0,199}(@[A-Za-z][A-Za-z0-9_-]{0,63}|/[1-9][0-9]{0,8}|/latest)",
     "write `models:/name@alias` or `models:/name/7`",
 )
 

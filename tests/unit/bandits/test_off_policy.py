@@ -93,11 +93,32 @@ def test_it_refuses_what_was_never_tried() -> None:
     chance = logged.propensities.copy()
     chance[:3] = (0.0, 1e-5, 0.5)
     hurt = Logged(logged.units, logged.arms, logged.rewards, chance)
-    assert "2 rows have a logged propensity of 0 or below 0.0001" in reasons(hurt, np.tile([0.5, 0.5], (400, 1)))
+    assert "In 2 rows an arm that the target policy would have used had a chance of 0" in reasons(
+        hurt, np.tile([0.5, 0.5], (400, 1))
+    )
     only_one = Logged(logged.units, np.zeros(400, dtype=np.int64), logged.rewards, np.ones(400))
     assert "uses arm 1, which nobody got" in reasons(only_one, np.tile([0.5, 0.5], (400, 1)))
     # What the target would not have done either does not matter.
     assert off_policy(only_one, fixed(only_one, 0, 2)).refusals == ()
+
+
+def test_it_refuses_where_the_targets_arm_had_no_chance_though_nobody_got_it_there() -> None:
+    """Rows in which an arm had no chance are rows of other arms: only the chances of all arms show them."""
+    rng = np.random.default_rng(3)
+    second = np.where(np.arange(4000) < 400, 0.0, 0.2)
+    arms = (rng.random(4000) < second).astype(np.int64)
+    rewards = (rng.random(4000) < np.where(second == 0, 0.9, 0.1)).astype(np.float64)
+    chances = np.column_stack([1 - second, second])
+    logged = Logged(np.arange(4000), arms, rewards, chances[np.arange(4000), arms], chances=chances)
+    assert "In 400 rows an arm that the target policy would have used had a chance" in reasons(
+        logged, fixed(logged, 1, 2)
+    )
+    assert "In 400 rows" in reasons(logged, np.tile([0.99, 0.01], (4000, 1)))
+    # Of two arms a propensity of 1 says as much of the other.
+    silent = Logged(logged.units, logged.arms, logged.rewards, logged.propensities)
+    assert "In 400 rows" in reasons(silent, fixed(logged, 1, 2))
+    assert off_policy(silent, fixed(logged, 0, 2)).refusals == ()
+    assert off_policy(logged, fixed(logged, 0, 2)).refusals == ()
 
 
 def test_it_refuses_a_small_effective_sample() -> None:
@@ -141,5 +162,10 @@ def test_columns_that_do_not_fit_are_refused() -> None:
         Logged(logged.units[:5], logged.arms, logged.rewards, logged.propensities)
     with pytest.raises(BadInput, match="3 contexts for 400 rows"):
         Logged(logged.units, logged.arms, logged.rewards, logged.propensities, np.ones((3, 1)))
+    with pytest.raises(BadInput, match="3 rows of chances for 400 rows"):
+        Logged(logged.units, logged.arms, logged.rewards, logged.propensities, chances=np.ones((3, 2)))
+    three = Logged(logged.units, logged.arms, logged.rewards, logged.propensities, chances=np.ones((400, 3)))
+    with pytest.raises(BadInput, match="the chances have the shape"):
+        off_policy(three, np.tile([0.5, 0.5], (400, 1)))
     with pytest.raises(BadInput, match="the model has the shape"):
         off_policy(logged, np.tile([0.5, 0.5], (400, 1)), model=np.ones((400, 3)))

@@ -43,6 +43,37 @@ def test_the_same_seed_gives_the_same_worlds() -> None:
     assert first == again
 
 
+def test_forgetting_is_played_too() -> None:
+    """With a half-life of 100 the arms are never well known, and more is lost."""
+    arms = (click(0.1), click(0.12))
+    plain, forgets = (
+        simulate(arms, Thompson(), Options(floor=0.01, half_life=half_life), units=500, delay=1, worlds=5)
+        for half_life in (None, 100.0)
+    )
+    assert forgets.bandit_lost > 1.5 * plain.bandit_lost
+
+
+def test_a_reset_that_finds_no_change_is_nearly_nothing() -> None:
+    arms = (click(0.1), click(0.3))
+    plain, reset = (
+        simulate(arms, Thompson(), Options(floor=0.05, reset=one), units=50, delay=0, epochs=20, worlds=8)
+        for one in (None, 0.01)
+    )
+    assert reset.bandit_lost == pytest.approx(plain.bandit_lost, rel=0.5)
+
+
+def test_revenue_is_nothing_or_an_amount() -> None:
+    """Normal draws of the same mean and spread would be below 0, which `hurdle` refuses."""
+    arms = (Arm(0.1, 1.0, positive=0.02), Arm(1.0, 4.0, positive=0.1))
+    found = simulate(arms, Thompson("hurdle"), Options(floor=0.05), units=300, delay=0, epochs=6, worlds=2)
+    assert found.bandit_found == 1
+
+
+def test_too_many_records_to_keep_are_refused() -> None:
+    with pytest.raises(BadInput, match="20000 units an epoch over 100 epochs are over 1000000 records"):
+        simulate((click(0.1), click(0.2)), Thompson(), Options(half_life=50.0), units=20_000, delay=0)
+
+
 def test_equal_arms_and_no_traffic_are_refused() -> None:
     with pytest.raises(BadInput, match="all arms have earned the same so far"):
         simulate((click(0.1), click(0.1)), Thompson(), Options(), units=10, delay=0)

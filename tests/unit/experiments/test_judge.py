@@ -12,6 +12,7 @@ from seatrial.experiments.judge import judge
 from seatrial.experiments.judgement import Judgement, ShadowComparison
 from seatrial.experiments.source import TableSource
 from seatrial.releases.run import ReleaseRun
+from seatrial.routing.snapshot import Arm
 from seatrial.spec.deployment import Deployment, ReleaseSpec, ShadowStage
 from seatrial.spec.errors import BadInput
 from tests import worlds
@@ -75,6 +76,31 @@ def test_a_better_challenger_is_to_be_shipped() -> None:
     assert found.recommendation == "ship"
     assert found.sentence.startswith("Ship: the challenger digits:2 is right on 9")
     assert "2 000 senders" in found.sentence
+
+
+def test_fresh_units_are_those_of_the_present_phase() -> None:
+    run = worlds.release((0.05, 0.0), (0.5, 250.0), stage="canary")
+    source = world(run)
+    found = judge(deployment(), run, source, END)
+    assert found.metric("accuracy").phases[-1].number == 2
+    assert 400 < found.fresh < 600, "half of the thousand units of the second half"
+    assert found.fresh < found.exposed["challenger"]
+
+
+def test_a_holdout_is_judged_as_a_release_is_and_called_what_it_is() -> None:
+    arms = (Arm("previous", 0.1), Arm("champion", 0.9))
+    phase = msgspec.structs.replace(RUN.phases[0], arms=arms)
+    held = msgspec.structs.replace(RUN, id="r/holdout", champion="previous", challenger="champion", phases=(phase,))
+    names = worlds.unit_names(4000)
+    rows = worlds.rows(held, names, np.full(4000, worlds.START), **{"prediction.label": np.ones(4000, dtype=np.int64)})
+    chance = np.where(rows["variant"] == "champion", 0.95, 0.8)
+    right = np.where(np.random.default_rng(1).random(4000) < chance, 1.0, 0.0)
+    labels = worlds.outcomes("digit", rows["at"] + SECOND, request_id=rows["request_id"], value_number=right)
+    found = judge(deployment(), held, worlds.source([rows], [labels]), END)
+    assert word(found, "accuracy") == "better"
+    assert 300 < found.exposed["previous"] < 500
+    assert "digits:2, in command, is right on 9" in found.sentence
+    assert "for digits:1 before it" in found.sentence
 
 
 def test_a_worse_challenger_is_to_be_stopped() -> None:

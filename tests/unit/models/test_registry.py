@@ -50,7 +50,7 @@ def test_what_does_not_exist_is_named_with_what_does(uri: str, said: str, machin
         Registry(machine).resolve(uri)
 
 
-@pytest.mark.parametrize("uri", ["m@champion", "models:/m", "models:/m/latest", "models:/a/b/c", ""])
+@pytest.mark.parametrize("uri", ["m@champion", "models:/m", "models:/m/newest", "models:/a/b/c", ""])
 def test_a_uri_of_another_form_is_bad_input(uri: str, machine: Machine) -> None:
     with pytest.raises(BadInput, match=r"models:/(name|m)@"):
         Registry(machine).resolve(uri)

@@ -10,7 +10,7 @@ import pytest
 from seatrial.routing.router import Router
 from seatrial.routing.rules.naming import names_of
 from seatrial.routing.rules.parsing import parse_rule
-from seatrial.routing.snapshot import Arm, ContextKey, Entry, Lookup, Slot, Snapshot
+from seatrial.routing.snapshot import Arm, ContextKey, Crowd, Entry, Lookup, Slot, Snapshot
 from seatrial.spec.deployment import ContextField
 from seatrial.spec.errors import BadInput
 from seatrial.spec.signature import Answer, Feature, Signature
@@ -158,3 +158,45 @@ def test_no_more_is_read_of_a_request_than_rules_speak_of() -> None:
     mended = attributes.read({**many, "tenure": 3.0, "plan": 1, "since": "1970-01-01T00:00:05Z"})
     assert mended == {"tenure": 3.0, "plan": "1", "since": 5.0}
     assert attributes.context == {"country", "age"}
+
+
+STAFF = Entry(name="staff", crowd=Crowd("churn/staff"), to="challenger", reason="explicit")
+COLD = Entry(name="new", crowd=Crowd("churn/warm", inside=False), to="third", reason="cold-start")
+REST = Entry(name="rest", to="champion")
+CROWDS = {"churn/staff": lambda unit: unit == "ann", "churn/warm": lambda unit: unit in ("ann", "bob")}
+
+
+@pytest.mark.parametrize(
+    ("unit", "variant", "reason", "where"),
+    [
+        ("ann", "challenger", "explicit", "staff"),
+        ("bob", "champion", "rule", "rest"),
+        ("cy", "third", "cold-start", "new"),
+    ],
+)
+def test_listed_and_cold_units_go_where_their_entries_say_and_are_no_evidence(
+    unit: str, variant: str, reason: str, where: str
+) -> None:
+    router = Router(snapshot(STAFF, COLD, REST), crowds=CROWDS)
+    decision = router.decide(unit)
+    assert (decision.variant, decision.reason, decision.entry) == (variant, reason, where)
+    assert (decision.propensity, decision.contested) == (1.0, False)
+    assert router.conditional
+    assert decision in router.possible
+
+
+@pytest.mark.parametrize("crowds", [{}, {"churn/staff": lambda _: None, "churn/warm": lambda _: None}])
+def test_an_entry_whose_units_nobody_knows_takes_nobody_and_is_counted(crowds: dict[str, Any]) -> None:
+    told: list[str] = []
+    decision = Router(snapshot(STAFF, COLD, REST), told.append, crowds).decide("cy")
+    assert (decision.entry, told) == ("rest", ["staff", "new"])
+
+
+def test_a_crowd_is_asked_only_where_the_condition_holds() -> None:
+    asked: list[str] = []
+    some = Entry(name="some", when=parse_rule("has(features.vip)", NAMES), crowd=Crowd("churn/staff"), to="third")
+    router = Router(snapshot(some, REST), crowds={"churn/staff": lambda unit: bool(asked.append(unit)) or True})
+    assert router.decide("ann").entry == "rest"
+    assert asked == []
+    assert router.decide("ann", (), {"vip": True}).entry == "some"
+    assert asked == ["ann"]

@@ -94,6 +94,9 @@ RELEASE = (
 DEFAULTS |= {
     "release": RELEASE + "  stages: [{test: {}}]\n  @: #\n",
     "shadow": RELEASE + "  stages: [{shadow: {@: #}}]\n",
+    "holdout": RELEASE + "  stages: [{test: {}}]\n  holdout: {share: 2%, for: 90d, @: #}\n",
+    "challenge": RELEASE.replace("/m/2", "/m/latest") + "  stages: [{test: {}}]\n"
+    "  challenge: {every: 14d, budget: 20%, @: #}\n",
     "canary": RELEASE + "  stages: [{canary: {steps: [5%], @: #}}]\n",
     "test": RELEASE + "  stages: [{test: {@: #}}]\n",
     "method": RELEASE + "  stages: [{test: {}}]\n  method: {@: #}\n",

@@ -170,6 +170,13 @@ EDITS = {
     "canary of a bare step": ("- shadow: {share: 100%, for: 7d, minimum_pairs: 500}", "- canary: {steps: [5]}", "5", "for 5 percent write `5%`"),
     "canary of no units": ("- shadow: {share: 100%, for: 7d, minimum_pairs: 500}", "- canary: {steps: [5%], minimum_units: 0}", "0", "at least 1"),
     "canary after the test": ("- test:   {share: 50%, at_least: 14d, at_most: 28d}", "- test: {}\n    - canary: {steps: [1%]}", "canary", "stands after `test`; put it before"),
+    "holdout as a share": ("then: ask", "holdout: 5%", "5%", r"is not a holdout: write `\{share: 2%"),
+    "holdout of most": ("then: ask", "holdout: {share: 60%, for: 90d}", "60%", "at most 50%"),
+    "off-policy of a ratio": ("primary: {metric: conversion", "require: off-policy\n  primary: {metric: basket", "off-policy", "is of kind `ratio`"),
+    "challenge of a version": ("then: ask", "challenge: {every: 14d, budget: 20%}", "models:/churn/7", "names? a model and no version"),
+    "challenge without budget": ("then: ask", "challenge: {every: 14d}", "", "needs `budget`"),
+    "challenge of too little": ("then: ask", "challenge: {every: 14d, budget: 1%}", "1%", "holds no release"),
+    "holdout for ever": ("then: ask", "holdout: {share: 2%}", "", "needs `for`"),
     "window of no day": ("then: ask", "calendar: {windows: [someday 09:00-16:00]}", "someday 09:00-16:00", "is not a window: write it like"),
     "window that ends first": ("then: ask", "calendar: {windows: [mon 16:00-09:00]}", "mon 16:00-09:00", "ends before it starts"),
     "window after midnight": ("then: ask", "calendar: {windows: [mon 16:00-25:00]}", "mon 16:00-25:00", "after 24:00"),
@@ -240,14 +247,12 @@ def test_one_sentence_each(case: str, full_text: str) -> None:
 
 
 NOT_BUILT = {
-    "cold_start": ("split: {champion: 100%}", "cold_start: {outcome: purchase, fewer_than: 5, to: champion}"),
     "source": ("{label: true}", "{label: true, source: {every: 1d}}"),
     "covariate": ("cap: 5000", "covariate: context.prior_revenue"),
     "cap": ("denominator: items,", "denominator: items, cap: 5,"),
     "auc": ("kind: accuracy", "kind: auc"),
     "quantile": ("kind: accuracy", "kind: quantile"),
     "group-sequential": ("name: always-valid", "name: group-sequential"),
-    "holdout": ("then: ask", "holdout: 5%"),
     "estimate": ("worse_by: {absolute: 2%}", "estimate: true"),
     "concept": ("monitors:\n", "monitors:\n  concept: {outcome: churned}\n"),
     "digest": ("events: [rollback, guardrail, performance.major, outcomes.stalled]", 'digest: "08:30"'),
