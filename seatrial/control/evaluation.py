@@ -84,12 +84,11 @@ def evaluate(settings: Settings, deployment: str, target: Mapping[str, float], e
                 run.versions,
                 since=run.since,
                 now=site.clock(),
-                context=kinds_of(run) or None,
+                context=kinds_of(run),
             )
-        kept = together(seen, run)
-        data = adaptive(seen, run, kept, partial(_drawn_by, site, deployment, chosen.name))
+        data = adaptive(seen, run, partial(_drawn_by, site, deployment, chosen.name))
     propensities = data.chances[np.arange(data.arms.size), data.arms]
-    logged = Logged(data.units, data.arms, data.rewards, propensities, _contexts(seen, run, kept), data.chances)
+    logged = Logged(data.units, data.arms, data.rewards, propensities, _contexts(seen, run), data.chances)
     found = off_policy(logged, np.tile(weights, (data.units.size, 1)))
     compared = _compared(data, arms, spec.default)
     return Evaluation(deployment, chosen.name, dict(zip(arms, weights.tolist(), strict=True)), found, compared)
@@ -122,7 +121,7 @@ def _weights(target: Mapping[str, float], arms: tuple[str, ...], entry: str) -> 
     return np.array([target.get(arm, 0.0) for arm in arms])
 
 
-def together(seen: Rewards, run: BanditRun) -> NDArray[np.int64]:
+def _together(seen: Rewards, run: BanditRun) -> NDArray[np.int64]:
     """The records of the epochs in which all present versions were arms, in order of epoch.
 
     Of earlier epochs only the rows of versions that stayed are the arms'; what a unit got would say which rows there
@@ -133,18 +132,15 @@ def together(seen: Rewards, run: BanditRun) -> NDArray[np.int64]:
     return order
 
 
-def adaptive(
-    seen: Rewards, run: BanditRun, kept: NDArray[np.int64], drawn_by: Callable[[int], dict[str, float]]
-) -> AdaptiveData:
+def adaptive(seen: Rewards, run: BanditRun, drawn_by: Callable[[int], dict[str, float]]) -> AdaptiveData:
     """Records with the chances of all arms: those that a row was logged with, else its revision's weights.
 
     Args:
         seen: All records.
-        run: Its arms.
-        kept: Which records.
+        run: Whose arms, and since when they were together.
         drawn_by: The weights of a revision's entry, in its order.
     """
-    arms = tuple(run.weights)
+    arms, kept = tuple(run.weights), _together(seen, run)
     picked = kept.tolist()
     by_revision = {revision: drawn_by(revision) for revision in {seen.revisions[index] for index in picked}}
     chances = np.zeros((kept.size, len(arms)))
@@ -162,11 +158,11 @@ def adaptive(
     )
 
 
-def _contexts(seen: Rewards, run: BanditRun, kept: NDArray[np.int64]) -> NDArray[np.float64] | None:
+def _contexts(seen: Rewards, run: BanditRun) -> NDArray[np.float64] | None:
     """What was known of each record, as numbers; None where nothing is chosen by context."""
     if run.by_context is None:
         return None
-    encoder = Encoder(run.by_context.columns, tuple(run.context))
+    encoder, kept = Encoder(run.by_context.columns, tuple(run.context)), _together(seen, run)
     return np.array([encoder.encode(seen.contexts[index])[1:] for index in kept.tolist()]).reshape(
         kept.size, encoder.width - 1
     )

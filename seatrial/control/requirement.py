@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from seatrial.bandits import AdaptiveData, AdaptiveEffect, adaptive_effect
-from seatrial.control.evaluation import adaptive, together
+from seatrial.control.evaluation import adaptive
 from seatrial.control.site import Site
 from seatrial.experiments.rewards import Rewards, read_rewards
 from seatrial.ledger.reader import Reader
@@ -38,7 +38,7 @@ def held_back(site: Site, spec: Deployment, run: ReleaseRun, now: int) -> str:
     reward = reward_of(spec.metrics[spec.release.primary.metric])
     versions = {run.champion: run.champion_version, run.challenger: run.challenger_version}
     with Reader(site.home).open(spec.deployment) as view:
-        seen = read_rewards(view, run.entry, reward, versions, since=0, now=now)
+        seen = read_rewards(view, run.entry, reward, versions, since=0, now=now, context={})
     return weighed(spec, run, seen, partial(_chances, site, spec.deployment, run.entry))
 
 
@@ -102,7 +102,7 @@ def _where_both_could(seen: Rewards, run: ReleaseRun, chances: Chances) -> Adapt
         versions={run.champion: run.champion_version, run.challenger: run.challenger_version},
         weights={run.champion: 0.5, run.challenger: 0.5},
     )
-    data = adaptive(seen, arms, together(seen, arms), lambda revision: dict(chances(revision)))
+    data = adaptive(seen, arms, lambda revision: dict(chances(revision)))
     both = (data.chances > _LEAST_CHANCE).all(axis=1)
     pair = data.chances[both]
     return AdaptiveData(

@@ -145,7 +145,7 @@ def read_rewards(
         since: First exposures from then on, microseconds since 1970 UTC.
         now: Nothing later is seen.
         prior: Count what was earned while the entry was a split, too, whenever.
-        context: Context keys to read along, and the kind of each; None: no context and no chances.
+        context: Context keys to read along with the chances, and the kind of each; None: neither.
     """
     reasons = ["bandit", "split", "canary"] if prior else ["bandit"]
     given: dict[str, object] = {"entry": entry, "reasons": reasons, "since": 0 if prior else since, "now": now}

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import binom
 
 from seatrial.bandits import AdaptiveEffect, Logged, OffPolicy, adaptive_effect, fixed, off_policy
-from seatrial.control.evaluation import adaptive, together
+from seatrial.control.evaluation import adaptive
 from seatrial.experiments.rewards import Rewards, read_rewards
 from seatrial.experiments.source import TableSource
 from seatrial.releases.records import BanditRun
@@ -61,7 +61,7 @@ def moments(seconds: np.ndarray) -> pa.Array:
 
 
 def evaluated(seen: Rewards, drawn: dict[int, dict[str, float]], arm: int) -> OffPolicy:
-    data = adaptive(seen, RUN, together(seen, RUN), drawn.__getitem__)
+    data = adaptive(seen, RUN, drawn.__getitem__)
     given = data.chances[np.arange(data.arms.size), data.arms]
     logged = Logged(data.units, data.arms, data.rewards, given, chances=data.chances)
     return off_policy(logged, fixed(logged, arm, 2))
@@ -99,7 +99,7 @@ def effects(first: int) -> list[AdaptiveEffect]:
     run = msgspec.structs.replace(RUN, together=first)
     half = {"a": 0.5, "b": 0.5}
     worlds = map(reversioned, range(200))
-    return [adaptive_effect(adaptive(seen, run, together(seen, run), lambda _: half), 1, 0) for seen in worlds]
+    return [adaptive_effect(adaptive(seen, run, lambda _: half), 1, 0) for seen in worlds]
 
 
 def test_a_new_version_is_compared_from_where_both_were_arms() -> None:
@@ -116,7 +116,7 @@ def test_the_whole_past_would_have_told_a_difference_that_is_not_there() -> None
 @pytest.mark.parametrize("share", [0.2, 0.5])
 def test_weights_that_use_both_arms_are_refused_too(share: float) -> None:
     seen, drawn = empty_at_first(99, share)
-    data = adaptive(seen, RUN, together(seen, RUN), drawn.__getitem__)
+    data = adaptive(seen, RUN, drawn.__getitem__)
     given = data.chances[np.arange(data.arms.size), data.arms]
     logged = Logged(data.units, data.arms, data.rewards, given, chances=data.chances)
     assert off_policy(logged, np.tile([0.95, 0.05], (data.arms.size, 1))).refusals

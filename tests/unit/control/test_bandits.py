@@ -10,7 +10,7 @@ import pytest
 from seatrial.bandits import Tally, Thompson, weigh
 from seatrial.control.bandits import learn, with_bandits
 from seatrial.control.decisions import replayed, verify
-from seatrial.control.evaluation import adaptive, together
+from seatrial.control.evaluation import adaptive
 from seatrial.control.learning import reweigh
 from seatrial.control.loop import Loop
 from seatrial.control.perform import Who
@@ -292,7 +292,7 @@ def test_arms_are_compared_only_from_where_their_versions_were_together() -> Non
         asked.append(revision)
         return {"a": 0.25, "b": 0.75} if revision == 11 else {"b": 1.0}
 
-    data = adaptive(seen, run, together(seen, run), drawn_by)
+    data = adaptive(seen, run, drawn_by)
     assert data.arms.size == 500
     assert sorted(asked) == list(range(11, 21))
     assert data.chances[data.epochs == 11][0].tolist() == [0.25, 0.75]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from seatrial.bandits import Logged, fixed, off_policy
 from seatrial.control.bandits import learn
 from seatrial.control.contextual import MOST_NUMBERS, columns_of, learn_lines
-from seatrial.control.evaluation import adaptive, together
+from seatrial.control.evaluation import adaptive
 from seatrial.control.learning import reweigh
 from seatrial.control.perform import Who
 from seatrial.experiments.rewards import Rewards
@@ -212,8 +212,7 @@ def test_rows_are_judged_by_the_chances_that_they_carry() -> None:
     learned, _ = learn_lines(bandit(), RUN, liked(), ("a", "b"))
     assert learned is not None
     seen = drawn_by(learned, 4000, np.random.default_rng(5))
-    kept = together(seen, RUN)
-    data = adaptive(seen, RUN, kept, lambda _: {"b": 0.4, "a": 0.6})  # an entry in another order than the run's
+    data = adaptive(seen, RUN, lambda _: {"b": 0.4, "a": 0.6})  # an entry in another order than the run's
     assert data.chances[:, 1].tolist() == [one[0] for one in seen.chances if one is not None]
     given_ = data.chances[np.arange(4000), data.arms]
     assert given_.tolist() == pytest.approx(seen.propensities.tolist())

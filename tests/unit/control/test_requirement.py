@@ -1,5 +1,6 @@
 """A release that waits for what a bandit logged: what opens the gate, and what keeps it shut."""
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,6 +82,15 @@ def test_the_estimate_is_the_bandits_own_given_that_one_of_the_two_was_drawn() -
     data = AdaptiveData(np.arange(arms.size), seen.epochs, arms, seen.values, np.stack([1 - chance, chance], axis=1))
     expected = adaptive_effect(data, 1, 0)
     assert f"is {expected.effect:+.4g}, between {expected.lower:+.4g} and {expected.upper:+.4g}" in held(seen)
+
+
+def test_rows_of_a_bandit_that_chose_by_context_count_by_their_own_chances() -> None:
+    """Whose means alone are in the snapshot."""
+    seen = logged(0.10, 0.05)
+    own = dataclasses.replace(seen, chances=tuple(tuple(EPOCHS[epoch].values()) for epoch in seen.epochs.tolist()))
+    means = {1: {"champion": 0.1, "challenger": 0.7, "other": 0.2}, 2: {"champion": 0.5, "challenger": 0.5}}
+    assert weighed(SPEC, RUN, own, means.__getitem__) == held(seen)
+    assert weighed(SPEC, RUN, seen, means.__getitem__) != held(seen)
 
 
 def test_without_a_bandit_that_had_both_there_is_nothing_to_go_by() -> None:
