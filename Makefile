@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 
-.PHONY: help demo test lint types layers check clients fuzz adaptive faults soak mlserver bench bench-serving constraints clean
+.PHONY: help demo test lint types layers check clients fuzz verdicts tea-tasting adaptive segments faults soak mlserver bench bench-serving constraints clean concept unlabelled river
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\): .*## /  make \1\t/p; s/^\([a-z-]*\):  *## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -47,9 +47,26 @@ fuzz:            ## the HTTP edge under a coverage-guided fuzzer: RUNS inputs (a
 	@scripts/environment dev,fuzz
 	@$(BIN)/python -m tests.fuzz --runs $(or $(RUNS),1000000)
 
+verdicts:        ## CUPED, bounded metrics and quantiles in WORLDS (2 000) simulated worlds a cell (a quarter of an hour)
+	@scripts/environment dev
+	@$(BIN)/python -m tests.statistics.adjustment --worlds $(or $(WORLDS),2000)
+	@$(BIN)/python -m tests.statistics.bounded --worlds $(or $(WORLDS),2000)
+
 adaptive:        ## estimates under a bandit's changing weights: 2 000 worlds of equal arms (some minutes)
 	@scripts/environment dev
 	@$(BIN)/python -m tests.statistics.adaptive_worlds
+
+segments:        ## rules from data, suggested and pruned: 200 simulated worlds of each kind (half an hour)
+	@scripts/environment dev
+	@$(BIN)/python -m tests.statistics.segment_worlds
+
+concept:         ## detectors of concept drift: false alarms and delays over 200 seeds (some minutes)
+	@scripts/environment dev
+	@$(BIN)/python -m tests.statistics.concept_streams
+
+unlabelled:      ## performance without labels, beside what labels said: 100 splits of real data (some minutes)
+	@scripts/environment dev
+	@$(BIN)/python -m tests.statistics.unlabelled_worlds
 
 faults:          ## the faults with stalls of a minute instead of seconds (a quarter of an hour)
 	@scripts/environment dev
@@ -67,9 +84,19 @@ mlserver:        ## ask MLServer, in an environment of its own, for the answers 
 	@scripts/other-environment .venv-mlserver tests/protocol/others/mlserver.txt
 	@.venv-mlserver/bin/python tests/protocol/others/mlserver_answers.py
 
+tea-tasting:     ## ask tea-tasting, in an environment of its own, for the answers that ours are compared with
+	@scripts/environment dev
+	@scripts/other-environment .venv-tea-tasting tests/oracle/tea_tasting/pins.txt
+	@.venv-tea-tasting/bin/python -m tests.oracle.tea_tasting.ask
+
+river:           ## ask river, in an environment of its own, where seeded streams change
+	@scripts/environment dev
+	@scripts/other-environment .venv-river tests/oracle/others/river.txt
+	@.venv-river/bin/python tests/oracle/others/river_changes.py
+
 constraints:     ## resolve the newest versions and pin them
 	@$(BIN)/python -m uv pip compile --quiet --upgrade --python-version 3.11 --extra dev --extra bench --extra demo --extra fuzz \
 	    --no-header --no-annotate --no-emit-index-url pyproject.toml --output-file constraints.txt
 
 clean:           ## remove the environment and everything made by tools
-	rm -rf .venv .venv-clients .venv-mlserver .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .cache
+	rm -rf .venv .venv-clients .venv-mlserver .venv-tea-tasting .venv-river .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .cache

@@ -14,7 +14,8 @@ Beside it a canary of the usual kind: fixed thresholds on the last minute, the s
 import argparse
 import math
 import multiprocessing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -506,16 +507,26 @@ def main(arguments: Iterable[str] | None = None) -> None:
     parser.add_argument("--keep", type=Path, required=True, help="file of fates; those in it are not made again")
     given = parser.parse_args(list(arguments) if arguments is not None else None)
     kept = read(given.keep)
-    with multiprocessing.get_context("fork").Pool(given.processes) as pool, given.keep.open("a", buffering=1) as file:
+    with _mapping(given.processes) as mapped, given.keep.open("a", buffering=1) as file:
         for made_up in SCENES:
             if given.only not in made_up.name:
                 continue
             known = kept.setdefault(made_up.name, {})
             todo = [seed for seed in seeds(made_up, given.first + given.worlds)[given.first :] if seed not in known]
-            for seed, fate in zip(todo, pool.imap(partial(live_named, made_up.name), todo, chunksize=5), strict=True):
+            for seed, fate in zip(todo, mapped(partial(live_named, made_up.name), todo), strict=True):
                 known[seed] = fate
                 file.write(msgspec.json.encode(Kept(made_up.name, seed, fate)).decode() + "\n")
     print(table(kept))
+
+
+@contextmanager
+def _mapping(processes: int) -> Iterator[Callable[[Callable[[int], Fate], list[int]], Iterable[Fate]]]:
+    """A map, here or over so many processes (which are started afresh: a fork beside threads may hang)."""
+    if processes == 1:
+        yield map
+        return
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        yield partial(pool.imap, chunksize=5)
 
 
 def live_named(name: str, seed: int) -> Fate:

@@ -214,6 +214,7 @@ class World:
         self.lost = 0
         self.warm_units: tuple[str, ...] = ()
         self.popular: tuple[Scored, ...] = ()
+        self.held_back_by = ""
         self.judged: list[ReleaseRun] = []
         self.lost_before: list[Losses] = []
 
@@ -271,6 +272,9 @@ class World:
 
     def watch(self, *_: object) -> tuple[Window, ...]:
         return self.windows
+
+    def held_back(self, *_: object) -> str:
+        return self.held_back_by
 
     def warm(self, *_: object) -> tuple[str, ...]:
         return self.warm_units

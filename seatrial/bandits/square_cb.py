@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seatrial.bandits.learning import floored
 from seatrial.bandits.posterior import Floats
 from seatrial.bandits.regression import Regression
 from seatrial.spec.errors import BadInput
@@ -30,14 +29,18 @@ class InverseGap:
 
     def chances(self, context: Floats) -> Floats:
         """Chances of the arms for one context [d], shape [K]: 1 / (K + γ gap), the rest to the best."""
-        predicted = [min(max(value, 0.0), 1.0) for value in self.coefficients.dot(context).tolist()]
-        top = max(predicted)
-        leader, count = predicted.index(top), len(predicted)
-        weights = [1.0 / (count + self.gamma * (top - value)) for value in predicted]
+        return np.array(self.shares(context))
+
+    def shares(self, context: Floats) -> list[float]:
+        """The same as a list: of a few numbers that is quicker."""
+        predicted = [0.0 if value < 0.0 else min(value, 1.0) for value in self.coefficients.dot(context).tolist()]
+        top, count, gamma, floor = max(predicted), len(predicted), self.gamma, self.floor
+        leader = predicted.index(top)
+        weights = [1.0 / (count + gamma * (top - value)) for value in predicted]
         weights[leader] = 0.0
         weights[leader] = 1.0 - math.fsum(weights)
-        chances = np.array(weights)
-        return floored(chances, self.floor) if self.floor else chances
+        rest = 1.0 - count * floor
+        return [floor + rest * weight for weight in weights] if floor else weights
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import msgspec
 
 from seatrial.releases.publication import Publication
 from seatrial.routing.router import Router
-from seatrial.routing.snapshot import Slot, Snapshot
+from seatrial.routing.snapshot import Entry, Slot, Snapshot
 from seatrial.spec.errors import BadInput, NotFound
 
 Whose = Literal["all", "own", "one"]
@@ -89,16 +89,22 @@ def make_plan(snapshot: Snapshot, ask: Ask) -> Plan:
         raise BadInput(
             f"--unit {ask.unit!r} lets each unit's own variant score and --variant {ask.variant!r} lets one; give one"
         )
-    if ask.unit is not None and any(entry.when is not None or entry.crowd is not None for entry in snapshot.entries):
+    if ask.unit is not None and not all(_by_unit(entry) for entry in snapshot.entries):
         raise BadInput(
-            f"{snapshot.deployment!r} has routing rules, which a file without its requests cannot answer; leave out "
-            f"--unit {ask.unit!r} to score with every variant, or name one with --variant"
+            f"{snapshot.deployment!r} has routing rules or a bandit that chooses by context, which a file without its "
+            f"requests cannot answer; leave out --unit {ask.unit!r} to score with every variant, or name one with "
+            "--variant"
         )
     if ask.shard_rows < 1:
         raise BadInput(f"--shard-rows is {ask.shard_rows}; give at least 1")
     whose: Whose = "one" if ask.variant is not None else "own" if ask.unit is not None else "all"
     names = (ask.variant,) if ask.variant is not None else _with_a_chance(snapshot)
     return Plan(snapshot, whose, tuple(_computing(snapshot, name) for name in names), Router(snapshot))
+
+
+def _by_unit(entry: Entry) -> bool:
+    """Whether a unit's name is all that an entry asks for."""
+    return entry.when is None and entry.crowd is None and entry.by_context is None
 
 
 def _with_a_chance(snapshot: Snapshot) -> Sequence[str]:

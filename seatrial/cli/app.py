@@ -11,7 +11,20 @@ from typing import Any
 
 import typer
 
-from seatrial.cli import bandit, batch, data, demo, deployments, inspection, models, releases, rules, system, traffic
+from seatrial.cli import (
+    bandit,
+    batch,
+    data,
+    demo,
+    deployments,
+    drift,
+    inspection,
+    models,
+    releases,
+    rules,
+    system,
+    traffic,
+)
 from seatrial.spec.errors import SeatrialError
 
 app = typer.Typer(
@@ -24,7 +37,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for group in (system, models, deployments, rules, traffic, releases, inspection, bandit, data, batch, demo):
+for group in (system, models, deployments, rules, traffic, releases, inspection, drift, bandit, data, batch, demo):
     group.add_to(app)
 
 

@@ -1,4 +1,4 @@
-"""``status``, ``history``, ``explain``, ``drift``, ``alerts``: what is, what was, and why."""
+"""``status``, ``history``, ``explain``, ``alerts``: what is, what was, and why."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING
 import typer
 
 from seatrial.cli.context import settings
-from seatrial.cli.output import JSON_HELP, moment, print_json, print_table
-from seatrial.spec.errors import NotFound
-from seatrial.spec.units import show_count
+from seatrial.cli.output import JSON_HELP, moment, print_json
 
 if TYPE_CHECKING:
     from seatrial.control.queries import Status
-    from seatrial.watch.window import Window
 
 _ALERTS, _WIDTH = 5, 160
 """How much of the alerts `status` shows; `alerts` shows all of it."""
@@ -24,7 +21,6 @@ def add_to(app: typer.Typer) -> None:
     app.command(epilog="Example: seatrial status churn")(status)
     app.command(epilog="Example: seatrial history churn --verify")(history)
     app.command(epilog="Example: seatrial explain 01a207ca1725708dae8a47d3a3286754")(explain)
-    app.command(epilog="Example: seatrial drift churn")(drift)
     app.command(epilog="Example: seatrial alerts churn")(alerts)
 
 
@@ -86,11 +82,11 @@ def history(
 
 
 def _verify(deployment: str, json: bool) -> None:
-    from seatrial.control.decisions import verify
+    from seatrial.control.decisions import replayed, verify
     from seatrial.releases.state import State
 
     with State(settings().state_url) as state:
-        decisions = [entry for entry in state.audit.of(deployment) if entry.observed]
+        decisions = replayed(state, deployment)
         mismatches = verify(state, deployment)
     if json:
         print_json({"decisions": len(decisions), "mismatches": mismatches})
@@ -118,43 +114,6 @@ def explain(
     typer.secho(found.sentence, bold=True)
     for line in lines_of(found):
         typer.echo(line)
-
-
-def drift(
-    deployment: str = typer.Argument(..., metavar="DEPLOYMENT", help="Which deployment."),
-    variant: str = typer.Option("champion", help="Whose windows."),
-    limit: int = typer.Option(8, help="The newest so many windows of each monitor."),
-    json: bool = typer.Option(False, "--json", help=JSON_HELP),
-) -> None:
-    """Say what the monitors saw. Exit code 1 when the newest window of one of them shows major drift."""
-    import msgspec
-
-    from seatrial.releases.state import State
-    from seatrial.watch.window import Window
-
-    with State(settings().state_url) as state:
-        held = state.deployments.get(deployment)
-        records = [r for r in state.windows.of(deployment) if r.variant == variant]
-        if not records and held.pin(variant) is None:
-            known = ", ".join(pin.variant for pin in held.pins)
-            raise NotFound(f"{deployment!r} has no variant {variant!r}; it has {known}")
-    windows = [msgspec.json.decode(record.window, type=Window) for record in records]
-    by_monitor = {m: [w for w in windows if w.monitor == m][-limit:] for m in dict.fromkeys(w.monitor for w in windows)}
-    if json:
-        print_json(by_monitor)
-    elif not windows:
-        typer.echo(f"no window of {deployment} {variant} is complete yet")
-    else:
-        _tell_windows([w for own in by_monitor.values() for w in own])
-    if any(own[-1].severity == "major" for own in by_monitor.values()):
-        raise typer.Exit(1)
-
-
-def _tell_windows(windows: list[Window]) -> None:
-    print_table(
-        ("window", "monitor", "version", "rows", "severity", "says"),
-        ((moment(w.start), w.monitor, w.version, show_count(w.rows), w.severity, w.sentence) for w in windows),
-    )
 
 
 def alerts(

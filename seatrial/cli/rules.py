@@ -1,4 +1,4 @@
-"""``rules``: what can be proved of a file's rules, and what becomes of one request."""
+"""``rules``: what can be proved of a file's rules, what becomes of one request, what data say of rules."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import typer
 from seatrial.cli.context import settings
 from seatrial.cli.deployments import read_file
 from seatrial.cli.output import JSON_HELP, print_json
+from seatrial.cli.rules_from_data import coverage, suggest
 
 
 def add_to(app: typer.Typer) -> None:
     group = typer.Typer(
-        help="Prove and explain routing rules.",
+        help="Prove, explain, suggest and count routing rules.",
         epilog="Example: seatrial rules check churn.yaml",
         no_args_is_help=True,
         rich_markup_mode=None,
@@ -22,6 +23,8 @@ def add_to(app: typer.Typer) -> None:
     group.command(
         "explain", epilog='Example: seatrial rules explain churn.yaml --request \'{"context": {"country": "US"}}\''
     )(explain)
+    group.command("suggest", epilog="Example: seatrial rules suggest churn --metric conversion")(suggest)
+    group.command("coverage", epilog="Example: seatrial rules coverage churn --since 30d")(coverage)
     app.add_typer(group, name="rules")
 
 

@@ -1,7 +1,7 @@
 """Bandits in control: what applying a file does to them, and what rewards do to their weights; pure."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -9,10 +9,12 @@ import numpy as np
 
 from seatrial.bandits import UCB, EpsilonGreedy, Options, Policy, Tally, Thompson, TopTwo, remembered, weigh
 from seatrial.bandits import Rewards as Remembered
+from seatrial.control.contextual import FEWEST, OPTIONAL, learn_lines
 from seatrial.experiments.rewards import Rewards
 from seatrial.releases.records import BanditRun, DeploymentState
-from seatrial.routing.snapshot import Slot
+from seatrial.routing.snapshot import ByContext, Slot
 from seatrial.spec.deployment import BanditSpec, Deployment
+from seatrial.spec.errors import BadInput
 from seatrial.spec.units import show_count, show_share
 from seatrial.stats.bernoulli import log_evidence_above
 
@@ -32,12 +34,14 @@ class Learned:
         tallies: What is known of each arm: rewards that count, and their mean in the outcome's unit (mapped to 0 to 1
             where the policy needs it).
         sentence: In words.
+        by_context: How it chooses by context; None: by the weights, else these are only the means of its chances.
     """
 
     weights: dict[str, float]
     removed: tuple[str, ...]
     tallies: dict[str, Tally]
     sentence: str
+    by_context: ByContext | None = None
 
 
 def with_bandits(spec: Deployment, state: DeploymentState, now: int) -> DeploymentState:
@@ -56,8 +60,9 @@ def with_bandits(spec: Deployment, state: DeploymentState, now: int) -> Deployme
         slots = {arm: slot for arm in entry.bandit.arms if (slot := state.slot(arm)) is not None}
         arms = tuple(slots) or entry.bandit.arms  # all of them empty: their heirs
         old, last = state.bandits.get(entry.name), epochs.get(entry.name, 0)
-        fresh = _begun(old, last + 1, arms, slots, now)
-        same = old is not None and (old.versions, old.digests) == (fresh.versions, fresh.digests)
+        context = {key: _declared(spec, key) for key in entry.bandit.context}
+        fresh = _begun(old, last + 1, arms, slots, context, now)
+        same = old is not None and (old.versions, old.digests, old.context) == (fresh.versions, fresh.digests, context)
         runs[entry.name] = old if old is not None and same else fresh
         epochs[entry.name] = runs[entry.name].epoch
     if (runs, epochs) == (state.bandits, state.epochs):
@@ -65,17 +70,32 @@ def with_bandits(spec: Deployment, state: DeploymentState, now: int) -> Deployme
     return msgspec.structs.replace(state, bandits=runs, epochs=epochs)
 
 
-def _begun(old: BanditRun | None, epoch: int, arms: tuple[str, ...], slots: Mapping[str, Slot], now: int) -> BanditRun:
+def _declared(spec: Deployment, key: str) -> str:
+    field = spec.context[key]
+    return f"{OPTIONAL}{field.kind}" if field.optional else field.kind
+
+
+def _begun(
+    old: BanditRun | None,
+    epoch: int,
+    arms: tuple[str, ...],
+    slots: Mapping[str, Slot],
+    context: dict[str, str],
+    now: int,
+) -> BanditRun:
     versions = {arm: slot.model_version for arm, slot in slots.items()}
     digests = {arm: slot.digest for arm, slot in slots.items()}
+    as_they_were = old is not None and (old.versions, old.digests) == (versions, digests)
     return BanditRun(
         epoch=epoch,
         started_at=now,
         since=old.since if old is not None and _goes_on(old, versions, digests) else now,
-        together=epoch,
+        together=old.together if old is not None and as_they_were else epoch,
         versions=versions,
         digests=digests,
         weights=dict.fromkeys(arms, 1 / len(arms)),
+        removed=old.removed if old is not None and as_they_were else (),
+        context=context,
     )
 
 
@@ -100,23 +120,49 @@ def learn(bandit: BanditSpec, run: BanditRun, seen: Rewards, keep: str) -> Learn
         keep: The arm that is never removed: the default variant.
     """
     arms = tuple(run.weights)
-    removed = _removed(bandit, run, seen, keep)
+    removed = removed_of(bandit, run.removed, dict.fromkeys(run.weights, 0) | dict(seen.met), seen.unit_failures, keep)
+    if bandit.context:
+        return _by_context(bandit, run, seen, removed)
     options = options_of(bandit, arms)
     policy = policy_of(bandit)
     rewards = Remembered(np.array([arms.index(arm) for arm in seen.arms], dtype=np.int64), seen.values)
     tallies = remembered(rewards, len(arms), options, bounded=policy.bounded)
-    known = seen.any_came
-    if known:
-        weights = weigh(policy, tallies, options, {arms.index(arm) for arm in removed})
+    known = dict(zip(arms, tallies, strict=True))
+    shares = weights_of(bandit, known, removed, came=seen.any_came)
+    return Learned(shares, removed, known, _sentence(bandit, seen, shares, removed))
+
+
+def weights_of(
+    bandit: BanditSpec, tallies: Mapping[str, Tally], removed: Collection[str], *, came: bool
+) -> dict[str, float]:
+    """The weights that follow from what is known of each arm; even ones before any outcome ``came``."""
+    arms = tuple(tallies)
+    if came:
+        gone = {arms.index(arm) for arm in removed}
+        weights = weigh(policy_of(bandit), tuple(tallies.values()), options_of(bandit, arms), gone)
     else:
         live = np.array([arm not in removed for arm in arms], dtype=np.float64)
         weights = live / live.sum()
-    shares = dict(zip(arms, weights.tolist(), strict=True))
-    return Learned(shares, removed, dict(zip(arms, tallies, strict=True)), _sentence(bandit, seen, shares, removed))
+    return dict(zip(arms, weights.tolist(), strict=True))
+
+
+def _by_context(bandit: BanditSpec, run: BanditRun, seen: Rewards, removed: tuple[str, ...]) -> Learned:
+    arms = tuple(run.weights)
+    live = tuple(arm for arm in arms if arm not in removed)
+    numbers = np.array([arms.index(arm) for arm in seen.arms], dtype=np.int64)
+    tallies = {arm: Tally.of(seen.values[numbers == number]) for number, arm in enumerate(arms)}
+    lines, means = learn_lines(bandit, run, seen, live)
+    shares = {arm: means.get(arm, 0.0) for arm in arms}
+    said = _sentence(bandit, seen, shares, removed)
+    if lines is None and seen.any_came:
+        said += f" It chooses by context from {FEWEST} rewards on, with `minimum_units` of every arm."
+    elif lines is not None:
+        said += " These are means; each unit's are by its context."
+    return Learned(shares, removed, tallies, said, lines)
 
 
 def policy_of(bandit: BanditSpec) -> Policy:
-    """The policy that the file names."""
+    """The policy that the file names; raises BadInput for one that chooses by context."""
     policies: Mapping[str, Policy] = {
         "thompson": Thompson(bandit.reward.kind),
         "top-two": TopTwo(bandit.reward.kind),
@@ -124,6 +170,10 @@ def policy_of(bandit: BanditSpec) -> Policy:
         "ucb-tuned": UCB(tuned=True),
         "epsilon-greedy": EpsilonGreedy(bandit.epsilon),
     }
+    if bandit.policy not in policies:
+        raise BadInput(
+            f"`{bandit.policy}` chooses by context, which is not simulated: the past's means say nothing of it"
+        )
     return policies[bandit.policy]
 
 
@@ -142,23 +192,32 @@ def options_of(bandit: BanditSpec, arms: tuple[str, ...]) -> Options:
     )
 
 
-def _removed(bandit: BanditSpec, run: BanditRun, seen: Rewards, keep: str) -> tuple[str, ...]:
+def removed_of(
+    bandit: BanditSpec, before: Collection[str], met: Mapping[str, int], failures: Mapping[str, float], keep: str
+) -> tuple[str, ...]:
     """Arms of which an average unit's requests surely fail too often, by a test that may be looked at every epoch.
 
     A unit is one observation, the share of its rows that failed in its first epoch with the arm. The likelihood ratio
     is convex in it, so that a share between 0 and 1 is no more evidence than a coin of that chance.
+
+    Args:
+        bandit: As the file says it.
+        before: Arms that are out already.
+        met: Units of every arm.
+        failures: Sums of their shares.
+        keep: The arm that is never removed.
     """
     limit = bandit.remove_failing
     if limit is None:
         return ()
-    gone = [arm for arm in run.weights if arm in run.removed]
-    for arm in run.weights:
-        units, failing = seen.met.get(arm, 0), seen.unit_failures.get(arm, 0.0)
+    gone = [arm for arm in met if arm in before]
+    for arm, units in met.items():
+        failing = failures.get(arm, 0.0)
         if arm in gone or arm == keep or failing <= limit * units:
             continue
         if log_evidence_above(failing, units, limit) >= _SURE:
             gone.append(arm)
-    return tuple(gone) if len(gone) < len(run.weights) else tuple(gone[:-1])
+    return tuple(gone) if len(gone) < len(met) else tuple(gone[:-1])
 
 
 def _sentence(bandit: BanditSpec, seen: Rewards, weights: dict[str, float], removed: tuple[str, ...]) -> str:

@@ -51,6 +51,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
         release_seconds: How long the release has run.
         release_at_most: Seconds it may; None: no limit of its own.
         closed: Why nothing may climb now, by the calendar; "" when it may.
+        held_back: Why a release that the file lets begin on evidence may not yet; "" when it may.
         step: Position of the canary's step, from 0.
         further_steps: How many steps come after this one.
         step_seconds: How long the step has run with its present share.
@@ -96,6 +97,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     release_seconds: float = 0.0
     release_at_most: float | None = None
     closed: str = ""
+    held_back: str = ""
     step: int = 0
     further_steps: int = 0
     step_seconds: float = 0.0
@@ -190,6 +192,11 @@ def _would_climb(observed: Observed) -> bool:
 RELEASE: tuple[Row, ...] = (
     Row("no release", "no release is under way", lambda o: not o.release),
     Row("closed", "it would climb, and the calendar is closed", lambda o: bool(o.closed) and _would_climb(o)),
+    Row(
+        "held back",
+        "it is pending, `require: off-policy`, and what was logged before does not show that it is no worse",
+        lambda o: o.status == "pending" and bool(o.held_back),
+    ),
     Row("begins", "it is pending", lambda o: o.status == "pending", "begin"),
     Row("paused", "it is paused by hand", lambda o: o.status == "paused"),
     Row("not judged", "the judgement could not be made", lambda o: o.recommendation == "unknown"),

@@ -4,6 +4,7 @@ import msgspec
 
 from seatrial.control.change import LOOP
 from seatrial.control.decide import Action, Observed, decide, row_of
+from seatrial.control.learning import REWEIGHED, can_be_decided_again, decided_again
 from seatrial.releases.records import AuditEntry
 from seatrial.releases.state import State
 
@@ -50,7 +51,7 @@ def entry_of(observed: Observed, decision: Decided) -> AuditEntry:
     because = f" ({', '.join(observed.because)})" if observed.because else ""
     trouble = f": {observed.trouble}" if observed.trouble else ""
     missing = f": {', '.join(observed.unmeasured)}" if decision.row == "canary: no data" else ""
-    shut = f": {observed.closed}" if decision.row == "closed" else ""
+    shut = {"closed": f": {observed.closed}", "held back": f": {observed.held_back}"}.get(decision.row, "")
     return AuditEntry(
         deployment=observed.deployment,
         at=observed.at,
@@ -81,14 +82,24 @@ def verify(state: State, deployment: str | None = None) -> list[Mismatch]:
     Args:
         deployment: Only this one's; None: every one's.
     """
+    return [found for entry in replayed(state, deployment) for found in _again(entry)]
+
+
+def replayed(state: State, deployment: str | None = None) -> list[AuditEntry]:
+    """The recorded decisions that ``verify`` comes to again: of releases, and on the weights of bandits."""
     names = [deployment] if deployment is not None else [each.deployment for each in state.deployments.all()]
-    return [found for name in names for entry in state.audit.of(name, action=DECIDED) for found in _again(entry)]
+    releases = [entry for name in names for entry in state.audit.of(name, action=DECIDED)]
+    weights = [entry for name in names for entry in state.audit.of(name, action=REWEIGHED)]
+    return [*releases, *(entry for entry in weights if can_be_decided_again(entry))]
 
 
 def _again(entry: AuditEntry) -> list[Mismatch]:
     try:
-        today = msgspec.json.encode(decided(observed_of(entry))).decode()
-    except msgspec.MsgspecError as error:
+        if entry.action == REWEIGHED:
+            today = decided_again(entry)
+        else:
+            today = msgspec.json.encode(decided(observed_of(entry))).decode()
+    except (msgspec.MsgspecError, ValueError) as error:
         today = f"what was observed cannot be read any more: {error}"
     if today == entry.decision:
         return []

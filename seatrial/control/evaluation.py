@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seatrial.bandits import AdaptiveData, AdaptiveEffect, Logged, OffPolicy, adaptive_effect, off_policy
+from seatrial.control.contextual import kinds_of
 from seatrial.control.site import Site, open_site
 from seatrial.experiments.rewards import Rewards, read_rewards
 from seatrial.ledger.reader import Reader
 from seatrial.releases.records import BanditRun
+from seatrial.routing.contexts import Encoder
 from seatrial.spec.deployment import BanditSpec, Deployment, EntrySpec
 from seatrial.spec.errors import BadInput, NotFound, SeatrialError
 from seatrial.spec.read import load_deployment
@@ -75,10 +77,18 @@ def evaluate(settings: Settings, deployment: str, target: Mapping[str, float], e
         arms = tuple(run.weights)
         weights = _weights(target, arms, chosen.name)
         with Reader(site.home).open(deployment) as view:
-            seen = read_rewards(view, chosen.name, bandit.reward, run.versions, since=run.since, now=site.clock())
+            seen = read_rewards(
+                view,
+                chosen.name,
+                bandit.reward,
+                run.versions,
+                since=run.since,
+                now=site.clock(),
+                context=kinds_of(run),
+            )
         data = adaptive(seen, run, partial(_drawn_by, site, deployment, chosen.name))
     propensities = data.chances[np.arange(data.arms.size), data.arms]
-    logged = Logged(data.units, data.arms, data.rewards, propensities, chances=data.chances)
+    logged = Logged(data.units, data.arms, data.rewards, propensities, _contexts(seen, run), data.chances)
     found = off_policy(logged, np.tile(weights, (data.units.size, 1)))
     compared = _compared(data, arms, spec.default)
     return Evaluation(deployment, chosen.name, dict(zip(arms, weights.tolist(), strict=True)), found, compared)
@@ -111,24 +121,50 @@ def _weights(target: Mapping[str, float], arms: tuple[str, ...], entry: str) -> 
     return np.array([target.get(arm, 0.0) for arm in arms])
 
 
-def adaptive(seen: Rewards, run: BanditRun, drawn_by: Callable[[int], dict[str, float]]) -> AdaptiveData:
-    """Records of the epochs in which all present versions were arms, in order of epoch.
+def _together(seen: Rewards, run: BanditRun) -> NDArray[np.int64]:
+    """The records of the epochs in which all present versions were arms, in order of epoch.
 
     Of earlier epochs only the rows of versions that stayed are the arms'; what a unit got would say which rows there
     are.
     """
-    arms = tuple(run.weights)
     kept = np.flatnonzero(seen.epochs >= run.together)
-    kept = kept[np.argsort(seen.epochs[kept], kind="stable")]
-    revisions = [int(seen.revisions[index]) for index in kept.tolist()]
-    by_revision = {revision: drawn_by(revision) for revision in set(revisions)}
-    chances = np.array([[by_revision[revision].get(arm, 0.0) for arm in arms] for revision in revisions])
+    order: NDArray[np.int64] = kept[np.argsort(seen.epochs[kept], kind="stable")]
+    return order
+
+
+def adaptive(seen: Rewards, run: BanditRun, drawn_by: Callable[[int], dict[str, float]]) -> AdaptiveData:
+    """Records with the chances of all arms: those that a row was logged with, else its revision's weights.
+
+    Args:
+        seen: All records.
+        run: Whose arms, and since when they were together.
+        drawn_by: The weights of a revision's entry, in its order.
+    """
+    arms, kept = tuple(run.weights), _together(seen, run)
+    picked = kept.tolist()
+    by_revision = {revision: drawn_by(revision) for revision in {seen.revisions[index] for index in picked}}
+    chances = np.zeros((kept.size, len(arms)))
+    for row, index in enumerate(picked):
+        weights = by_revision[seen.revisions[index]]
+        logged = seen.chances[index] if seen.chances else None
+        own = weights if logged is None else dict(zip(weights, logged, strict=True))
+        chances[row] = [own.get(arm, 0.0) for arm in arms]
     return AdaptiveData(
-        units=_numbered([seen.units[index] for index in kept.tolist()]),
+        units=_numbered([seen.units[index] for index in picked]),
         epochs=seen.epochs[kept],
-        arms=np.array([arms.index(seen.arms[index]) for index in kept.tolist()], dtype=np.int64),
+        arms=np.array([arms.index(seen.arms[index]) for index in picked], dtype=np.int64),
         rewards=seen.values[kept],
-        chances=chances.reshape(-1, len(arms)),
+        chances=chances,
+    )
+
+
+def _contexts(seen: Rewards, run: BanditRun) -> NDArray[np.float64] | None:
+    """What was known of each record, as numbers; None where nothing is chosen by context."""
+    if run.by_context is None:
+        return None
+    encoder, kept = Encoder(run.by_context.columns, tuple(run.context)), _together(seen, run)
+    return np.array([encoder.encode(seen.contexts[index])[1:] for index in kept.tolist()]).reshape(
+        kept.size, encoder.width - 1
     )
 
 

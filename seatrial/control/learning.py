@@ -1,12 +1,16 @@
 """The loop's part in bandits: at the end of an epoch, read what was earned, publish the next epoch's weights, audit."""
 
+from typing import Any
+
 import msgspec
 
-from seatrial.control.bandits import is_over, learn
+from seatrial.bandits import Tally
+from seatrial.control.bandits import is_over, learn, removed_of, weights_of
 from seatrial.control.perform import Step, Who, perform
 from seatrial.control.senses import Senses
 from seatrial.control.site import Site
-from seatrial.releases.records import BanditRun, DeploymentState
+from seatrial.experiments.rewards import Rewards
+from seatrial.releases.records import AuditEntry, BanditRun, DeploymentState
 from seatrial.spec.deployment import BanditSpec, Deployment, EntrySpec
 from seatrial.spec.errors import Conflict
 from seatrial.spec.read import load_deployment
@@ -15,10 +19,23 @@ REWEIGHED = "reweigh"
 
 
 class KnownOfArm(msgspec.Struct, frozen=True):
-    """What a reweighing knew of an arm: matured rewards that count, and their mean."""
+    """What a reweighing knew of an arm.
+
+    Attributes:
+        rewards: Matured ones that count.
+        mean: Theirs.
+        m2: Sum of squared differences from it.
+        positive: Rewards above 0.
+        units: That met the arm.
+        failures: Sum over them of the share of their rows that failed.
+    """
 
     rewards: float
     mean: float
+    m2: float
+    positive: float
+    units: int
+    failures: float
 
 
 class SeenOfBandit(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +45,10 @@ class SeenOfBandit(msgspec.Struct, frozen=True, kw_only=True):
         entry: Routing entry.
         epoch: The one that ended.
         arms: By variant.
+        bandit: As the file said it, by key.
+        removed: Arms that were out before.
+        keep: The arm that is never removed.
+        came: Whether any outcome had come.
         early: Outcomes that came before the row they would belong to.
         out_of_range: Rewards cut to their range.
         failed: Rows that each arm did not answer.
@@ -36,6 +57,10 @@ class SeenOfBandit(msgspec.Struct, frozen=True, kw_only=True):
     entry: str
     epoch: int
     arms: dict[str, KnownOfArm]
+    bandit: dict[str, Any]
+    removed: tuple[str, ...]
+    keep: str
+    came: bool
     early: int
     out_of_range: int
     failed: dict[str, int]
@@ -65,13 +90,22 @@ def reweigh(site: Site, senses: Senses, deployment: str, name: str, now: int, wh
         if state.text != before.text or state.bandits.get(name) != run:
             raise Conflict(f"bandit {name!r} of {deployment!r} changed while its rewards were read; it is tried again.")
         after = msgspec.structs.replace(
-            run, epoch=run.epoch + 1, started_at=now, weights=learned.weights, removed=learned.removed
+            run,
+            epoch=run.epoch + 1,
+            started_at=now,
+            weights=learned.weights,
+            removed=learned.removed,
+            by_context=learned.by_context,
         )
-        known = {arm: KnownOfArm(tally.n, tally.mean) for arm, tally in learned.tallies.items()}
+        known = {arm: _known(arm, tally, seen) for arm, tally in learned.tallies.items()}
         observed = SeenOfBandit(
             entry=name,
             epoch=run.epoch,
             arms=known,
+            bandit=bandit.model_dump(mode="json"),
+            removed=run.removed,
+            keep=spec.default,
+            came=seen.any_came,
             early=seen.early,
             out_of_range=seen.out_of_range,
             failed=dict(seen.failed),
@@ -85,6 +119,34 @@ def reweigh(site: Site, senses: Senses, deployment: str, name: str, now: int, wh
         )
 
     perform(site, deployment, REWEIGHED, who, work)
+
+
+def _known(arm: str, tally: Tally, seen: Rewards) -> KnownOfArm:
+    units, failures = seen.met.get(arm, 0), seen.unit_failures.get(arm, 0.0)
+    return KnownOfArm(tally.n, tally.mean, tally.m2, tally.positive, units, failures)
+
+
+def can_be_decided_again(entry: AuditEntry) -> bool:
+    """Whether the audit holds all that a reweighing depended on.
+
+    Lines that choose by context follow from every single reward, and those are in the ledger.
+    """
+    return not msgspec.json.decode(entry.observed).get("bandit", {}).get("context")
+
+
+def decided_again(entry: AuditEntry) -> str:
+    """The weights that what a reweighing saw leads to now, as it recorded them.
+
+    Raises:
+        msgspec.MsgspecError, ValueError: What was seen cannot be read any more.
+    """
+    seen = msgspec.json.decode(entry.observed, type=SeenOfBandit)
+    bandit = BanditSpec.model_validate(seen.bandit)
+    met = {arm: known.units for arm, known in seen.arms.items()}
+    failures = {arm: known.failures for arm, known in seen.arms.items()}
+    removed = removed_of(bandit, seen.removed, met, failures, seen.keep)
+    tallies = {arm: Tally(known.rewards, known.mean, known.m2, known.positive) for arm, known in seen.arms.items()}
+    return msgspec.json.encode(weights_of(bandit, tallies, removed, came=seen.came)).decode()
 
 
 def _whose_epoch_is_over(

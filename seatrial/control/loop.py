@@ -27,6 +27,7 @@ from seatrial.control.monitoring import read_windows
 from seatrial.control.observe import alias_stands, observe
 from seatrial.control.perform import Done, Who
 from seatrial.control.quarantining import Quarantining
+from seatrial.control.requirement import Weighing
 from seatrial.control.senses import Senses
 from seatrial.control.site import Site
 from seatrial.control.transitions import with_caps
@@ -81,6 +82,7 @@ class Loop:
         self._reconciled: set[str] = set()
         self._held_up: set[str] = set()
         self._quarantining = Quarantining(site)
+        self._weighing = Weighing(site, lambda spec, run, now: senses.held_back(site, spec, run, now))
         self._warming = Warming(site, lambda spec, cold: senses.warm(spec, cold))
         self._counting = Counting(site, lambda deployment, terms, now: senses.items(deployment, terms, now))
 
@@ -175,6 +177,7 @@ class Loop:
             if judgement is not None:
                 state = self._fix_caps(state, judgement)
                 self._keep(run, state.revision, judgement)
+        held_back = self._weighing.look(spec, run, now) if run is not None and run.status == "pending" else ""
         looks = self._looks_at_registry(spec, state, now)
         observed = observe(
             spec,
@@ -184,6 +187,7 @@ class Loop:
             trouble=trouble,
             alias_stands=alias_stands(state, self._site.registry) if looks else None,
             challenge=self._challenger(spec, state, now) if looks else None,
+            held_back=held_back,
         )
         decision = decided(observed)
         self._record(observed, decision)

@@ -167,9 +167,10 @@ def _begin(spec: Deployment, release: ReleaseSpec, challenger: Slot, draft: Depl
     changes = [begins]
     if held:
         changes.append("nobody is held out on the version before any more: see what that showed with judge --holdout.")
-    if shut:
+    if shut or release.require is not None:
         state = msgspec.structs.replace(draft, run=msgspec.structs.replace(run, status="pending"))
-        changes.append(f"it waits to begin, because the calendar is closed ({shut}).")
+        waits = f"because the calendar is closed ({shut})" if shut else "until what was logged before lets it"
+        changes.append(f"it waits to begin, {waits}.")
     else:
         state = in_stage(spec, draft, run, 0, moment.now, moment.revision)
     if draft.open_run is not None:

@@ -26,6 +26,7 @@ def observe(
     trouble: str = "",
     alias_stands: int | None = None,
     challenge: Challenge | None = None,
+    held_back: str = "",
 ) -> Observed:
     """What a decision at ``now`` depends on.
 
@@ -37,6 +38,7 @@ def observe(
         trouble: Why it could not be made.
         alias_stands: Where the champion's alias stands in the registry; None: not looked up.
         challenge: A version that would challenge by itself; None: none, or not looked for.
+        held_back: Why a release that waits for evidence may not begin.
     """
     house = {
         "deployment": spec.deployment,
@@ -48,6 +50,7 @@ def observe(
         "alias_told": state.alias_strayed,
         "alias_moved": spec.alias_moved,
         **_challenge(spec, challenge),
+        "held_back": held_back,
     }
     run = state.open_run
     if run is None or spec.release is None:

@@ -213,7 +213,7 @@ def explain_at(site: Site, request_id: str) -> RequestStory:
         revision=revision,
         applied=_applied(site, found.deployment, revision),
         entry=entry,
-        weights=_weights(entry),
+        weights=_drawn_by(first, entry),
         versions={slot.variant: ServedVersion(slot.model_version, slot.digest) for slot in slots},
         sentence=_story(first, entry),
     )
@@ -293,7 +293,7 @@ def _next_up(site: Site, spec: Deployment, state: DeploymentState) -> str:
 
 def _under_way(run: ReleaseRun) -> str:
     if run.status == "pending":
-        return f"the release of {run.challenger_version} waits for the calendar"
+        return f"the release of {run.challenger_version} waits to begin"
     step = f", step {run.step + 1}" if run.stage == "canary" else ""
     return f"{run.challenger_version} is in its {run.stage} stage{step} ({run.status})"
 
@@ -343,6 +343,13 @@ def _weights(entry: Entry | None) -> dict[str, float]:
     return {arm.variant: arm.weight for arm in arms}
 
 
+def _drawn_by(row: Mapping[str, Any], entry: Entry | None) -> dict[str, float]:
+    """The chances that a row was drawn by: its own where they depended on its context, else the entry's weights."""
+    weights = _weights(entry)
+    own = row.get("chances") or ()
+    return dict(zip(weights, own, strict=True)) if len(own) == len(weights) else weights
+
+
 class _Judged(msgspec.Struct, frozen=True):
     """The part of a kept judgement that status needs."""
 
@@ -382,8 +389,9 @@ def _story(row: dict[str, Any], entry: Entry | None) -> str:
         "cold-start": f"too little had come of {row['unit']!r} for entry `{row.get('entry')}` to let it pass",
     }.get(str(row["reason"]))
     if why is None:
-        weight = _weights(entry).get(str(row["variant"]), float(row.get("propensity", 0.0)))
-        why = f"entry `{row.get('entry')}` gives it {100 * weight:.4g}% of the units, and {row['unit']!r} falls there"
+        weight = _drawn_by(row, entry).get(str(row["variant"]), float(row.get("propensity", 0.0)))
+        whom = "units of such a context" if row.get("chances") else "the units"
+        why = f"entry `{row.get('entry')}` gives it {100 * weight:.4g}% of {whom}, and {row['unit']!r} falls there"
     answered = {
         "assigned": f"{row.get('version')} answered",
         "default": f"it could not answer ({row.get('error') or row.get('status')}), so {row.get('version')} did",

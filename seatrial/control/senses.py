@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from seatrial.control.contextual import kinds_of
+from seatrial.control.requirement import held_back
+from seatrial.control.site import Site
 from seatrial.drift import Profile
 from seatrial.experiments.checks import Losses
 from seatrial.experiments.judge import judge
@@ -49,6 +52,10 @@ class Senses(Protocol):
         """The most popular items, the best first."""
         ...
 
+    def held_back(self, site: Site, spec: Deployment, run: ReleaseRun, now: int) -> str:
+        """Why a release that waits for evidence may not begin; "" when it may."""
+        ...
+
     def losses(self, deployment: str) -> Losses:
         """Rows of a deployment that were served and never written, since this machine began."""
         ...
@@ -80,7 +87,16 @@ class LedgerSenses:
         bandit = entry.bandit
         prior = bandit.prior == "experiment"
         with self._reader.open(spec.deployment) as view:
-            return read_rewards(view, entry.name, bandit.reward, run.versions, since=run.since, now=now, prior=prior)
+            return read_rewards(
+                view,
+                entry.name,
+                bandit.reward,
+                run.versions,
+                since=run.since,
+                now=now,
+                prior=prior,
+                context=kinds_of(run) or None,
+            )
 
     def warm(self, spec: Deployment, cold: ColdStartSpec) -> Sequence[str]:
         with self._reader.open(spec.deployment) as view:
@@ -89,6 +105,9 @@ class LedgerSenses:
     def items(self, deployment: str, terms: Popular, now: int) -> Sequence[Scored]:
         with self._reader.open(deployment) as view:
             return popular_items(view, terms, now)
+
+    def held_back(self, site: Site, spec: Deployment, run: ReleaseRun, now: int) -> str:
+        return held_back(site, spec, run, now)
 
     def losses(self, deployment: str) -> Losses:
         account = accounts(read_counters(layout.counters(self._home))).get(deployment)

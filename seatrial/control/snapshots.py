@@ -157,10 +157,12 @@ def _entry(entry: EntrySpec, when: Expression | None, spec: Deployment, state: D
 def _bandit(name: str, when: Expression | None, state: DeploymentState, salt: str) -> Entry:
     """A split by the weights of the epoch, which is in the salt: units are drawn anew in each."""
     run = state.bandits[name]
+    served = all(_heir(arm, state) == arm for arm in run.weights)
     return Entry(
         name=name,
         when=when,
         arms=_arms(run.weights, state),
+        by_context=run.by_context if served else None,
         salt=f"{salt}/epoch-{run.epoch}",
         reason="bandit",
         phase=run.epoch,

@@ -3,11 +3,15 @@
 Profile, FeatureProfile    what is stored with a version (counts, moments, missing values, range)
 profile_of_window          a window counted in the reference's cells
 decide_window              all columns of a window together: drift, quality incidents, severity, words
-psi, ks, chi_squared, …    the statistics, one a file
+psi, ks, chi_squared, …    the statistics, one a file; ``drift.null`` says what each is when nothing drifted
+Reconstruction             columns together: PCA's error. ``drift.domain_classifier`` is imported by itself
+drift.concept              where a stream of errors changed
+drift.estimates            performance before there are labels
 """
 
 from seatrial.drift.benjamini_hochberg import benjamini_hochberg
 from seatrial.drift.chi_squared import ChiSquared, chi_squared
+from seatrial.drift.cramers_v import cramers_v
 from seatrial.drift.decide import FeatureDrift, Finding, decide_window
 from seatrial.drift.feature import FeatureProfile, profile_of_tally, profile_of_window
 from seatrial.drift.hellinger import hellinger
@@ -22,6 +26,7 @@ from seatrial.drift.profile import (
     regression_profile,
 )
 from seatrial.drift.psi import psi
+from seatrial.drift.reconstruction import Reconstruction
 from seatrial.drift.severity import Severity, worst
 from seatrial.drift.shift import shifts
 from seatrial.drift.total_variation import total_variation
@@ -36,11 +41,13 @@ __all__ = [
     "Ks",
     "Moments",
     "Profile",
+    "Reconstruction",
     "Severity",
     "accuracy_baseline",
     "benjamini_hochberg",
     "chi_squared",
     "classification_profile",
+    "cramers_v",
     "decide_window",
     "hellinger",
     "jensen_shannon",

@@ -44,6 +44,12 @@ def norms(values: Values) -> NDArray[np.float64]:
     return np.array([_norm(row) for row in rows], dtype=np.float64)
 
 
+def sizes(values: Values) -> NDArray[np.float64]:
+    """Elements of each list, NaN for missing; shape [n]."""
+    rows: Iterable[Any] = values  # type: ignore[assignment]
+    return np.array([np.nan if row is None or isinstance(row, float) else len(row) for row in rows], dtype=np.float64)
+
+
 def _norm(row: Any) -> float:
     if row is None or isinstance(row, float):
         return float("nan") if row is None else row

@@ -6,7 +6,7 @@ wanted, and what came late or early. A matured unit's ``x`` and ``y`` never chan
 be looked at any time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -63,7 +63,7 @@ happened AS MATERIALIZED (
 What a unit's outcome was when the unit matured is not changed by what it is revised to afterwards.
 """
 
-_ATTACHED = """
+ATTACHED = """
 asked AS MATERIALIZED (
   SELECT DISTINCT request_id, "row" AS i, "key" AS k, unit FROM rows
   WHERE role IN ('answer', 'app') AND "at" >= to_timestamp($since)
@@ -142,7 +142,7 @@ def answer_window(deployment: Deployment) -> float:
 
 def declared_measures(deployment: Deployment, run: ReleaseRun) -> tuple[Measure, ...]:
     """The measures of the file's metrics."""
-    return tuple(_declared(name, spec, deployment, run) for name, spec in deployment.metrics.items())
+    return tuple(measure_of(name, deployment, run.caps) for name in deployment.metrics)
 
 
 def error_measures(deployment: Deployment) -> tuple[Measure, ...]:
@@ -215,7 +215,7 @@ def _query(source: Source, run: ReleaseRun, measures: Sequence[Measure], now: in
     parts = [EVIDENCE.format(answer=answer_column(source) or "NULL")]
     outcomes = sorted({m.outcome for m in measures if m.outcome is not None})
     if outcomes:
-        parts += [HAPPENED, _ATTACHED]
+        parts += [HAPPENED, ATTACHED]
         given["outcomes"] = outcomes
     joins = []
     picked = ["units.unit", "units.variant", "units.phase", "units.first_at"]
@@ -232,7 +232,9 @@ def _column(table: pa.Table, index: int) -> Column:
     return Column(**{c: table[f"m{index}_{c}"].to_numpy() for c in COLUMNS})
 
 
-def _declared(name: str, spec: MetricSpec, deployment: Deployment, run: ReleaseRun) -> Measure:
+def measure_of(name: str, deployment: Deployment, caps: Mapping[str, float]) -> Measure:
+    """The measure of one of the file's metrics; ``caps`` holds for metrics that declare none."""
+    spec = deployment.metrics[name]
     if spec.outcome is None or spec.within is None:
         raise BadInput(f"metric {name!r} names no outcome or no window: add `outcome:` and `within:` to it.")
     outcome = deployment.outcomes.get(spec.outcome)
@@ -240,7 +242,7 @@ def _declared(name: str, spec: MetricSpec, deployment: Deployment, run: ReleaseR
     within, grace = _micros(spec.within), _micros(spec.grace)
     given: dict[str, object] = {"outcome": spec.outcome, "within": within, "matures": within + grace}
     sql, shape, paths = _KINDS[spec.kind](spec, label)
-    cap = spec.cap if spec.cap is not None else run.caps.get(name)
+    cap = spec.cap if spec.cap is not None else caps.get(name)
     return Measure(
         name,
         shape,

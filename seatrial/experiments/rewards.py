@@ -8,8 +8,9 @@ a record, however often it is sent (the latest revision of an id), and not at al
 the window, or comes after maturity.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +25,8 @@ from seatrial.spec.deployment import RewardSpec
 _ROWS = """
 exposures AS (
   SELECT unit, phase, CASE reason WHEN 'bandit' THEN 'epoch ' || phase ELSE 'release ' || release END AS place,
-         variant, assigned_version, propensity, contested, revision, epoch_us("at") AS t,
+         variant, assigned_version, propensity, contested, revision, request_id, "row", epoch_us("at") AS t,
+         {more} AS more,
          CASE status WHEN 'ok' THEN answered_by IN ('default', 'fallback', 'none')
                      WHEN 'miss' THEN answered_by <> 'default' ELSE true END AS failed
   FROM rows
@@ -35,9 +37,9 @@ exposures AS (
 _OURS = "($everyone OR list_contains($ours, variant || ' ' || version))"
 _REWARDS = f"""WITH {_ROWS},
 records AS (
-  SELECT unit, place, min(t) AS t, arg_min(phase, t) AS phase, arg_min(variant, t) AS variant,
-         arg_min(assigned_version, t) AS version, arg_min(propensity, t) AS propensity,
-         arg_min(revision, t) AS revision
+  SELECT unit, place, min(t) AS t, unnest(arg_min(
+    {{{{phase: phase, variant: variant, version: assigned_version, propensity: propensity, revision: revision,
+       more: more}}}}, (t, request_id, "row")))
   FROM exposures GROUP BY unit, place
 ),
 asked AS (
@@ -55,7 +57,7 @@ came AS (
     LEFT JOIN keyed q ON o.unit IS NULL AND o.request_id IS NULL AND o."key" = q.k
   WHERE o.outcome = $outcome AND epoch_us(o.received_at) <= $now
 )
-SELECT r.unit, r.phase, r.variant, r.propensity, r.revision, r.t,
+SELECT r.unit, r.phase, r.variant, r.propensity, r.revision, r.t, r.more,
        count(c.value) FILTER (c.t >= r.t) AS n, coalesce(sum(c.value) FILTER (c.t >= r.t), 0)::DOUBLE AS total,
        count(*) FILTER (c.t < r.t AND r.before IS NULL) AS early
 FROM (SELECT *, lag(t) OVER (PARTITION BY unit ORDER BY t) AS before FROM records) r
@@ -93,6 +95,9 @@ class Rewards:
         failed: How many of them its variant did not answer.
         met: Units of each arm.
         unit_failures: Sum over them of the share of failures among the unit's rows in its first epoch with the arm.
+        contexts: Of each first row the values of the context keys that were asked for; None where it has none.
+        chances: Of each first row the chances of all arms, in the order of its revision's entry, where they depended on
+            its context; else None.
     """
 
     units: tuple[str, ...]
@@ -109,6 +114,8 @@ class Rewards:
     failed: Mapping[str, int] = field(default_factory=dict)
     met: Mapping[str, int] = field(default_factory=dict)
     unit_failures: Mapping[str, float] = field(default_factory=dict)
+    contexts: tuple[tuple[Any, ...], ...] = ()
+    chances: tuple[Sequence[float] | None, ...] = ()
 
 
 def read_rewards(
@@ -120,6 +127,7 @@ def read_rewards(
     since: int,
     now: int,
     prior: bool = False,
+    context: Mapping[str, str] | None = None,
 ) -> Rewards:
     """What the units of a bandit earned.
 
@@ -131,6 +139,7 @@ def read_rewards(
         since: First exposures from then on, microseconds since 1970 UTC.
         now: Nothing later is seen.
         prior: Count what was earned while the entry was a split, too, whenever.
+        context: Context keys to read along with the chances, and the kind of each; None: neither.
     """
     reasons = ["bandit", "split", "canary"] if prior else ["bandit"]
     given: dict[str, object] = {"entry": entry, "reasons": reasons, "since": 0 if prior else since, "now": now}
@@ -138,8 +147,10 @@ def read_rewards(
     window = {"within": round(reward.within * 1e6), "grace": round(reward.grace * 1e6), "outcome": reward.outcome}
     if reward.value is not None:
         window["path"] = path(reward.value)
-    found = source.sql(_REWARDS.format(value=_value(reward)), given | window)
-    counted = source.sql(_FAILED, given).to_pylist()
+    more = "NULL" if context is None else _more(source, context)
+    found = source.sql(_REWARDS.format(value=_value(reward), more=more), given | window)
+    counted = source.sql(_FAILED.format(more="NULL"), given).to_pylist()
+    along = [] if context is None else found["more"].to_pylist()
     values, out_of_range = _in_range(_numbers(found, "total"), reward)
     return Rewards(
         units=tuple(found["unit"].to_pylist()),
@@ -156,7 +167,24 @@ def read_rewards(
         failed={row["variant"]: row["failed"] for row in counted},
         met={row["variant"]: row["units"] for row in counted},
         unit_failures={row["variant"]: row["unit_failures"] for row in counted},
+        contexts=tuple(tuple(one[f"c{place}"] for place in range(len(context or ()))) for one in along),
+        chances=tuple(one["chances"] for one in along),
     )
+
+
+def _more(source: Source, context: Mapping[str, str]) -> str:
+    """SQL of a row's chances and context values, as one value; what the ledger has no column for is null."""
+    there = set(source.sql("SELECT * FROM rows LIMIT 0", {}).column_names)
+    named = {"chances": "chances"}
+    for place, (key, kind) in enumerate(context.items()):
+        # A key whose kind was changed has its newer values in a column of their own.
+        columns = (f"context.{key}#{kind}", f"context.{key}")
+        named[f"c{place}"] = next((column for column in columns if column in there), columns[1])
+    quoted = {
+        name: '"' + column.replace('"', '""') + '"' if column in there else "NULL" for name, column in named.items()
+    }
+    parts = [f"{name} := {column}" for name, column in quoted.items()]
+    return f"struct_pack({', '.join(parts)})"
 
 
 def _numbers(table: pa.Table, name: str) -> NDArray[np.float64]:

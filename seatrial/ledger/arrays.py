@@ -63,11 +63,18 @@ def lists(values: Sequence[Sequence[float] | NDArray[np.float64] | None]) -> pa.
 
 def repeated(distinct: Sequence[str], codes: NDArray[np.int32]) -> pa.Array:
     """The string column ``[distinct[code] for code in codes]``."""
+    if len(set(distinct)) == 1:  # most of a ledger's words are the same in every row
+        return _same(distinct[0].encode(), len(codes))
     encoded = [value.encode() for value in distinct]
     lengths = np.array([len(value) for value in encoded], np.int32)
     ends = np.concatenate([np.zeros(1, np.int32), np.cumsum(lengths[codes], dtype=np.int32)])
     data = b"".join(map(encoded.__getitem__, codes.tolist()))
     return pa.Array.from_buffers(pa.string(), len(codes), [None, pa.py_buffer(ends), pa.py_buffer(data)], 0)
+
+
+def _same(value: bytes, count: int) -> pa.Array:
+    ends = np.arange(count + 1, dtype=np.int32) * np.int32(len(value))
+    return pa.Array.from_buffers(pa.string(), count, [None, pa.py_buffer(ends), pa.py_buffer(value * count)], 0)
 
 
 def of_numpy(values: NDArray[Any], kind: pa.DataType, given: NDArray[np.bool_] | None = None) -> pa.Array:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from seatrial.ledger import arrays
-from seatrial.ledger.columns import ENVELOPE
+from seatrial.ledger.columns import CHANCES, ENVELOPE
 from seatrial.ledger.rows import ColumnType, Envelope, RowSchema
 
 Hash = Callable[[str], str]
@@ -107,6 +107,7 @@ class Chunk:
         self._request_ids: list[str] = []
         self._keys: list[str | None] = []
         self._units: list[str] = []
+        self._chances: list[tuple[float, ...] | None] | None = [] if schema.chances else None
         self._contexts: list[tuple[Any, ...]] = []
         self._texts: list[Sequence[str | None] | None] = []
         self._vectors: list[Sequence[Vector] | None] = []
@@ -149,6 +150,7 @@ class Chunk:
             status,
             error,
             latency_us,
+            chances,
         ) = envelope
         combined = (
             role,
@@ -197,6 +199,9 @@ class Chunk:
         self._request_ids.append(request_id)
         self._keys.append(key)
         self._units.append(unit)
+        if self._chances is not None:
+            self._chances.append(chances or None)
+            brought += 8 * len(chances)
         self._contexts.append(context)
         self._texts.append(texts)
         self._vectors.append(vectors)
@@ -249,6 +254,8 @@ class Chunk:
         self._request_ids.append(request_id)
         self._keys.append(None)
         self._units.append(unit)
+        if self._chances is not None:
+            self._chances.append(None)
         self._contexts.append(context)
         self._texts.append(None)
         self._vectors.append(None)
@@ -275,6 +282,8 @@ class Chunk:
             breathe: Called after each column.
         """
         columns: dict[str, Sequence[Any]] = {"request_id": self._request_ids, "key": self._keys, "unit": self._units}
+        if self._chances is not None:
+            columns[CHANCES] = self._chances
         columns |= _by_column("context", [name for name, _ in self.schema.context], self._contexts)
         columns |= _by_column("feature", self.schema.texts, self._texts)
         columns |= _by_column("feature", self.schema.vectors, self._vectors)

@@ -65,6 +65,9 @@ OUTCOME = pa.schema(
 )
 """Outcomes as stored: every revision is a row, nothing is edited."""
 
+CHANCES = "chances"
+"""The envelope's chances: a column only where a bandit chooses by context."""
+
 ROW_KEY = ("request_id", "row", "role", "variant")
 """Together the identity of a row, ``row_id``."""
 
@@ -88,7 +91,8 @@ def row_schema(schema: RowSchema, hashed: frozenset[str] = frozenset()) -> pa.Sc
     typed += [(f"feature.{name}", "numbers") for name in schema.vectors]
     typed += [(f"prediction.{name}", kind) for name, kind in schema.prediction]
     fields = [pa.field(name, pa.string() if name in hashed else TYPES[kind]) for name, kind in typed]
-    return pa.schema([*ENVELOPE, *fields])
+    chances = [pa.field(CHANCES, TYPES["numbers"])] if schema.chances else []
+    return pa.schema([*ENVELOPE, *chances, *fields])
 
 
 def place(existing: Mapping[str, pa.DataType], name: str, kind: pa.DataType) -> str:

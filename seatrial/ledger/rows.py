@@ -39,6 +39,7 @@ class Envelope(NamedTuple):
             it was not asked, because it kept failing, or because workers crashed under it).
         error: Short reason when status is not ``ok``, else "".
         latency_us: Microseconds from decision to answer, as the caller saw it (for a shadow: its own run).
+        chances: Of every arm of the entry that decided, in its order, where they depend on the context; else empty.
     """
 
     request_id: str
@@ -63,6 +64,7 @@ class Envelope(NamedTuple):
     status: Status
     error: str
     latency_us: int
+    chances: tuple[float, ...] = ()
 
 
 ColumnType = Literal["number", "integer", "boolean", "string", "numbers"]
@@ -86,6 +88,7 @@ class RowSchema(NamedTuple):
         prediction: ``(name, type)`` of the prediction columns → ``prediction.<name>``:
             classification ``label`` (string, integer or boolean), ``score`` (two classes) or ``score.<class>`` (more,
             at most 100); regression ``value``; ranking and raw ``json``.
+        chances: Whether there is a column of the envelope's chances (null where those are empty).
     """
 
     deployment: str
@@ -96,6 +99,7 @@ class RowSchema(NamedTuple):
     text_index: tuple[int, ...]
     vectors: tuple[str, ...]
     prediction: tuple[tuple[str, ColumnType], ...]
+    chances: bool = False
 
 
 class Outcome(NamedTuple):

@@ -64,7 +64,7 @@ class _Check:
         elif found is None:
             self._dead.add(position)
             alone = prover.impossible([prover.takes[position]])
-            by = () if alone else prover.culprits([prover.takes[position]], list(range(position)))
+            by = () if alone else prover.culprits(position)
             self._never.append(Never(entry.name, tuple(self._entries[at].name for at in by)))
         else:
             self._undecided.append(Undecided(f"whether `{entry.name}` ever fires", found))

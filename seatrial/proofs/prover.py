@@ -125,8 +125,14 @@ class Prover:
         result = self._solver.check(*formulas)
         return None if result == z3.unknown else bool(result == z3.unsat)
 
-    def culprits(self, fixed: Sequence[Any], others: Sequence[int]) -> tuple[int, ...]:
-        """Entries by none of which it is impossible to be taken; none of them could be left out."""
+    def culprits(self, position: int) -> tuple[int, ...]:
+        """Entries above one that never fires by which it never does: the first that takes all of its requests, else
+        several of which none could be left out."""
+        fixed, others = [self.takes[position]], range(position)
+        for at in others:
+            escaped = any(taken[position] and not taken[at] for _, taken in self._known)
+            if not escaped and self.impossible([*fixed, self.not_taken(at)]):
+                return (at,)
         kept = list(others)
         if self.impossible([*fixed, *(self.not_taken(at) for at in kept)]):
             core = {str(formula) for formula in self._solver.unsat_core()}

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from seatrial.releases.run import ReleaseRun
-from seatrial.routing.snapshot import Slot
+from seatrial.routing.snapshot import ByContext, Slot
 
 RevisionStatus = Literal["proposed", "active", "superseded", "withdrawn"]
 CommandStatus = Literal["waiting", "running", "done", "failed"]
@@ -71,6 +71,9 @@ class BanditRun(msgspec.Struct, frozen=True, kw_only=True):
         digests: Of each arm; what has the same name and another digest (a remote's new address) is another arm.
         weights: The chance of each arm in this epoch.
         removed: Arms that fail too much, and get nothing.
+        context: Of every context key by which it chooses, what the file declares: ``number``, ``optional string``;
+            empty: it does not choose by context.
+        by_context: How it chooses by context in this epoch; None: by the weights.
     """
 
     epoch: int
@@ -81,6 +84,8 @@ class BanditRun(msgspec.Struct, frozen=True, kw_only=True):
     removed: tuple[str, ...] = ()
     together: int = 1
     digests: dict[str, str] = {}
+    context: dict[str, str] = {}
+    by_context: ByContext | None = None
 
 
 class DeploymentState(msgspec.Struct, frozen=True, kw_only=True):

@@ -65,7 +65,11 @@ class Move(NamedTuple):
 
 
 STATES: tuple[State, ...] = (
-    State("pending", True, "it waits for the calendar; its version is not loaded yet"),
+    State(
+        "pending",
+        True,
+        "it waits for the calendar, or for evidence that it needs; its version is not loaded yet",
+    ),
     State("warming", True, "every gateway worker loads its version"),
     State("shadow", True, "it answers copies of requests"),
     State("step", True, "a canary step: it has its share and waits for `minimum_units`"),
@@ -85,7 +89,7 @@ _AT_WORK: tuple[StateName, ...] = ("shadow", "step", "baking", "test")
 _OPEN: tuple[StateName, ...] = (*_AT_WORK, "waiting for approval", "paused")
 
 MOVES: tuple[Move, ...] = (
-    Move(("pending",), "begin", ("warming",), "the calendar is open"),
+    Move(("pending",), "begin", ("warming",), "the calendar is open, and what the file requires is shown"),
     Move(("warming",), "load", ("shadow", "step", "test"), "every worker has loaded it; the first stage begins"),
     Move(("warming",), "refuse", ("failed",), "a worker could not load it"),
     Move(("shadow",), "advance", ("step", "test"), "the shadow is done"),

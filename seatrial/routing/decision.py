@@ -16,6 +16,7 @@ class Decision(NamedTuple):
         contested: At least two variants had a chance above zero: a row of this decision may be evidence.
         release: Identity of the release that owns the entry's weights, or "".
         phase: Number of the period of constant weights within that release (0 outside one).
+        chances: Of every arm of the entry in its order, where they depend on the context; else empty.
     """
 
     variant: str
@@ -25,3 +26,4 @@ class Decision(NamedTuple):
     contested: bool
     release: str
     phase: int
+    chances: tuple[float, ...] = ()

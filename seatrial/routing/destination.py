@@ -1,8 +1,11 @@
 """Where one routing entry sends a unit, once it has been chosen; worked out beforehand as far as it can be."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 from seatrial.routing.assign import Split
+from seatrial.routing.by_context import ContextChoice
 from seatrial.routing.decision import Decision
 from seatrial.routing.snapshot import Entry
 from seatrial.spec.errors import BadInput
@@ -17,26 +20,37 @@ class Destination:
     Args:
         entry: With ``to``, or with arms.
         variants: The deployment's.
+        keys: Its declared context keys, in the order of a context's values.
 
     Attributes:
-        split: What a unit is drawn by; None: every unit gets ``fixed``.
+        by_context: What chooses by context; None: what a request says of itself plays no part.
+        split: What a unit is drawn by otherwise; None: every unit gets ``fixed``.
         decisions: By variant.
 
     Raises:
         BadInput: It is neither ``to`` nor a split, names an unknown variant, or its weights are no shares.
     """
 
-    __slots__ = ("decisions", "fixed", "split")
+    __slots__ = ("by_context", "decisions", "fixed", "split")
 
-    def __init__(self, entry: Entry, variants: frozenset[str]) -> None:
+    def __init__(self, entry: Entry, variants: frozenset[str], keys: Sequence[str] = ()) -> None:
         _check(entry, variants)
         self.decisions = _decisions(entry)
+        self.by_context = ContextChoice(entry, keys) if entry.by_context is not None else None
         live = [arm for arm in entry.arms if arm.weight > 0]
-        self.split = Split(entry.salt, live) if entry.to is None and len(live) > 1 else None
-        self.fixed = None if self.split else self.decisions[entry.to or live[0].variant]
+        drawn = entry.to is None and len(live) > 1 and self.by_context is None
+        self.split = Split(entry.salt, live) if drawn else None
+        self.fixed = None if self.split or self.by_context else self.decisions[entry.to or live[0].variant]
 
-    def decide(self, unit: str) -> Decision:
-        """Where a unit goes, and with which probability it could have gone there."""
+    def decide(self, unit: str, context: Sequence[Any] = ()) -> Decision:
+        """Where a unit goes, and with which probability it could have gone there.
+
+        Args:
+            unit: Who.
+            context: Values of the declared context keys, in order; empty: there are none.
+        """
+        if self.by_context is not None:
+            return self.by_context.decide(unit, context)
         if self.split is None:
             assert self.fixed is not None
             return self.fixed

@@ -40,6 +40,7 @@ class Router:
     """
 
     __slots__ = (
+        "_by_context",
         "_conditions",
         "_context",
         "_destinations",
@@ -57,9 +58,11 @@ class Router:
         self._variants = frozenset(slot.variant for slot in snapshot.slots)
         if not snapshot.entries:
             raise BadInput(f"deployment {snapshot.deployment!r} has no routing entry; give it one with `to` or `split`")
-        destinations = [Destination(entry, self._variants) for entry in snapshot.entries]
+        keys = [key.name for key in snapshot.context]
+        destinations = [Destination(entry, self._variants, keys) for entry in snapshot.entries]
         self._destinations = (*destinations, _left_over(snapshot, self._variants))
         reached = _reached(snapshot.entries)
+        self._by_context = any(entry.by_context is not None for entry in reached)
         rules = [
             (entry.name, entry.when or _ALWAYS, taker(entry.crowd, crowds))
             for entry in reached
@@ -84,10 +87,9 @@ class Router:
             features: What it carries.
         """
         chosen = self._only if not self.conditional else self._choose(unit, context, features)
-        if chosen.split is None:
-            assert chosen.fixed is not None
-            return chosen.fixed
-        return chosen.decisions[chosen.split.choose(unit)]
+        if chosen.split is not None:
+            return chosen.decisions[chosen.split.choose(unit)]
+        return chosen.fixed or chosen.decide(unit, context)
 
     def _choose(self, unit: str, context: Sequence[Any], features: Features) -> Destination:
         return self._destinations[self._rules.find(self.attributes.read(features), self._named(context), unit)]
@@ -99,7 +101,7 @@ class Router:
     def recall(self, unit: str, context: Sequence[Any], features: Features) -> Decision:
         """`decide`, of a request that was decided before: nobody is told of rules that fail."""
         position = self._rules.find(self.attributes.read(features), self._named(context), unit, told=False)
-        return self._destinations[position].decide(unit)
+        return self._destinations[position].decide(unit, context)
 
     def could_have(
         self, unit: str, context: Sequence[Any], features: Features, unknown: Collection[str]
@@ -116,20 +118,20 @@ class Router:
         found: list[Decision] = []
         for (rule, takes), destination in zip(self._conditions, self._destinations, strict=False):
             if may_hold(rule, request, unknown):
-                found.append(destination.decide(unit))
+                found.append(destination.decide(unit, context))
                 # Who was in a crowd then may not be now.
                 if takes is None and asked_of(rule, "features").isdisjoint(unknown):
                     return tuple(found)
-        return (*found, self._destinations[len(self._conditions)].decide(unit))
+        return (*found, self._destinations[len(self._conditions)].decide(unit, context))
 
     @property
     def by_unit(self) -> bool:
         """Whether a request's unit is all that decides."""
-        return not (self.attributes.features or self.attributes.context)
+        return not (self._by_context or self.attributes.features or self.attributes.context)
 
     @property
     def possible(self) -> tuple[Decision, ...]:
-        """Every decision that `decide` may come to."""
+        """Every decision that `decide` may come to, where nothing is chosen by context."""
         if not self.conditional:
             return self._only.possible
         return tuple(dict.fromkeys(d for destination in self._destinations for d in destination.possible))

@@ -211,6 +211,49 @@ class Arm(msgspec.Struct, frozen=True):
     weight: float
 
 
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    """How the value of a context key becomes numbers; fixed, so that coefficients go on meaning the same.
+
+    Attributes:
+        key: The declared context key.
+        kind: ``number`` (integers too): (value − center) / scale, cut at ±4, 0 where it is missing. ``boolean``: 1 or
+            0, 0 where it is missing. ``category`` (strings): a 1 at the place of the value.
+        optional: It may be missing; then a further number says whether it is.
+        center, scale: Of a number; the scale is above 0.
+        categories: Values with a place of their own; all others share one more.
+    """
+
+    key: str
+    kind: Literal["number", "boolean", "category"]
+    optional: bool = False
+    center: float = 0.0
+    scale: float = 1.0
+    categories: tuple[str, ...] = ()
+
+
+class ByContext(msgspec.Struct, frozen=True, kw_only=True):
+    """How a bandit chooses by what a request says of itself, frozen for an epoch.
+
+    Attributes:
+        policy: By which rule chances follow from the lines.
+        columns: A context is a 1, then the numbers of these columns in order; together d numbers.
+        arms: The variants that it chooses among.
+        coefficients: Of each one's expected reward as a line in the context, shape [K, d].
+        spreads: For ``linear-thompson``, of each: |spread · x| is the line's deviation at x; float64, little endian,
+            shape [K, d, d].
+        gamma: For ``squarecb``, how greedy it is.
+        floor: Least chance of each of the arms.
+    """
+
+    policy: Literal["squarecb", "linear-thompson"]
+    columns: tuple[Column, ...]
+    arms: tuple[str, ...]
+    coefficients: tuple[tuple[float, ...], ...]
+    spreads: bytes = b""
+    gamma: float = 0.0
+    floor: float = 0.0
+
+
 class Crowd(msgspec.Struct, frozen=True):
     """Units that an entry takes, beside its condition, by what no rule can see.
 
@@ -234,6 +277,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
             ``cold-start``; with arms ``split``, ``canary`` or ``bandit``.
         release: Identity of the release that owns the weights, or "".
         phase: Period of constant weights within that release, from 1; of a bandit, its epoch; else 0.
+        by_context: How a bandit chooses by context; None: by the weights of ``arms``. Where it is set, they are only
+            the means of its chances so far, and every row carries the chances that it was drawn by, in their order.
     """
 
     name: str
@@ -241,6 +286,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     crowd: Crowd | None = None
     to: str | None = None
     arms: tuple[Arm, ...] = ()
+    by_context: ByContext | None = None
     salt: str = ""
     reason: Literal["split", "canary", "bandit", "rule", "explicit", "cold-start"] = "split"
     release: str = ""

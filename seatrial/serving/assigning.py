@@ -108,6 +108,7 @@ def check(given: AppPrediction, deployed: Deployed, recent: Sequence[Deployed], 
         status="error" if failed else "ok",
         error=(given.error or "")[:200],
         latency_us=round((given.latency_ms or 0.0) * 1000),
+        chances=decision.chances,
     )
     return Ready(variant, envelope, person, attempt, prediction)
 

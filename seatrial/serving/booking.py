@@ -92,5 +92,6 @@ def _write_part(pending: Pending, part: Part, by: AnsweredBy) -> None:
             first.status,
             first.error,
             pending.latency_us,
+            decision.chances,
         )
         variant.write(envelope, person, logged, position, sampled=pending.sampled, prediction=prediction)

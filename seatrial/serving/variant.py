@@ -171,6 +171,7 @@ def row_schema(snapshot: Snapshot, slot: Slot, answers: Answers) -> RowSchema:
         text_index=tuple(i for i, _ in texts),
         vectors=tuple(f.name for f in signature.vectors if f.name in logged),
         prediction=answers.columns,
+        chances=any(entry.by_context is not None for entry in snapshot.entries),
     )
 
 

@@ -1,4 +1,5 @@
-"""Checks of bandits: declared arms and outcomes, floors that leave something to learn, rewards with a range."""
+"""Checks of bandits: declared arms and outcomes, floors that leave something to learn, rewards with a range, and what
+those that choose by context need."""
 
 from typing import Any
 
@@ -8,6 +9,8 @@ from seatrial.spec.units import show, show_share
 
 Values = dict[str, Any]
 MOST_ARMS = 50
+MOST_KEYS = 30
+BY_CONTEXT = ("squarecb", "linear-thompson")
 _FLOOR = 0.01
 
 
@@ -22,6 +25,7 @@ def check_bandits(values: Values, found: Findings) -> None:
             _floor(bandit, path, found)
             _reward(bandit, path, values, found)
             _sticky(bandit, path, found)
+            _by_context(bandit, path, values, found)
 
 
 def _arms(bandit: Values, path: str, values: Values, found: Findings) -> None:
@@ -99,6 +103,9 @@ def _range(bandit: Values, reward: Values, path: str, found: Findings) -> None:
     plain = kind == "binary" and "value" not in reward
     if "range" in reward or plain or BAD in (given, kind):
         return
+    if kind == "normal" and bandit.get("policy") == "squarecb":
+        found.add(path, "range", "`squarecb` needs the `range` of a reward, like `range: [0, 100]`")
+        return
     if kind == "binary":
         message = "a `binary` reward with a `value` needs its `range`, like `range: [0, 100]`, or another `kind`"
         found.add(path, "range", message)
@@ -113,3 +120,43 @@ def _sticky(bandit: Values, path: str, found: Findings) -> None:
             "a bandit draws units anew each epoch; one that is sticky for ever is a split, not a bandit: use `split`"
         )
         found.add(f"{path}.sticky", "for-ever", message)
+
+
+def _by_context(bandit: Values, path: str, values: Values, found: Findings) -> None:
+    keys, policy = bandit.get("context"), bandit.get("policy", "thompson")
+    if policy not in BY_CONTEXT:
+        if keys is not None and policy is not BAD:
+            message = f"`{policy}` chooses alike for every unit; remove `context`, or write `policy: squarecb`"
+            found.add(f"{path}.context", "context", message)
+        return
+    if keys is None:
+        message = f"`{policy}` chooses by context; name declared keys, like `context: [country, age]`"
+        found.add(f"{path}.policy", policy, message)
+    elif isinstance(keys, list):
+        _keys(keys, f"{path}.context", values, found)
+    for name, off in (("change_reset", False), ("penalty", {})):
+        if bandit.get(name, off) not in (off, BAD):
+            found.add(f"{path}.{name}", name, f"`{name}` does not go with `{policy}`; remove it")
+    reward = bandit.get("reward")
+    if isinstance(reward, dict) and reward.get("kind") == "hurdle":
+        message = f"`{policy}` takes a reward as a line in the context, and `hurdle` is none; write `kind: normal`"
+        found.add(f"{path}.reward.kind", "hurdle", message)
+
+
+def _keys(keys: list[Any], path: str, values: Values, found: Findings) -> None:
+    declared, unit = values.get("context", {}), values.get("unit")
+    source = unit.get("from") if isinstance(unit, dict) else None
+    if len(keys) > MOST_KEYS:
+        found.add(path, len(keys), f"{len(keys)} context keys are too many to learn from; name at most {MOST_KEYS}")
+    for position, key in enumerate(keys):
+        where = f"{path}[{position}]"
+        if key is BAD or not isinstance(declared, dict):
+            continue
+        if key in keys[:position]:
+            found.add(where, key, f"the key {show(key)} stands twice; name it once")
+        elif key not in declared:
+            mend = did_you_mean(key, declared) if declared else f"add `context: {{{key}: optional number}}`"
+            found.add(where, key, f"{show(key)} is not a declared context key; {mend}")
+        elif source == f"context.{key}":
+            message = f"{show(key)} is who the unit is, of which nothing is learned for others; name other keys"
+            found.add(where, key, message)

@@ -38,6 +38,7 @@ def check_release(values: Values, found: Findings) -> None:
     _primary(release, values, found)
     _guardrails(release, values, found)
     _challenge(release, values, found)
+    _required(release, values, found)
     holdout = release.get("holdout")
     share = holdout.get("share") if isinstance(holdout, dict) else None
     if isinstance(share, float) and share > LARGEST_HOLDOUT:
@@ -45,6 +46,19 @@ def check_release(values: Values, found: Findings) -> None:
             f"the holdout's `share` is {show_share(share)}; a version in command has most units: write at most 50%"
         )
         found.add("release.holdout.share", show_share(share), message)
+
+
+def _required(release: Values, values: Values, found: Findings) -> None:
+    primary, metrics = release.get("primary"), values.get("metrics")
+    name = primary.get("metric") if isinstance(primary, dict) else None
+    metric = metrics.get(name) if isinstance(metrics, dict) and isinstance(name, str) else None
+    kind = metric.get("kind") if isinstance(metric, dict) else None
+    if release.get("require") == "off-policy" and isinstance(kind, str) and kind not in ("mean", "proportion"):
+        message = (
+            f"what a bandit logged is weighed by a mean or a proportion, and the primary metric `{name}` is of kind "
+            f"`{kind}`; let another metric decide, or remove `require`"
+        )
+        found.add("release.require", "off-policy", message)
 
 
 def _challenge(release: Values, values: Values, found: Findings) -> None:

@@ -178,7 +178,11 @@ class RewardSpec(Model):
 
 class BanditSpec(Model):
     arms: tuple[str, ...]
-    policy: Literal["thompson", "top-two", "ucb1", "ucb-tuned", "epsilon-greedy"] = "thompson"
+    policy: Literal["thompson", "top-two", "ucb1", "ucb-tuned", "epsilon-greedy", "squarecb", "linear-thompson"] = (
+        "thompson"
+    )
+    context: tuple[str, ...] = ()
+    """The context keys by which ``squarecb`` and ``linear-thompson`` choose; empty for the others."""
     reward: RewardSpec
     floor: float = 0.01
     every: float = 3600.0
@@ -306,6 +310,7 @@ class ReleaseSpec(Model):
     calendar: Calendar = Calendar()
     holdout: HoldoutSpec | None = None
     challenge: ChallengeSpec | None = None
+    require: Literal["off-policy"] | None = None
 
 
 class DataMonitor(Model):

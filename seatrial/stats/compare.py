@@ -9,16 +9,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from seatrial.spec.errors import BadInput
 from seatrial.stats.bayes import Bayesian, compare_normal, compare_shares
-from seatrial.stats.chi_squared import chi_squared
+from seatrial.stats.betting import betting_effect
 from seatrial.stats.conditional import PhaseCounts
 from seatrial.stats.contrast import Margin
 from seatrial.stats.effect import Effect
 from seatrial.stats.evidence import Evidence, Method
+from seatrial.stats.exact_proportion import shares_tests
 from seatrial.stats.interval import Interval, TestResult
 from seatrial.stats.minimum import MINIMUM_UNITS
 from seatrial.stats.moments import Moments, PairMoments, as_moments
 from seatrial.stats.primary import judge_primary, word_of
-from seatrial.stats.proportion import two_proportion_z
 from seatrial.stats.quantile import quantile, quantile_interval
 from seatrial.stats.statement import no_data, stated
 from seatrial.stats.verdict import Question, Verdict, Want
@@ -98,16 +98,12 @@ def compare_proportions(
         two_valued=True,
     )
     counts = (treatment_successes, treatment_units, control_successes, control_units)
-    failures = (treatment_units - treatment_successes, control_units - control_successes)
     exact = () if weight is None else (PhaseCounts(*counts, weight),)
     question = _question(metric, want, minimum_effect, alpha, plan_units)
     both = treatment_units > 0 and control_units > 0
     return Comparison(
         verdict=judge_primary(effect, question, counts=exact, method=method),
-        tests=(
-            two_proportion_z(*counts, alpha),
-            chi_squared([[treatment_successes, failures[0]], [control_successes, failures[1]]]),
-        ),
+        tests=shares_tests(*counts, alpha),
         bayesian=compare_shares(*counts, alpha=alpha) if both else None,
     )
 
@@ -159,13 +155,50 @@ def compare_quantiles(
         reason = f"{min(t.size, c.size)} of {MINIMUM_UNITS} units in the smaller arm"
         return Comparison(verdict=no_data(effect, question, "primary", method, reason))
     a, b = quantile_interval(t, q, alpha / 2, method), quantile_interval(c, q, alpha / 2, method)
-    return Comparison(verdict=_from_interval(effect, question, Interval(a.lower - b.upper, a.upper - b.lower), method))
-
-
-def _from_interval(effect: Effect, question: Question, interval: Interval, method: Method) -> Verdict:
     kind = "for one look" if method == "fixed" else "valid at every look"
+    interval = Interval(a.lower - b.upper, a.upper - b.lower)
+    return Comparison(verdict=_from_interval(effect, question, interval, f"from order statistics, {kind}"))
+
+
+def compare_bounded(
+    values: ArrayLike,
+    treated: ArrayLike,
+    chance: ArrayLike,
+    low: float,
+    high: float,
+    *,
+    metric: str = "mean",
+    want: Want = "higher",
+    minimum_effect: Margin | None = None,
+    alpha: float = 0.05,
+) -> Comparison:
+    """Means of a metric that cannot leave ``low`` to ``high``, by betting: exact, valid at every look.
+
+    Args:
+        values: One a unit [n], both arms, in order of exposure.
+        treated: Whether the unit is the treatment's [n].
+        chance: The chance with which it was drawn to be: a number or [n].
+        low: The smallest value there can be.
+        high: The largest.
+        metric: A name for the sentence.
+        want: Whether higher or lower is better.
+        minimum_effect: The smallest difference cared about, absolute; enables ``equivalent``.
+        alpha: Chance of ever claiming a difference that is not there.
+    """
+    if minimum_effect is not None and minimum_effect.scale == "relative":
+        raise BadInput("bounded metrics are compared on the absolute scale; give minimum_effect as an absolute margin")
+    interval = betting_effect(values, treated, chance, low, high, alpha)
+    x, t = np.asarray(values, dtype=np.float64).ravel(), np.asarray(treated, dtype=np.bool_).ravel()
+    effect = Effect.of_means(Moments.from_values(x[t]), Moments.from_values(x[~t]))
+    question = _question(metric, want, minimum_effect, alpha, 1)
+    if not (t.any() and (~t).any()):
+        return Comparison(verdict=no_data(effect, question, "primary", "always-valid", "one arm has no units"))
+    return Comparison(verdict=_from_interval(effect, question, interval, "by betting, exact, valid at every look"))
+
+
+def _from_interval(effect: Effect, question: Question, interval: Interval, how: str) -> Verdict:
     evidence = Evidence(
-        method=f"{100 * (1 - question.alpha):.4g}% interval from order statistics, {kind}",
+        method=f"{100 * (1 - question.alpha):.4g}% interval {how}",
         absolute=interval,
         relative=None,
         beyond=lambda shift: Interval(interval.lower - shift.size, interval.upper - shift.size),

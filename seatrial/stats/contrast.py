@@ -70,12 +70,12 @@ def relative_interval(effect: Effect, lower_multiplier: float, upper_multiplier:
     if not abs(mean) > max(SOLID_CONTROL, lower_multiplier, upper_multiplier) * effect.control_se:
         return None
     variances = (
-        (effect.treatment_variance, effect.control_variance),
-        (effect.treatment_variance_pooled, effect.control_variance_pooled),
+        (effect.treatment_variance, effect.control_variance, effect.covariance),
+        (effect.treatment_variance_pooled, effect.control_variance_pooled, effect.covariance_pooled),
     )
     below, above = (lower_multiplier, upper_multiplier) if mean > 0 else (upper_multiplier, lower_multiplier)
-    smallest = min(_fieller(effect, *pair, below)[0] for pair in variances)
-    largest = max(_fieller(effect, *pair, above)[1] for pair in variances)
+    smallest = min(_fieller(effect, *three, below)[0] for three in variances)
+    largest = max(_fieller(effect, *three, above)[1] for three in variances)
     return Interval(smallest - 1, largest - 1) if mean > 0 else Interval(1 - largest, 1 - smallest)
 
 
@@ -90,9 +90,10 @@ def _control_signs(effect: Effect) -> tuple[float, ...]:
     return (1.0, -1.0)
 
 
-def _fieller(effect: Effect, v_treatment: float, v_control: float, multiplier: float) -> Interval:
+def _fieller(effect: Effect, v_treatment: float, v_control: float, covariance: float, multiplier: float) -> Interval:
     t, c, m2 = effect.treatment_mean, effect.control_mean, multiplier * multiplier
     scale = c * c - m2 * v_control
-    root = multiplier * math.sqrt(max(v_treatment * scale + v_control * t * t, 0.0))
-    ends = (t * c - root) / scale, (t * c + root) / scale
+    inner = v_treatment * scale + v_control * t * t - 2 * t * c * covariance + m2 * covariance * covariance
+    middle, root = t * c - m2 * covariance, multiplier * math.sqrt(max(inner, 0.0))
+    ends = (middle - root) / scale, (middle + root) / scale
     return Interval(min(ends), max(ends))

@@ -1,6 +1,7 @@
 """An effect: two arms' means and the variances of those means, which every interval and contrast is built from."""
 
 import math
+from typing import NamedTuple
 
 import msgspec
 
@@ -31,6 +32,26 @@ class Events(msgspec.Struct, frozen=True):
         )
 
 
+class Difference(NamedTuple):
+    """A difference estimated otherwise than as one mean less the other.
+
+    Attributes:
+        value: Treatment minus control.
+        variance: Its variance, each arm's own.
+        variance_pooled: Its variance with what is common to both arms pooled.
+        covariance: Its covariance with the control's unadjusted mean, from the control alone.
+        covariance_pooled: The same, pooled.
+        degrees: Degrees of freedom for one look.
+    """
+
+    value: float
+    variance: float
+    variance_pooled: float
+    covariance: float
+    covariance_pooled: float
+    degrees: float
+
+
 class Effect(msgspec.Struct, frozen=True, kw_only=True):
     """Treatment against control on one metric, over one phase or several combined.
 
@@ -44,6 +65,10 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
         treatment_variance_pooled: The same with the variance pooled over both arms.
         control_variance_pooled: The same for the control.
         events: For two-valued metrics, how often each value was seen; else None.
+        covariance: Of the two means: 0 unless the effect was adjusted, for then ``treatment_mean`` is the control's
+            plus the adjusted effect.
+        covariance_pooled: The same with the variance pooled over both arms.
+        degrees: Degrees of freedom for one look; None: Welch's, from the two variances.
     """
 
     n_treatment: int
@@ -55,6 +80,9 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     treatment_variance_pooled: float
     control_variance_pooled: float
     events: Events | None = None
+    covariance: float = 0.0
+    covariance_pooled: float = 0.0
+    degrees: float | None = None
 
     @classmethod
     def of_means(cls, treatment: Moments, control: Moments, *, two_valued: bool = False) -> "Effect":
@@ -78,12 +106,26 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
         effect = cls.of_means(linearise(treatment), linearise(control))
         return msgspec.structs.replace(effect, events=_events_of_ratios(treatment, control)) if two_valued else effect
 
+    def with_difference(self, difference: Difference) -> "Effect":
+        """The same arms with another estimate of their difference; the control's mean stays as it is."""
+        v, v_pooled = self.control_variance, self.control_variance_pooled
+        return msgspec.structs.replace(
+            self,
+            treatment_mean=self.control_mean + difference.value,
+            treatment_variance=difference.variance + v + 2 * difference.covariance,
+            treatment_variance_pooled=difference.variance_pooled + v_pooled + 2 * difference.covariance_pooled,
+            covariance=v + difference.covariance,
+            covariance_pooled=v_pooled + difference.covariance_pooled,
+            degrees=difference.degrees,
+        )
+
     def unpooled(self) -> "Effect":
         """The same with each arm's own variance only, as fixed-horizon methods use it."""
         return msgspec.structs.replace(
             self,
             treatment_variance_pooled=self.treatment_variance,
             control_variance_pooled=self.control_variance,
+            covariance_pooled=self.covariance,
         )
 
     @property
@@ -104,12 +146,12 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def se_unpooled(self) -> float:
         """Standard error with each arm's own variance."""
-        return math.sqrt(self.treatment_variance + self.control_variance)
+        return _root(self.treatment_variance + self.control_variance - 2 * self.covariance)
 
     @property
     def se_pooled(self) -> float:
         """Standard error with one variance for both arms."""
-        return math.sqrt(self.treatment_variance_pooled + self.control_variance_pooled)
+        return _root(self.treatment_variance_pooled + self.control_variance_pooled - 2 * self.covariance_pooled)
 
     @property
     def se(self) -> float:
@@ -123,14 +165,20 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     def contrast_se(self, factor: float) -> float:
         """Standard error of the contrast, the larger of unpooled and pooled."""
         square = factor * factor
-        unpooled = self.treatment_variance + square * self.control_variance
-        pooled = self.treatment_variance_pooled + square * self.control_variance_pooled
-        return math.sqrt(max(unpooled, pooled))
+        unpooled = self.treatment_variance + square * self.control_variance - 2 * factor * self.covariance
+        pooled = (
+            self.treatment_variance_pooled + square * self.control_variance_pooled - 2 * factor * self.covariance_pooled
+        )
+        return _root(max(unpooled, pooled))
 
     @property
     def control_se(self) -> float:
         """Standard error of the control's mean, the larger of the two."""
         return math.sqrt(max(self.control_variance, self.control_variance_pooled))
+
+
+def _root(variance: float) -> float:
+    return math.sqrt(max(variance, 0.0))
 
 
 def _pooled_variance(a: Moments, b: Moments) -> float:

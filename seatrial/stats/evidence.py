@@ -7,19 +7,21 @@ from typing import Literal, NamedTuple
 
 from scipy.special import stdtr, stdtrit
 
+from seatrial.spec.errors import BadInput
 from seatrial.stats.bernoulli import difference_sequence
 from seatrial.stats.conditional import PhaseCounts, conditional_p, ratio_sequence
 from seatrial.stats.contrast import Margin, contrasts, relative_interval, shifted_bounds
+from seatrial.stats.degrees import degrees_of
 from seatrial.stats.effect import Effect
 from seatrial.stats.interval import Interval, Side
 from seatrial.stats.minimum import what_is_missing
 from seatrial.stats.sequence import always_valid_p, multiplier
 from seatrial.stats.verdict import Question
-from seatrial.stats.welch import welch_degrees
 
-Method = Literal["always-valid", "exact", "fixed"]
+Method = Literal["always-valid", "exact", "fixed", "group-sequential"]
 """``always-valid``: the asymptotic sequence, below its minimum the exact one. ``exact``: the exact sequence throughout,
-for rare failures, which it finds sooner. ``fixed``: one look at a planned end."""
+for rare failures, which it finds sooner. ``fixed``: one look at a planned end. ``group-sequential``: a few planned
+looks, which only ``planned_looks.judge_looks`` can read, for it needs them all."""
 
 
 class Level(NamedTuple):
@@ -63,7 +65,13 @@ class Evidence:
 def gather(
     effect: Effect, counts: Sequence[PhaseCounts], levels: Levels, question: Question, method: Method
 ) -> Evidence | str:
-    """The evidence by the method that applies, or in words what is missing for any."""
+    """The evidence by the method that applies, or in words what is missing for any.
+
+    Raises:
+        BadInput: ``group-sequential``, which one effect says nothing about.
+    """
+    if method == "group-sequential":
+        raise BadInput("group-sequential verdicts need the effect at every planned look; call judge_looks with them")
     missing = what_is_missing(effect, question.treatment, question.control)
     if method == "exact" or (method == "always-valid" and counts and missing is not None):
         return _exact(counts, levels) if _both_arms(counts) else missing or "no events were counted"
@@ -91,7 +99,7 @@ def _sequence(effect: Effect, levels: Levels, plan_units: float) -> Evidence:
 
 def _fixed(effect: Effect, levels: Levels) -> Evidence:
     own = effect.unpooled()
-    degrees = welch_degrees(own)
+    degrees = degrees_of(own)
 
     def widest(end: tuple[Level, ...]) -> float:
         return max(float(stdtrit(degrees, 1 - e.one_sided)) for e in end)

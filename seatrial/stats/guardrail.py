@@ -22,16 +22,16 @@ def judge_guardrail(
     The good claim is one-sided at ``question.alpha``, the bad one at ``question.alpha_worse`` (default: alpha too).
     Arguments as in ``judge_primary``; a missing margin is a margin of 0.
     """
-    evidence = gather(effect, counts, _levels(question), question, method)
+    evidence = gather(effect, counts, guardrail_levels(question), question, method)
     if isinstance(evidence, str):
         return no_data(effect, question, "guardrail", method, evidence)
-    line = _line(question)
+    line = guardrail_line(question)
     return stated(
         effect,
         question,
         evidence,
         role="guardrail",
-        word=_word(evidence, line, question),
+        word=guardrail_word(evidence, line, question),
         p_value=evidence.p_value(line, "lower" if question.want == "higher" else "upper"),
     )
 
@@ -41,19 +41,21 @@ def rollback_alpha(alpha_rollback: float, guardrails: int) -> float:
     return alpha_rollback / (guardrails + 1)
 
 
-def _levels(question: Question) -> Levels:
+def guardrail_levels(question: Question) -> Levels:
+    """One-sided budgets: the good end's, and the end that says ``worse``."""
     good = (Level(question.alpha, 1),)
     bad = (Level(question.alpha if question.alpha_worse is None else question.alpha_worse, 1),)
     return Levels(good, bad) if question.want == "higher" else Levels(bad, good)
 
 
-def _line(question: Question) -> Margin:
+def guardrail_line(question: Question) -> Margin:
     """The margin as a signed difference: how far on the bad side is accepted."""
     margin = ZERO if question.margin is None else question.margin
     return margin.flipped() if question.want == "higher" else margin
 
 
-def _word(evidence: Evidence, line: Margin, question: Question) -> Word:
+def guardrail_word(evidence: Evidence, line: Margin, question: Question) -> Word:
+    """On which side of the line the whole interval lies, if it does."""
     bounds = evidence.beyond(line)
     above, below = bounds.lower > 0, bounds.upper < 0
     if not above and not below:

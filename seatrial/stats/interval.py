@@ -32,6 +32,9 @@ class TestResult(msgspec.Struct, frozen=True, kw_only=True):
         effect: Treatment minus control.
         lower: Lower end of the 1 - alpha interval of the effect.
         upper: Upper end.
+        relative_effect: The effect over the size of the control's mean; None where that is not told.
+        relative_lower: Lower end of its interval (Fieller's); None where the control's mean is too close to zero.
+        relative_upper: Upper end.
         degrees: Degrees of freedom, where it has them.
         note: What a reader must know, in one sentence.
     """
@@ -44,6 +47,9 @@ class TestResult(msgspec.Struct, frozen=True, kw_only=True):
     effect: float | None = None
     lower: float | None = None
     upper: float | None = None
+    relative_effect: float | None = None
+    relative_lower: float | None = None
+    relative_upper: float | None = None
     degrees: float | None = None
     note: str = ""
 

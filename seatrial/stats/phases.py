@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 from scipy.special import chdtrc
 
+from seatrial.stats.degrees import degrees_of
 from seatrial.stats.effect import Effect, Events
 
 HETEROGENEITY_ALPHA = 0.001
@@ -76,7 +77,19 @@ def _weighted(phases: Sequence[Effect]) -> Effect:
         treatment_variance_pooled=variance(lambda p: p.treatment_variance_pooled),
         control_variance_pooled=variance(lambda p: p.control_variance_pooled),
         events=_events(phases),
+        covariance=variance(lambda p: p.covariance),
+        covariance_pooled=variance(lambda p: p.covariance_pooled),
+        degrees=_degrees(weights, phases),
     )
+
+
+def _degrees(weights: Sequence[float], phases: Sequence[Effect]) -> float | None:
+    """Satterthwaite's, of the weighted sum, where phases say their own degrees of freedom; else None."""
+    if not any(phase.degrees for phase in phases):
+        return None
+    parts = [(w * p.se_unpooled) ** 2 for w, p in zip(weights, phases, strict=True)]
+    below = sum(v * v / degrees_of(p) for v, p in zip(parts, phases, strict=True) if v > 0)
+    return sum(parts) ** 2 / below if below > 0 else math.nan
 
 
 def _events(phases: Sequence[Effect]) -> Events | None:

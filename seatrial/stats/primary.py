@@ -38,7 +38,7 @@ def judge_primary(
         role=role,
         word=word,
         p_value=evidence.p_value(ZERO, "two"),
-        smaller=word in ("better", "worse") and _inside(evidence, question),
+        smaller=word in ("better", "worse") and is_inside(evidence, question),
     )
 
 
@@ -55,10 +55,10 @@ def word_of(evidence: Evidence, question: Question) -> Word:
     above, below = bounds.lower > 0, bounds.upper < 0
     if above or below:
         return "better" if above == (question.want == "higher") else "worse"
-    return "equivalent" if _inside(evidence, question) else "inconclusive"
+    return "equivalent" if is_inside(evidence, question) else "inconclusive"
 
 
-def _inside(evidence: Evidence, question: Question) -> bool:
+def is_inside(evidence: Evidence, question: Question) -> bool:
     """Whether the whole interval lies within the smallest effect cared about."""
     if question.margin is None or question.margin.size <= 0:
         return False

@@ -11,11 +11,12 @@ import math
 from scipy.special import ndtr, ndtri
 
 from seatrial.spec.errors import BadInput
-from seatrial.stats.interval import Interval, TestResult, check_alpha
+from seatrial.stats.interval import Interval, TestResult, check_alpha, finite
+from seatrial.stats.relative_risk import relative_risk
 
 
-def wilson(successes: float, n: int, alpha: float = 0.05) -> Interval:
-    """The score interval of a share; (0, 1) with no units."""
+def wilson(successes: float, n: float, alpha: float = 0.05) -> Interval:
+    """The score interval of a share; (0, 1) with no units. ``n`` need not be whole: dependent rows count for fewer."""
     check_alpha(alpha)
     if not 0 <= successes <= n:
         raise BadInput(f"{successes} successes in {n} units cannot be; give 0 <= successes <= n")
@@ -48,6 +49,7 @@ def two_proportion_z(treatment: int, n_treatment: int, control: int, n_control: 
     if not n_treatment or not n_control or pooled in (0.0, 1.0):
         return TestResult(method="two-proportion z", statistic=None, p_value=None, note="Nothing varies yet.")
     effect = treatment / n_treatment - control / n_control
+    ratio = relative_risk(treatment, n_treatment, control, n_control, alpha)
     z = effect / math.sqrt(pooled * (1 - pooled) * (1 / n_treatment + 1 / n_control))
     return TestResult(
         method="two-proportion z",
@@ -56,5 +58,8 @@ def two_proportion_z(treatment: int, n_treatment: int, control: int, n_control: 
         effect=effect,
         lower=interval.lower,
         upper=interval.upper,
-        note="Holds for one look at a planned end; the interval is Newcombe's.",
+        relative_effect=treatment / n_treatment / (control / n_control) - 1 if control else None,
+        relative_lower=ratio.lower - 1,
+        relative_upper=finite(ratio.upper - 1),
+        note="Holds for one look at a planned end; the interval is Newcombe's, the relative one Koopman's.",
     )

@@ -33,6 +33,8 @@ def quantile(values: ArrayLike, q: float) -> float:
 def quantile_interval(values: ArrayLike, q: float, alpha: float = 0.05, method: Method = "fixed") -> Interval:
     """The interval of the ``q`` quantile from values [n], one a unit; an end is infinite where no rank reaches it."""
     check_alpha(alpha)
+    if method == "group-sequential":
+        raise BadInput("quantiles have no group-sequential interval; use always-valid, or fixed at a planned end")
     ordered = _ordered(values, q)
     lower, upper = _ranks(int(ordered.size), q, alpha, method)
     return Interval(

@@ -5,10 +5,10 @@ References:
     Biometrika 34.
 """
 
-import math
-
 from scipy.special import stdtr, stdtrit
 
+from seatrial.stats.contrast import relative_interval
+from seatrial.stats.degrees import degrees_of
 from seatrial.stats.effect import Effect
 from seatrial.stats.interval import TestResult
 from seatrial.stats.moments import Moments
@@ -24,9 +24,11 @@ def welch_of(effect: Effect, alpha: float = 0.05) -> TestResult:
     se = effect.se_unpooled
     if not se > 0:
         return TestResult(method="Welch's t", statistic=None, p_value=None, note="Neither arm varies.")
-    degrees = welch_degrees(effect)
+    degrees = degrees_of(effect)
     t = effect.effect / se
-    half = float(stdtrit(degrees, 1 - alpha / 2)) * se
+    quantile = float(stdtrit(degrees, 1 - alpha / 2))
+    half = quantile * se
+    relative = relative_interval(effect.unpooled(), quantile, quantile)
     return TestResult(
         method="Welch's t",
         statistic=t,
@@ -34,13 +36,9 @@ def welch_of(effect: Effect, alpha: float = 0.05) -> TestResult:
         effect=effect.effect,
         lower=effect.effect - half,
         upper=effect.effect + half,
+        relative_effect=effect.relative if relative is not None else None,
+        relative_lower=relative.lower if relative is not None else None,
+        relative_upper=relative.upper if relative is not None else None,
         degrees=degrees,
         note="Holds for one look at a planned end.",
     )
-
-
-def welch_degrees(effect: Effect) -> float:
-    """Welch's and Satterthwaite's degrees of freedom; NaN where neither arm varies."""
-    a, b = effect.treatment_variance, effect.control_variance
-    below = a * a / (effect.n_treatment - 1) + b * b / (effect.n_control - 1)
-    return (a + b) ** 2 / below if below > 0 else math.nan

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["seatrial.serving.edge", "seatrial.serving.coding"]):
+EDGE = ("edge", "arriving", "connection", "heads", "messages", "coding")
+"""Modules of the serving room that bytes from outside go through."""
+
+with atheris.instrument_imports(include=[f"seatrial.serving.{name}" for name in EDGE]):
     from tests.fuzz.edge_target import check
 
 CORPUS = Path(__file__).parent / "corpus"

@@ -23,8 +23,10 @@ from seatrial.drift import (
     total_variation,
     wasserstein,
 )
+from seatrial.drift.by_kind import ColumnReference
 from seatrial.drift.cells import pool_categories, pool_ordered
 from seatrial.drift.decide import MINIMUM_ROWS
+from seatrial.drift.identifiers import KnownIds
 from seatrial.drift.moments import Moments
 from seatrial.drift.mood import mood
 from seatrial.spec.signature import Feature
@@ -185,3 +187,27 @@ def test_a_window_of_the_reference_itself_never_alarms(values: list[float | None
     made = FeatureProfile.from_values(X, values * times)
     (drift,) = decide_window([(made, profile_of_window(made, values * times))])
     assert (drift.severity, drift.quality, drift.seen) == ("none", "none", False)
+
+
+@given(st.lists(st.text(max_size=4), max_size=60), st.lists(st.text(max_size=4), max_size=60), st.integers(1, 20))
+def test_samples_of_ids_merge_to_that_of_the_whole(first: list[str], second: list[str], most: int) -> None:
+    merged = KnownIds.from_ids(first, most).merge(KnownIds.from_ids(second, most))
+    assert merged == KnownIds.from_ids(first + second, most)
+    found = merged.new(first + second)
+    assert found is None or found.share == 0
+
+
+@given(st.sampled_from(["text", "list", "time"]), st.data())
+def test_windows_of_every_kind_merge_into_days(kind: str, data: st.DataObject) -> None:
+    value = {
+        "text": words,
+        "list": st.one_of(st.none(), st.lists(finite, max_size=4)),
+        "time": st.one_of(st.none(), st.floats(0, 1e9)),
+    }[kind]
+    reference, first, second = (data.draw(st.lists(value, max_size=30)) for _ in range(3))
+    made = ColumnReference.from_values(Feature(name="x", kind=kind), reference)  # type: ignore[arg-type]
+    parts = zip(made.count(first), made.count(second), made.count(first + second), strict=True)
+    for one, two, whole in parts:
+        merged = one.merge(two)
+        assert (merged.rows, merged.missing, merged.counts) == (whole.rows, whole.missing, whole.counts)
+        assert merged.moments.mean == pytest.approx(whole.moments.mean, rel=1e-9)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seatrial.stats.moments import Moments, PairMoments
+from seatrial.stats.multivariate import MultiMoments
 from seatrial.stats.ratio import linearise
 
 VALUES = st.lists(st.floats(-1e6, 1e6, allow_subnormal=False).map(lambda x: round(x, 3)), max_size=30)
@@ -72,3 +73,35 @@ def test_a_ratio_does_not_know_the_unit_of_its_numerator(seed: int, n: int, scal
     plain, scaled = linearise(PairMoments.from_values(x, y)), linearise(PairMoments.from_values(scale * x, y))
     assert scaled.mean == pytest.approx(scale * plain.mean)
     assert scaled.m2 == pytest.approx(scale**2 * plain.m2, rel=1e-6, abs=1e-9 * scale**2)
+
+
+TABLES = st.lists(st.tuples(*[st.floats(-1e3, 1e3).map(lambda x: round(x, 3))] * 3), max_size=30)
+
+
+def table(rows: list[tuple[float, ...]]) -> MultiMoments:
+    return MultiMoments.from_values(np.array(rows).reshape(-1, 3))
+
+
+def same(a: MultiMoments, b: MultiMoments) -> bool:
+    near = np.allclose(a.mean, b.mean, rtol=1e-9, atol=1e-9)
+    return a.n == b.n and near and np.allclose(a.matrix, b.matrix, rtol=1e-9, atol=1e-6)
+
+
+@given(TABLES, TABLES, TABLES)
+def test_tables_merge_exactly_in_any_order(
+    a: list[tuple[float, ...]], b: list[tuple[float, ...]], c: list[tuple[float, ...]]
+) -> None:
+    x, y, z = table(a), table(b), table(c)
+    assert same(MultiMoments.merged([x, y, z]), table(a + b + c))
+    assert same(x.merge(y.merge(z)), y.merge(z).merge(x))
+    assert same(x.merge(MultiMoments.nothing(3)), x)
+
+
+@given(TABLES)
+def test_a_tables_columns_are_moments(rows: list[tuple[float, ...]]) -> None:
+    whole = table(rows)
+    weights = [2.0, -1.0, 0.5]
+    assert close(whole.column(1), Moments.from_values([row[1] for row in rows]), 1e3)
+    assert close(whole.combination(weights), Moments.from_values([np.dot(weights, row) for row in rows]), 1e4)
+    pairs = whole.transformed([[1.0, 0.0, 0.0], weights])
+    assert close(pairs.column(1), whole.combination(weights), 1e4)

@@ -73,6 +73,25 @@ def test_the_quick_way_for_normals_is_the_same(means: list[float], spreads: list
     assert normal_best(np.array(means), sds) == pytest.approx(slow, abs=1e-9)
 
 
+@given(
+    means=st.lists(st.floats(-1, 1), min_size=2, max_size=8),
+    spreads=st.lists(st.floats(-6, 2), min_size=8, max_size=8),
+)
+@settings(deadline=None, max_examples=60)
+def test_deviations_that_differ_a_millionfold_are_no_matter(means: list[float], spreads: list[float]) -> None:
+    """A new arm beside arms of a million rewards: equal steps would be too many."""
+    sds = 10.0 ** np.array(spreads[: len(means)])
+    slow = best([Normal(mean, sd) for mean, sd in zip(means, sds.tolist(), strict=True)])
+    assert normal_best(np.array(means), sds) == pytest.approx(slow, abs=1e-8)
+
+
+def test_a_wide_and_a_narrow_arm_are_the_closed_form() -> None:
+    found = normal_best(np.array([0.3, 0.0]), np.array([1e-5, 1.0]))
+    assert found == pytest.approx(
+        [stats.norm.cdf(0.3 / np.hypot(1e-5, 1.0)), stats.norm.sf(0.3 / np.hypot(1e-5, 1.0))], abs=1e-9
+    )
+
+
 @pytest.mark.parametrize("count", [2, 3, 10, 50])
 def test_ties_share(count: int) -> None:
     assert best([Beta(7, 93)] * count) == pytest.approx(np.full(count, 1 / count), abs=1e-12)

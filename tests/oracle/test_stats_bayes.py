@@ -1,5 +1,6 @@
 """Bayesian comparisons against exact sums and numerical integration."""
 
+import itertools
 import math
 from fractions import Fraction
 
@@ -71,6 +72,51 @@ def test_normal_comparison_by_integration() -> None:
         assert (found.lower, found.upper) == pytest.approx(posterior.interval(0.95))
 
 
+@pytest.mark.parametrize(("x", "n", "y", "m"), [(12, 100, 9, 90), (0, 20, 1, 25), (5, 5, 0, 3), (480, 9000, 450, 9100)])
+def test_the_credible_interval_and_the_region_are_the_posteriors(x: int, n: int, y: int, m: int) -> None:
+    found = compare_shares(x, n, y, m, alpha=0.1, rope=0.02)
+    t, c = stats.beta(x + 1, n - x + 1), stats.beta(y + 1, m - y + 1)
+
+    def above(d: float) -> float:
+        ends = sorted({0.0, 1.0, *np.clip(np.r_[c.ppf([1e-9, 0.5, 1 - 1e-9]) + d, t.ppf([1e-9, 0.5, 1 - 1e-9])], 0, 1)})
+        pieces = itertools.pairwise(ends)
+        return sum(
+            integrate.quad(lambda z: t.pdf(z) * c.cdf(z - d), a, b, epsabs=1e-12, limit=200)[0] for a, b in pieces
+        )
+
+    assert above(found.lower) == pytest.approx(0.95, abs=1e-7)
+    assert above(found.upper) == pytest.approx(0.05, abs=1e-7)
+    assert found.p_same == pytest.approx(above(-0.02) - above(0.02), abs=1e-7)
+
+
+def test_the_normal_interval_of_many_events_is_near_the_exact_one() -> None:
+    few, many = compare_shares(498, 5000, 520, 5100), compare_shares(500, 5000, 520, 5100)
+    sd = (many.upper - many.lower) / 3.92
+    shift = 2 / 5002
+    assert many.lower - few.lower == pytest.approx(shift, abs=0.02 * sd)
+    assert many.upper - few.upper == pytest.approx(shift, abs=0.02 * sd)
+
+
+def test_a_normal_prior_on_the_effect() -> None:
+    effect = Effect.of_means(Moments(50, 1.2, 49 * 4.0), Moments(80, 1.0, 79 * 2.0))
+    found = compare_normal(effect, 0.3, prior_mean=-0.1, rope=0.15)
+    likelihood = stats.norm(effect.effect, effect.se_unpooled)
+    prior = stats.norm(-0.1, 0.3)
+
+    def mean_of(f: object) -> float:
+        def both(d: float) -> float:
+            return float(prior.pdf(d) * likelihood.pdf(d))
+
+        total = integrate.quad(both, -4, 4, points=[0])[0]
+        return float(integrate.quad(lambda d: f(d) * both(d), -4, 4, points=[-0.15, 0, 0.15])[0] / total)
+
+    assert found.p_better == pytest.approx(mean_of(lambda d: d > 0), abs=1e-7)
+    assert found.p_same == pytest.approx(mean_of(lambda d: abs(d) < 0.15), abs=1e-6)
+    assert found.loss_treatment == pytest.approx(mean_of(lambda d: max(-d, 0)), abs=1e-7)
+    assert found.loss_control == pytest.approx(mean_of(lambda d: max(d, 0)), abs=1e-7)
+    assert found.prior == "Normal(-0.1, 0.3) on the difference"
+
+
 def test_what_cannot_be_compared_is_refused() -> None:
     with pytest.raises(BadInput, match="5 of 3"):
         compare_shares(5, 3, 1, 2)
@@ -78,3 +124,7 @@ def test_what_cannot_be_compared_is_refused() -> None:
         compare_shares(1, 3, 1, 2, prior=BetaPrior(0, 1))
     with pytest.raises(BadInput, match="neither arm varies"):
         compare_normal(Effect.of_means(Moments(5, 1.0, 0.0), Moments(5, 1.0, 0.0)))
+    with pytest.raises(BadInput, match="is empty"):
+        compare_shares(1, 3, 1, 2, rope=0.0)
+    with pytest.raises(BadInput, match="standard deviation 0"):
+        compare_normal(Effect.of_means(Moments(5, 1.0, 1.0), Moments(5, 1.0, 1.0)), 0.0)

@@ -10,7 +10,9 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import NormalIndPower
 
 from seatrial.stats.chi_squared import chi_squared
+from seatrial.stats.contrast import Margin
 from seatrial.stats.effect import Effect
+from seatrial.stats.guardrail import judge_guardrail
 from seatrial.stats.holm import holm
 from seatrial.stats.moments import Moments, PairMoments
 from seatrial.stats.paired import agreement, mcnemar, paired_difference
@@ -18,6 +20,8 @@ from seatrial.stats.phases import combine_phases
 from seatrial.stats.power import Design, plan_means, plan_proportions
 from seatrial.stats.proportion import newcombe, two_proportion_z, wilson
 from seatrial.stats.ratio import linearise
+from seatrial.stats.relative_risk import relative_risk
+from seatrial.stats.verdict import Question
 from seatrial.stats.welch import welch
 
 COUNTS = [(30, 200, 22, 210), (1, 50, 0, 40), (0, 30, 0, 40), (40, 40, 39, 40), (5000, 100_000, 5200, 99_000)]
@@ -54,6 +58,46 @@ def test_two_proportions(x: int, n: int, y: int, m: int) -> None:
     z, p = sm_proportion.proportions_ztest([x, y], [n, m])
     assert ours.statistic == pytest.approx(z, rel=1e-9)
     assert ours.p_value == pytest.approx(p, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("x", "n", "y", "m"), [(30, 200, 22, 210), (1, 50, 2, 40), (9, 10, 3, 12), (5000, 100_000, 5200, 99_000)]
+)
+@pytest.mark.parametrize("alpha", [0.05, 0.2])
+def test_relative_risks(x: int, n: int, y: int, m: int, alpha: float) -> None:
+    theirs = sm_proportion.confint_proportions_2indep(
+        x, n, y, m, method="score", compare="ratio", alpha=alpha, correction=False
+    )
+    found = relative_risk(x, n, y, m, alpha)
+    assert found == pytest.approx(theirs, rel=1e-4)
+    for end in found:
+        test = sm_proportion.test_proportions_2indep(
+            x, n, y, m, value=end, method="score", compare="ratio", correction=False
+        )
+        assert test.pvalue == pytest.approx(alpha, rel=1e-6)
+    shown = two_proportion_z(x, n, y, m, alpha)
+    assert (shown.relative_lower, shown.relative_upper) == pytest.approx((found.lower - 1, found.upper - 1))
+
+
+def test_relative_risks_at_the_edges() -> None:
+    assert relative_risk(0, 50, 5, 50).lower == 0
+    assert 0.2 < relative_risk(0, 50, 5, 50).upper < 1
+    assert relative_risk(5, 50, 0, 50).upper == np.inf
+    assert relative_risk(0, 50, 0, 50) == (0, np.inf)
+    everybody = relative_risk(40, 40, 40, 40)
+    assert everybody.lower < 1 < everybody.upper
+    assert everybody.lower == pytest.approx(1 / everybody.upper, rel=1e-6)
+
+
+def test_relative_and_absolute_margins_of_one_size_differ() -> None:
+    """120 of 1000 against 150 of 1000: 35 % of the control's share is 5.25 points, but only the relative margin's line
+    moves with the control, so it takes part of the noise along: z = 1.78 against 1.47."""
+    effect = Effect.of_means(Moments.from_counts(120, 1000), Moments.from_counts(150, 1000), two_valued=True)
+    words = {
+        margin.scale: judge_guardrail(effect, Question(metric="m", margin=margin), method="fixed").word
+        for margin in (Margin("relative", 0.35), Margin("absolute", 0.0525))
+    }
+    assert words == {"relative": "non-inferior", "absolute": "inconclusive"}
 
 
 def test_newcombes_own_example() -> None:

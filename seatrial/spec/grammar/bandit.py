@@ -34,15 +34,13 @@ BANDIT = Record(
     {
         "arms": Key(Listed(NAME, least=2), "The variants that it chooses among, at most 50.", required=True),
         "policy": Key(
-            Choice(
-                ("thompson", "top-two", "ucb1", "ucb-tuned", "epsilon-greedy"),
-                dict.fromkeys(
-                    ("square-cb", "linear-thompson"),
-                    "use `thompson`; as a library, `seatrial.bandits.SquareCB` and `LinearThompson` are there",
-                ),
-            ),
-            "How weights follow from rewards.",
+            Choice(("thompson", "top-two", "ucb1", "ucb-tuned", "epsilon-greedy", "squarecb", "linear-thompson")),
+            "How weights follow from rewards; `squarecb` and `linear-thompson` choose by `context`.",
             default="thompson",
+        ),
+        "context": Key(
+            Listed(NAME, least=1),
+            "For `squarecb` and `linear-thompson`: the declared context keys by which they choose, at most 30.",
         ),
         "reward": Key(REWARD, "What is earned.", required=True),
         "floor": Key(SHARE, "The least share of every arm.", default="1%"),
@@ -70,6 +68,5 @@ BANDIT = Record(
         "sticky": Key(Choice(("epoch", "for-ever")), "How long a unit keeps its arm.", default="epoch"),
         "force": Key(Boolean(), "Floors may take more than half of the traffic.", default="false"),
     },
-    later={"context": "remove it; weights are the same for every unit"},
     forms="write `{arms: [champion, challenger], reward: {outcome: click, within: 30m}}`",
 )

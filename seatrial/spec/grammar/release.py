@@ -84,6 +84,10 @@ RELEASE = Record(
             default="keep-champion",
         ),
         "calendar": Key(CALENDAR, "When it may begin, advance and take command; going back needs no calendar."),
+        "require": Key(
+            Choice(("off-policy",)),
+            "It begins only when what a bandit in this entry logged before shows that it is no worse; else at once.",
+        ),
         "challenge": Key(CHALLENGE, "The newest registered version challenges by itself, again and again."),
         "holdout": Key(HOLDOUT, "Units that stay on the version before, when this one took command."),
     },

@@ -9,6 +9,7 @@ import pytest
 
 from seatrial.bandits import Tally, Thompson, weigh
 from seatrial.control.bandits import learn, with_bandits
+from seatrial.control.decisions import replayed, verify
 from seatrial.control.evaluation import adaptive
 from seatrial.control.learning import reweigh
 from seatrial.control.loop import Loop
@@ -170,6 +171,28 @@ def test_the_loop_reweighs_when_the_epoch_is_over_and_units_are_drawn_anew(harbo
     assert entry is not None
     assert json.loads(entry.observed)["arms"]["challenger"]["rewards"] == 100
     assert json.loads(entry.decision) == run.weights
+    assert [one.action for one in replayed(harbour.state)] == ["reweigh"]
+    assert verify(harbour.state) == [], "what was seen leads to the same weights again"
+    harbour.close()
+
+
+def test_weights_that_do_not_follow_from_what_was_seen_are_found(harbour: Harbour) -> None:
+    world, who = Learning(), Who("seatrial", "the epoch is over")
+    with gateway_worker(harbour.home):
+        harbour.apply(FILE)
+        reweigh(harbour.site, world, "churn", "everybody", harbour.clock.forward(seconds=3600), who)
+    entry = harbour.state.audit.last("churn", "reweigh", "")
+    assert entry is not None
+    other = msgspec.structs.replace(entry, decision='{"champion":0.5,"challenger":0.5}')
+    harbour.state.audit.add(other)
+    forgotten = msgspec.structs.replace(entry, observed='{"entry":"everybody"}')
+    harbour.state.audit.add(forgotten)
+    by_context = msgspec.structs.replace(entry, observed='{"bandit":{"context":["age"]}}', decision="{}")
+    harbour.state.audit.add(by_context)
+    found = verify(harbour.state)
+    assert [one.recorded for one in found] == [other.decision, entry.decision]
+    assert found[0].today == entry.decision
+    assert "cannot be read any more" in found[1].today
     harbour.close()
 
 

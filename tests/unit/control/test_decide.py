@@ -88,6 +88,8 @@ observations = st.builds(
         (SHADOW, {"further_stages": 0}, "shadow: all done", ["conclude"]),
         (SHADOW, {"recommendation": "ship", "further_stages": 0}, "shadow: all done", ["conclude"]),
         (TEST, {"status": "pending", "recommendation": "unknown"}, "begins", ["begin"]),
+        (TEST, {"status": "pending", "held_back": "too few"}, "held back", []),
+        (TEST, {"status": "pending", "held_back": "too few", "closed": "the freeze"}, "held back", []),
         (TEST, {"status": "pending", "closed": "the freeze"}, "closed", []),
         (TEST, {"recommendation": "ship", "closed": "the freeze"}, "closed", []),
         (TEST, {"recommendation": "stop", "closed": "the freeze"}, "shown worse", ["rollback"]),

@@ -30,7 +30,7 @@ def test_a_row_reads_back_as_it_was_appended(tmp_path: Path) -> None:
     at = found.pop("at")
     assert int(at.timestamp() * 1_000_000) == given.at
     assert found == {
-        **{name: value for name, value in given._asdict().items() if name != "at"},
+        **{name: value for name, value in given._asdict().items() if name not in ("at", "chances")},
         "row_id": "request-000000005/2/app/champion",
         "sampled": True,
         "context.country": "DE",
@@ -43,6 +43,17 @@ def test_a_row_reads_back_as_it_was_appended(tmp_path: Path) -> None:
         "prediction.label": "yes",
         "prediction.score": 0.75,
     }
+
+
+def test_chances_are_a_column_where_a_bandit_chooses_by_context(tmp_path: Path) -> None:
+    drawn = (0.1 + 0.2, 0.0, 0.7)
+    with prediction_log(tmp_path) as log:
+        buffer = log.buffer(SCHEMA._replace(chances=True))
+        for number, chances in enumerate((drawn, (), drawn)):
+            assert buffer.append(envelope(number, chances=chances), ("DE", 7), None, None, None, None)
+        log.flush()
+        found = rows(tmp_path)
+    assert [one["chances"] for one in found] == [list(drawn), None, list(drawn)]
 
 
 def test_absent_values_are_null_and_a_row_without_features_says_so(tmp_path: Path) -> None:

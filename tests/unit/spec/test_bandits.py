@@ -8,15 +8,17 @@ from seatrial.spec.read import load_deployment
 
 FILE = """\
 deployment: shop
-variants:
-  champion:   {{model: "models:/shop/1"}}
-  challenger: {{model: "models:/shop/2"}}
+unit: {{name: customer, from: context.who}}
+context: {{who: string, age: optional number, country: string}}
+variants: {{champion: {{model: "models:/shop/1"}}, challenger: {{model: "models:/shop/2"}}}}
 outcomes: {{click: {{}}, churned: {{label: true}}, buy: {{fields: {{amount: number, note: string}}}}}}
 routing:
   - {{name: everybody, bandit: {{{bandit}}}}}
 """
 ARMS = "arms: [champion, challenger]"
 CLICK = "reward: {outcome: click, within: 30m}"
+SQUARE = "policy: squarecb"
+BY_AGE = f"{SQUARE}, context: [age]"
 
 
 def read(bandit: str) -> BanditSpec:
@@ -51,7 +53,22 @@ def test_a_full_one() -> None:
         (f"{ARMS}, {CLICK}, floor: 60%, force: true", "takes 120% of the traffic from what is learned; lower it"),
         (f"{ARMS}, {CLICK}, floor: 0%, policy: ucb1", "so it needs a floor; write `floor: 5%`"),
         (f"{ARMS}, {CLICK}, sticky: for-ever", "one that is sticky for ever is a split, not a bandit: use `split`"),
-        (f"{ARMS}, {CLICK}, policy: square-cb", "`policy: square-cb` is not built yet"),
+        (f"{ARMS}, {CLICK}, policy: square-cb", "did you mean `squarecb`"),
+        (f"{ARMS}, {CLICK}, policy: squarecb", "`squarecb` chooses by context; name declared keys"),
+        (f"{ARMS}, {CLICK}, context: [age]", "`thompson` chooses alike for every unit; remove `context`"),
+        (f"{ARMS}, {CLICK}, {SQUARE}, context: [aeg]", "`aeg` is not a declared context key; did you mean `age`?"),
+        (f"{ARMS}, {CLICK}, {SQUARE}, context: [age, age]", "the key `age` stands twice; name it once"),
+        (f"{ARMS}, {CLICK}, {SQUARE}, context: [who]", "`who` is who the unit is, of which nothing is learned for"),
+        (f"{ARMS}, {CLICK}, {BY_AGE}, change_reset: true", "`change_reset` does not go with `squarecb`; remove it"),
+        (f"{ARMS}, {CLICK}, {BY_AGE}, penalty: {{champion: 1}}", "`penalty` does not go with `squarecb`; remove it"),
+        (
+            f"{ARMS}, {BY_AGE}, reward: {{outcome: buy, value: amount, kind: normal, within: 1h}}",
+            "`squarecb` needs the `range`",
+        ),
+        (
+            f"{ARMS}, {BY_AGE}, reward: {{outcome: buy, value: amount, kind: hurdle, within: 1h}}",
+            "and `hurdle` is none; write",
+        ),
         (f"{ARMS}, {CLICK}, penalty: {{other: 1}}", "`other` is not an arm of it"),
         (f"{ARMS}, reward: {{outcome: clik, within: 1h}}", "`clik` is not a declared outcome; did you mean `click`?"),
         (f"{ARMS}, reward: {{outcome: churned, within: 1h}}", "is a label, and an absent label is missing, not a rew"),
@@ -71,6 +88,14 @@ def test_what_contradicts_itself_is_refused(bandit: str, said: str) -> None:
         read(bandit)
     assert said in str(refused.value)
     assert "line 7" in str(refused.value)
+
+
+def test_one_that_chooses_by_context() -> None:
+    found = read(f"{ARMS}, {CLICK}, policy: linear-thompson, context: [country, age]")
+    assert (found.policy, found.context) == ("linear-thompson", ("country", "age"))
+    normal = "reward: {outcome: buy, value: amount, kind: normal, within: 1h}"
+    assert read(f"{ARMS}, {normal}, policy: linear-thompson, context: [age]").reward.range is None
+    assert read(f"{ARMS}, {CLICK}").context == ()
 
 
 def test_floors_may_be_forced() -> None:

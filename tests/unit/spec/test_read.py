@@ -172,6 +172,7 @@ EDITS = {
     "canary after the test": ("- test:   {share: 50%, at_least: 14d, at_most: 28d}", "- test: {}\n    - canary: {steps: [1%]}", "canary", "stands after `test`; put it before"),
     "holdout as a share": ("then: ask", "holdout: 5%", "5%", r"is not a holdout: write `\{share: 2%"),
     "holdout of most": ("then: ask", "holdout: {share: 60%, for: 90d}", "60%", "at most 50%"),
+    "off-policy of a ratio": ("primary: {metric: conversion", "require: off-policy\n  primary: {metric: basket", "off-policy", "is of kind `ratio`"),
     "challenge of a version": ("then: ask", "challenge: {every: 14d, budget: 20%}", "models:/churn/7", "names? a model and no version"),
     "challenge without budget": ("then: ask", "challenge: {every: 14d}", "", "needs `budget`"),
     "challenge of too little": ("then: ask", "challenge: {every: 14d, budget: 1%}", "1%", "holds no release"),

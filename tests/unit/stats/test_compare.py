@@ -11,6 +11,7 @@ from seatrial.stats import (
     Margin,
     Moments,
     PairMoments,
+    compare_bounded,
     compare_means,
     compare_proportions,
     compare_quantiles,
@@ -58,6 +59,13 @@ def test_nothing_yet() -> None:
     assert compare_ratios(PairMoments.from_values([], []), PairMoments.from_values([], [])).verdict.word == "no-data"
 
 
+def test_small_counts_bring_exact_tests_that_say_why() -> None:
+    tests = compare_proportions(1, 60, 4, 55).tests
+    assert [test.method for test in tests] == ["Boschloo's exact", "Fisher's exact"]
+    assert all("fewer than 5" in test.note for test in tests)
+    assert [test.method for test in compare_proportions(1, 900, 4, 900).tests] == ["Fisher's exact"]
+
+
 def test_ratios_by_unit() -> None:
     y = RNG.integers(1, 9, 2000).astype(float)
     a, b = (
@@ -88,6 +96,21 @@ def test_a_fixed_quantile_interval_is_narrower() -> None:
     assert fixed.verdict.lower is not None
     assert sequence.verdict.lower is not None
     assert fixed.verdict.lower > sequence.verdict.lower
+
+
+def test_bounded_metrics_by_betting() -> None:
+    rng = np.random.default_rng(3)
+    treated = rng.random(3000) < 0.5
+    values = rng.beta(2, 5, 3000) * 5 + np.where(treated, 0.6, 0.0)
+    found = compare_bounded(values, treated, 0.5, 0, 6).verdict
+    assert found.word == "better"
+    assert found.effect == pytest.approx(values[treated].mean() - values[~treated].mean())
+    assert "by betting" in found.sentence
+    same = compare_bounded(rng.random(9000), rng.random(9000) < 0.5, 0.5, 0, 1, minimum_effect=Margin("absolute", 0.1))
+    assert same.verdict.word == "equivalent"
+    assert compare_bounded([0.5], [True], 0.5, 0, 1).verdict.word == "no-data"
+    with pytest.raises(BadInput, match="absolute margin"):
+        compare_bounded([0.5], [True], 0.5, 0, 1, minimum_effect=Margin("relative", 0.1))
 
 
 def test_margins_are_checked() -> None:

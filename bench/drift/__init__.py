@@ -1,0 +1,1 @@
+"""What it costs to compare a window with a reference, beside other libraries on the same rows."""

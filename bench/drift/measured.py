@@ -1,0 +1,40 @@
+"""What a contestant's own process needed; standard library and numpy only, for every environment imports it."""
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def table(name: str) -> Any:
+    """``reference`` or ``current``, [rows, columns] float64, from the folder given on the command line."""
+    return np.load(Path(sys.argv[1]) / f"{name}.npy")
+
+
+def frame(name: str) -> Any:
+    """The same as a DataFrame."""
+    import pandas as pd
+
+    values = table(name)
+    return pd.DataFrame(values, columns=[f"x{i}" for i in range(values.shape[1])])
+
+
+def measure(work: Callable[[], dict[str, Any]]) -> None:
+    """Run once, and print what it took as one line of JSON: CPU of all threads, wall, memory above what was there."""
+    before = _resident()
+    cpu, wall = time.process_time(), time.perf_counter()
+    found = work()
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    above = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before
+    print(json.dumps({"cpu_s": cpu, "wall_s": wall, "memory_mb": max(0.0, above), **found}), flush=True)
+
+
+def _resident() -> float:
+    """Resident memory in MB, now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20

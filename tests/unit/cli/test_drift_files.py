@@ -1,0 +1,161 @@
+"""``seatrial drift --reference … --current …``: anybody's files, no platform."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from seatrial.cli.app import run
+from seatrial.watch.tables import compare_tables
+
+
+def table(seed: int, rows: int, days: int = 1, **moved: Any) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    words = np.array([f"word{i}" for i in range(200)])
+    columns = {
+        "amount": rng.lognormal(3, 1, rows),
+        "country": rng.choice(["DE", "FR", "US"], rows, p=[0.5, 0.3, 0.2]),
+        "member": rng.random(rows) < 0.4,
+        "note": [" ".join(rng.choice(words, 5)) for _ in range(rows)],
+        "customer": [f"c{i}" for i in rng.permutation(rows)],
+        "tags": [rng.normal(size=size).tolist() for size in rng.poisson(3, rows)],
+        "vector": list(rng.normal(size=(rows, 6))),
+        "at": pd.Timestamp("2026-03-02", tz="UTC")
+        + pd.to_timedelta(np.sort(rng.uniform(0, 24 * days, rows)), unit="h"),
+    }
+    return pd.DataFrame({**columns, **moved})
+
+
+@pytest.fixture
+def reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEATRIAL_HOME", str(tmp_path / "no-home"))
+    path = tmp_path / "reference.parquet"
+    table(0, 2000, days=3).to_parquet(path)
+    return path
+
+
+def written(frame: pd.DataFrame) -> str:
+    frame.to_parquet("current.parquet")
+    return "current.parquet"
+
+
+def test_a_table_like_its_reference_is_told_so_and_ends_with_zero(
+    reference: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["drift", "--reference", str(reference), "--current", written(table(1, 900, days=3))]) == 0
+    assert "As in the reference (900 rows)." in capsys.readouterr().out
+    assert not Path("no-home").exists()
+
+
+def test_major_drift_ends_with_one_and_says_what_moved(reference: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(5)
+    moved = table(1, 900, days=3, amount=rng.lognormal(4, 1, 900), vector=list(rng.normal(0.8, 1, size=(900, 6))))
+    words = ["drift", "--reference", str(reference), "--current", written(moved)]
+    assert run(words) == 1
+    told = capsys.readouterr().out
+    assert "amount: major" in told
+    assert "vector: major, told apart from the reference with AUC" in told
+    assert run([*words, "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["severity"] == "major"
+    (window,) = document["windows"]
+    assert {c["feature"]: c.get("severity", "none") for c in window["columns"]}["country"] == "none"
+    assert window["apart"]["vector"]["lower"] > 0.6
+    assert window["new_ids"]["customer"]["share"] == 0
+
+
+def test_days_are_windows_and_one_bad_day_is_found(reference: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    current = table(2, 1500, days=4)
+    current.loc[current["at"] >= pd.Timestamp("2026-03-05", tz="UTC"), "country"] = None
+    words = [
+        "drift",
+        "--reference",
+        str(reference),
+        "--current",
+        written(current),
+        "--by",
+        "day",
+        "--html",
+        "page.html",
+    ]
+    assert run([*words, "--json"]) == 1
+    windows = json.loads(capsys.readouterr().out)["windows"]
+    assert [window["start"][:10] for window in windows] == [f"2026-03-0{day}" for day in (2, 3, 4, 5)]
+    assert [window["severity"] for window in windows] == ["none", "none", "none", "major"]
+    assert sum(window["rows"] for window in windows) == 1500
+    page = Path("page.html").read_text("utf-8")
+    assert "country" in page
+    assert "vega" in page
+    assert page.count("2026-03-05T00:00:00Z") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "give a deployment, or both --reference and --current"),
+        (["--reference", "reference.parquet"], "give a deployment, or both"),
+        (["churn", "--reference", "reference.parquet"], "'churn' is a deployment"),
+        (["--reference", "reference.parquet", "--current", "none.csv"], "none.csv"),
+        (["--reference", "reference.parquet", "--current", "reference.parquet", "--time", "at"], "add --by day"),
+        (
+            ["--reference", "reference.parquet", "--current", "reference.parquet", "--by", "day", "--time", "amuont"],
+            "no table has a column 'amuont'",
+        ),
+    ],
+    ids=["nothing", "one file", "both", "no such file", "no windows", "no such column"],
+)
+@pytest.mark.usefixtures("reference")
+def test_what_cannot_be_compared_is_bad_usage_in_words(
+    words: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["drift", *words]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_columns_that_vanish_change_kind_or_are_new_are_named() -> None:
+    current = table(1, 500).drop(columns="member").assign(amount="n/a", extra=1)
+    found = compare_tables(table(0, 1000), current)
+    (window,) = found.windows
+    assert found.severity == "major"
+    assert window.gone["member"] == "the column is gone"
+    assert "no longer of the kind number" in window.gone["amount"]
+    assert "extra is not in the reference" in found.notes
+
+
+def test_a_reference_column_without_values_is_left_out_and_said() -> None:
+    found = compare_tables(table(0, 300, note=None), table(1, 300))
+    assert any(note.startswith("note is not compared") for note in found.notes)
+    assert found.severity == "none"
+
+
+def test_a_window_of_few_rows_is_no_data() -> None:
+    found = compare_tables(table(0, 500), table(1, 1))
+    assert [window.state for window in found.windows] == ["no-data"]
+    assert found.windows[0].sentence == "No data: 1 row, too few to compare."
+    assert found.severity == "none"
+
+
+def test_times_of_a_csv_are_read_and_rows_out_of_order_fall_into_their_day() -> None:
+    current = table(1, 600, days=2).sample(frac=1, random_state=0)
+    texts = current.assign(at=current["at"].map(lambda moment: moment.isoformat()))
+    found = compare_tables(table(0, 500), texts, by="day", time="at")
+    assert [window.start for window in found.windows] == ["2026-03-02T00:00:00Z", "2026-03-03T00:00:00Z"]
+    assert all(drift.feature != "at" for window in found.windows for drift in window.columns)
+
+
+@pytest.mark.simulation
+def test_many_windows_together_alarm_no_more_often_than_one() -> None:
+    alarmed = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        before, after = (
+            pd.DataFrame({"a": rng.lognormal(3, 1, n), "b": rng.choice(list("xyz"), n), "c": rng.random(n) < 0.4})
+            for n in (1000, 1400)
+        )
+        at = pd.Timestamp("2026-03-02", tz="UTC") + pd.to_timedelta(rng.uniform(0, 24 * 7, 1400), unit="h")
+        alarmed += compare_tables(before, after.assign(at=at), by="day").severity != "none"
+    assert alarmed <= 2

@@ -1,0 +1,140 @@
+"""A release that waits for what a bandit logged: what opens the gate, and what keeps it shut."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seatrial.bandits import AdaptiveData, adaptive_effect
+from seatrial.control.decisions import verify
+from seatrial.control.requirement import reward_of, weighed
+from seatrial.experiments.rewards import Rewards
+from seatrial.releases.run import ReleaseRun
+from seatrial.spec.deployment import Deployment
+from seatrial.spec.errors import SeatrialError
+from seatrial.spec.read import load_deployment
+from tests.harbour import RELEASE
+from tests.scenarios.scene import Scene
+
+WAITS = RELEASE.replace("  then: promote", "  require: off-policy\n  then: promote")
+SPEC = load_deployment(WAITS.replace("relative: 2%", "absolute: 2%"))
+RUN = ReleaseRun(
+    id="run-1",
+    deployment="churn",
+    entry="everybody",
+    champion="champion",
+    challenger="challenger",
+    champion_version="churn:1",
+    challenger_version="churn:2",
+    salt="",
+    stage="shadow",
+    stage_started_at=0,
+    alpha=0.05,
+    plan_units=5000,
+    started_at=0,
+)
+EPOCHS = {1: {"champion": 0.5, "challenger": 0.3, "other": 0.2}, 2: {"champion": 0.9, "challenger": 0.1}}
+
+
+def logged(champion: float, challenger: float, units: int = 20_000, seed: int = 1) -> Rewards:
+    """Units of two epochs, with these chances to buy; those that got a third arm are not the two versions'."""
+    rng = np.random.default_rng(seed)
+    epochs = np.sort(rng.integers(1, 3, units))
+    share = np.where(epochs == 1, 0.3 / 0.8, 0.1)
+    got = rng.random(units) < share
+    values = (rng.random(units) < np.where(got, challenger, champion)).astype(float)
+    return Rewards(
+        units=tuple(f"u{i}" for i in range(units)),
+        arms=tuple("challenger" if one else "champion" for one in got.tolist()),
+        epochs=epochs,
+        values=values,
+        propensities=np.where(got, share, 1 - share),
+        revisions=tuple(epochs.tolist()),
+        any_came=True,
+    )
+
+
+def held(seen: Rewards, spec: Deployment = SPEC) -> str:
+    return weighed(spec, RUN, seen, EPOCHS.__getitem__)
+
+
+def test_what_is_shown_to_be_no_worse_may_begin_and_what_is_not_shown_may_not() -> None:
+    assert held(logged(0.10, 0.12)) == ""
+    assert held(logged(0.10, 0.10)) == "", "equal, within two points, on so many units"
+    worse = held(logged(0.10, 0.05))
+    assert "churn:2 less churn:1 is -0.0" in worse
+    assert "no worse than by 0.02 is not shown" in worse
+    assert "is not shown" in held(logged(0.10, 0.10, units=2_000)), "too few to tell"
+
+
+def test_a_metric_that_should_be_low_is_turned_round() -> None:
+    low = load_deployment(WAITS.replace("relative: 2%", "absolute: 2%").replace("want: higher", "want: lower"))
+    assert held(logged(0.10, 0.05), low) == ""
+    assert "is not shown" in held(logged(0.10, 0.14), low)
+
+
+def test_the_estimate_is_the_bandits_own_given_that_one_of_the_two_was_drawn() -> None:
+    seen = logged(0.10, 0.05)
+    chance = np.where(seen.epochs == 1, 0.3 / 0.8, 0.1)
+    arms = np.array([arm == "challenger" for arm in seen.arms], dtype=np.int64)
+    data = AdaptiveData(np.arange(arms.size), seen.epochs, arms, seen.values, np.stack([1 - chance, chance], axis=1))
+    expected = adaptive_effect(data, 1, 0)
+    assert f"is {expected.effect:+.4g}, between {expected.lower:+.4g} and {expected.upper:+.4g}" in held(seen)
+
+
+def test_rows_of_a_bandit_that_chose_by_context_count_by_their_own_chances() -> None:
+    """Whose means alone are in the snapshot."""
+    seen = logged(0.10, 0.05)
+    own = dataclasses.replace(seen, chances=tuple(tuple(EPOCHS[epoch].values()) for epoch in seen.epochs.tolist()))
+    means = {1: {"champion": 0.1, "challenger": 0.7, "other": 0.2}, 2: {"champion": 0.5, "challenger": 0.5}}
+    assert weighed(SPEC, RUN, own, means.__getitem__) == held(seen)
+    assert weighed(SPEC, RUN, seen, means.__getitem__) != held(seen)
+
+
+def test_without_a_bandit_that_had_both_there_is_nothing_to_go_by() -> None:
+    assert "churn:1 has 0 matured units of a bandit in `everybody`" in held(logged(0.1, 0.1, units=0))
+    seen = logged(0.10, 0.12)
+    alone = {1: {"champion": 1.0}, 2: {"champion": 1.0, "challenger": 0.0}}
+    assert "matured units" in weighed(SPEC, RUN, seen, alone.__getitem__), "the challenger had no chance in any epoch"
+
+
+def test_the_primary_metric_is_the_reward() -> None:
+    reward = reward_of(SPEC.metrics["conversion"])
+    assert (reward.outcome, reward.within, reward.kind, reward.value) == ("purchase", 86_400.0, "binary", None)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    made = Scene(tmp_path)
+    yield made
+    assert verify(made.harbour.state) == [], "the past decides itself again"
+    made.close()
+
+
+def test_the_release_waits_says_why_and_begins_when_it_may(scene: Scene) -> None:
+    scene.world.held_back_by = "churn:2 has 7 matured units"
+    applied = scene.harbour.apply(WAITS)
+    assert "it waits to begin, until what was logged before lets it." in applied.changes
+    scene.step(days=3)
+    assert scene.status() == "pending"
+    assert scene.harbour.weights == {"champion": 1.0}
+    assert scene.harbour.state.audit.of("churn", action="decide")[-1].sentence == (
+        "Decided to wait: held back: churn:2 has 7 matured units."
+    )
+    scene.world.held_back_by = ""
+    scene.step(seconds=61)
+    assert (scene.status(), scene.stage()) == ("running", "shadow")
+
+
+def test_what_cannot_be_weighed_holds_it_back(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> str:
+        raise SeatrialError("the ledger is away")
+
+    monkeypatch.setattr(scene.world, "held_back", away)
+    scene.harbour.apply(WAITS)
+    scene.step()
+    assert scene.status() == "pending"
+    last = scene.harbour.state.audit.of("churn", action="decide")[-1]
+    assert (last.why, last.sentence) == ("held back", "Decided to wait: held back: the ledger is away.")
