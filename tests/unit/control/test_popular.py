@@ -8,12 +8,14 @@ from seatrial.control import apply as applying
 from seatrial.control.loop import Loop
 from seatrial.control.perform import Who, promote
 from seatrial.control.rounds import EVERY
+from seatrial.control.senses import LedgerSenses
 from seatrial.releases.leadership import Leadership
 from seatrial.releases.popular_files import Scored, popular_file, read_popular
 from seatrial.routing.snapshot import Slot
 from seatrial.spec.errors import BadInput
 from seatrial.spec.signature import Answer, Feature, Signature, Tensor
-from tests.harbour import START, Harbour, World, gateway_worker
+from tests.harbour import DAY, START, Harbour, World, gateway_worker
+from tests.ledger_events import outcome, write_outcomes
 
 RANKING = Signature(
     task="ranking",
@@ -160,3 +162,20 @@ def test_beside_a_version_of_another_task_it_is_refused(harbour: Harbour) -> Non
     harbour.registry.add("churn", 1)
     with pytest.raises(BadInput, match="answers with a list of items, which is a ranking, but `champion` is of class"):
         harbour.apply(FILE)
+
+
+def test_the_ledger_is_counted_for_the_deployment_and_for_all(harbour: Harbour) -> None:
+    harbour.apply(FILE)
+    terms = popular(harbour).popular
+    assert terms is not None
+    gone = outcome("click", unit="ann", item="rope", id="gone")
+    write_outcomes(
+        harbour.home,
+        *(outcome("click", unit=unit, item="oar") for unit in ("ann", "bob")),
+        outcome("click", unit="ann", item="boat", deployment="churn"),
+        outcome("click", unit="ann", item="boat", deployment="other"),
+        gone,
+        gone._replace(withdrawn=True, received_at=gone.received_at + 1),
+    )
+    assert LedgerSenses(harbour.home).items("churn", terms, START) == (Scored("oar", 2.0), Scored("boat", 1.0))
+    assert LedgerSenses(harbour.home).items("churn", terms, START + 30 * DAY) == ()
