@@ -35,7 +35,7 @@ def suggest(
     seed: int = typer.Option(0, min=0, help="Of the two halves, one of which chooses and the other judges."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Find segments where another variant is better, as rules to paste.
+    """Find segments where another variant is better, as rules.
 
     One half of the units chooses at most two questions; the other judges what they gain over the best single variant.
     With --prune, say which models and rules cost less than a margin. Exit code 1: nothing is advised, and why is said.

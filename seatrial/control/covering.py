@@ -108,7 +108,7 @@ def _entries(spec: Deployment, hits: dict[str, Hits], values: dict[str, Fared]) 
     total = sum(one.hits for one in hits.values())
     for entry in spec.routing:
         yield _covered(entry.name, _target(entry), total, hits, values)
-    if all(entry.when is not None for entry in spec.routing) or NO_ENTRY in hits:
+    if all(entry.when is not None or entry.units or entry.partly for entry in spec.routing) or NO_ENTRY in hits:
         yield _covered(NO_ENTRY, spec.default, total, hits, values)
     for name in sorted(set(hits) - {entry.name for entry in spec.routing} - {NO_ENTRY}):
         yield _covered(name, "", total, hits, values)
@@ -133,6 +133,8 @@ def _covered(name: str, target: str, total: int, hits: dict[str, Hits], values: 
 def _target(entry: EntrySpec) -> str:
     if entry.to is not None:
         return entry.to
+    if entry.cold_start is not None:
+        return entry.cold_start.to
     return ", ".join(entry.split) if entry.split is not None else "a bandit"
 
 

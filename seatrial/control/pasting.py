@@ -19,17 +19,22 @@ class Pasted(NamedTuple):
     Attributes:
         when: Its rule; "" where it has none.
         rest: Its other key and value, as YAML on one line: ``to: champion``.
+        whole: All of it as JSON, where it stays as it was written; "" otherwise.
     """
 
     name: str
     when: str
     rest: str
+    whole: str = ""
 
 
 def written(entries: Iterable[Pasted]) -> str:
     """Entries under ``routing:``."""
     lines = ["routing:"]
     for entry in entries:
+        if entry.whole:
+            lines.append(f"  - {entry.whole}")
+            continue
         lines.append(f"  - name: {plain(entry.name)}")
         if entry.when:
             lines.append(f"    when: {quoted(entry.when)}")

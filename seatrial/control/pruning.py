@@ -233,13 +233,20 @@ def _entries(
 ) -> Entries:
     """The file's entries and the default variant, as they meet the units of a trial."""
     asked = _Asked(trial)
-    matches = [asked(rules[entry.name]) if entry.name in rules else asked(None) for entry in spec.routing]
-    shares = [_shares(entry, weights) for entry in spec.routing]
-    chances = [_row(share, trial.variants) for share in (*shares, {spec.default: 1.0})]
+    nobody = np.zeros(len(trial.units), dtype=bool)
+    matches = [nobody if entry.partly else asked(rules.get(entry.name)) for entry in spec.routing]
+    unsaid = np.full(len(trial.variants), np.nan)
+    chances = [unsaid if _by_person(entry) else _row(_shares(entry, weights), trial.variants) for entry in spec.routing]
+    chances.append(_row({spec.default: 1.0}, trial.variants))
     removable = [
         entry.name in rules and not np.isnan(row).any() for entry, row in zip(spec.routing, chances, strict=False)
     ]
     return Entries(np.stack([*matches, asked(None)], axis=1), np.stack(chances), np.array([*removable, False]))
+
+
+def _by_person(entry: EntrySpec) -> bool:
+    """It takes units that are named, or that have done too little: that is nothing to be judged by what they earn."""
+    return bool(entry.units) or entry.partly
 
 
 def _shares(entry: EntrySpec, weights: Mapping[str, Mapping[str, float]]) -> Mapping[str, float]:
@@ -297,12 +304,18 @@ def _notes(
     weights: Mapping[str, Mapping[str, float]],
     advised: tuple[str, ...],
 ) -> Iterator[str]:
-    unknown = [entry.name for entry, row in zip(spec.routing, entries.chances, strict=False) if np.isnan(row).any()]
+    unknown = [
+        entry.name
+        for entry, row in zip(spec.routing, entries.chances, strict=False)
+        if np.isnan(row).any() and not _by_person(entry)
+    ]
     if unknown:
-        yield (
-            f"chance gave nobody a variant of {', '.join(f'`{name}`' for name in unknown)}, so that stays as it is and "
-            f"its {found.unknown} units are not counted."
-        )
+        yield (f"chance gave nobody a variant of {', '.join(f'`{name}`' for name in unknown)}, so that stays as it is.")
+    named = [entry.name for entry in spec.routing if _by_person(entry)]
+    if named:
+        yield f"{', '.join(f'`{name}`' for name in named)} takes units person by person, and stays as it is."
+    if found.unknown:
+        yield f"{found.unknown} units that come to what stays as it is are not counted."
     for entry in spec.routing:
         if entry.bandit is not None and entry.name not in weights:
             yield f"`{entry.name}` has no weights yet, so its arms count as even."
@@ -316,33 +329,40 @@ def _smaller(
     """The entries that stay, with what they do then."""
     chances = entries.chances if found.advised is None else found.sets[found.advised].chances
     gone = {rule.entry for rule in found.rules[: found.dropped]}
-    bandits = {entry["name"]: entry.get("bandit") for entry in parse(text, "the file").plain.get("routing", [])}
+    said = {entry["name"]: entry for entry in parse(text, "the file").plain.get("routing", [])}
     kept = [
         Pasted(
             entry.name,
             show(rules[entry.name]) if entry.name in rules else "",
-            _does(entry, entries.chances[at], chances[at], trial, bandits),
+            _does(entry, entries.chances[at], chances[at], trial, said.get(entry.name, {})),
+            msgspec.json.encode(said[entry.name]).decode() if _by_person(entry) else "",
         )
         for at, entry in enumerate(spec.routing)
         if at not in gone
     ]
     same = np.array_equal(chances[-1], entries.chances[-1], equal_nan=True)
-    if not any(entry.when == "" for entry in kept) and not (kept and same):
+    if not any(entry.when == "" and not entry.whole for entry in kept) and not (kept and same):
         default = spec.default if same else trial.variants[int(np.nanargmax(chances[-1]))]
         kept.append(Pasted(_free("everybody", {entry.name for entry in spec.routing}), "", f"to: {plain(default)}"))
-    while len(kept) > 1 and kept[-1].when == "" and kept[-2].rest == kept[-1].rest and kept[-2].rest.startswith("to:"):
+    while (
+        len(kept) > 1
+        and kept[-1].when == ""
+        and not kept[-2].whole
+        and kept[-2].rest == kept[-1].rest
+        and kept[-2].rest.startswith("to:")
+    ):
         del kept[-2]
     return kept
 
 
-def _does(entry: EntrySpec, before: Floats, after: Floats, trial: Trial, bandits: Mapping[str, Any]) -> str:
+def _does(entry: EntrySpec, before: Floats, after: Floats, trial: Trial, said: Mapping[str, Any]) -> str:
     """What an entry does: as the file says it, unless it does something else now."""
     if np.array_equal(before, after, equal_nan=True):
         if entry.to is not None:
             return f"to: {plain(entry.to)}"
         if entry.split is not None:
             return split_of(entry.split)
-        return f"bandit: {msgspec.json.encode(bandits[entry.name]).decode()}"
+        return f"bandit: {msgspec.json.encode(said.get('bandit')).decode()}"
     shares = {name: float(share) for name, share in zip(trial.variants, after, strict=True) if share > 0}
     return f"to: {plain(next(iter(shares)))}" if len(shares) == 1 else split_of(rounded(shares))
 

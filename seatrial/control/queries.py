@@ -18,6 +18,7 @@ from seatrial.spec.deployment import Deployment
 from seatrial.spec.errors import NotFound
 from seatrial.spec.read import load_deployment
 from seatrial.spec.settings import Settings
+from seatrial.spec.units import show_duration
 
 _ALERTS = 20
 
@@ -323,8 +324,19 @@ def _variant(variant: str, slot: Slot | None, entries: tuple[Entry, ...], refere
         weight=_weights(entries[0]).get(variant, 0.0) if entries else 0.0,
         weights={entry.name: weight for entry in entries if (weight := _weights(entry).get(variant, 0.0))},
         runtime=slot.runtime if slot is not None else "",
-        note=note or (f"answered by {shown(slot.remote)}" if slot is not None and slot.remote is not None else ""),
+        note=note or (_from_where(slot) if slot is not None else ""),
     )
+
+
+def _from_where(slot: Slot) -> str:
+    """Where the answers come from, of what is no registered version."""
+    if slot.remote is not None:
+        return f"answered by {shown(slot.remote)}"
+    if slot.popular is not None:
+        terms = slot.popular
+        what = f"the highest sums of `{terms.value}`" if terms.value else "the most outcomes"
+        return f"the items with {what} `{terms.outcome}` of the last {show_duration(terms.within)}"
+    return ""
 
 
 def _weights(entry: Entry | None) -> dict[str, float]:

@@ -175,8 +175,8 @@ def _limits(finite: NDArray[np.float64]) -> tuple[float, float] | None:
 
 
 def _count_numbers(base: FeatureProfile, numbers: NDArray[np.float64]) -> FeatureProfile:
-    present = numbers[~np.isnan(numbers)]
-    finite = present[np.abs(present) <= LARGEST]
+    present = _kept(numbers, ~np.isnan(numbers))
+    finite = _kept(present, np.abs(present) <= LARGEST)
     low, high = base.limits or (-np.inf, np.inf)
     return msgspec.structs.replace(
         base,
@@ -188,6 +188,11 @@ def _count_numbers(base: FeatureProfile, numbers: NDArray[np.float64]) -> Featur
         maximum=float(finite.max()) if finite.size else None,
         outside=int(((present < low) | (present > high)).sum()) if base.limits else 0,
     )
+
+
+def _kept(values: NDArray[np.float64], which: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Those values; the very same array where they are all."""
+    return values if which.all() else values[which]
 
 
 def _category_reference(feature: Feature, texts: list[str | None]) -> FeatureProfile:

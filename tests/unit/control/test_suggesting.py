@@ -118,6 +118,25 @@ def test_a_default_that_goes_is_said(machine: Settings) -> None:
     assert other.variants == ("champion",)
 
 
+def test_entries_for_persons_stay_as_they_are(machine: Settings) -> None:
+    rules = """\
+routing:
+  - {name: staff, units: [unit-1, unit-2], to: challenger}
+  - {name: cold, cold_start: {outcome: purchase, fewer_than: 3, to: champion}}
+  - {name: old, when: 'context.age > 60', to: champion}
+  - {name: everybody, to: champion}
+"""
+    found = prune_deployment(machine, "churn", Margin(0.01, False), text=BEFORE + rules + AFTER)
+    assert found.notes[1:] == (
+        "`staff`, `cold` takes units person by person, and stays as it is.",
+        "2 units that come to what stays as it is are not counted.",
+    )
+    staff, cold, everybody = pasted(found.text).routing
+    assert (staff.units, staff.to) == (("unit-1", "unit-2"), "challenger")
+    assert cold.cold_start is not None
+    assert (everybody.name, everybody.to) == ("everybody", "champion")
+
+
 def test_what_rules_read_and_nobody_logged_is_refused(machine: Settings) -> None:
     rules = "routing:\n  - {name: noted, when: 'features.note == \"x\"', to: challenger}\n"
     with pytest.raises(BadInput, match=r"entry `noted` reads features.note, which the experiment's rows do not hold"):
