@@ -13,6 +13,7 @@ from seatrial.control.site import Site
 from seatrial.experiments.checks import Losses
 from seatrial.experiments.judgement import Counts, Judgement, MetricJudgement, PhaseEffect, ShadowComparison
 from seatrial.models.manifest import Manifest
+from seatrial.releases.popular_files import Scored
 from seatrial.releases.publication import Publication
 from seatrial.releases.run import ReleaseRun
 from seatrial.releases.state import State
@@ -212,6 +213,7 @@ class World:
         self.windows: tuple[Window, ...] = ()
         self.lost = 0
         self.warm_units: tuple[str, ...] = ()
+        self.popular: tuple[Scored, ...] = ()
         self.held_back_by = ""
         self.judged: list[ReleaseRun] = []
         self.lost_before: list[Losses] = []
@@ -276,6 +278,9 @@ class World:
 
     def warm(self, *_: object) -> tuple[str, ...]:
         return self.warm_units
+
+    def items(self, *_: object) -> tuple[Scored, ...]:
+        return self.popular
 
     def losses(self, _deployment: str) -> Losses:
         return Losses(dropped=self.lost, by_variant={"challenger": self.lost})

@@ -82,7 +82,8 @@ def make_plan(snapshot: Snapshot, ask: Ask) -> Plan:
     """Decide who scores.
 
     Raises:
-        BadInput: Both a unit's column and a variant were named; NotFound: there is no such variant.
+        BadInput: Both a unit's column and a variant were named, or one would score that cannot.
+        NotFound: There is no such variant.
     """
     if ask.unit is not None and ask.variant is not None:
         raise BadInput(
@@ -122,4 +123,9 @@ def _computing(snapshot: Snapshot, name: str) -> Slot:
     except KeyError:
         known = ", ".join(slot.variant for slot in snapshot.slots)
         raise NotFound(f"{snapshot.deployment!r} has no variant {name!r}; it has {known}") from None
+    if slot.popular is not None:
+        raise BadInput(
+            f"variant {name!r} answers with what is popular when it is asked, and has no score for a row of a file; "
+            "name another with --variant"
+        )
     return msgspec.structs.replace(slot, lookup=None)

@@ -77,7 +77,7 @@ def wait(
     machine, deadline = settings(), time.monotonic() + patience
     while True:
         now = status(machine, deployment)
-        done, over = reached(now, until), not now.release_open
+        done, over = reached(now, until), not (now.release_open or now.challenges)
         if done or over or time.monotonic() > deadline:
             break
         time.sleep(every)

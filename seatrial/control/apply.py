@@ -7,8 +7,10 @@ from typing import NamedTuple
 import msgspec
 
 from seatrial.control.change import carry_out, next_revision, recover
+from seatrial.control.counting import Items, put_items_in_place
 from seatrial.control.crowds import Warm, put_in_place, read_lists
 from seatrial.control.plan import Moment, Plan, make_plan, to_resolve
+from seatrial.control.popular import popular_slots
 from seatrial.control.remote import resolve_remotes
 from seatrial.control.resolve import check_allowed, resolve_all, slot_of
 from seatrial.control.ruling import check_rules
@@ -17,12 +19,13 @@ from seatrial.control.snapshots import check_log, routing_snapshot, rule_names
 from seatrial.control.transforms import check_transform, transform_pin
 from seatrial.ledger.quarantine import lift_quarantine
 from seatrial.models.manifest import read_manifest
+from seatrial.releases.popular_files import Scored
 from seatrial.releases.publication import PreparationFailed
 from seatrial.releases.records import AuditEntry, DeploymentState
 from seatrial.releases.states import check_move
 from seatrial.routing.rules.conditions import check_typed, load_checked
 from seatrial.routing.rules.parsing import Names
-from seatrial.routing.snapshot import Slot, never_lacked
+from seatrial.routing.snapshot import Popular, Slot, never_lacked
 from seatrial.spec.deployment import ColdStartSpec, Deployment
 from seatrial.spec.errors import BadInput, Conflict, SeatrialError
 from seatrial.spec.settings import Settings
@@ -138,6 +141,7 @@ def apply_to(
         if retry:
             lift_quarantine(site.home, spec.deployment)
         put_in_place(site, _warm(site), spec, read_lists(spec, site.home))
+        put_items_in_place(site, _items(site), plan.after or state)
         if plan.after is None:
             return _applied(plan, state, carried_out=True)
         entry = _entry(plan, plan.after, actor, why)
@@ -157,6 +161,15 @@ def _warm(site: Site) -> Warm:
         return LedgerSenses(site.home).warm(spec, cold)
 
     return warm
+
+
+def _items(site: Site) -> Items:
+    def items(deployment: str, terms: Popular, now: int) -> Sequence[Scored]:
+        from seatrial.control.senses import LedgerSenses  # likewise, of a file with a popular variant
+
+        return LedgerSenses(site.home).items(deployment, terms, now)
+
+    return items
 
 
 class _Applying(NamedTuple):
@@ -265,7 +278,7 @@ def _resolved(site: Site, spec: Deployment, wanted: Collection[str], state: Depl
     """A slot for every variant wanted; remote ones last, because they stand beside the others."""
     remote = [name for name in wanted if spec.variants[name].remote is not None]
     local = [name for name in wanted if name not in remote]
-    found = resolve_all(local, spec, state, site.registry, site.store)
+    found = resolve_all(local, spec, state, site.registry, site.store) | popular_slots(spec, local)
     if not remote:
         return found
     kept = {pin.variant: pin.slot for pin in (state.pins if state is not None else ()) if pin.slot is not None}
@@ -276,7 +289,7 @@ def _resolved(site: Site, spec: Deployment, wanted: Collection[str], state: Depl
 def _check_kept(site: Site, spec: Deployment, state: DeploymentState, looked_up: set[str]) -> None:
     """Pins that stay: their variant may say something else about trust now, or their files be gone from the store."""
     for pin in state.pins:
-        if pin.slot is None or pin.slot.remote is not None or pin.variant in looked_up:
+        if pin.slot is None or not pin.slot.has_files or pin.variant in looked_up:
             continue
         if pin.variant not in spec.variants:
             continue

@@ -40,6 +40,11 @@ def _check_task(slot: Slot, task: str, spec: Deployment) -> None:
     if slot.signature.task == task:
         return
     said = "the file says" if spec.task else f"`{spec.default}` is of"
+    if slot.popular is not None:
+        raise BadInput(
+            f"variant `{slot.variant}` answers with a list of items, which is a ranking, but {said} {task}; a "
+            "deployment has one task, so leave the variant out."
+        )
     raise BadInput(
         f"variant `{slot.variant}` ({slot.model_version}) is of task {slot.signature.task}, but {said} {task}; a "
         "deployment has one task, so register the version with it or leave the variant out."

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
+from seatrial.control.rounds import Rounds
 from seatrial.control.site import Site
 from seatrial.control.snapshots import WARM, warm_file
 from seatrial.ledger.retention import read_forgetting
@@ -16,10 +17,6 @@ from seatrial.releases.crowd_files import Crowd, crowd_file, write_crowd
 from seatrial.routing.crowds import hash_unit
 from seatrial.spec.deployment import ColdStartSpec, Deployment
 from seatrial.spec.errors import BadInput
-
-EVERY, COST = 60.0, 20.0
-"""Who is warm is looked up each so many seconds, or so many times what the last look cost."""
-_SECOND = 1_000_000
 
 Warm = Callable[[Deployment, ColdStartSpec], Sequence[str]]
 """Units that are warm, by what is known now (``senses``)."""
@@ -112,17 +109,12 @@ class Warming:
     """Keeps the files of cold starts at what the ledger says."""
 
     def __init__(self, site: Site, warm: Warm) -> None:
-        self._site = site
+        self._home = site.home
         self._warm = warm
-        self._due: dict[str, int] = {}
+        self._rounds = Rounds(site.monotonic)
 
     def look(self, spec: Deployment, now: int) -> None:
         """Look up who is warm, where it is time. Raises OSError."""
         for cold in cold_starts(spec):
             name = warm_file(spec.deployment, cold)
-            if now < self._due.get(name, 0):
-                continue
-            began = self._site.monotonic()
-            warm_up(self._site.home, self._warm, spec, cold)
-            cost = self._site.monotonic() - began
-            self._due[name] = now + round(max(EVERY, COST * cost) * _SECOND)
+            self._rounds.go(name, now, lambda cold=cold: warm_up(self._home, self._warm, spec, cold))  # type: ignore[misc]

@@ -17,6 +17,7 @@ from seatrial.control.alerting import Postman, tell
 from seatrial.control.challengers import Challenge, look_for_challenger
 from seatrial.control.challenging import challenge
 from seatrial.control.change import LOOP, recover
+from seatrial.control.counting import Counting
 from seatrial.control.crowds import Warming
 from seatrial.control.decide import Action, Observed
 from seatrial.control.decisions import DECIDED, Decided, decided, decision_of, entry_of
@@ -83,6 +84,7 @@ class Loop:
         self._quarantining = Quarantining(site)
         self._weighing = Weighing(site, lambda spec, run, now: senses.held_back(site, spec, run, now))
         self._warming = Warming(site, lambda spec, cold: senses.warm(spec, cold))
+        self._counting = Counting(site, lambda deployment, terms, now: senses.items(deployment, terms, now))
 
     def step(self, now: int) -> bool:
         """One pass over everything; False when somebody else leads.
@@ -140,6 +142,7 @@ class Loop:
             self._look_after(spec, state, now)
             reweigh_all(self._site, self._senses, spec, self._site.state.deployments.get(name), now, _LEARNS)
             self._warming.look(spec, now)
+            self._counting.look(self._site.state.deployments.get(name), now)
         except Conflict:
             self._hold_up(state)
             raise

@@ -147,11 +147,12 @@ def _holds_out(after: DeploymentState) -> str:
 
 
 def _alias_stays(state: DeploymentState, new: Slot) -> str:
-    """What is said of the alias where command goes to a remote variant, which no alias can stand on."""
+    """What is said of the alias where command goes to what is no registered version, which no alias can stand on."""
     alias = state.alias
-    if new.remote is None or alias is None:
+    if new.has_files or alias is None:
         return ""
-    return f" It is remote, so {alias.model}@{alias.alias} stays on version {alias.version}."
+    how = "is remote" if new.remote is not None else "counts outcomes"
+    return f" It {how}, so {alias.model}@{alias.alias} stays on version {alias.version}."
 
 
 def _challenger(spec: Deployment, state: DeploymentState) -> str:

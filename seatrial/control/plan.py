@@ -13,6 +13,7 @@ from seatrial.control.bandits import with_bandits
 from seatrial.control.compatible import check_compatible
 from seatrial.control.ensembles import reference_of
 from seatrial.control.next_run import NextRun, next_run
+from seatrial.control.popular import beside_others
 from seatrial.control.snapshots import routing_snapshot
 from seatrial.control.transitions import kept_as_previous
 from seatrial.releases.records import AliasMove, DeploymentState, Pin
@@ -101,7 +102,7 @@ def make_plan(
     _refuse_rolled_back(before, resolved, moment.retry)
     _check_settings(spec)
     pins = _pins(spec, before, resolved)
-    check_compatible(spec, [pin.slot for pin in pins if pin.slot is not None])
+    check_compatible(spec, beside_others([pin.slot for pin in pins if pin.slot is not None], spec.default))
     command = next(pin for pin in pins if pin.variant == spec.default)
     assert command.slot is not None
     old = _spec_of(before)
@@ -226,6 +227,8 @@ def _pin_changes(before: DeploymentState, after: DeploymentState) -> list[str]:
             changes.append(f"`{pin.variant}` is {now or 'empty'} ({pin.reference}).")
         elif was == now and pin.slot is not None and pin.slot.ensemble is not None and old.reference != pin.reference:
             changes.append(f"`{pin.variant}` combines other versions: {old.reference} → {pin.reference}.")
+        elif was == now and pin.slot is not None and pin.slot.popular is not None and old.reference != pin.reference:
+            changes.append(f"`{pin.variant}` counts otherwise: {old.reference} → {pin.reference}.")
         elif was == now and old.reference != pin.reference:
             changes.append(f"`{pin.variant}` stays {now or 'empty'}, named as {pin.reference} now.")
         elif was != now:
@@ -249,7 +252,7 @@ def _file_changes(before: str, after: str, release_begins: bool) -> list[str]:
     for values in (old, new):
         for variant in (values.get("variants") or {}).values():
             if isinstance(variant, dict):
-                for key in ("model", "ensemble", "combine", "weights"):
+                for key in ("model", "popular", "ensemble", "combine", "weights"):
                     variant.pop(key, None)
         if release_begins:
             values.pop("release", None)

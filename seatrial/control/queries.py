@@ -18,6 +18,7 @@ from seatrial.spec.deployment import Deployment
 from seatrial.spec.errors import NotFound
 from seatrial.spec.read import load_deployment
 from seatrial.spec.settings import Settings
+from seatrial.spec.units import show_duration
 
 _ALERTS = 20
 
@@ -66,6 +67,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         shadows: Share of the requests that a variant gets in shadow.
         run: The release under way, or the last one, or None.
         release_open: Whether it is under way.
+        challenges: Whether another may begin by itself: the newest registered version challenges.
         recommendation: Of its last judgement, or "".
         units: Units exposed by variant, at the last judgement.
         verdict: The last judgement of that release, or None.
@@ -85,6 +87,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     shadows: dict[str, float]
     run: ReleaseRun | None
     release_open: bool
+    challenges: bool = False
     recommendation: str
     units: dict[str, int]
     verdict: VerdictRecord | None
@@ -180,6 +183,7 @@ def status_at(site: Site, deployment: str) -> Status:
         shadows={shadow.variant: shadow.share for shadow in snapshot.shadows} if snapshot is not None else {},
         run=state.run,
         release_open=state.open_run is not None,
+        challenges=spec.release is not None and spec.release.challenge is not None,
         recommendation=verdict.recommendation if verdict is not None else "",
         units=_judged(verdict).exposed,
         verdict=verdict,
@@ -320,8 +324,19 @@ def _variant(variant: str, slot: Slot | None, entries: tuple[Entry, ...], refere
         weight=_weights(entries[0]).get(variant, 0.0) if entries else 0.0,
         weights={entry.name: weight for entry in entries if (weight := _weights(entry).get(variant, 0.0))},
         runtime=slot.runtime if slot is not None else "",
-        note=note or (f"answered by {shown(slot.remote)}" if slot is not None and slot.remote is not None else ""),
+        note=note or (_from_where(slot) if slot is not None else ""),
     )
+
+
+def _from_where(slot: Slot) -> str:
+    """Where the answers come from, of what is no registered version."""
+    if slot.remote is not None:
+        return f"answered by {shown(slot.remote)}"
+    if slot.popular is not None:
+        terms = slot.popular
+        what = f"the highest sums of `{terms.value}`" if terms.value else "the most outcomes"
+        return f"the items with {what} `{terms.outcome}` of the last {show_duration(terms.within)}"
+    return ""
 
 
 def _weights(entry: Entry | None) -> dict[str, float]:

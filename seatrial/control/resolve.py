@@ -57,10 +57,11 @@ def resolve_all(
         if said.ensemble:
             members = {other: member(other) for other in said.ensemble}
             for other, slot in members.items():
-                if slot.remote is not None:
+                if not slot.has_files:
+                    how = "is answered by another server" if slot.remote is not None else "counts outcomes"
                     raise BadInput(
-                        f"member `{other}` of `{name}` is answered by another server since {slot.model_version} took "
-                        "command, and members answer here; name another member."
+                        f"member `{other}` of `{name}` {how} since {slot.model_version} took command, and members are "
+                        "models that answer here; name another member."
                     )
                 check_allowed(name, said, slot.model_version, read_manifest(slot.path))
             found[name] = ensemble_slot(name, said, members)

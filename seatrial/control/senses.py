@@ -11,15 +11,17 @@ from seatrial.drift import Profile
 from seatrial.experiments.checks import Losses
 from seatrial.experiments.judge import judge
 from seatrial.experiments.judgement import Judgement
+from seatrial.experiments.popularity import popular_items
 from seatrial.experiments.rewards import Rewards, read_rewards
 from seatrial.experiments.warmth import warm_units
 from seatrial.ledger import layout
 from seatrial.ledger.accounting import accounts
 from seatrial.ledger.counters import read_counters
 from seatrial.ledger.reader import Reader
+from seatrial.releases.popular_files import Scored
 from seatrial.releases.records import BanditRun, DeploymentState
 from seatrial.releases.run import ReleaseRun
-from seatrial.routing.snapshot import Slot
+from seatrial.routing.snapshot import Popular, Slot
 from seatrial.spec.deployment import ColdStartSpec, Deployment, EntrySpec
 from seatrial.spec.errors import BadInput
 from seatrial.watch.clock import Watermark
@@ -44,6 +46,10 @@ class Senses(Protocol):
 
     def warm(self, spec: Deployment, cold: ColdStartSpec) -> Sequence[str]:
         """Units of which so much has come that they are not cold."""
+        ...
+
+    def items(self, deployment: str, terms: Popular, now: int) -> Sequence[Scored]:
+        """The most popular items, the best first."""
         ...
 
     def held_back(self, site: Site, spec: Deployment, run: ReleaseRun, now: int) -> str:
@@ -96,6 +102,10 @@ class LedgerSenses:
         with self._reader.open(spec.deployment) as view:
             return warm_units(view, cold.outcome, cold.fewer_than)
 
+    def items(self, deployment: str, terms: Popular, now: int) -> Sequence[Scored]:
+        with self._reader.open(deployment) as view:
+            return popular_items(view, terms, now)
+
     def held_back(self, site: Site, spec: Deployment, run: ReleaseRun, now: int) -> str:
         return held_back(site, spec, run, now)
 
@@ -110,8 +120,8 @@ def profiles_of(slots: list[Slot]) -> Mapping[str, Profile]:
     """The reference profile of each variant's version, where it has one that can be read."""
     found: dict[str, Profile] = {}
     for slot in slots:
-        if slot.remote is not None:
-            continue  # nobody knows what it was trained on
+        if not slot.has_files:
+            continue  # nobody knows what another server was trained on, and counts were not trained
         try:
             profiles = [Profile.from_json((Path(part.path) / "profile.json").read_bytes()) for part in slot.parts]
         except (OSError, BadInput):

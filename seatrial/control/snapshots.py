@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from seatrial.control.ensembles import with_settings
+from seatrial.control.popular import beside_others
 from seatrial.control.transforms import transform_of
 from seatrial.protocol.outcome_shapes import label_kinds
 from seatrial.releases.records import DeploymentState, Pin
@@ -64,12 +65,13 @@ def routing_snapshot(spec: Deployment, state: DeploymentState) -> Snapshot:
     that does is refused when it is applied.
     """
     waits = state.open_run.challenger if state.open_run is not None and state.open_run.status == "pending" else None
-    slots = tuple(_slot(spec, pin) for pin in state.pins if pin.slot is not None and pin.variant != waits)
+    pinned = [_slot(spec, pin) for pin in state.pins if pin.slot is not None and pin.variant != waits]
+    slots = beside_others(pinned, spec.default)
     transform = transform_of(spec, state.transform, slots)
     rules = conditions(spec, rule_names(spec, slots, transform))
     command = next(slot for slot in slots if slot.variant == spec.default)
     if state.previous is not None:
-        slots += (state.previous.slot,)
+        slots = beside_others((*slots, state.previous.slot), spec.default)
     return Snapshot(
         deployment=spec.deployment,
         revision=state.revision,
@@ -96,7 +98,7 @@ def _slot(spec: Deployment, pin: Pin) -> Slot:
     return msgspec.structs.replace(
         with_settings(pin.slot, variant),
         variant=pin.variant,
-        lookup=_lookup(variant) if pin.slot.remote is None else None,
+        lookup=_lookup(variant) if pin.slot.has_files else None,
         breaker=_breaker(variant),
         batch=None if variant.batch is None else Batch(rows=variant.batch.rows, delay=variant.batch.delay),
         cache=None if variant.cache is None else Cache(bytes=variant.cache.bytes, ttl=variant.cache.ttl),

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from seatrial.experiments.measures import path
 from seatrial.experiments.source import Source
 from seatrial.experiments.units import SKEW
+from seatrial.experiments.worth import FIELD, HAPPENED, OWN
 from seatrial.spec.deployment import RewardSpec
 
 _ROWS = """
@@ -73,13 +74,6 @@ first_places AS (
 SELECT variant, sum(n)::BIGINT AS n, sum(failed)::BIGINT AS failed, count(*) FILTER (first) AS units,
        coalesce(sum(failed / n) FILTER (first), 0)::DOUBLE AS unit_failures
 FROM first_places WHERE {_OURS} GROUP BY variant"""
-_OWN = """CASE WHEN isfinite(coalesce(o.value_number, TRY_CAST(o.value_text AS DOUBLE)))
-THEN coalesce(o.value_number, TRY_CAST(o.value_text AS DOUBLE)) WHEN o.value_text IS NULL THEN 1 END"""
-"""An outcome's own value; one without any simply happened: 1. A word is no reward."""
-_HAPPENED = f"(coalesce({_OWN}, 1) <> 0)::INT"
-"""As in a proportion: a word happened too; 0 and false did not."""
-_FIELD = """TRY_CAST(CASE json_extract_string(o."fields", $path) WHEN 'true' THEN '1' WHEN 'false' THEN '0'
-ELSE json_extract_string(o."fields", $path) END AS DOUBLE)"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,8 +200,8 @@ def _whether(reward: RewardSpec) -> bool:
 def _value(reward: RewardSpec) -> str:
     """SQL of what an outcome is worth."""
     if reward.value is not None:
-        return _FIELD
-    return _HAPPENED if _whether(reward) else _OWN
+        return FIELD
+    return HAPPENED if _whether(reward) else OWN
 
 
 def _in_range(totals: NDArray[np.float64], reward: RewardSpec) -> tuple[NDArray[np.float64], int]:

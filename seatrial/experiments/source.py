@@ -27,6 +27,7 @@ ROW_DEFAULTS: dict[str, str] = {
     "version": '"variant"',
     "propensity": "0.5",
     "contested": "true",
+    "chances": "CAST(NULL AS DOUBLE[])",
     "release": "''",
     "phase": "1",
     "revision": "1",

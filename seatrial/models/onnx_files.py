@@ -66,6 +66,9 @@ def read_onnx(
         content, outputs, answer = _classifier(model, outputs, zipped, truth)
     elif task == "regression":
         content, outputs, answer = finish(model, outputs[:1]), outputs[:1], Answer(prediction=outputs[0].name)
+    elif task == "ranking":
+        outputs, answer = _ranker(outputs)
+        content = finish(model, outputs)
     else:
         content, answer = finish(model, outputs), Answer(prediction=outputs[0].name)
     signature = Signature(task=task, features=tuple(features), inputs=inputs, outputs=outputs, answer=answer)
@@ -137,6 +140,19 @@ def _classifier(
     return _with_label(model, scores, width, classes)
 
 
+def _ranker(outputs: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Answer]:
+    """Items by name or number, and their scores, in one place of each row."""
+    items = next((tensor for tensor in outputs if tensor.datatype not in _FLOATS), None)
+    scores = next((tensor for tensor in outputs if tensor.datatype in _FLOATS), None)
+    if items is None or scores is None:
+        shown = ", ".join(f"{t.name} {t.datatype}{list(t.shape)}" for t in outputs)
+        raise BadInput(
+            f"A ranking gives items and their scores, [rows, items] each, and the model gives {shown}; export both, or "
+            "say --task raw."
+        )
+    return (items, scores), Answer(prediction=items.name, scores=scores.name)
+
+
 def _with_label(
     model: Any, scores: Tensor, width: int, classes: tuple[Label, ...]
 ) -> tuple[bytes, tuple[Tensor, ...], Answer]:
@@ -172,7 +188,7 @@ def _known(truth: "pd.Series[Any] | None", count: int) -> tuple[Label, ...]:
 def _with_checked_scores(found: OnnxFile, answered: Predicted) -> OnnxFile:
     """Scores that are no probabilities are not called so: they are left out of the answer."""
     scores: NDArray[np.float64] | None = answered.scores
-    if scores is None or _are_probabilities(scores):
+    if found.signature.task != "classification" or scores is None or _are_probabilities(scores):
         return found
     if found.signature.answer.scores == ONE_SCORE:
         raise BadInput(

@@ -218,6 +218,9 @@ def _ranking(signature: Signature) -> Callable[[Outputs, int], Read]:
             scores = first
         else:
             items, scores = first, _rows(outputs[answer.scores], n, None)
+        for row in scores:
+            if not all(map(isfinite, row)):
+                raise UnreadableAnswer("the model gave an item a score that is not a number")
         answers = [{"prediction": _ranked(*pair)} for pair in zip(items, scores, strict=True)]
         return Read(answers, [(_json(one["prediction"]),) for one in answers])
 

@@ -120,6 +120,8 @@ def rows_of(body: InferBody, signature: Signature, beside: Sequence[Feature] = (
         BadInput: An unknown input, one that is missing, a shape that does not fit its data or its neighbours, or data
             that only travels in binary.
     """
+    if not signature.features and not signature.inputs and not beside:
+        return _rows_of_nothing(body)
     if not body.inputs:
         raise BadInput("inputs is empty; send the model's tensors, or one input per feature")
     given = {tensor.name: tensor for tensor in body.inputs}
@@ -140,6 +142,14 @@ def rows_of(body: InferBody, signature: Signature, beside: Sequence[Feature] = (
     merged = {name: column for group in columns for name, column in group.items()}
     names = tuple(merged)
     return [dict(zip(names, values, strict=True)) for values in zip(*merged.values(), strict=True)]
+
+
+def _rows_of_nothing(body: InferBody) -> list[Row]:
+    """Rows for what takes no features: as many as the inputs have, or one."""
+    counts = {_shape(one)[0] for one in body.inputs} or {1}
+    if len(counts) != 1:
+        raise BadInput(f"the inputs have different numbers of rows: {sorted(counts)}")
+    return [{} for _ in range(counts.pop())]
 
 
 def _is_single(given: InferInput, features: Mapping[str, Feature]) -> bool:

@@ -6,7 +6,6 @@ Every number is a little-endian unsigned 64-bit integer. A file is replaced in o
 reader sees an old one or a new one; one that is damaged all the same is told by its digest and not used.
 """
 
-import logging
 import mmap
 import os
 import struct
@@ -18,12 +17,11 @@ from pathlib import Path
 
 import xxhash
 
-from seatrial.releases.layout import checked, write_whole
+from seatrial.releases.followed import Followed
+from seatrial.releases.layout import named_file, write_whole
 from seatrial.routing.crowds import Asks, hash_unit
 from seatrial.routing.snapshot import Snapshot
 from seatrial.spec.errors import BadInput
-
-log = logging.getLogger("seatrial.crowds")
 
 _MAGIC = b"SEACROWD"
 _HEAD = struct.Struct("<8sQQ")
@@ -33,8 +31,7 @@ _NEAR = 4
 
 def crowd_file(home: Path, name: str) -> Path:
     """Where the file of a crowd lies; ``name`` is ``deployment/file``, as a snapshot says it. Raises BadInput."""
-    deployment, _, file = name.partition("/")
-    return home / "crowds" / checked(deployment) / checked(file)
+    return named_file(home, "crowds", name)
 
 
 def write_crowd(path: Path, hashes: Iterable[int]) -> None:
@@ -96,41 +93,6 @@ class Crowd:
         return self._hashes.tolist()
 
 
-class _Followed:
-    """A crowd's file as it is now; one that cannot be read leaves what was read before."""
-
-    __slots__ = ("_crowd", "_path", "_seen")
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._crowd: Crowd | None = None
-        self._seen: object = None
-        self.look()
-
-    def look(self) -> None:
-        try:
-            stat = os.stat(self._path)
-            seen = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
-        except OSError as error:
-            seen, trouble = str(error), str(error)  # type: ignore[assignment]
-        else:
-            trouble = ""
-        if seen == self._seen:
-            return
-        self._seen = seen
-        try:
-            if trouble:
-                raise BadInput(trouble)
-            self._crowd = Crowd(self._path)
-        except (BadInput, OSError, ValueError) as error:
-            rest = "what was known before holds" if self._crowd is not None else "its entry takes nobody"
-            log.error("the units of a routing entry cannot be read, so %s: %s", rest, error)
-
-    def holds(self, unit: str) -> bool | None:
-        crowd = self._crowd
-        return None if crowd is None else crowd.holds(unit)
-
-
 class CrowdFiles:
     """The crowds of one snapshot; ``look`` is called now and then, by a thread that may wait for a disk."""
 
@@ -138,7 +100,7 @@ class CrowdFiles:
 
     def __init__(self, home: Path, snapshot: Snapshot) -> None:
         names = {entry.crowd.file for entry in snapshot.entries if entry.crowd is not None}
-        self._followed = {name: _Followed(crowd_file(home, name)) for name in sorted(names)}
+        self._followed = {name: _follow(home, name) for name in sorted(names)}
 
     def look(self) -> None:
         """Take what has been replaced since."""
@@ -148,4 +110,16 @@ class CrowdFiles:
     @property
     def asks(self) -> dict[str, Asks]:
         """For the router."""
-        return {name: followed.holds for name, followed in self._followed.items()}
+        return {name: _asks(followed) for name, followed in self._followed.items()}
+
+
+def _follow(home: Path, name: str) -> Followed[Crowd]:
+    return Followed(crowd_file(home, name), Crowd, "the units of a routing entry", "its entry takes nobody")
+
+
+def _asks(followed: Followed[Crowd]) -> Asks:
+    def holds(unit: str) -> bool | None:
+        crowd = followed.now
+        return None if crowd is None else crowd.holds(unit)
+
+    return holds

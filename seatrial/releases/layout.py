@@ -96,6 +96,12 @@ def checked(name: str) -> str:
     return name
 
 
+def named_file(home: Path, kind: str, name: str) -> Path:
+    """Where a file that a snapshot names lies; ``name`` is ``deployment/file``. Raises BadInput."""
+    deployment, _, file = name.partition("/")
+    return home / kind / checked(deployment) / checked(file)
+
+
 def write_whole(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Replace ``path`` by ``content`` in one step (temp, fsync, rename)."""
     temporary = _temporary(path, content, durable=durable)

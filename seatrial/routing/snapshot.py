@@ -72,6 +72,26 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
 
 
+class Popular(msgspec.Struct, frozen=True, kw_only=True):
+    """Items that control counts and the server of the variant answers, the best first.
+
+    Attributes:
+        file: The file of them, ``deployment/name`` under the home directory's ``popular``.
+        outcome: What is counted.
+        within: Seconds: those that happened no longer ago.
+        item: The outcome's field that names the item; "": the outcome's own ``item``.
+        value: The outcome's field that is summed; "": outcomes are counted.
+        most: So many items at most.
+    """
+
+    file: str
+    outcome: str
+    within: float
+    item: str = ""
+    value: str = ""
+    most: int = 20
+
+
 class Ensemble(msgspec.Struct, frozen=True, kw_only=True):
     """Several versions that answer as one.
 
@@ -107,8 +127,8 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
         variant: Name in the deployment.
         model: Registered model's name; where there is none, the name of the variant that was applied.
         version: Its version number, and 0 where nothing is registered.
-        digest: SHA-256 of the artefact's files (of a remote variant: of its terms; of an ensemble: of its members'
-            and how they are combined); the store is addressed by it.
+        digest: SHA-256 of the artefact's files (of a remote or popular variant: of its terms; of an ensemble: of its
+            members' and how they are combined); the store is addressed by it.
         path: Directory of the artefact in the local store; "" where there is none.
         runtime: Which runtime serves it.
         trust: What the deployment file allows (``pickle`` only where it says so).
@@ -118,6 +138,7 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
         lookup: Where its answers lie ready; None: they are computed.
         breaker: When it is left alone; None: never.
         remote: Which server computes them; None: this one.
+        popular: Which outcomes' items they are; None: they are computed.
         ensemble: Whose answers it combines; None: it is one version.
         batch: How its calls are batched where it runs in threads; None: each runs alone.
         cache: Which answers are given again; None: none.
@@ -128,7 +149,7 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     digest: str
     path: str
-    runtime: Literal["onnx", "python", "remote", "ensemble"]
+    runtime: Literal["onnx", "python", "remote", "popular", "ensemble"]
     trust: Literal["none", "pickle"] = "none"
     timeout: float = 1.0
     device: Device = "cpu"
@@ -136,6 +157,7 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     lookup: Lookup | None = None
     breaker: BreakerPolicy | None = BreakerPolicy()
     remote: Remote | None = None
+    popular: Popular | None = None
     ensemble: Ensemble | None = None
     batch: Batch | None = Batch()
     cache: Cache | None = None
@@ -144,6 +166,16 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     def model_version(self) -> str:
         """``name:version``, or the name of a variant without a registered version: what answers and rows say."""
         return f"{self.model}:{self.version}" if self.version else self.model
+
+    @property
+    def is_ready(self) -> bool:
+        """Its answers lie ready, and nothing is computed of features."""
+        return self.lookup is not None or self.popular is not None
+
+    @property
+    def has_files(self) -> bool:
+        """Registered versions answer, whose files lie here."""
+        return self.remote is None and self.popular is None
 
     @property
     def parts(self) -> "tuple[Slot, ...]":
@@ -328,14 +360,14 @@ def never_lacked(slots: Iterable[Slot], transform: Transform | None) -> frozense
     """Names of the features that no answered request lacks.
 
     Without a transform those that every version needs: rows that the assigned version refuses go to the default one,
-    and a lookup needs none. A transform reads every request before any version does.
+    and one whose answers lie ready needs none. A transform reads every request before any version does.
 
     Args:
         slots: Every variant that is loaded.
     """
     if transform is not None:
         return _needed(transform.signature)
-    needed = [frozenset() if slot.lookup is not None else _needed(slot.signature) for slot in slots]
+    needed = [frozenset() if slot.is_ready else _needed(slot.signature) for slot in slots]
     return frozenset.intersection(*needed) if needed else frozenset()
 
 

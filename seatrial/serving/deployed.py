@@ -17,6 +17,7 @@ from seatrial.routing.snapshot import Snapshot
 from seatrial.serving.breaker import Turn
 from seatrial.serving.caching import Cached, hand_over
 from seatrial.serving.engine import Engine
+from seatrial.serving.popularity import PopularRuntime
 from seatrial.serving.recording import Recorder
 from seatrial.serving.shadowing import ShadowLane
 from seatrial.serving.variant import Variant
@@ -124,6 +125,13 @@ class Deployed:
                 before.breaker.retire()
         for name, cache in hand_over({} if old is None else old.cached, self.cached).items():
             self.variants[name].cache = cache
+
+    def look(self) -> None:
+        """Take up the files that control has replaced since; called by a thread that may wait for a disk."""
+        self.crowds.look()
+        for engine in self.engines.values():
+            if isinstance(engine.runtime, PopularRuntime):
+                engine.runtime.look()
 
     def obey(self, quarantine: Entries) -> None:
         """Ask the versions in quarantine nothing; let those be asked again that are in it no more."""

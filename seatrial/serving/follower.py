@@ -109,7 +109,7 @@ class Follower:
             self._note_at = self._now() + NOTE_SECONDS
             self._gateway.note_gauges()
             for deployed in list(self._gateway.deployments.values()):
-                deployed.crowds.look()
+                deployed.look()
 
     def _obey(self) -> None:
         """Obey the quarantine file; what was lifted and is not loaded here is loaded now."""

@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from seatrial.ledger.quarantine import Entries, held_by, read_quarantine
 from seatrial.models.artefact import digest_of
 from seatrial.models.runtimes import Runtime, RuntimeFailure, Tensors, load
+from seatrial.releases.popular_files import popular_file
 from seatrial.routing.snapshot import Device, Ensemble, Lookup, Slot, Snapshot, Transform
 from seatrial.serving.deployed import Deployed, Feeder
 from seatrial.serving.engine import Engine
+from seatrial.serving.popularity import PopularRuntime
 from seatrial.serving.recording import Recorder
 from seatrial.serving.variant import Variant
 from seatrial.serving.warming import greet, warm_transform, warm_up
@@ -143,7 +145,7 @@ class Loader:
     def _engine(self, slot: Slot, snapshot: Snapshot, quarantine: Entries, keys: list[_Key]) -> Engine:
         withheld = held_by(quarantine, snapshot.deployment, slot) is not None
         slot = _rooted(slot, self._recorder.home.parent)
-        timeout = None if slot.runtime == "onnx" or slot.lookup is not None else slot.timeout
+        timeout = None if slot.runtime == "onnx" or slot.is_ready else slot.timeout
         version = "" if slot.lookup is None else slot.model_version
         key = _Key(
             slot.digest, slot.path, slot.runtime, slot.trust, timeout, slot.device, slot.lookup, version, withheld
@@ -200,6 +202,8 @@ class Loader:
             from seatrial.models.ensemble_runtime import EnsembleRuntime  # only servers of such variants pay for it
 
             return EnsembleRuntime(slot, self._members(slot.ensemble, snapshot, quarantine, keys), owned=False)
+        if slot.popular is not None:
+            return PopularRuntime(slot, popular_file(self._recorder.home, slot.popular.file))
         is_default = slot.variant == snapshot.default
         mark = self._recorder.underway.mark(snapshot.deployment, slot.variant, slot.digest, default=is_default)
         mark.on()  # a file may be such that loading it ends the process

@@ -1,14 +1,15 @@
-"""Attempts that look an answer up instead of computing it: the same rows, and a key for each."""
+"""Attempts whose answer lies ready instead of being computed: in a table by key, or as one list for everybody."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from seatrial.models.lookup import KEYS, LookupRuntime, Miss
-from seatrial.models.runtimes import RuntimeFailure
+from seatrial.models.runtimes import RuntimeFailure, Tensors
 from seatrial.protocol.answers import UnreadableAnswer
 from seatrial.protocol.features import Row
 from seatrial.routing.people import Person
+from seatrial.serving.popularity import ITEM, ROWS, SCORE
 from seatrial.serving.variant import Attempt, Variant
 from seatrial.spec.errors import BadInput
 
@@ -20,7 +21,9 @@ def attempt_of(
     keys: Sequence[str | None],
     people: Sequence[Person],
 ) -> Attempt:
-    """The attempt of a variant of either kind."""
+    """The attempt of a variant of any kind."""
+    if variant.slot.popular is not None:
+        return Listing(variant, rows, places)
     if variant.slot.lookup is None:
         return Attempt(variant, rows, places)
     named = [_key(variant, key, person) for key, person in zip(keys, people, strict=True)]
@@ -40,11 +43,43 @@ def _key(variant: Variant, key: str | None, person: Person) -> str | None:
     return person.unit if person.named else None
 
 
-class LookUp(Attempt):
-    """A look into the table: all of the rows are there, or the attempt has failed.
+class Ready(Attempt):
+    """An attempt that needs no features; where they are whole they are logged, as a model's would be."""
 
-    The features are not needed; where they are whole they are logged, as a model's would be.
-    """
+    __slots__ = ()
+
+    def outputs_of(self, ask: Callable[[Tensors], Tensors]) -> Tensors:
+        """What the version's signature calls its outputs; ``ask`` asks the runtime."""
+        raise NotImplementedError
+
+    def run(self, *, measured: bool = True) -> None:
+        engine, n = self.variant.engine, len(self.rows)
+        self.read_rows()
+        try:
+            outputs = self.outputs_of((lambda asked: engine.run(asked, n)) if measured else engine.runtime.run)
+            self.read = self.variant.answers.read(outputs, n)
+            self.outputs = outputs
+        except Miss as error:
+            self.fail("miss", str(error))
+        except (RuntimeFailure, UnreadableAnswer) as error:
+            self.fail("error", str(error))
+        except Exception as error:  # noqa: BLE001 - a file's surprise is that variant's failure, not the request's
+            self.fail("error", f"{type(error).__name__}: {error}")
+
+    def digest(self) -> None:
+        """What fails here does so whatever the rows are."""
+
+    def read_rows(self) -> bool:
+        if self.encoded is None and all(self.rows):
+            try:
+                self.encode()
+            except BadInput:
+                pass  # whoever computes the answer will say so
+        return True
+
+
+class LookUp(Ready):
+    """A look into the table: all of the rows are there, or the attempt has failed."""
 
     __slots__ = ("keys",)
 
@@ -58,28 +93,16 @@ class LookUp(Attempt):
         super().__init__(variant, rows, places)
         self.keys = keys
 
-    def run(self, *, measured: bool = True) -> None:
-        variant, n = self.variant, len(self.rows)
-        self.read_rows()
-        keys = {KEYS: np.array(self.keys, dtype=object)}
-        try:
-            outputs = variant.engine.run(keys, n) if measured else variant.engine.runtime.run(keys)
-            self.read = variant.answers.read(outputs, n)
-            self.outputs = outputs
-        except Miss as error:
-            self.fail("miss", str(error))
-        except (RuntimeFailure, UnreadableAnswer) as error:
-            self.fail("error", str(error))
-        except Exception as error:  # noqa: BLE001 - a table's surprise is that variant's failure, not the request's
-            self.fail("error", f"{type(error).__name__}: {error}")
+    def outputs_of(self, ask: Callable[[Tensors], Tensors]) -> Tensors:
+        return ask({KEYS: np.array(self.keys, dtype=object)})
 
-    def digest(self) -> None:
-        """A table that fails does so whatever the rows are."""
 
-    def read_rows(self) -> bool:
-        if self.encoded is None and all(self.rows):
-            try:
-                self.encode()
-            except BadInput:
-                pass  # whoever computes the answer will say so
-        return True
+class Listing(Ready):
+    """The popular items, for every row the same."""
+
+    __slots__ = ()
+
+    def outputs_of(self, ask: Callable[[Tensors], Tensors]) -> Tensors:
+        found = ask({ROWS: np.arange(len(self.rows))})
+        answer = self.variant.slot.signature.answer
+        return {answer.prediction: found[ITEM], answer.scores or SCORE: found[SCORE]}

@@ -138,7 +138,7 @@ class Variant:
 
 def _batching(slot: Slot, deployment: str, recorder: Recorder, underway: Marked) -> Batching | None:
     """How its calls are batched; None: each runs alone."""
-    if slot.batch is None or slot.lookup is not None or slot.remote is not None:
+    if slot.batch is None or slot.is_ready or slot.remote is not None:
         return None
     fixed = is_fixed(slot.signature)
     if fixed is not None:
@@ -150,7 +150,7 @@ def _batching(slot: Slot, deployment: str, recorder: Recorder, underway: Marked)
 
 def _cache(slot: Slot, deployment: str, recorder: Recorder) -> PredictionCache | None:
     """Where its answers are kept; a swap may put the one in place that the revision before has filled."""
-    if slot.cache is None or slot.lookup is not None:
+    if slot.cache is None or slot.is_ready:
         return None
     return PredictionCache(slot, slot.cache, CacheCounts(recorder, deployment, slot.variant))
 

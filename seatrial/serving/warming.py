@@ -25,12 +25,12 @@ WARM_SECONDS = 2.0
 
 
 def warm_up(variant: Variant, now: Callable[[], float] = time.monotonic) -> None:
-    """Let a model answer real-shaped rows until it is warm and its pace is known; a lookup needs neither.
+    """Let a model answer real-shaped rows until it is warm and its pace is known; one that lies ready needs neither.
 
     Raises:
         SeatrialError: It does not answer its own samples.
     """
-    rows = samples(variant.slot) if variant.slot.lookup is None else []
+    rows = [] if variant.slot.is_ready else samples(variant.slot)
     if not rows:
         return
     deadline = now() + WARM_SECONDS

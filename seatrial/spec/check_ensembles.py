@@ -25,7 +25,7 @@ def check_ensembles(values: Values, found: Findings) -> None:
             _runtime(name, variant, path, found)
         else:
             for key in ("combine", "weights"):
-                if key in variant and ("model" in variant or "remote" in variant):
+                if key in variant and not variant.keys().isdisjoint(("model", "remote", "popular")):
                     message = f"`{key}` is of an ensemble, and `{name}` is one model; remove it, or name an `ensemble`"
                     found.add(f"{path}.{key}", key, message)
 
@@ -48,6 +48,9 @@ def _members(name: str, members: Any, variants: Values, path: str, found: Findin
             found.add(here, member, message)
         elif isinstance(variant, dict) and "remote" in variant:
             message = f"{said} is a server of its own, and members are models; register its model and name that"
+            found.add(here, member, message)
+        elif isinstance(variant, dict) and "popular" in variant:
+            message = f"{said} counts outcomes, and members are models; name a variant with a `model`"
             found.add(here, member, message)
         elif isinstance(variant, dict) and "lookup" in variant:
             message = f"{said} looks its answers up, and members compute theirs; name a variant without `lookup`"

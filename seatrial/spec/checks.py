@@ -10,6 +10,7 @@ from seatrial.spec.check_bandits import check_bandits
 from seatrial.spec.check_ensembles import check_ensembles
 from seatrial.spec.check_metrics import BUILT_IN, check_metrics
 from seatrial.spec.check_people import check_people
+from seatrial.spec.check_popular import check_populars
 from seatrial.spec.check_release import check_release
 from seatrial.spec.check_remote import check_remotes
 from seatrial.spec.check_transform import check_transform
@@ -28,6 +29,7 @@ def check(values: Values, found: Findings) -> None:
     """Notes every contradiction between the parts of a file."""
     _variants(values, found)
     check_remotes(values, found)
+    check_populars(values, found)
     check_ensembles(values, found)
     check_transform(values, found)
     _unit(values, found)

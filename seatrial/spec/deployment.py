@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from seatrial.spec.calendar import Calendar
 from seatrial.spec.signature import Task
+from seatrial.spec.units import show_duration
 
 MetricKind = Literal["mean", "proportion", "ratio", "accuracy"]
 
@@ -69,6 +70,24 @@ class RemoteSpec(Model):
         return self.url or self.open_inference or ""
 
 
+class PopularSpec(Model):
+    """The items of most outcomes, best first, counted from the ledger."""
+
+    outcome: str
+    within: float
+    item: str | None = None
+    """The field that names the item; None: the outcome's own ``item``."""
+    value: str | None = None
+    """The field that is summed; None: outcomes are counted."""
+    most: int = 20
+
+    @property
+    def terms(self) -> str:
+        """All of it, as one line."""
+        fields = "".join(f", {key}: {name}" for key, name in (("item", self.item), ("value", self.value)) if name)
+        return f"outcome: {self.outcome}, within: {show_duration(self.within)}{fields}, most: {self.most}"
+
+
 class BatchSpec(Model):
     rows: int = 64
     delay: float = 0.0
@@ -80,11 +99,12 @@ class CacheSpec(Model):
 
 
 class VariantSpec(Model):
-    """Exactly one of ``model``, ``remote`` and ``ensemble`` is set."""
+    """Exactly one of ``model``, ``remote``, ``popular`` and ``ensemble`` is set."""
 
     model: str | None = None
     """``models:/name@alias``, ``models:/name/version`` or ``models:/name/latest``."""
     remote: RemoteSpec | None = None
+    popular: PopularSpec | None = None
     ensemble: tuple[str, ...] = ()
     """Names of other variants, each with a ``model``, that answer as one."""
     combine: Literal["mean", "vote", "weights"] = "mean"
@@ -108,6 +128,8 @@ class VariantSpec(Model):
     @property
     def reference(self) -> str:
         """What the file names, as one line: while it stays, the pin stays."""
+        if self.popular is not None:
+            return f"popular {{{self.popular.terms}}}"
         if self.remote is None:
             return self.model or ""
         whole = self.remote.model_dump_json(exclude_defaults=True)

@@ -15,7 +15,7 @@ from seatrial.spec.grammar.people import UNIT
 from seatrial.spec.grammar.release import METHOD, PRIMARY, RELEASE, SHADOW, STAGE, TEST
 from seatrial.spec.grammar.remote import REMOTE
 from seatrial.spec.grammar.routing import COLD_START, ENTRY
-from seatrial.spec.grammar.variants import BATCH, BREAKER, CACHE, LOOKUP, TRANSFORM, VARIANT
+from seatrial.spec.grammar.variants import BATCH, BREAKER, CACHE, LOOKUP, POPULAR, TRANSFORM, VARIANT
 from seatrial.spec.grammar.watching import ALERT, DATA, LOG, MONITORS, PERFORMANCE
 from seatrial.spec.grammar.whole import DEPLOYMENT
 from seatrial.spec.grammar.words import MARGIN
@@ -29,6 +29,7 @@ SECTIONS: dict[str, Record] = {
     "lookup": LOOKUP,
     "breaker": BREAKER,
     "remote": REMOTE,
+    "popular": POPULAR,
     "batch": BATCH,
     "cache": CACHE,
     "transform": TRANSFORM,

@@ -131,7 +131,7 @@ def check_evaluation(system: LiveSystem) -> None:
             one = estimates[method]
             assert 0 < one["se"] < 0.1, one
             assert abs(one["value"] - np.mean(CLICKS)) < 4.5 * one["se"], one
-        assert found["earned"] > estimates["doubly-robust"]["upper"]
+        assert found["earned"] > estimates["doubly-robust"]["value"]
 
 
 def learned(shares: dict[str, float]) -> bool:

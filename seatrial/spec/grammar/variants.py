@@ -1,7 +1,7 @@
 """Variants: which version answers, where, and how it is protected; and the transform before them."""
 
 from seatrial.spec.grammar.remote import REMOTE
-from seatrial.spec.grammar.words import COUNT, DURATION, FEATURE, MEMORY, MODEL, NAME, SOME_SHARE, SOME_TIME
+from seatrial.spec.grammar.words import COUNT, DURATION, FEATURE, FIELD, MEMORY, MODEL, NAME, SOME_SHARE, SOME_TIME
 from seatrial.spec.shapes import Choice, Either, Key, Listed, Named, Number, Record, Text
 
 LOOKUP = Record(
@@ -22,6 +22,22 @@ LOOKUP = Record(
         ),
     },
     forms="write `{scores: scores/, stale_after: 26h}`",
+)
+
+POPULAR = Record(
+    "a popular variant",
+    {
+        "outcome": Key(NAME, "The declared outcome that is counted, by item.", required=True),
+        "within": Key(SOME_TIME, "Outcomes that happened no longer ago than that count.", required=True),
+        "item": Key(FIELD, "The field of the outcome that names the item; without it, the outcome's own `item`."),
+        "value": Key(FIELD, "The field of the outcome that is summed; without it, outcomes are counted."),
+        "most": Key(
+            Number(minimum=1, maximum=1000, whole=True),
+            "So many items are answered at most, the best first.",
+            default="20",
+        ),
+    },
+    forms="write `{outcome: click, within: 30d}`",
 )
 
 BREAKER = Record(
@@ -70,6 +86,7 @@ VARIANT = Record(
             "`models:/name@alias` or `models:/name/latest` (pinned when the file is applied), or `models:/name/7`.",
         ),
         "remote": Key(REMOTE, "A server of somebody else's that answers, instead of a registered `model`."),
+        "popular": Key(POPULAR, "Of a `ranking`: the items of most outcomes lately, instead of a registered `model`."),
         "ensemble": Key(
             Listed(NAME, least=2), "Instead of `model`: other variants that answer as one; pinned when it is applied."
         ),
@@ -107,7 +124,7 @@ VARIANT = Record(
             default="off",
         ),
     },
-    one_of=("model", "remote", "ensemble"),
+    one_of=("model", "remote", "popular", "ensemble"),
     forms='write `{model: "models:/name@alias"}`',
 )
 

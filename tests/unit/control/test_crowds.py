@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from seatrial.control import apply as applying
-from seatrial.control.crowds import EVERY, forget_warmth
+from seatrial.control.crowds import forget_warmth
 from seatrial.control.loop import Loop
 from seatrial.control.perform import Who, promote
+from seatrial.control.rounds import EVERY
 from seatrial.ledger.retention import Forgetting, write_forgetting
 from seatrial.releases.crowd_files import CrowdFiles, crowd_file
 from seatrial.releases.leadership import Leadership

@@ -21,6 +21,7 @@ from seatrial.models import preparing
 from seatrial.models.register import register
 from seatrial.models.registry import Registry
 from seatrial.models.runtimes import load
+from seatrial.protocol.answers import Answers
 from seatrial.spec.errors import BadInput, NotFound
 from tests.unit.models.conftest import Machine
 
@@ -131,6 +132,43 @@ def test_an_onnx_model_of_several_values_is_no_regression_but_raw(machine: Machi
         register("m", linear(2), data=data, target="y", task="regression", settings=machine)
     done = register("m", linear(2), data=data, target="y", task="raw", holdout=data, settings=machine)
     assert done.manifest.lineage.metrics == {}
+
+
+def ranker() -> Any:
+    """An ONNX model: the two greatest of three columns, by the names of three items."""
+    constants = [
+        numpy_helper.from_array(np.array([2], dtype=np.int64), "two"),
+        numpy_helper.from_array(np.array(["oar", "boat", "rope"], dtype=object), "names"),
+    ]
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 3])]
+    outputs = [
+        helper.make_tensor_value_info("score", TensorProto.FLOAT, [None, 2]),
+        helper.make_tensor_value_info("item", TensorProto.STRING, [None, 2]),
+    ]
+    nodes = [
+        helper.make_node("TopK", ["x", "two"], ["score", "place"]),
+        helper.make_node("Gather", ["names", "place"], ["item"]),
+    ]
+    graph = helper.make_graph(nodes, "ranker", inputs, outputs, constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+
+
+def test_an_onnx_ranking_is_served_as_items_and_scores(machine: Machine) -> None:
+    done = register("m", ranker(), data=DATA, task="ranking", settings=machine)
+    signature = done.manifest.signature
+    assert (signature.task, signature.answer.prediction, signature.answer.scores) == ("ranking", "item", "score")
+    _, directory = Registry(machine).materialise("m", 1, machine.home / "store")
+    runtime = load(directory)
+    outputs = runtime.run({"x": np.array([[1, 5, 3], [9, 0, 8]], dtype=np.float32)})
+    first, second = Answers(signature).read(outputs, 2).answers
+    assert first["prediction"] == [{"item": "boat", "score": 5.0}, {"item": "rope", "score": 3.0}]
+    assert second["prediction"] == [{"item": "oar", "score": 9.0}, {"item": "rope", "score": 8.0}]
+    runtime.close()
+
+
+def test_a_ranking_of_scores_alone_is_refused(machine: Machine) -> None:
+    with pytest.raises(BadInput, match=r"A ranking gives items and their scores.* the model gives z FP32"):
+        register("m", linear(2), data=DATA, task="ranking", settings=machine)
 
 
 def test_a_torch_program_without_torch_names_the_install(tmp_path: Path, machine: Machine) -> None:

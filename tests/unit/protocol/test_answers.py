@@ -82,6 +82,13 @@ def test_ranking_best_first() -> None:
     assert read.predictions == [('[{"item":"b","score":0.75},{"item":"a","score":0.5}]',)]
 
 
+@pytest.mark.parametrize("score", [np.nan, np.inf])
+def test_a_ranking_with_a_score_that_is_no_number_is_no_answer(score: float) -> None:
+    answers = Answers(signature("ranking", Answer(prediction="i", scores="s"), ("i", "BYTES"), ("s", "FP32")))
+    with pytest.raises(UnreadableAnswer, match="a score that is not a number"):
+        answers.read({"i": np.array([["a", "b"]], dtype=object), "s": np.array([[0.5, score]])}, 1)
+
+
 def test_raw_as_the_model_gave_it() -> None:
     one = Answers(signature("raw", Answer(prediction=""), ("o", "FP32")))
     assert one.read({"o": np.array([[1.0, 2.0]])}, 1).answers == [{"prediction": [1.0, 2.0]}]

@@ -75,6 +75,8 @@ DEFAULTS = {
     "breaker": "deployment: a\nvariants: {champion: {model: models:/m/1, breaker: {@: #}}}\n",
     "remote": "deployment: a\nvariants: {champion: {model: models:/m/1}, b: "
     '{remote: {url: "http://h/s", answer: $.a, @: #}}}\n',
+    "popular": "deployment: a\noutcomes: {o: {}}\nvariants: {champion: {model: models:/m/1}, b: "
+    "{popular: {outcome: o, within: 1d, @: #}}}\n",
     "batch": "deployment: a\nvariants: {champion: {model: models:/m/1, batch: {@: #}}}\n",
     "cache": "deployment: a\nvariants: {champion: {model: models:/m/1, cache: {@: #}}}\n",
     "transform": "deployment: a\nvariants: {champion: {model: models:/m/1}}\ntransform: {model: models:/p/1, @: #}\n",

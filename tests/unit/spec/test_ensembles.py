@@ -32,7 +32,7 @@ def test_an_ensemble_is_read() -> None:
 
 
 REFUSED = {
-    "{}": "needs exactly one of `model` or `remote` or `ensemble`",
+    "{}": "needs exactly one of `model` or `remote` or `popular` or `ensemble`",
     '{model: "models:/m/1", ensemble: [champion, trees]}': "keep one of `model`",
     "{ensemble: [champion]}": "at least 2",
     "{ensemble: [champion, treees]}": "`treees` is not a declared variant; did you mean `trees`",
