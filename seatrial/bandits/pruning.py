@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from seatrial.bandits.covariates import covariates
+from seatrial.bandits.covariates import covariates, uneven
 from seatrial.bandits.logged import Logged
 from seatrial.bandits.policy_tree import Codes, Column, Mask, coded
 from seatrial.bandits.posterior import Floats
@@ -133,7 +133,10 @@ def prune(
     refusals = cannot_tell(logged, names, 2 * HALVES * least)
     if refusals:
         return Pruning(logged.units.size, NO_MEAN, margin, refusals=refusals)
-    contexts = covariates(columns, [coded(column) for column in columns], logged.units.size)
+    binned = [coded(column) for column in columns]
+    left_out = uneven(logged, binned, len(names))  # they were not known before the draw
+    even = [at for at in range(len(columns)) if at not in left_out]
+    contexts = covariates([columns[at] for at in even], [binned[at] for at in even], logged.units.size)
     known: Mask = np.asarray(~np.isnan(entries.chances).any(axis=1))
     first, second = (_Side.of(half, entries, known) for half in halves(logged, contexts, len(names), seed))
     unknown = logged.units.size - first.taken.size - second.taken.size

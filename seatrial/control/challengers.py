@@ -23,8 +23,8 @@ class Challenge(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         version: ``name:version`` that has neither been in command nor had a release here.
-        command_seconds: Since the last release took command; None: none has.
-        spent: The sum of α over the releases that began in the last ``per`` seconds.
+        command_seconds: Since a release last took command, or lost it again; None: none has.
+        spent: The sum of α over the releases that had traffic and began in the last ``per`` seconds.
     """
 
     version: str
@@ -54,16 +54,25 @@ def look_for_challenger(
         return None
     newest = f"{name}:{known[-1]}"
     command = state.slot(spec.default)
-    tried = {run.challenger_version for run in releases} | set(state.rolled_back)
+    met = {version for run in releases for version in (run.challenger_version, run.champion_version)}
+    tried = met | set(state.rolled_back)
     if newest in tried or (command is not None and command.model_version == newest):
         return None
-    changes = [run.ended_at for run in releases if run.status == "promoted" and run.ended_at is not None]
-    begun = [run.alpha for run in releases if now - run.started_at < policy.per * _SECOND]
+    changes = [at for run in releases for at in _changes(run)]
+    begun = [run.alpha for run in releases if run.status != "failed" and now - run.started_at < policy.per * _SECOND]
     return Challenge(
         version=newest,
         command_seconds=(now - max(changes)) / _SECOND if changes else None,
         spent=sum(begun),
     )
+
+
+def _changes(run: ReleaseRun) -> list[int]:
+    """When command changed by a release: when it took it, and when it was taken from it again."""
+    if run.took_command_at is None:
+        return []
+    gone_back = run.status == "rolled-back" and run.ended_at is not None
+    return [run.took_command_at, run.ended_at] if gone_back and run.ended_at is not None else [run.took_command_at]
 
 
 def model_of(spec: Deployment) -> str:

@@ -6,16 +6,19 @@ from seatrial.control.decide import challenge_waits
 from seatrial.control.observe import observe
 from seatrial.control.perform import Who
 from seatrial.control.site import Site
-from seatrial.releases.records import DeploymentState
+from seatrial.releases.publication import PreparationFailed
+from seatrial.releases.records import AuditEntry, DeploymentState
+from seatrial.releases.run import ReleaseRun
 from seatrial.spec.deployment import Deployment
-from seatrial.spec.errors import Conflict
+from seatrial.spec.errors import Conflict, SeatrialError
 from seatrial.spec.read import load_deployment
 
 
-def challenge(site: Site, deployment: str, who: Who) -> Applied:
+def challenge(site: Site, deployment: str, who: Who, version: str) -> Applied:
     """The newest version takes the challenger's place and its release begins; audited as an ``apply`` of the file.
 
     Raises:
+        SeatrialError: The version cannot be applied; its release is kept as failed, so that it is not tried again.
         Conflict: There is no such policy any more, or somebody else is changing the deployment.
         PreparationFailed: A worker could not load it; its release has failed, and the next version may come.
     """
@@ -23,7 +26,48 @@ def challenge(site: Site, deployment: str, who: Who) -> Applied:
     spec = load_deployment(text)
     if spec.release is None or spec.release.challenge is None:
         raise Conflict(f"the file of {deployment!r} lets no version challenge by itself any more.")
-    return apply_to(site, spec, text, actor=who.actor, why=who.why, renew=frozenset({spec.release.of}))
+    try:
+        return apply_to(site, spec, text, actor=who.actor, why=who.why, renew=frozenset({spec.release.of}))
+    except (Conflict, PreparationFailed):
+        raise  # it is tried again; or its release is kept as failed already
+    except SeatrialError as error:
+        _note_refused(site, spec, deployment, who, version, str(error))
+        raise
+
+
+def _note_refused(site: Site, spec: Deployment, deployment: str, who: Who, version: str, why: str) -> None:
+    """A version that can never be applied is not tried again: its release has failed before it began."""
+    state, release, now = site.state.deployments.get(deployment), spec.release, site.clock()
+    assert release is not None
+    command = state.slot(spec.default)
+    run = ReleaseRun(
+        id=site.new_id(),
+        deployment=deployment,
+        entry=release.into,
+        champion=spec.default,
+        challenger=release.of,
+        champion_version=command.model_version if command is not None else "",
+        challenger_version=version,
+        salt="",
+        stage=release.stages[0].kind,
+        stage_started_at=now,
+        alpha=release.method.alpha,
+        plan_units=release.method.plan_units,
+        started_at=now,
+        status="failed",
+        ended_at=now,
+    )
+    entry = AuditEntry(
+        deployment=deployment,
+        at=now,
+        action="fail",
+        actor=who.actor,
+        why=why,
+        sentence=f"{version} cannot challenge: {why}",
+        revision=state.revision,
+        release=run.id,
+    )
+    site.state.deployments.note_release(run, entry)
 
 
 def next_up(site: Site, spec: Deployment, state: DeploymentState) -> str:

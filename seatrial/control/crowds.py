@@ -4,6 +4,7 @@ The file of a list is called after its units and never changes, so a snapshot me
 cold start holds the units that are warm and only grows, but for those that asked to be forgotten.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +18,8 @@ from seatrial.releases.crowd_files import Crowd, crowd_file, write_crowd
 from seatrial.routing.crowds import hash_unit
 from seatrial.spec.deployment import ColdStartSpec, Deployment
 from seatrial.spec.errors import BadInput
+
+log = logging.getLogger("seatrial.crowds")
 
 Warm = Callable[[Deployment, ColdStartSpec], Sequence[str]]
 """Units that are warm, by what is known now (``senses``)."""
@@ -99,9 +102,19 @@ def forget_warmth(home: Path, unit: str) -> None:
 
 
 def _read(path: Path) -> Crowd | None:
+    """A file of units; None where there is none. A damaged one is kept aside, because it knew more than the ledger may.
+
+    Raises:
+        OSError: It is there and cannot be opened, which says nothing of who is in it.
+    """
     try:
         return Crowd(path)
-    except (OSError, BadInput):
+    except FileNotFoundError:
+        return None
+    except BadInput as error:
+        aside = path.with_name(f"{path.name}.damaged")
+        log.error("%s; it is kept as %s, and made again from what the ledger has", error, aside.name)
+        path.replace(aside)
         return None
 
 

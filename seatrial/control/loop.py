@@ -285,7 +285,7 @@ class Loop:
         elif action.kind == "follow-alias":
             perform.follow_alias(self._site, deployment, who, stands)
         elif action.kind == "challenge":
-            challenge(self._site, deployment, who)
+            challenge(self._site, deployment, who, observed.challenger)
         else:
             _PLAIN[action.kind](self._site, deployment, who)
 

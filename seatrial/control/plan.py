@@ -15,7 +15,7 @@ from seatrial.control.ensembles import reference_of
 from seatrial.control.next_run import NextRun, next_run
 from seatrial.control.popular import beside_others
 from seatrial.control.snapshots import routing_snapshot
-from seatrial.control.transitions import kept_as_previous
+from seatrial.control.transitions import holdout_ended, kept_as_previous
 from seatrial.releases.records import AliasMove, DeploymentState, Pin
 from seatrial.routing.snapshot import Slot, Snapshot
 from seatrial.spec.deployment import Deployment
@@ -119,9 +119,30 @@ def make_plan(
         applied_by=moment.actor,
         applied_at=moment.now,
     )
+    over = _holdout_over(spec, before, command.slot)
+    if over:
+        draft = holdout_ended(draft, moment.now)
     run = next_run(spec, old, before, draft, moment)
+    if over:
+        said = f"nobody is held out on the version before any more, because {over}."
+        run = msgspec.structs.replace(run, changes=(said, *run.changes))
     run = msgspec.structs.replace(run, state=with_bandits(spec, run.state, moment.now))
     return _finish(spec, old, before, run, moment)
+
+
+def _holdout_over(spec: Deployment, before: DeploymentState, command: Slot) -> str:
+    """Why a file ends a holdout that is open, in words; "" when it goes on, or there is none."""
+    held = before.holdout
+    if held is None or not held.open:
+        return ""
+    if spec.release is None or spec.release.holdout is None:
+        return "the file asks for none"
+    if command.model_version != held.challenger_version:
+        return f"{command.model_version} is in command now"
+    entry = next((entry for entry in spec.routing if entry.name == held.entry), None)
+    if entry is None or set(entry.split or {}) - {spec.release.of} != {spec.default}:
+        return f"the file has no entry `{held.entry}` that is the champion's alone"
+    return ""
 
 
 def _finish(spec: Deployment, old: Deployment | None, before: DeploymentState, run: NextRun, moment: "Moment") -> Plan:

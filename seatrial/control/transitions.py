@@ -36,7 +36,7 @@ def promoted(spec: Deployment, state: DeploymentState, variant: str, now: int, r
     return _next(
         state,
         pins=_emptied(pins, variant, "promoted", heir=spec.default),
-        run=_ended(run, "promoted", now) if run is not None else abandoned(state.run, now),
+        run=_in_command(run, now) if run is not None else abandoned(state.run, now),
         previous=kept_as_previous(spec, state, new, now, release=run.id if run is not None else ""),
         holdout=None if run is None else _held_out(spec, state, run, now, revision),
         alias_due=_alias_to(state, new),
@@ -302,6 +302,12 @@ def holdout_ended(state: DeploymentState, now: int) -> DeploymentState:
     if held is None or not held.open:
         return state
     return msgspec.structs.replace(state, holdout=_ended(held, "abandoned", now))
+
+
+def _in_command(run: ReleaseRun, now: int) -> ReleaseRun:
+    ended = _ended(run, "promoted", now)
+    assert ended is not None
+    return msgspec.structs.replace(ended, took_command_at=now)
 
 
 def abandoned(run: ReleaseRun | None, now: int) -> ReleaseRun | None:

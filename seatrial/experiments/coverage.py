@@ -23,7 +23,7 @@ from seatrial.stats.ratio import linearise
 NO_ENTRY = ""
 """What a row says that no entry decided."""
 
-_ASKED = "reason IN ('override', 'explicit')"
+_ASKED = "reason = 'override'"
 _HITS = f"""SELECT entry, count(*) AS hits, count(DISTINCT unit) FILTER (unit_named) AS units,
   min(epoch_us("at")) AS first, max(epoch_us("at")) AS last
 FROM rows WHERE role IN ('answer', 'app') AND epoch_us("at") BETWEEN $from AND $now AND NOT ({_ASKED}) GROUP BY entry"""

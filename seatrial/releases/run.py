@@ -69,6 +69,7 @@ class ReleaseRun(msgspec.Struct, frozen=True, kw_only=True):
         edited: What of ``primary``, ``alpha``, margins or windows was edited while it ran; marked in later verdicts.
         started_at: Microseconds since 1970 UTC.
         ended_at: Likewise, or None while it is open.
+        took_command_at: Likewise, when its version did; None: it never did. It stays when that is taken back.
     """
 
     id: str
@@ -91,6 +92,7 @@ class ReleaseRun(msgspec.Struct, frozen=True, kw_only=True):
     edited: tuple[str, ...] = ()
     started_at: int
     ended_at: int | None = None
+    took_command_at: int | None = None
 
     @property
     def open(self) -> bool:

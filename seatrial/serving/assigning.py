@@ -126,7 +126,7 @@ def _decision(given: AppPrediction, person: Person, revisions: Sequence[Deployed
     Raises:
         BadInput: Rules read features that the row lacks, and what it says leaves open which decision it was.
     """
-    if given.reason not in ("override", "explicit"):
+    if given.reason != "override":
         for deployed in revisions:
             if given.revision in (None, deployed.revision):
                 decision = _worked_out(given, person, deployed) or _told(given, person, deployed)

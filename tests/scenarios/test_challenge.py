@@ -9,7 +9,7 @@ from seatrial.control.decisions import verify
 from seatrial.control.perform import Who, rollback
 from seatrial.control.queries import status_at
 from seatrial.spec.errors import SeatrialError
-from tests.harbour import RELEASE
+from tests.harbour import RELEASE, signature
 from tests.scenarios.scene import Scene
 
 FOR_EVER = RELEASE.replace("models:/churn/2", "models:/churn/latest").replace(
@@ -137,3 +137,50 @@ def test_applying_the_file_again_changes_nothing_even_when_something_newer_is_re
     scene.harbour.apply(FOR_EVER)
     scene.harbour.registry.add("churn", 4)
     assert scene.harbour.apply(FOR_EVER).changes == ()
+
+
+def test_a_rollback_is_a_change_of_command_too(scene: Scene) -> None:
+    scene.harbour.apply(FOR_EVER)
+    wins(scene)
+    scene.step(days=0.9)
+    rollback(scene.harbour.site, "churn", Who("ada", "customers complain"))
+    scene.harbour.registry.add("churn", 4)
+    scene.step(days=13.6)
+    assert not scene.run.open, "command was taken back less than 14 days ago"
+    scene.step(days=1)
+    assert scene.run.challenger_version == "churn:4"
+
+
+def test_a_version_that_cannot_be_applied_is_tried_once_and_spends_nothing(scene: Scene) -> None:
+    scene.harbour.apply(FOR_EVER)
+    loses(scene)
+    scene.harbour.registry.add("churn", 4, signature=signature("regression"))
+    for _ in range(5):
+        scene.step(days=1)
+    releases = scene.harbour.state.deployments.releases("churn")
+    assert [(run.challenger_version, run.status) for run in releases][-1] == ("churn:4", "failed")
+    assert scene.decisions.count("no release") == 1
+    scene.harbour.registry.add("churn", 5)
+    scene.step(days=1)
+    assert scene.run.challenger_version == "churn:5"
+
+
+def test_a_file_that_holds_nobody_out_ends_the_holdout_and_says_so(scene: Scene) -> None:
+    held = FOR_EVER.replace("  then: promote", "  holdout: {share: 2%, for: 90d}\n  then: promote")
+    scene.harbour.apply(held)
+    wins(scene)
+    assert scene.harbour.weights == {"previous": 0.02, "champion": 0.98}
+    applied = scene.harbour.apply(FOR_EVER)
+    assert any("nobody is held out on the version before any more" in change for change in applied.changes)
+    assert scene.harbour.weights == {"champion": 1.0}
+
+
+def test_another_champion_ends_the_holdout(scene: Scene) -> None:
+    held = FOR_EVER.replace("  then: promote", "  holdout: {share: 2%, for: 90d}\n  then: promote")
+    scene.harbour.apply(held)
+    wins(scene)
+    applied = scene.harbour.apply(held.replace("models:/churn@champion", "models:/churn/2"))
+    assert any("churn:2 is in command now" in change for change in applied.changes)
+    state = scene.harbour.state.deployments.get("churn")
+    assert state.holdout is not None
+    assert not state.holdout.open

@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 from seatrial.control import apply as applying
+from seatrial.control import crowds
 from seatrial.control.crowds import forget_warmth
 from seatrial.control.loop import Loop
 from seatrial.control.perform import Who, promote
 from seatrial.control.rounds import EVERY
 from seatrial.ledger.retention import Forgetting, write_forgetting
-from seatrial.releases.crowd_files import CrowdFiles, crowd_file
+from seatrial.releases.crowd_files import CrowdFiles, crowd_file, write_crowd
 from seatrial.releases.leadership import Leadership
 from seatrial.routing.decision import Decision
 from seatrial.routing.router import Router
@@ -154,3 +155,25 @@ def test_who_is_warm_is_known_before_the_first_request(harbour: Harbour, monkeyp
     harbour.apply(COLD)
     assert [decide(harbour, unit).entry for unit in ("ann", "bob")] == ["everybody", "new"]
     harbour.close()
+
+
+def test_a_file_that_cannot_be_opened_is_not_an_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "crowds" / "churn" / "warm-x"
+    path.parent.mkdir(parents=True)
+    write_crowd(path, {1, 2, 3})
+
+    def no_more_files(_path: Path) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("seatrial.control.crowds.Crowd", no_more_files)
+    with pytest.raises(OSError, match="Too many open files"):
+        crowds._read(path)
+    monkeypatch.undo()
+    assert len(crowds._read(path) or ()) == 3
+
+
+def test_a_damaged_file_is_kept_aside(tmp_path: Path) -> None:
+    path = tmp_path / "warm-x"
+    path.write_bytes(b"SEACROWD garbage")
+    assert crowds._read(path) is None
+    assert (tmp_path / "warm-x.damaged").read_bytes() == b"SEACROWD garbage"

@@ -42,9 +42,12 @@ def test_hits_are_rows_and_what_callers_forced_is_apart() -> None:
         rows("", "w", start=200, unit_named=[False]),
         rows("", "w", start=300, reason=["override"]),
         rows("a", "x", start=400, role=["shadow"]),
+        rows("staff", "ann", start=500, reason=["explicit"]),
     ]
     found, forced = hits_of(worlds.source(parts), *at(0, 1000))
-    assert found == {"a": Hits(3, 2, *at(100, 102)), "": Hits(1, 0, *at(200, 200))}
+    assert found == {
+        "a": Hits(3, 2, *at(100, 102)), "": Hits(1, 0, *at(200, 200)), "staff": Hits(1, 1, *at(500, 500)),
+    }  # fmt: skip
     assert forced == 1
     assert hits_of(worlds.source(parts), *at(101, 102)) == ({"a": Hits(2, 2, *at(101, 102))}, 0)
 
