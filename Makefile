@@ -19,7 +19,7 @@ test:            ## install, then lint, types, layers and every test
 	@$(MAKE) --no-print-directory check
 
 check: lint types layers
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint:
 	@$(BIN)/ruff check .

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from seatrial.control.pasting import quoted
 from seatrial.proofs.findings import Entry, Findings, RuleSet, Witness
 from seatrial.routing.attributes import Attributes
 from seatrial.routing.people import People
@@ -187,7 +188,7 @@ def _written(rules: RuleSet, spec: Deployment, text: str) -> str:
         lines.append(f"  - name: {entry.name}")
         rule = said.when if said.units else entry.when and show(entry.when)
         if rule:
-            lines.append(f"    when: {_quoted(rule)}")
+            lines.append(f"    when: {quoted(rule)}")
         lines += [f"    # {key}: as it is in the file" for key in _KEPT if getattr(said, key)]
         if said.to is not None:
             lines.append(f"    to: {said.to}")
@@ -201,11 +202,6 @@ def _written(rules: RuleSet, spec: Deployment, text: str) -> str:
 
 _KEPT = ("units", "units_from", "bandit", "cold_start")
 """Keys of an entry that a shorter set leaves to be copied."""
-
-
-def _quoted(text: str) -> str:
-    """YAML's single quotes, in which nothing is escaped but the quote itself."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def explain_request(

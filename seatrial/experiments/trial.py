@@ -16,6 +16,7 @@ from seatrial.bandits.logged import Logged
 from seatrial.bandits.policy_tree import Column
 from seatrial.experiments.rewards import read_rewards
 from seatrial.experiments.source import Source
+from seatrial.ledger.sql import quoted
 from seatrial.routing.rules.expression import Kind
 from seatrial.spec.deployment import Deployment, MetricSpec, RewardSpec
 from seatrial.spec.errors import BadInput
@@ -92,7 +93,7 @@ def read_trial(
     seen = read_rewards(source, entry, reward, versions, since=0, now=now, prior=True)
     logged_names = set(source.sql("SELECT * FROM rows LIMIT 0", {}).column_names)
     names = {name: _in_ledger(name) for name in known if _in_ledger(name) in logged_names}
-    picked = ", ".join(_quoted(name) for name in names.values()) or "NULL AS nothing"
+    picked = ", ".join(quoted(name) for name in names.values()) or "NULL AS nothing"
     rows = source.sql(_FIRST_ROWS.format(columns=picked), given | {"since": since})
     place = {unit: at for at, unit in enumerate(rows["unit"].to_pylist())}
     full = rows["sampled"].to_pylist()
@@ -230,7 +231,3 @@ def _levels(values: Sequence[object]) -> NDArray[np.object_]:
     found = np.empty(len(values), dtype=object)
     found[:] = values
     return found
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -1,7 +1,7 @@
 """From a snapshot, a unit and what its request carries to a decision; what can be worked out beforehand is."""
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from seatrial.routing.assign import draw, prefix
 from seatrial.routing.attributes import NO_FEATURES, Attributes, Features
@@ -136,7 +136,7 @@ class Router:
             return self._only.possible
         return tuple(dict.fromkeys(d for destination in self._destinations for d in destination.possible))
 
-    def force(self, variant: str, reason: Literal["override", "explicit"]) -> Decision:
+    def force(self, variant: str) -> Decision:
         """The decision that a caller took himself: never evidence.
 
         Raises:
@@ -144,7 +144,7 @@ class Router:
         """
         if variant not in self._variants:
             raise NotFound(f"variant {variant!r} is not one of {', '.join(sorted(self._variants))}")
-        return Decision(variant, reason, 1.0, "", False, "", 0)
+        return Decision(variant, "override", 1.0, "", False, "", 0)
 
     def shadows(self, decision: Decision, request_id: str) -> tuple[Shadow, ...]:
         """Which variants get a copy of a request, beside the one that it was assigned to."""

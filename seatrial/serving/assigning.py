@@ -49,7 +49,7 @@ def assign(deployed: Deployed, body: AssignBody, ids: Callable[[], str]) -> dict
         deployed.router.attributes.check(features)
         decision = deployed.router.decide(person.unit, person.context, features)
     else:
-        decision = deployed.router.force(body.variant, "override")
+        decision = deployed.router.force(body.variant)
     return {
         "request_id": request_id,
         "variant": decision.variant,
@@ -132,7 +132,7 @@ def _decision(given: AppPrediction, person: Person, revisions: Sequence[Deployed
                 decision = _worked_out(given, person, deployed) or _told(given, person, deployed)
                 if decision is not None:
                     return deployed, decision
-    return revisions[0], revisions[0].router.force(given.variant, "override")
+    return revisions[0], revisions[0].router.force(given.variant)
 
 
 def _worked_out(given: AppPrediction, person: Person, deployed: Deployed) -> Decision | None:

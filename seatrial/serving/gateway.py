@@ -404,7 +404,7 @@ def _deadline(started: int, *seconds: float | None) -> int | None:
 def _decide(deployed: Deployed, body: PredictBody, person: Person, row: Row) -> Decision:
     if body.variant is None:
         return deployed.router.decide(person.unit, person.context, row)
-    return deployed.router.force(body.variant, "override")
+    return deployed.router.force(body.variant)
 
 
 def _one_by_one(

@@ -54,9 +54,9 @@ def part(deployed: Deployed, body: InferBody, version: str | None, request_id: s
     person = _person(deployed, body, request_id)
     asked = _text(body, "variant")
     if version is not None:
-        decision: Decision = deployed.router.force(find_version(deployed, version).name, "override")
+        decision: Decision = deployed.router.force(find_version(deployed, version).name)
     elif asked is not None:
-        decision = deployed.router.force(asked, "override")
+        decision = deployed.router.force(asked)
     elif deployed.router.attributes.features:
         _check_counts(body, limit)
         rows = _rows(body, deployed, deployed.default)

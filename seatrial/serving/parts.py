@@ -15,8 +15,6 @@ from seatrial.spec.errors import BadInput
 ANSWERED: frozenset[AnsweredBy] = frozenset(("assigned", "default", "cache"))
 """How a variant's own answer is said to have come."""
 
-_NAMED = ("override", "explicit")
-
 Shape = Callable[["Pending"], Any]
 
 
@@ -108,7 +106,7 @@ class Part:
 
     def _last(self, deployed: Deployed) -> bool:
         """Nobody else may be asked whether the rows fit."""
-        return self.attempt.variant is deployed.default or self.decision.reason in _NAMED
+        return self.attempt.variant is deployed.default or self.decision.reason == "override"
 
     def give_up(self, status: Status, error: str) -> None:
         """Stop waiting for the attempt. A thread may still be at it, so what counts from here on is another object."""

@@ -3,6 +3,7 @@ those that choose by context need."""
 
 from typing import Any
 
+from seatrial.spec.declared import declared_outcome
 from seatrial.spec.problems import Findings, did_you_mean
 from seatrial.spec.shapes import BAD
 from seatrial.spec.units import show, show_share
@@ -67,19 +68,16 @@ def _reward(bandit: Values, path: str, values: Values, found: Findings) -> None:
     reward = bandit.get("reward")
     if not isinstance(reward, dict):
         return
-    outcomes, name = values.get("outcomes", {}), reward.get("outcome")
-    if isinstance(name, str) and isinstance(outcomes, dict):
-        if name not in outcomes:
-            mend = did_you_mean(name, outcomes) if outcomes else f"add `outcomes: {{{name}: {{}}}}`"
-            found.add(f"{path}.reward.outcome", name, f"{show(name)} is not a declared outcome; {mend}")
-        elif isinstance(outcomes[name], dict):
-            if outcomes[name].get("label") is True:
-                message = (
-                    f"the outcome `{name}` is a label, and an absent label is missing, not a reward of 0; reward "
-                    "another outcome"
-                )
-                found.add(f"{path}.reward.outcome", name, message)
-            _field(reward, f"{path}.reward.value", name, outcomes[name].get("fields", {}), found)
+    name = reward.get("outcome")
+    outcome = declared_outcome(name, values, f"{path}.reward.outcome", found)
+    if isinstance(name, str) and isinstance(outcome, dict):
+        if outcome.get("label") is True:
+            message = (
+                f"the outcome `{name}` is a label, and an absent label is missing, not a reward of 0; reward "
+                "another outcome"
+            )
+            found.add(f"{path}.reward.outcome", name, message)
+        _field(reward, f"{path}.reward.value", name, outcome.get("fields", {}), found)
     _range(bandit, reward, f"{path}.reward", found)
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from seatrial.spec.declared import declared_outcome
 from seatrial.spec.problems import Findings, did_you_mean
 from seatrial.spec.shapes import BAD
 from seatrial.spec.units import show
@@ -73,15 +74,9 @@ _EXAMPLES = {
 
 
 def _outcome(metric: Values, path: str, values: Values, found: Findings) -> None:
-    outcomes, name = values.get("outcomes", {}), metric.get("outcome")
-    if not isinstance(name, str) or not isinstance(outcomes, dict):
-        return
-    if name not in outcomes:
-        mend = did_you_mean(name, outcomes) if outcomes else f"add `outcomes: {{{name}: {{}}}}`"
-        found.add(f"{path}.outcome", name, f"{show(name)} is not a declared outcome; {mend}")
-        return
-    outcome = outcomes[name]
-    if not isinstance(outcome, dict) or outcome.get("fields") is BAD:
+    name = metric.get("outcome")
+    outcome = declared_outcome(name, values, f"{path}.outcome", found)
+    if not isinstance(name, str) or not isinstance(outcome, dict) or outcome.get("fields") is BAD:
         return
     _fields(metric, path, name, outcome.get("fields", {}), found)
     if metric["kind"] == "accuracy":

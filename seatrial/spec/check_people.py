@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from seatrial.spec.problems import Findings, did_you_mean
-from seatrial.spec.units import show
+from seatrial.spec.declared import declared_outcome
+from seatrial.spec.problems import Findings
 
 Values = dict[str, Any]
 MOST_UNITS = 1000
@@ -14,11 +14,8 @@ def check_people(entry: Values, path: str, values: Values, found: Findings) -> N
     """Notes what contradicts itself in one routing entry."""
     _listed(entry, path, found)
     cold = entry.get("cold_start")
-    name = cold.get("outcome") if isinstance(cold, dict) else None
-    outcomes = values.get("outcomes", {})
-    if isinstance(name, str) and isinstance(outcomes, dict) and name not in outcomes:
-        mend = did_you_mean(name, outcomes) if outcomes else f"add `outcomes: {{{name}: {{}}}}`"
-        found.add(f"{path}.cold_start.outcome", name, f"{show(name)} is not a declared outcome; {mend}")
+    if isinstance(cold, dict):
+        declared_outcome(cold.get("outcome"), values, f"{path}.cold_start.outcome", found)
 
 
 def _listed(entry: Values, path: str, found: Findings) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from seatrial.spec.declared import declared_outcome
 from seatrial.spec.deployment import LogSpec
 from seatrial.spec.problems import Findings, did_you_mean
 from seatrial.spec.shapes import BAD
@@ -50,14 +51,11 @@ def _default(name: str, values: Values, path: str, found: Findings) -> None:
 
 
 def _outcome(popular: Values, values: Values, path: str, found: Findings) -> None:
-    outcomes, name = values.get("outcomes", {}), popular.get("outcome")
-    if not isinstance(name, str) or not isinstance(outcomes, dict):
+    name = popular.get("outcome")
+    outcome = declared_outcome(name, values, f"{path}.outcome", found)
+    if not isinstance(name, str) or outcome is None:
         return
-    if name not in outcomes:
-        mend = did_you_mean(name, outcomes) if outcomes else f"add `outcomes: {{{name}: {{}}}}`"
-        found.add(f"{path}.outcome", name, f"{show(name)} is not a declared outcome; {mend}")
-        return
-    fields = outcomes[name].get("fields", {}) if isinstance(outcomes[name], dict) else BAD
+    fields = outcome.get("fields", {}) if isinstance(outcome, dict) else BAD
     for key in ("item", "value"):
         field = popular.get(key)
         if isinstance(field, str) and isinstance(fields, dict):

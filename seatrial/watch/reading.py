@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from seatrial.drift import FeatureProfile, profile_of_tally, profile_of_window
 from seatrial.experiments.source import Source
+from seatrial.ledger.sql import quoted
 
 MOST_VALUES = 8_000_000
 """Values read by one query."""
@@ -119,23 +120,23 @@ def expression(kind: str, columns: Sequence[str]) -> str:
     if kind == "category":
         return f"CAST({_first(columns, 'VARCHAR')} AS VARCHAR)"
     if kind in ("id", "time"):
-        return f"({' AND '.join(f'{_quoted(column)} IS NULL' for column in columns)})"
+        return f"({' AND '.join(f'{quoted(column)} IS NULL' for column in columns)})"
     if kind == "text":
         return f"CAST(length({_first(columns, 'VARCHAR')}) AS DOUBLE)"
     if kind in ("list", "embedding"):
-        return f"sqrt(list_inner_product({_quoted(columns[0])}, {_quoted(columns[0])}))"
+        return f"sqrt(list_inner_product({quoted(columns[0])}, {quoted(columns[0])}))"
     return f"CAST({_first(columns, 'DOUBLE')} AS DOUBLE)"
 
 
 def largest(columns: Sequence[str]) -> str:
     """SQL of the largest of several columns."""
-    return f"CAST(greatest({', '.join(_quoted(column) for column in columns)}) AS DOUBLE)"
+    return f"CAST(greatest({', '.join(quoted(column) for column in columns)}) AS DOUBLE)"
 
 
 def _first(columns: Sequence[str], kind: str) -> str:
     if len(columns) == 1:
-        return _quoted(columns[0])
-    return f"coalesce({', '.join(f'TRY_CAST({_quoted(column)} AS {kind})' for column in columns)})"
+        return quoted(columns[0])
+    return f"coalesce({', '.join(f'TRY_CAST({quoted(column)} AS {kind})' for column in columns)})"
 
 
 def _count(reference: FeatureProfile, column: pa.ChunkedArray) -> FeatureProfile:
@@ -153,7 +154,3 @@ def _count(reference: FeatureProfile, column: pa.ChunkedArray) -> FeatureProfile
 def _groups(names: tuple[str, ...], size: int) -> Iterator[tuple[str, ...]]:
     for start in range(0, len(names), size):
         yield names[start : start + size]
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -61,9 +61,9 @@ def test_first_entry_decides() -> None:
 
 def test_force_is_never_evidence() -> None:
     router = Router(snapshot(split(0.5, 0.5)))
-    assert router.force("challenger", "override") == Decision("challenger", "override", 1.0, "", False, "", 0)
+    assert router.force("challenger") == Decision("challenger", "override", 1.0, "", False, "", 0)
     with pytest.raises(NotFound, match="'nobody' is not one of challenger, champion"):
-        router.force("nobody", "explicit")
+        router.force("nobody")
 
 
 @pytest.mark.parametrize(

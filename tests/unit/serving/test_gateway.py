@@ -114,6 +114,16 @@ def test_rows_that_only_the_challenger_refuses_are_its_failure(here: Bench, engi
     assert len(here.rows()) == 1
 
 
+def test_the_default_answers_a_listed_unit_whose_variant_refuses_its_row(here: Bench) -> None:
+    """Its file named it, not its caller: it is no override."""
+    features = tuple(msgspec.structs.replace(feature, nullable=False) for feature in BINARY.features)
+    slots = (slot("champion", 1), slot("challenger", 2, signature=msgspec.structs.replace(BINARY, features=features)))
+    listed = (Entry(name="staff", to="challenger", reason="explicit"),)
+    here.serve(snapshot(slots=slots, entries=listed), champion=quick(Scripted(0.25)), challenger=quick(Scripted()))
+    answer = ask(here, {**GOOD, "income": None})
+    assert (answer["variant"], answer["reason"], answer["answered_by"]) == ("challenger", "explicit", "default")
+
+
 def test_the_fallback_answers_when_the_default_fails_too(here: Bench) -> None:
     fallback = {"prediction": 0, "score": 0.125, "note": "guess"}
     here.serve(
