@@ -83,7 +83,7 @@ class Loop:
         self._held_up: set[str] = set()
         self._quarantining = Quarantining(site)
         self._weighing = Weighing(site, lambda spec, run, now: senses.held_back(site, spec, run, now))
-        self._warming = Warming(site, lambda spec, cold: senses.warm(spec, cold))
+        self._warming = Warming(site, lambda spec, cold, since: senses.warm(spec, cold, since))
         self._counting = Counting(site, lambda deployment, terms, now: senses.items(deployment, terms, now))
 
     def step(self, now: int) -> bool:
