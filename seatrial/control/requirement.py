@@ -81,7 +81,8 @@ def _judged(spec: Deployment, run: ReleaseRun, data: AdaptiveData) -> str:
     sign = 1 if spec.metrics[primary.metric].want == "higher" else -1
     absolute, relative = primary.minimum_effect.absolute or 0.0, primary.minimum_effect.relative or 0.0
     contrast = adaptive_effect(data, 1, 0, of_control=1 - sign * relative)
-    limit = contrast.effect - sign * multiplier(data.rewards.size, method.alpha, method.plan_units, "lower") * contrast.se
+    half = multiplier(data.rewards.size, method.alpha, method.plan_units, "lower") * contrast.se
+    limit = contrast.effect - sign * half
     if sign * limit > -absolute:
         return ""
     # a relative margin's contrast is 0 at the line, which says nothing to people: the plain difference stands beside it

@@ -125,7 +125,8 @@ def test_a_relative_margin_knows_that_the_champions_mean_is_not_known_either() -
 
 
 def test_however_often_one_looks_the_gate_stays_shut_at_the_line() -> None:
-    """Worse by exactly the margin, weighed as units come: of 200 such worlds with 20 looks each a plain interval opened in 38, this in 2."""
+    """Worse by exactly the margin, weighed as units come: of 200 such worlds with 20 looks a plain interval opened in
+    38, this in 2."""
     opened, plain = 0, 0
     for seed in range(30):
         whole = logged(0.12, 0.10, units=6_000, seed=seed)
