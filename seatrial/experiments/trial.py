@@ -25,7 +25,8 @@ _CHANCE = "reason IN ('split', 'canary', 'bandit') AND contested AND unit_named 
 _MINE = f"""entry = $entry AND {_CHANCE} AND epoch_us("at") <= $now"""
 _SINCE = f"""SELECT coalesce(max(epoch_us("at")), -1) AS since FROM rows
 WHERE {_MINE} AND NOT concat_ws(' ', variant, assigned_version) IN (SELECT unnest($ours))"""
-_FIRST_ROWS = f"""SELECT unit, sampled, reason = 'bandit' AS learned, {{columns}} FROM rows WHERE {_MINE} AND epoch_us("at") > $since
+_FIRST_ROWS = f"""SELECT unit, sampled, reason = 'bandit' AS learned, {{columns}} FROM rows
+WHERE {_MINE} AND epoch_us("at") > $since
 QUALIFY row_number() OVER (PARTITION BY unit ORDER BY "at", request_id, "row") = 1"""
 _EXPERIMENTS = f"""SELECT entry, list(DISTINCT variant ORDER BY variant) AS variants FROM rows
 WHERE {_CHANCE} AND concat_ws(' ', variant, assigned_version) IN (SELECT unnest($ours))
@@ -44,8 +45,8 @@ class Trial:
         columns: Each [n].
         kinds: Of every column, as rules take it.
         units: Their names.
-        learned: How many of them a bandit gave their variant: by chances that followed from earlier units' rewards, which
-            intervals for independent units do not allow for.
+        learned: How many of them a bandit gave their variant: by chances that followed from earlier units' rewards,
+            which intervals for independent units do not allow for.
     """
 
     variants: tuple[str, ...]

@@ -25,7 +25,7 @@ _AT_ONCE = 65_536
 
 def warm_units(source: Source, outcome: str, least: int, since: int = 0) -> Iterator[str]:
     """Units of which at least so many outcomes have come, in any order; one that was sent twice or corrected is one,
-    one that was withdrawn is none. They count by unit, by a request of a named unit, or by a key that only one unit has.
+    one that was withdrawn is none. They count by unit, by a request of a named unit, or by a key of only one unit.
 
     Args:
         since: Only units of which an outcome has come since (microseconds since 1970 UTC); the others were warm before.
