@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from seatrial.control.change import carry_out, next_revision, recover
+from seatrial.control.chosen_by import check_chosen_by
 from seatrial.control.counting import Items, put_items_in_place
 from seatrial.control.crowds import Lists, Warm, kept_lists, put_in_place, read_lists
 from seatrial.control.plan import Moment, Plan, make_plan, to_resolve
@@ -225,6 +226,7 @@ def _plan(
     if plan.snapshot is not None:
         check_transform(spec, plan.snapshot.slots, plan.snapshot.transform)
         check_log(spec.log, plan.snapshot.slots)
+        check_chosen_by(spec, plan.snapshot.slots)
         check_typed({entry.name: entry.when for entry in plan.snapshot.entries})
     return _republished(site, spec, state, plan, moment)
 

@@ -182,7 +182,7 @@ class BanditSpec(Model):
         "thompson"
     )
     context: tuple[str, ...] = ()
-    """The context keys by which ``squarecb`` and ``linear-thompson`` choose; empty for the others."""
+    """By what ``squarecb`` and ``linear-thompson`` choose: context keys, ``features.<name>``; empty for the others."""
     reward: RewardSpec
     floor: float = 0.01
     every: float = 3600.0
