@@ -12,7 +12,7 @@ from seatrial.spec.calendar import closed
 from seatrial.spec.deployment import CanaryStage, Deployment, ReleaseSpec, ShadowStage, Stage
 from seatrial.spec.errors import Conflict
 
-_WINDOWS = ("kind", "outcome", "value", "numerator", "denominator", "within", "grace", "want", "cap")
+_WINDOWS = ("kind", "outcome", "value", "numerator", "denominator", "within", "grace", "want", "cap", "covariate")
 
 
 class Moment(Protocol):

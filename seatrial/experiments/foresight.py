@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from seatrial.experiments.asks import Ask, asks_of, measures_of
+from seatrial.experiments.counted import Mask
 from seatrial.experiments.measures import Column, Measure, latency_measure, read
-from seatrial.experiments.sample import Mask
 from seatrial.experiments.source import Source
 from seatrial.experiments.thresholds import QUANTILES, fixed_thresholds
 from seatrial.experiments.units import Units

@@ -15,6 +15,7 @@ from seatrial.experiments.asks import asks_of, measures_of
 from seatrial.experiments.checks import (
     Losses,
     check_both_arms,
+    check_covariates,
     check_coverage,
     check_dropped,
     check_phases,
@@ -68,6 +69,7 @@ def judge(deployment: Deployment, run: ReleaseRun, view: Source, now: int, *, lo
         check_dropped(losses, rows, run),
         check_coverage({name: s.coverage for name, s in samples.items() if s.coverage is not None}, run),
         check_phases({name: samples[name] for name in samples if asks[name].part != "secondary"}),
+        *check_covariates(samples),
     )
     metrics = [
         judge_metric(ask, samples[name], measures[name], run, deployment.unit.name)

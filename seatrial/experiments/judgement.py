@@ -9,7 +9,7 @@ from seatrial.stats.interval import TestResult
 from seatrial.stats.recommendation import Recommendation
 from seatrial.stats.verdict import Role, Verdict
 
-CheckName = Literal["sample-ratio", "dropped-rows", "label-coverage", "both-arms", "phases"]
+CheckName = Literal["sample-ratio", "dropped-rows", "label-coverage", "both-arms", "phases", "covariates"]
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +54,24 @@ class PhaseEffect(msgspec.Struct, frozen=True, kw_only=True):
     standard_error: float | None
 
 
+class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
+    """What an effect is adjusted for, and what that changed.
+
+    Attributes:
+        covariate: ``context.<key>``, or ``prediction``: the champion's last one before the exposure.
+        missing: Share of the counted units that have none: imputed, and flagged beside.
+        variance_ratio: Squared standard error of the adjusted effect over the plain one's; None where it is refused.
+        unadjusted: The plain effect; likewise.
+        refused: Why it is not adjusted after all, in words; empty when it is.
+    """
+
+    covariate: str
+    missing: float
+    variance_ratio: float | None = None
+    unadjusted: float | None = None
+    refused: str = ""
+
+
 class MetricJudgement(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one metric.
 
@@ -71,6 +89,7 @@ class MetricJudgement(msgspec.Struct, frozen=True, kw_only=True):
         uncapped: The effect without the outlier cap, where there is one.
         cap: The cap, or for latency the frozen threshold in microseconds.
         tolerated: For a latency guardrail the challenger's own threshold, its margin added, in microseconds.
+        adjustment: What the effect is adjusted for; None where nothing.
         sentence: One plain sentence.
     """
 
@@ -87,6 +106,7 @@ class MetricJudgement(msgspec.Struct, frozen=True, kw_only=True):
     uncapped: float | None = None
     cap: float | None = None
     tolerated: float | None = None
+    adjustment: Adjustment | None = None
     sentence: str
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from seatrial.experiments.covariates import reading_of
 from seatrial.experiments.source import Source
 from seatrial.experiments.units import EVIDENCE, SKEW, Units, parameters
 from seatrial.releases.run import ReleaseRun
@@ -103,6 +104,7 @@ class Measure:
         outcome: The outcome it needs, or None.
         needs_label: Units without one are missing, not zero.
         cap: Outlier cap on unit totals, or None.
+        covariate: What the effect is adjusted for (``experiments.covariates``), or None.
     """
 
     name: str
@@ -114,6 +116,7 @@ class Measure:
     outcome: str | None = None
     needs_label: bool = False
     cap: float | None = None
+    covariate: str | None = None
 
     @property
     def matures(self) -> int:
@@ -123,7 +126,10 @@ class Measure:
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """The numbers of one measure by unit, in order of exposure; arrays [n] of the names in ``COLUMNS``."""
+    """The numbers of one measure by unit, in order of exposure; arrays [n] of the names in ``COLUMNS``.
+
+    ``z`` is its covariate, NaN where it is missing; None: the measure has none.
+    """
 
     x: NDArray[np.float64]
     y: NDArray[np.float64]
@@ -133,6 +139,7 @@ class Column:
     wanted: NDArray[np.float64]
     late: NDArray[np.float64]
     early: NDArray[np.float64]
+    z: NDArray[np.float64] | None = None
 
 
 def answer_window(deployment: Deployment) -> float:
@@ -194,7 +201,8 @@ def read(source: Source, run: ReleaseRun, measures: Sequence[Measure], now: int)
     query, given = _query(source, run, measures, now)
     table = source.sql(query, given)
     longest = max((m.within for m in measures), default=0)
-    columns = {m.name: _column(table, index) for index, m in enumerate(measures)}
+    covariates = _covariates(measures)
+    columns = {m.name: _column(table, index, m, covariates) for index, m in enumerate(measures)}
     return Units.from_table(table, run, longest), columns
 
 
@@ -203,11 +211,16 @@ def answer_column(source: Source) -> str | None:
 
     A column whose type changed lives on beside its later ones, ``prediction.label#<type>``.
     """
-    names = source.sql("SELECT * FROM rows LIMIT 0", {}).column_names
+    names = _names(source)
     found = [f'"{name}"' for name in names if name == _ANSWER or name.startswith(f"{_ANSWER}#")]
     if len(found) < 2:
         return found[0] if found else None
     return f"coalesce({', '.join(f'CAST({name} AS VARCHAR)' for name in found)})"
+
+
+def _names(source: Source) -> list[str]:
+    names: list[str] = source.sql("SELECT * FROM rows LIMIT 0", {}).column_names
+    return names
 
 
 def _query(source: Source, run: ReleaseRun, measures: Sequence[Measure], now: int) -> tuple[str, dict[str, object]]:
@@ -217,8 +230,13 @@ def _query(source: Source, run: ReleaseRun, measures: Sequence[Measure], now: in
     if outcomes:
         parts += [HAPPENED, ATTACHED]
         given["outcomes"] = outcomes
-    joins = []
+    covariates = _covariates(measures)
+    before = reading_of(covariates, _names(source) if covariates else (), run)
+    parts += before.tables
+    given |= before.parameters
+    joins = list(before.joins)
     picked = ["units.unit", "units.variant", "units.phase", "units.first_at"]
+    picked += [f"{before.columns[name]} AS z{index}" for index, name in enumerate(covariates)]
     for index, measure in enumerate(measures):
         parts.append(f"m{index} AS ({measure.sql.replace('{p}', f'm{index}_')})")
         joins.append(f"LEFT JOIN m{index} ON m{index}.u = units.u")
@@ -228,8 +246,17 @@ def _query(source: Source, run: ReleaseRun, measures: Sequence[Measure], now: in
     return query, given
 
 
-def _column(table: pa.Table, index: int) -> Column:
-    return Column(**{c: table[f"m{index}_{c}"].to_numpy() for c in COLUMNS})
+def _covariates(measures: Sequence[Measure]) -> list[str]:
+    """Each once, in order."""
+    return list(dict.fromkeys(m.covariate for m in measures if m.covariate is not None))
+
+
+def _column(table: pa.Table, index: int, measure: Measure, covariates: Sequence[str]) -> Column:
+    numbers = {c: table[f"m{index}_{c}"].to_numpy() for c in COLUMNS}
+    if measure.covariate is None:
+        return Column(**numbers)
+    z = table[f"z{covariates.index(measure.covariate)}"].cast(pa.float64()).to_numpy()  # null becomes NaN
+    return Column(**numbers, z=z)
 
 
 def measure_of(name: str, deployment: Deployment, caps: Mapping[str, float]) -> Measure:
@@ -253,6 +280,7 @@ def measure_of(name: str, deployment: Deployment, caps: Mapping[str, float]) -> 
         spec.outcome,
         needs_label=label or spec.kind == "accuracy",
         cap=cap if shape == "mean" else None,
+        covariate=spec.covariate,
     )
 
 

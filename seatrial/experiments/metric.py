@@ -48,6 +48,7 @@ def judge_metric(ask: Ask, sample: Sample, measure: Measure, run: ReleaseRun, un
         uncapped=None if sample.uncapped is None else finite(sample.uncapped.effect),
         cap=ask.cap,
         tolerated=ask.tolerated,
+        adjustment=sample.adjustment,
         sentence="",
     )
     return msgspec.structs.replace(judged, sentence=sentences.of_metric(judged, run, unit))

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from seatrial.experiments.covariates import known_as
 from seatrial.experiments.judgement import Check, Judgement, MetricJudgement, ShadowComparison
 from seatrial.experiments.thresholds import QUANTILES
 from seatrial.releases.run import HELD_OUT, ReleaseRun, RunStatus
@@ -141,7 +142,9 @@ def reading(metric: MetricJudgement, run: ReleaseRun, unit: str) -> str:
     units = f"on {counted(verdict.n_treatment + verdict.n_control, plural(unit))}"
     if verdict.word == "no-data":
         return f"{what}, {units}, which is not enough: {verdict.reason}"
-    return f"{what} (difference {_difference(metric)}), {units}: {_WORDS[verdict.word]}{_small(metric)}"
+    return (
+        f"{what} (difference {_difference(metric)}{_adjusted(metric)}), {units}: {_WORDS[verdict.word]}{_small(metric)}"
+    )
 
 
 _WORDS = {
@@ -213,6 +216,11 @@ def _difference(metric: MetricJudgement) -> str:
     if metric.kind in _SHARES:
         return f"{100 * lower:+.2g} to {100 * upper:+.2g} points"
     return f"{lower:+.3g} to {upper:+.3g}"
+
+
+def _adjusted(metric: MetricJudgement) -> str:
+    adjustment = metric.adjustment
+    return "" if adjustment is None or adjustment.refused else f", adjusted for {known_as(adjustment.covariate)}"
 
 
 def _guardrails(metrics: Sequence[MetricJudgement]) -> list[str]:

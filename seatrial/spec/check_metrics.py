@@ -23,12 +23,12 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "accuracy": ("outcome", "within"),
 }
 TAKES: dict[str, tuple[str, ...]] = {
-    "mean": ("value", "cap"),
-    "proportion": ("value",),
-    "ratio": (),
+    "mean": ("value", "cap", "covariate"),
+    "proportion": ("value", "covariate"),
+    "ratio": ("covariate",),
     "accuracy": ("value",),
 }
-_EVERY = ("value", "numerator", "denominator", "cap")
+_EVERY = ("value", "numerator", "denominator", "cap", "covariate")
 ALWAYS = ("kind", "outcome", "within", "grace", "want")
 
 Values = dict[str, Any]
@@ -47,6 +47,29 @@ def check_metrics(values: Values, found: Findings) -> None:
         if isinstance(metric, dict) and isinstance(metric.get("kind"), str):
             _keys(metric, path, found)
             _outcome(metric, path, values, found)
+            _covariate(metric, f"{path}.covariate", values, found)
+
+
+def _covariate(metric: Values, path: str, values: Values, found: Findings) -> None:
+    """A covariate is a number: of a declared context key, or a prediction that is one."""
+    name = metric.get("covariate")
+    if not isinstance(name, str) or "covariate" not in TAKES[metric["kind"]]:
+        return
+    if name == "prediction":
+        task = values.get("task")
+        if task in ("ranking", "raw"):
+            message = f"a prediction of `task: {task}` is no number to adjust for; name a context key, or remove it"
+            found.add(path, name, message)
+        return
+    key, context = name.removeprefix("context."), values.get("context", {})
+    if not isinstance(context, dict):
+        return
+    if key not in context:
+        mend = did_you_mean(key, context) if context else f"declare it: `context: {{{key}: number}}`"
+        found.add(path, name, f"{show(key)} is not a key of `context`; {mend}")
+    elif isinstance(context[key], str) and context[key].endswith("string"):
+        message = f"`{name}` is a string, and a covariate is a number, an integer or a boolean; name another key"
+        found.add(path, name, message)
 
 
 def _keys(metric: Values, path: str, found: Findings) -> None:

@@ -244,6 +244,8 @@ class MetricSpec(Model):
     grace: float = 3600.0
     want: Literal["higher", "lower"] = "higher"
     cap: float | None = None
+    covariate: str | None = None
+    """``context.<key>`` or ``prediction``: what the estimate is adjusted for."""
 
 
 class ShadowStage(Model):

@@ -1,6 +1,6 @@
 """What happens to units afterwards, and what is measured of it."""
 
-from seatrial.spec.grammar.words import DURATION, FIELD, NAME, SOME_TIME
+from seatrial.spec.grammar.words import COVARIATE, DURATION, FIELD, NAME, SOME_TIME
 from seatrial.spec.shapes import Boolean, Choice, Key, Named, Number, Record
 
 FIELD_KINDS = ("number", "integer", "string", "boolean")
@@ -39,9 +39,13 @@ METRIC = Record(
         "grace": Key(DURATION, "How much longer outcomes may take to arrive before a unit is matured.", default="1h"),
         "want": Key(Choice(("higher", "lower")), "Which direction is good.", default="higher"),
         "cap": Key(Number(above=0), "For `mean`: the largest total that one unit counts with."),
+        "covariate": Key(
+            COVARIATE,
+            "For `mean`, `proportion` and `ratio`: what the difference is adjusted for, `context.<key>` of a unit's "
+            "first exposing request, or `prediction`, the champion's last one before it.",
+        ),
     },
     later={
-        "covariate": "remove it; the estimate is unadjusted",
         "cluster": "remove it; units are the clusters",
         "trigger": "remove it; every exposed unit counts",
     },

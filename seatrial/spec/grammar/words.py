@@ -5,6 +5,10 @@ from seatrial.spec.shapes import Key, Number, Parsed, Record, Text, Unit, anchor
 
 NAME = Text("[A-Za-z][A-Za-z0-9_-]{0,63}", "a name starts with a letter, then letters, digits, `-` and `_`, at most 64")
 FIELD = Text("[A-Za-z_][A-Za-z0-9_]{0,63}", "it starts with a letter or `_`, then letters, digits and `_`, at most 64")
+COVARIATE = Text(
+    r"context\.[A-Za-z_][A-Za-z0-9_]{0,63}|prediction",
+    "write `context.<key>` for a number that requests carry, or `prediction` for what the champion said before",
+)
 FEATURE = Text(r"[^\n]{1,200}", "the name of a feature, at most 200 characters")
 
 MODEL = Text(

@@ -38,6 +38,7 @@ def test_full_file(full_text: str) -> None:
     assert read.outcomes["purchase"].fields == {"amount": "number", "items": "integer"}
     assert read.outcomes["churned"].label
     assert read.metrics["revenue"].cap == 5000.0
+    assert read.metrics["revenue"].covariate == "context.prior_revenue"
     assert read.metrics["right"] == model.MetricSpec(
         kind="accuracy", outcome="churned", within=30 * 86400.0, grace=86400.0
     )
@@ -192,6 +193,10 @@ EDITS = {
     "unknown primary": ("primary: {metric: conversion", "primary: {metric: konversion", "konversion", "did you mean `conversion`"),
     "built-in primary": ("primary: {metric: conversion", "primary: {metric: p99", "p99", "not built yet"),
     "no primary": ("  primary: {metric: conversion, minimum_effect: {relative: 2%}}\n", "", "", "needs `primary`"),
+    "covariate of a key that is none": ("covariate: context.prior_revenue", "covariate: context.prior_revenu", "context.prior_revenu", "not a key of `context`; did you mean `prior_revenue`"),
+    "covariate that is a string": ("covariate: context.prior_revenue", "covariate: context.country", "context.country", "a covariate is a number, an integer or a boolean"),
+    "covariate of a feature": ("covariate: context.prior_revenue", "covariate: features.tenure", "features.tenure", "write `context.<key>`"),
+    "covariate of an accuracy": ("within: 30d, grace: 1d", "within: 30d, grace: 1d, covariate: prediction", "covariate", "the accuracy `right` has no use for `covariate`"),
     "alpha as a share": ("alpha: 0.05", "alpha: 5%", "5%", "must be a number above 0 and at most 0.5"),
     "unit from nowhere": ("from: context.customer_id", "from: context.custmer", "context.custmer", "`context` declares no `custmer`"),
     "unit from a number": ("{customer_id: string", "{customer_id: number", "context.customer_id", "a unit is a string or an integer"),
@@ -248,7 +253,6 @@ def test_one_sentence_each(case: str, full_text: str) -> None:
 
 NOT_BUILT = {
     "source": ("{label: true}", "{label: true, source: {every: 1d}}"),
-    "covariate": ("cap: 5000", "covariate: context.prior_revenue"),
     "cap": ("denominator: items,", "denominator: items, cap: 5,"),
     "auc": ("kind: accuracy", "kind: auc"),
     "quantile": ("kind: accuracy", "kind: quantile"),
