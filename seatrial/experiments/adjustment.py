@@ -10,11 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from seatrial.experiments.balance import differs
-from seatrial.experiments.counted import Counted, refusal
+from seatrial.experiments.counted import Counted
 from seatrial.experiments.judgement import Adjustment
 from seatrial.releases.run import ReleaseRun
+from seatrial.spec.errors import BadInput
+from seatrial.stats.effect import Effect
 from seatrial.stats.impute import impute
-from seatrial.stats.phases import Phases
+from seatrial.stats.phases import combine_phases
 
 IMBALANCE_ALPHA = 0.001
 """Over all looks: a covariate's mean and its missing share have half of it each."""
@@ -24,30 +26,34 @@ class Adjusted(NamedTuple):
     """The units to count with, adjusted or not, and what is to be said about it."""
 
     counted: Counted
-    phases: Phases
+    by_stratum: dict[int, Effect]
     adjustment: Adjustment | None
 
 
 def adjusted(counted: Counted, covariate: str | None, run: ReleaseRun) -> Adjusted:
     """The effect with its covariate taken out where it has one that may be trusted."""
-    plain = counted.without_covariate().combined()
+    bare = counted.without_covariate()
+    plain = bare.by_stratum()
     if covariate is None or counted.z is None:
-        return Adjusted(counted.without_covariate(), plain, None)
+        return Adjusted(bare, plain, None)
     z = counted.z[counted.here]
     missing = float(np.isnan(z).mean()) if len(z) else 1.0
     why = _refused(counted, missing, run)
+    try:
+        found = plain if why else counted.by_stratum()
+    except BadInput as error:
+        why, found = str(error), plain
     if why:
-        said = Adjustment(covariate=covariate, missing=missing, refused=why)
-        return Adjusted(counted.without_covariate(), plain, said)
-    phases = counted.combined()
-    before, after = plain.effect.se_unpooled, phases.effect.se_unpooled
+        return Adjusted(bare, plain, Adjustment(covariate=covariate, missing=missing, refused=why))
+    combined = combine_phases(list(plain.values())).effect
+    before, after = combined.se_unpooled, combine_phases(list(found.values())).effect.se_unpooled
     said = Adjustment(
         covariate=covariate,
         missing=missing,
         variance_ratio=(after / before) ** 2 if before > 0 else None,
-        unadjusted=plain.effect.effect if before > 0 else None,
+        unadjusted=combined.effect if before > 0 else None,
     )
-    return Adjusted(counted, phases, said)
+    return Adjusted(counted, found, said)
 
 
 def _refused(counted: Counted, missing: float, run: ReleaseRun) -> str:
@@ -60,4 +66,4 @@ def _refused(counted: Counted, missing: float, run: ReleaseRun) -> str:
         return "it is missing in one arm more often than in the other"
     if differs(counted.gap_of(filled), level, run.plan_units):
         return "its mean is not the same in both arms, so it was not known before the exposure"
-    return refusal(counted)
+    return ""

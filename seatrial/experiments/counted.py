@@ -6,13 +6,16 @@ of itself where they are not: with a fifth of the units in the challenger's arm 
 covariate its 95 % intervals cover 92 % (``tests/statistics/adjustment.py``).
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from seatrial.experiments.measures import Shape
+from seatrial.experiments.answers import Answers
+from seatrial.experiments.shapes import BY_ROW, Shape
 from seatrial.experiments.units import STRATUM
 from seatrial.spec.errors import BadInput
 from seatrial.stats.effect import Effect
@@ -20,6 +23,7 @@ from seatrial.stats.impute import impute
 from seatrial.stats.lin import lin, lin_ratios
 from seatrial.stats.moments import Moments, PairMoments
 from seatrial.stats.phases import Phases, combine_phases
+from seatrial.stats.quality import Auc, auc, auc_effect
 
 Mask = NDArray[np.bool_]
 Values = NDArray[np.float64]
@@ -41,6 +45,7 @@ class Counted:
         here: Which are counted.
         first_at: Their exposure, microseconds since 1970 UTC.
         z: Their covariate, NaN where it is missing; None: the effect is not adjusted.
+        answers: Labelled answers one by one, for a shape that ranks them.
     """
 
     shape: Shape
@@ -51,6 +56,7 @@ class Counted:
     here: Mask
     first_at: NDArray[np.int64]
     z: Values | None = None
+    answers: Answers | None = None
 
     @property
     def n(self) -> int:
@@ -78,14 +84,6 @@ class Counted:
         effect = self._plain if self.z is None else self._adjusted
         return self._each(effect)
 
-    def by_phase(self) -> dict[int, Effect]:
-        """The effect of each phase, its strata combined; raises as ``by_stratum``."""
-        found = self.by_stratum()
-        return {
-            phase: combine_phases([effect for stratum, effect in found.items() if stratum // STRATUM == phase]).effect
-            for phase in sorted({stratum // STRATUM for stratum in found})
-        }
-
     def combined(self) -> Phases:
         """All strata, weighted by precision; raises as ``by_stratum``."""
         return combine_phases(list(self.by_stratum().values()))
@@ -107,8 +105,34 @@ class Counted:
         if self.shape in ("mean", "proportion"):
             arms = Moments.from_values(self.x[t]), Moments.from_values(self.x[c])
             return Effect.of_means(*arms, two_valued=self.shape == "proportion")
+        if self.shape in BY_ROW:
+            return self._ranked(t, c)
         pairs = PairMoments.from_values(self.x[t], self.y[t]), PairMoments.from_values(self.x[c], self.y[c])
-        return Effect.of_ratios(*pairs, two_valued=self.shape == "share")
+        found = Effect.of_ratios(*pairs, two_valued=self.shape == "share")
+        return rooted(found) if self.shape == "root" else found
+
+    def _ranked(self, t: Mask, c: Mask) -> Effect:
+        """The areas of both arms; a calibration error has no standard error, and neither has an area of one kind."""
+        areas = self.area(t), self.area(c)
+        if self.shape == "auc" and all(area.se is not None for area in areas):
+            return auc_effect(*areas)
+        values = [area.value if self.shape == "auc" and area.value is not None else math.nan for area in areas]
+        return Effect(
+            n_treatment=int(np.count_nonzero(t)),
+            n_control=int(np.count_nonzero(c)),
+            treatment_mean=values[0],
+            control_mean=values[1],
+            treatment_variance=math.nan,
+            control_variance=math.nan,
+            treatment_variance_pooled=math.nan,
+            control_variance_pooled=math.nan,
+        )
+
+    def area(self, units: Mask) -> Auc:
+        """The area under the curve of some units' answers."""
+        assert self.answers is not None
+        found = self.answers.of(units)
+        return auc(found.label, found.score, found.unit)
 
     def _adjusted(self, here: Mask) -> Effect:
         """Each stratum by itself: where an arm has too few units for slopes of its own, the plain difference."""
@@ -125,6 +149,32 @@ class Counted:
 
     def _divides(self, here: Mask) -> bool:
         return all(self.y[here & arm].sum() > 0 for arm in (self.treatment, ~self.treatment))
+
+
+def by_phase(found: Mapping[int, Effect]) -> dict[int, Effect]:
+    """The effect of each phase, its strata combined, from the effects by stratum."""
+    return {
+        phase: combine_phases([effect for stratum, effect in found.items() if stratum // STRATUM == phase]).effect
+        for phase in sorted({stratum // STRATUM for stratum in found})
+    }
+
+
+def rooted(effect: Effect) -> Effect:
+    """The roots of two mean squares, by the delta method; a mean square of 0 has no error yet."""
+
+    def variance(of_square: float, square: float) -> float:
+        return of_square / (4 * square) if square > 0 else math.nan
+
+    t, c = effect.treatment_mean, effect.control_mean
+    return msgspec.structs.replace(
+        effect,
+        treatment_mean=math.sqrt(max(t, 0.0)),
+        control_mean=math.sqrt(max(c, 0.0)),
+        treatment_variance=variance(effect.treatment_variance, t),
+        control_variance=variance(effect.control_variance, c),
+        treatment_variance_pooled=variance(effect.treatment_variance_pooled, t),
+        control_variance_pooled=variance(effect.control_variance_pooled, c),
+    )
 
 
 def covariates_of(z: Values) -> Values:

@@ -9,6 +9,7 @@ A unit of which nothing is known keeps its place; its covariate is missing.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from seatrial.experiments.row_columns import number_column
 from seatrial.experiments.units import DRAWN
 from seatrial.releases.run import ReleaseRun
 
@@ -55,17 +56,20 @@ class Reading(NamedTuple):
 def reading_of(wanted: Sequence[str], names: Sequence[str], run: ReleaseRun) -> Reading:
     """How the covariates ``wanted`` are read from rows whose columns are ``names``."""
     keys = [name for name in wanted if name.startswith(CONTEXT)]
-    tables, joins, columns, given = [], [], {}, dict[str, object]()
+    tables: list[str] = []
+    joins: list[str] = []
+    columns: dict[str, str] = {}
+    given: dict[str, object] = {}
     if keys:
         firsts = ", ".join(
-            f'first({_value(key, names)} ORDER BY r.request_id, r."row") AS z{index}' for index, key in enumerate(keys)
+            f'first({number_column([key], names, "r.")} ORDER BY r.request_id, r."row") AS z{index}'
+            for index, key in enumerate(keys)
         )
         tables.append(_EXPOSING.format(firsts=firsts, drawn=DRAWN))
         joins.append("LEFT JOIN exposing ON exposing.u = units.u")
         columns |= {key: f"exposing.z{index}" for index, key in enumerate(keys)}
     if PREDICTION in wanted:
-        number = f"coalesce({', '.join([_value(name, names) for name in _NUMBERS])})"
-        tables.append(_BEFORE.format(number=number))
+        tables.append(_BEFORE.format(number=number_column(_NUMBERS, names, "r.")))
         joins.append("LEFT JOIN foretold ON foretold.u = units.u")
         columns[PREDICTION] = "foretold.z"
         given = {
@@ -79,10 +83,3 @@ def reading_of(wanted: Sequence[str], names: Sequence[str], run: ReleaseRun) -> 
 def known_as(covariate: str) -> str:
     """A covariate in a sentence."""
     return "the champion's earlier prediction" if covariate == PREDICTION else covariate.removeprefix(CONTEXT)
-
-
-def _value(name: str, names: Sequence[str]) -> str:
-    """SQL of a column of ``r`` as a finite number, whatever types it has had (``name#type``); else NULL."""
-    found = [f'TRY_CAST(r."{each}" AS DOUBLE)' for each in names if each == name or each.startswith(f"{name}#")]
-    number = f"coalesce({', '.join(found)}, NULL)" if found else "NULL::DOUBLE"
-    return f"CASE WHEN isfinite({number}) THEN {number} END"

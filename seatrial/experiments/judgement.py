@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from seatrial.spec.deployment import MethodName
 from seatrial.stats.bayes import Bayesian
 from seatrial.stats.interval import TestResult
 from seatrial.stats.recommendation import Recommendation
@@ -72,6 +73,23 @@ class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
     refused: str = ""
 
 
+class Score(msgspec.Struct, frozen=True, kw_only=True):
+    """A metric of answers of one variant by itself.
+
+    Attributes:
+        variant: Its name.
+        units: Units counted.
+        value: None where nothing can be said yet, as of a precision without positive answers.
+        lower, upper: Its interval at 1 - alpha, for one look; None likewise.
+    """
+
+    variant: str
+    units: int
+    value: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+
+
 class MetricJudgement(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one metric.
 
@@ -90,6 +108,7 @@ class MetricJudgement(msgspec.Struct, frozen=True, kw_only=True):
         cap: The cap, or for latency the frozen threshold in microseconds.
         tolerated: For a latency guardrail the challenger's own threshold, its margin added, in microseconds.
         adjustment: What the effect is adjusted for; None where nothing.
+        scores: Of a metric of answers, each variant by itself, over all phases; for one look.
         sentence: One plain sentence.
     """
 
@@ -107,6 +126,7 @@ class MetricJudgement(msgspec.Struct, frozen=True, kw_only=True):
     cap: float | None = None
     tolerated: float | None = None
     adjustment: Adjustment | None = None
+    scores: tuple[Score, ...] = ()
     sentence: str
 
 
@@ -180,6 +200,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
         left_out: Rows that are no evidence, by reason.
         caps: Every number that was fixed before the first look; store it with the release.
         edited: What was edited while the release ran.
+        method: When its primary may be judged.
         shadow: The paired comparison, where there are shadow rows.
         ended: How the release ended (``promoted``, ``rolled-back``, ...); empty while it is under way.
         sentence: One plain sentence.
@@ -203,6 +224,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     left_out: dict[str, int] = {}
     caps: dict[str, float] = {}
     edited: tuple[str, ...] = ()
+    method: MethodName = "always-valid"
     shadow: ShadowComparison | None = None
     ended: str = ""
     sentence: str

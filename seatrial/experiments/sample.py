@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from seatrial.experiments.adjustment import adjusted
-from seatrial.experiments.counted import Counted, Mask, Values, refusal
+from seatrial.experiments.counted import Counted, Mask, Values, by_phase, refusal
 from seatrial.experiments.judgement import Adjustment
 from seatrial.experiments.measures import Column, Measure
 from seatrial.experiments.units import STRATUM, Units
 from seatrial.releases.run import Phase, ReleaseRun
 from seatrial.stats.conditional import PhaseCounts
 from seatrial.stats.effect import Effect
-from seatrial.stats.phases import Phases
+from seatrial.stats.phases import Phases, combine_phases
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Sample:
         late: Outcomes that arrived after their unit matured.
         early: Outcomes stamped before their unit's exposure.
         adjustment: What the effect is adjusted for; None where nothing.
+        at: The moment, microseconds since 1970 UTC.
         counted: The units behind ``phases``, for whoever asks of a part of them; None where only totals are known.
     """
 
@@ -53,6 +54,7 @@ class Sample:
     late: int
     early: int
     adjustment: Adjustment | None = None
+    at: int = 0
     counted: Counted | None = None
 
     @property
@@ -86,16 +88,18 @@ def take_sample(units: Units, column: Column, measure: Measure, run: ReleaseRun,
         here=here,
         first_at=units.first_at,
         z=column.z,
+        answers=column.answers,
     )
     found = adjusted(capped, measure.covariate, run)
     counted = found.counted
-    arrived = matured & (column.y_all > 0) if measure.needs_label and measure.shape != "ratio" else here
+    labelled = measure.needs_label and measure.shape in ("mean", "proportion", "share")
+    arrived = matured & (column.y_all > 0) if labelled else here
     return Sample(
         two_valued=measure.shape == "proportion",
-        phases=found.phases,
+        phases=combine_phases(list(found.by_stratum.values())),
         arrived=_arrived(capped, _capped(column.x_all, measure), column.y_all, arrived),
         uncapped=None if measure.cap is None else _uncapped(counted, column.x),
-        by_phase=counted.by_phase(),
+        by_phase=by_phase(found.by_stratum),
         counts=_counts(counted, run) if measure.shape in ("proportion", "share") else (),
         coverage=_coverage(capped, column, matured) if measure.needs_label else None,
         waiting=int(waiting.sum()),
@@ -104,6 +108,7 @@ def take_sample(units: Units, column: Column, measure: Measure, run: ReleaseRun,
         late=int(column.late[matured].sum()),
         early=int(column.early[eligible].sum()),
         adjustment=found.adjustment,
+        at=now,
         counted=counted,
     )
 

@@ -40,7 +40,8 @@ EVIDENCE = f"""
 evidence AS MATERIALIZED (
   SELECT row_number() OVER () AS r, unit, variant, phase, epoch_us("at") AS t, request_id, "row" AS i, "key" AS k,
          CASE status WHEN 'ok' THEN answered_by IN ('default', 'fallback', 'none')
-                     WHEN 'miss' THEN answered_by <> 'default' ELSE true END AS failed, latency_us, {{answer}} AS answer
+                     WHEN 'miss' THEN answered_by <> 'default' ELSE true END AS failed, latency_us,
+         {{answer}} AS answer{{also}}
   FROM rows
   WHERE {DRAWN}
 ),

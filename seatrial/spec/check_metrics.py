@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from seatrial.spec.check_models import ERRORS, OF_ANSWERS, OF_LABELS, OF_POSITIVES, check_answers
 from seatrial.spec.declared import declared_outcome
 from seatrial.spec.problems import Findings, did_you_mean
 from seatrial.spec.shapes import BAD
@@ -20,15 +21,13 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "mean": ("outcome", "within"),
     "proportion": ("outcome", "within"),
     "ratio": ("outcome", "numerator", "denominator", "within"),
-    "accuracy": ("outcome", "within"),
-}
+} | dict.fromkeys(OF_ANSWERS, ("outcome", "within"))
 TAKES: dict[str, tuple[str, ...]] = {
     "mean": ("value", "cap", "covariate"),
     "proportion": ("value", "covariate"),
     "ratio": ("covariate",),
-    "accuracy": ("value",),
-}
-_EVERY = ("value", "numerator", "denominator", "cap", "covariate")
+} | {kind: ("value", "positive") if kind in OF_POSITIVES else ("value",) for kind in OF_ANSWERS}
+_EVERY = ("value", "numerator", "denominator", "cap", "covariate", "positive")
 ALWAYS = ("kind", "outcome", "within", "grace", "want")
 
 Values = dict[str, Any]
@@ -84,8 +83,9 @@ def _keys(metric: Values, path: str, found: Findings) -> None:
     for key, value in metric.items():
         if key not in allowed and (value is not BAD or key in _EVERY):
             found.add(f"{path}.{key}", key, f"the {kind} `{_name(path)}` has no use for `{key}`; remove it")
-    if kind == "accuracy" and metric.get("want") == "lower":
-        found.add(f"{path}.want", "lower", f"the accuracy `{_name(path)}` cannot want `lower`; remove `want`")
+    wrong = "higher" if kind in ERRORS else "lower"
+    if kind in OF_ANSWERS and metric.get("want") == wrong:
+        found.add(f"{path}.want", wrong, f"the {kind} `{_name(path)}` cannot want `{wrong}`; remove `want`")
 
 
 _EXAMPLES = {
@@ -102,14 +102,14 @@ def _outcome(metric: Values, path: str, values: Values, found: Findings) -> None
     if not isinstance(name, str) or not isinstance(outcome, dict) or outcome.get("fields") is BAD:
         return
     _fields(metric, path, name, outcome.get("fields", {}), found)
-    if metric["kind"] == "accuracy":
-        _accuracy(path, name, outcome, values, found)
+    if metric["kind"] in OF_ANSWERS:
+        check_answers(metric["kind"], path, name, outcome, values, found)
 
 
 def _fields(metric: Values, path: str, outcome: str, fields: Values, found: Findings) -> None:
     kind = metric["kind"]
-    if kind in ("mean", "accuracy") and fields and "value" not in metric:
-        fit = [name for name, written in fields.items() if kind == "accuracy" or written != "string"]
+    if (kind == "mean" or kind in OF_ANSWERS) and fields and "value" not in metric:
+        fit = [name for name, written in fields.items() if kind in OF_LABELS or written != "string"]
         message = f"the {kind} `{_name(path)}` needs `value`, because `{outcome}` has fields"
         found.add(path, outcome, f"{message}; {did_you_mean('', fit)}")
     for key in ("value", "numerator", "denominator"):
@@ -123,19 +123,9 @@ def _field(kind: str, path: str, field: str, outcome: str, fields: Values, found
     if field not in fields:
         mend = did_you_mean(field, fields) if fields else f"add `fields: {{{field}: number}}` to it"
         found.add(path, field, f"{show(field)} is not a field of the outcome `{outcome}`; {mend}")
-    elif fields[field] == "string" and kind != "accuracy":
+    elif fields[field] == "string" and kind not in OF_LABELS:
         message = f"the field `{field}` of `{outcome}` is a string, but `{key}` needs a number, an integer or a boolean"
         found.add(path, field, message)
-
-
-def _accuracy(path: str, name: str, outcome: Values, values: Values, found: Findings) -> None:
-    if outcome.get("label", False) is False:
-        message = f"accuracy compares answers with labels, but `{name}` is none; declare `{name}: {{label: true}}`"
-        found.add(f"{path}.outcome", name, message)
-    task = values.get("task")
-    if task in ("regression", "ranking", "raw"):
-        message = f"accuracy needs `task: classification`, but the task is `{task}`; use a `mean` of an outcome"
-        found.add(f"{path}.kind", "accuracy", message)
 
 
 def _name(path: str) -> str:

@@ -12,7 +12,21 @@ from seatrial.spec.calendar import Calendar
 from seatrial.spec.signature import Task
 from seatrial.spec.units import show_duration
 
-MetricKind = Literal["mean", "proportion", "ratio", "accuracy"]
+MetricKind = Literal[
+    "mean",
+    "proportion",
+    "ratio",
+    "accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "log_loss",
+    "brier",
+    "auc",
+    "calibration_error",
+    "mae",
+    "rmse",
+]
 
 
 class Model(BaseModel):
@@ -246,6 +260,8 @@ class MetricSpec(Model):
     cap: float | None = None
     covariate: str | None = None
     """``context.<key>`` or ``prediction``: what the estimate is adjusted for."""
+    positive: str = "1"
+    """The label that precision, recall, F1 and scores are about; ``1`` is ``true`` as well."""
 
 
 class ShadowStage(Model):
@@ -293,10 +309,29 @@ class Primary(Model):
     minimum_effect: Margin
 
 
+MethodName = Literal["always-valid", "fixed", "group-sequential", "bayes"]
+SpendingForm = Literal["obrien-fleming", "pocock"]
+
+
+class Prior(Model):
+    """A normal prior on the difference, in the metric's unit."""
+
+    mean: float = 0.0
+    sd: float
+
+
 class Method(Model):
-    name: Literal["always-valid"] = "always-valid"
+    name: MethodName = "always-valid"
     alpha: float = 0.05
     plan_units: int = 5000
+    after: float | None = None
+    """``fixed``: seconds from the first exposure on in which units are counted; or ``units``."""
+    units: int | None = None
+    """``fixed`` and ``group-sequential``: matured units of both arms at the end."""
+    looks: int = 5
+    spending: SpendingForm = "obrien-fleming"
+    prior: Prior | None = None
+    """``bayes``; None: flat."""
 
 
 class ReleaseSpec(Model):

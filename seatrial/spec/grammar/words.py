@@ -9,6 +9,10 @@ COVARIATE = Text(
     r"context\.[A-Za-z_][A-Za-z0-9_]{0,63}|prediction",
     "write `context.<key>` for a number that requests carry, or `prediction` for what the champion said before",
 )
+LABEL = Parsed(
+    units.parse_label,
+    {"type": ["string", "number", "boolean"], "minLength": 1, "maxLength": 200},
+)
 FEATURE = Text(r"[^\n]{1,200}", "the name of a feature, at most 200 characters")
 
 MODEL = Text(

@@ -193,6 +193,20 @@ EDITS = {
     "unknown primary": ("primary: {metric: conversion", "primary: {metric: konversion", "konversion", "did you mean `conversion`"),
     "built-in primary": ("primary: {metric: conversion", "primary: {metric: p99", "p99", "not built yet"),
     "no primary": ("  primary: {metric: conversion, minimum_effect: {relative: 2%}}\n", "", "", "needs `primary`"),
+    "precision that wants lower": ("kind: accuracy, outcome: churned", "kind: precision, want: lower, outcome: churned", "lower", "the precision `right` cannot want `lower`"),
+    "an error that wants higher": ("kind: accuracy, outcome: churned", "kind: brier, want: higher, outcome: churned", "higher", "the brier `right` cannot want `higher`"),
+    "mae of a classification": ("kind: accuracy", "kind: mae", "mae", "mae needs `task: regression`"),
+    "recall of no label": ("kind: accuracy, outcome: churned", "kind: recall, outcome: purchase", "purchase", "recall compares answers with labels, but `purchase` is none"),
+    "positive of an accuracy": ("kind: accuracy,", "kind: accuracy, positive: 1,", "positive", "the accuracy `right` has no use for `positive`"),
+    "positive that is a list": ("kind: accuracy,", "kind: f1, positive: [1],", "1", "is no label"),
+    "fixed without an end": ("name: always-valid", "name: fixed", "fixed", "needs its planned end"),
+    "fixed with two ends": ("name: always-valid", "name: fixed, after: 7d, units: 100", "fixed", "and not both"),
+    "fixed that never ends": ("name: always-valid", "name: fixed, after: 28d", "28d", "the test ends at 28d"),
+    "looks without units": ("name: always-valid", "name: group-sequential, looks: 3", "group-sequential", "write `units: 20000`"),
+    "one look": ("name: always-valid", "name: group-sequential, units: 100, looks: 1", "1", "a whole number of at least 2"),
+    "looks of another method": ("name: always-valid", "name: always-valid, looks: 3", "looks", "the method `always-valid` has no use for `looks`"),
+    "bayesian": ("name: always-valid", "name: bayesian", "bayesian", "did you mean `bayes`"),
+    "prior without a width": ("name: always-valid", "name: bayes, prior: {mean: 1}", "", "needs `sd`"),
     "covariate of a key that is none": ("covariate: context.prior_revenue", "covariate: context.prior_revenu", "context.prior_revenu", "not a key of `context`; did you mean `prior_revenue`"),
     "covariate that is a string": ("covariate: context.prior_revenue", "covariate: context.country", "context.country", "a covariate is a number, an integer or a boolean"),
     "covariate of a feature": ("covariate: context.prior_revenue", "covariate: features.tenure", "features.tenure", "write `context.<key>`"),
@@ -254,9 +268,8 @@ def test_one_sentence_each(case: str, full_text: str) -> None:
 NOT_BUILT = {
     "source": ("{label: true}", "{label: true, source: {every: 1d}}"),
     "cap": ("denominator: items,", "denominator: items, cap: 5,"),
-    "auc": ("kind: accuracy", "kind: auc"),
+    "recall": ("kind: accuracy", "kind: recall"),
     "quantile": ("kind: accuracy", "kind: quantile"),
-    "group-sequential": ("name: always-valid", "name: group-sequential"),
     "estimate": ("worse_by: {absolute: 2%}", "estimate: true"),
     "concept": ("monitors:\n", "monitors:\n  concept: {outcome: churned}\n"),
     "digest": ("events: [rollback, guardrail, performance.major, outcomes.stalled]", 'digest: "08:30"'),
@@ -390,3 +403,50 @@ def test_an_empty_file_is_told_what_it_needs() -> None:
 def test_a_missing_name_is_said_as_a_mend() -> None:
     with pytest.raises(SpecError, match="a deployment file needs `deployment`; add it: the endpoint's name"):
         load_deployment("variants: {champion: {model: models:/m/1}}\n")
+
+
+@pytest.mark.parametrize("kind", ["auc", "calibration_error"])
+@pytest.mark.parametrize("part", ["primary", "guardrail"])
+def test_what_holds_for_one_look_decides_nothing(kind: str, part: str, full_text: str) -> None:
+    text = full_text.replace("kind: accuracy", f"kind: {kind}").replace(
+        "performance: {metric: right", "performance: {metric: conversion"
+    )
+    if part == "primary":
+        text = text.replace("primary: {metric: conversion", "primary: {metric: right")
+    else:
+        text = text.replace("revenue: {relative: 1%}", "right: {relative: 1%}")
+    assert any("holds for one look only" in problem.message for problem in problems_of(text))
+
+
+def test_errors_are_better_small_and_a_label_is_read_as_text() -> None:
+    read = load_deployment(
+        SMALLEST + "outcomes: {o: {label: true}}\nmetrics:\n"
+        "  loss: {kind: log_loss, outcome: o, within: 1d, positive: true}\n"
+        "  found: {kind: recall, outcome: o, within: 1d, positive: 2.0}\n"
+        "  right: {kind: precision, outcome: o, within: 1d, positive: spam}\n"
+    )
+    assert [(m.want, m.positive) for m in read.metrics.values()] == [
+        ("lower", "true"),
+        ("higher", "2"),
+        ("higher", "spam"),
+    ]
+
+
+def test_a_posterior_promotes_nothing_by_itself(full_text: str) -> None:
+    text = full_text.replace("name: always-valid", "name: bayes, prior: {sd: 0.01}").replace(
+        "then: ask", "then: promote"
+    )
+    (problem,) = problems_of(text)
+    assert "stopping on a posterior does not hold `alpha`" in problem.message
+    assert load_deployment(text.replace("then: promote", "then: ask")).release.method == model.Method(  # type: ignore[union-attr]
+        name="bayes", plan_units=20000, prior=model.Prior(sd=0.01)
+    )
+
+
+def test_an_area_may_decide_once(full_text: str) -> None:
+    text = full_text.replace("kind: accuracy", "kind: auc").replace(
+        "performance: {metric: right", "performance: {metric: conversion"
+    )
+    text = text.replace("primary: {metric: conversion", "primary: {metric: right")
+    assert problems_of(text)
+    assert load_deployment(text.replace("name: always-valid", "name: fixed, units: 5000")).release is not None
