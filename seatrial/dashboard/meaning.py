@@ -16,13 +16,34 @@ _MEANINGS = {
     "calibration_error": "distance of the score from how often it happens",
     "mae": "mean distance from the label",
     "rmse": "root of the mean squared distance from the label",
+    "hit_rate": "share of lists with a relevant item near the top",
+    "precision_at": "share of the first places with a relevant item",
+    "recall_at": "share of the relevant items that stood near the top",
+    "ndcg": "gain of the list over the best order's",
+    "mrr": "one over the place of the first relevant item",
     "errors": "share of {units} with a failed answer",
     "error_rate": "share of requests that failed",
     "latency": "share of requests slower than {threshold}",
     "mean": "average of a {unit}",
     "ratio": "sum over sum",
 }
-_NOT_SHARES = frozenset({"mean", "ratio", "f1", "log_loss", "brier", "auc", "calibration_error", "mae", "rmse"})
+_NOT_SHARES = frozenset(
+    {
+        "mean",
+        "ratio",
+        "f1",
+        "log_loss",
+        "brier",
+        "auc",
+        "calibration_error",
+        "mae",
+        "rmse",
+        "precision_at",
+        "recall_at",
+        "ndcg",
+        "mrr",
+    }
+)
 
 
 def is_share(metric: MetricJudgement) -> bool:

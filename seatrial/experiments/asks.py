@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from seatrial.experiments import ranking_measures
 from seatrial.experiments.measures import Measure, declared_measures, error_measures, latency_measure
 from seatrial.experiments.model_measures import KINDS, numbers_of
 from seatrial.experiments.row_columns import has_column
@@ -95,7 +96,10 @@ class _Logged(NamedTuple):
     columns: Sequence[str] | None
 
     def lacks(self, spec: MetricSpec) -> str:
-        """What a metric of answers would need and no row has, in words; "" when nothing."""
+        """What a metric of answers or lists would need and no row has, in words; "" when nothing."""
+        if spec.kind in ranking_measures.KINDS:
+            known = self.columns is None or ranking_measures.ITEMS in self.columns
+            return "" if known else "no list has been logged"
         numbers = numbers_of(spec)
         if not numbers:
             return "no answer has been logged" if spec.kind in KINDS and not self.labels else ""

@@ -17,6 +17,7 @@ from seatrial.experiments.answers import Answers
 from seatrial.experiments.covariates import reading_of
 from seatrial.experiments.labels import finite_number
 from seatrial.experiments.model_measures import model_measure
+from seatrial.experiments.ranking_measures import items_column, ranking_measure
 from seatrial.experiments.row_columns import column_names, number_column
 from seatrial.experiments.shapes import BY_ROW, Shape
 from seatrial.experiments.source import Source
@@ -53,7 +54,7 @@ revisions AS (
 ),
 happened AS MATERIALIZED (
   SELECT row_number() OVER () AS h, outcome, unit, request_id, "row" AS i, "key" AS k, value_number, value_text,
-         "fields", epoch_us("at") AS t, epoch_us(received_at) AS came, until
+         "fields", item, epoch_us("at") AS t, epoch_us(received_at) AS came, until
   FROM (SELECT *, {FOREVER} AS until FROM named WHERE {_IDENTITY} NOT IN (SELECT identity FROM revised)
         UNION ALL BY NAME
         SELECT * EXCLUDE (content), coalesce(epoch_us(lead(received_at) OVER ({_IN_ORDER})), {FOREVER}) AS until
@@ -106,6 +107,7 @@ class Measure:
         needs_label: Units without one are missing, not zero.
         cap: Outlier cap on unit totals, or None.
         covariate: What the effect is adjusted for (``experiments.covariates``), or None.
+        items: Whether it reads the row's list of items; ``{p}items`` in ``sql``.
         number: Columns of a row of which the first that is known is its answer as a number; ``{p}number`` in ``sql``.
     """
 
@@ -119,6 +121,7 @@ class Measure:
     needs_label: bool = False
     cap: float | None = None
     covariate: str | None = None
+    items: bool = False
     number: tuple[str, ...] = ()
 
     @property
@@ -224,9 +227,11 @@ def answer_column(source: Source) -> str | None:
 
 
 def also_of(measures: Sequence[Measure], names: Sequence[str]) -> str:
-    """SQL of the rows' answers as numbers, for the measures that score them, to follow other columns."""
-    wanted = ((index, m.number) for index, m in enumerate(measures) if m.number)
-    return "".join(f", {number_column(columns, names)} AS m{index}_number" for index, columns in wanted)
+    """SQL of the rows' answers as numbers or lists, for the measures that rate those, to follow other columns."""
+    numbers = [(index, m.number) for index, m in enumerate(measures) if m.number]
+    found = [f", {number_column(columns, names)} AS m{index}_number" for index, columns in numbers]
+    found += [f", {items_column(names)} AS m{index}_items" for index, m in enumerate(measures) if m.items]
+    return "".join(found)
 
 
 def _query(source: Source, run: ReleaseRun, measures: Sequence[Measure], now: int) -> tuple[str, dict[str, object]]:
@@ -278,8 +283,9 @@ def measure_of(name: str, deployment: Deployment, caps: Mapping[str, float]) -> 
     label = outcome is not None and outcome.label
     within, grace = _micros(spec.within), _micros(spec.grace)
     given: dict[str, object] = {"outcome": spec.outcome, "within": within, "matures": within + grace}
-    model = model_measure(spec)
-    sql, shape, paths = _KINDS[spec.kind](spec, label) if model is None else (model.sql, model.shape, model.parameters)
+    model, ranking = model_measure(spec), ranking_measure(spec)
+    other = model or ranking
+    sql, shape, paths = _KINDS[spec.kind](spec, label) if other is None else (other.sql, other.shape, other.parameters)
     cap = spec.cap if spec.cap is not None else caps.get(name)
     return Measure(
         name,
@@ -292,6 +298,7 @@ def measure_of(name: str, deployment: Deployment, caps: Mapping[str, float]) -> 
         needs_label=label or model is not None,
         cap=cap if shape == "mean" else None,
         covariate=spec.covariate,
+        items=ranking is not None,
         number=() if model is None else model.number,
     )
 

@@ -12,7 +12,7 @@ from seatrial.spec.deployment import ReleaseSpec, ShadowStage
 from seatrial.spec.units import show_count, show_duration, show_moment
 from seatrial.stats.recommendation import Recommendation
 
-_SHARES = frozenset({"proportion", "accuracy", "precision", "recall", "errors", "latency"})
+_SHARES = frozenset({"proportion", "accuracy", "precision", "recall", "hit_rate", "errors", "latency"})
 _ONE_LOOK = frozenset({"auc", "calibration_error"})
 
 _OPENINGS: dict[Recommendation, str] = {

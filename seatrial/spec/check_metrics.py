@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from seatrial.spec.check_models import ERRORS, OF_ANSWERS, OF_LABELS, OF_POSITIVES, check_answers
+from seatrial.spec.check_models import ERRORS, OF_ANSWERS, OF_LABELS, OF_LISTS, OF_POSITIVES, check_answers, check_task
 from seatrial.spec.declared import declared_outcome
 from seatrial.spec.problems import Findings, did_you_mean
 from seatrial.spec.shapes import BAD
@@ -21,13 +21,14 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "mean": ("outcome", "within"),
     "proportion": ("outcome", "within"),
     "ratio": ("outcome", "numerator", "denominator", "within"),
-} | dict.fromkeys(OF_ANSWERS, ("outcome", "within"))
+} | dict.fromkeys((*OF_ANSWERS, *OF_LISTS), ("outcome", "within"))
 TAKES: dict[str, tuple[str, ...]] = {
     "mean": ("value", "cap", "covariate"),
     "proportion": ("value", "covariate"),
     "ratio": ("covariate",),
 } | {kind: ("value", "positive") if kind in OF_POSITIVES else ("value",) for kind in OF_ANSWERS}
-_EVERY = ("value", "numerator", "denominator", "cap", "covariate", "positive")
+TAKES |= dict.fromkeys(OF_LISTS, ("k", "credit"))
+_EVERY = ("value", "numerator", "denominator", "cap", "covariate", "positive", "k", "credit")
 ALWAYS = ("kind", "outcome", "within", "grace", "want")
 
 Values = dict[str, Any]
@@ -46,6 +47,8 @@ def check_metrics(values: Values, found: Findings) -> None:
         if isinstance(metric, dict) and isinstance(metric.get("kind"), str):
             _keys(metric, path, found)
             _outcome(metric, path, values, found)
+            if metric["kind"] in OF_LISTS:
+                check_task(metric["kind"], path, "ranking", values, found)
             _covariate(metric, f"{path}.covariate", values, found)
 
 
@@ -84,7 +87,7 @@ def _keys(metric: Values, path: str, found: Findings) -> None:
         if key not in allowed and (value is not BAD or key in _EVERY):
             found.add(f"{path}.{key}", key, f"the {kind} `{_name(path)}` has no use for `{key}`; remove it")
     wrong = "higher" if kind in ERRORS else "lower"
-    if kind in OF_ANSWERS and metric.get("want") == wrong:
+    if kind in (*OF_ANSWERS, *OF_LISTS) and metric.get("want") == wrong:
         found.add(f"{path}.want", wrong, f"the {kind} `{_name(path)}` cannot want `{wrong}`; remove `want`")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from seatrial.spec.check_bandits import check_bandits
 from seatrial.spec.check_ensembles import check_ensembles
 from seatrial.spec.check_metrics import BUILT_IN, check_metrics
-from seatrial.spec.check_models import OF_ANSWERS
+from seatrial.spec.check_models import OF_ANSWERS, OF_LISTS
 from seatrial.spec.check_people import check_people
 from seatrial.spec.check_popular import check_populars
 from seatrial.spec.check_release import check_release
@@ -212,7 +212,7 @@ def _keep(values: Values, found: Findings) -> None:
                 return
 
 
-UNWATCHED = frozenset(OF_ANSWERS) - {"accuracy"}
+UNWATCHED = frozenset((*OF_ANSWERS, *OF_LISTS)) - {"accuracy"}
 """Kinds that a release measures and a monitor does not."""
 
 BAKE = 1800.0

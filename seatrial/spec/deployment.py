@@ -26,6 +26,11 @@ MetricKind = Literal[
     "calibration_error",
     "mae",
     "rmse",
+    "hit_rate",
+    "precision_at",
+    "recall_at",
+    "ndcg",
+    "mrr",
 ]
 
 
@@ -262,6 +267,10 @@ class MetricSpec(Model):
     """``context.<key>`` or ``prediction``: what the estimate is adjusted for."""
     positive: str = "1"
     """The label that precision, recall, F1 and scores are about; ``1`` is ``true`` as well."""
+    k: int = 10
+    """Of metrics of lists: the places that count."""
+    credit: Literal["request", "item"] = "request"
+    """Of those: an item counts for the list of the request that its outcome names, or the last that showed it."""
 
 
 class ShadowStage(Model):

@@ -3,7 +3,7 @@
 from typing import get_args
 
 from seatrial.spec.deployment import MetricKind
-from seatrial.spec.grammar.words import COVARIATE, DURATION, FIELD, LABEL, NAME, SOME_TIME
+from seatrial.spec.grammar.words import COUNT, COVARIATE, DURATION, FIELD, LABEL, NAME, SOME_TIME
 from seatrial.spec.shapes import Boolean, Choice, Key, Named, Number, Record
 
 FIELD_KINDS = ("number", "integer", "string", "boolean")
@@ -22,7 +22,7 @@ OUTCOME = Record(
 
 METRIC_KINDS: tuple[str, ...] = get_args(MetricKind)
 
-LATER_KINDS = "quantile median count ndcg mrr average_precision"
+LATER_KINDS = "quantile median count average_precision"
 
 METRIC = Record(
     "a metric",
@@ -30,7 +30,7 @@ METRIC = Record(
         "kind": Key(
             Choice(METRIC_KINDS, dict.fromkeys(LATER_KINDS.split(), "use mean, proportion or ratio of an outcome")),
             "`mean` of the totals by unit, `proportion` of units with the outcome, `ratio` of two sums, or a metric of "
-            "answers against labels: see below.",
+            "answers against labels or of ranked lists: see below.",
             required=True,
         ),
         "outcome": Key(NAME, "The declared outcome that it counts; every kind needs one."),
@@ -47,6 +47,12 @@ METRIC = Record(
             LABEL,
             "For `precision`, `recall`, `f1` and metrics of scores: the label that they are about, the one that "
             "`score` is the chance of. Without it `1`, which is `true` as well.",
+        ),
+        "k": Key(COUNT, "For metrics of lists: the places that count. Without it 10."),
+        "credit": Key(
+            Choice(("request", "item")),
+            "For those: an item counts for the list of the `request` that its outcome names (without it), or for the "
+            "unit's last list that showed the `item`.",
         ),
         "covariate": Key(
             COVARIATE,

@@ -207,6 +207,8 @@ EDITS = {
     "looks of another method": ("name: always-valid", "name: always-valid, looks: 3", "looks", "the method `always-valid` has no use for `looks`"),
     "bayesian": ("name: always-valid", "name: bayesian", "bayesian", "did you mean `bayes`"),
     "prior without a width": ("name: always-valid", "name: bayes, prior: {mean: 1}", "", "needs `sd`"),
+    "a list of a classification": ("kind: accuracy, outcome: churned", "kind: ndcg, outcome: purchase", "ndcg", "ndcg needs `task: ranking`"),
+    "places of an accuracy": ("kind: accuracy,", "kind: accuracy, k: 5,", "k", "the accuracy `right` has no use for `k`"),
     "covariate of a key that is none": ("covariate: context.prior_revenue", "covariate: context.prior_revenu", "context.prior_revenu", "not a key of `context`; did you mean `prior_revenue`"),
     "covariate that is a string": ("covariate: context.prior_revenue", "covariate: context.country", "context.country", "a covariate is a number, an integer or a boolean"),
     "covariate of a feature": ("covariate: context.prior_revenue", "covariate: features.tenure", "features.tenure", "write `context.<key>`"),
