@@ -25,11 +25,13 @@ _MEANINGS = {
     "error_rate": "share of requests that failed",
     "latency": "share of requests slower than {threshold}",
     "mean": "average of a {unit}",
+    "value": "average of a {unit}, costs taken off",
     "ratio": "sum over sum",
 }
 _NOT_SHARES = frozenset(
     {
         "mean",
+        "value",
         "ratio",
         "f1",
         "log_loss",

@@ -22,6 +22,7 @@ from seatrial.experiments.row_columns import column_names, number_column
 from seatrial.experiments.shapes import BY_ROW, Shape
 from seatrial.experiments.source import Source
 from seatrial.experiments.units import EVIDENCE, SKEW, Units, parameters
+from seatrial.experiments.value_measure import value_measure
 from seatrial.releases.run import ReleaseRun
 from seatrial.spec.deployment import Deployment, MetricSpec
 from seatrial.spec.errors import BadInput
@@ -107,6 +108,7 @@ class Measure:
         needs_label: Units without one are missing, not zero.
         cap: Outlier cap on unit totals, or None.
         covariate: What the effect is adjusted for (``experiments.covariates``), or None.
+        others: Further outcomes that it needs.
         items: Whether it reads the row's list of items; ``{p}items`` in ``sql``.
         number: Columns of a row of which the first that is known is its answer as a number; ``{p}number`` in ``sql``.
     """
@@ -121,8 +123,14 @@ class Measure:
     needs_label: bool = False
     cap: float | None = None
     covariate: str | None = None
+    others: tuple[str, ...] = ()
     items: bool = False
     number: tuple[str, ...] = ()
+
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        """All that it needs."""
+        return () if self.outcome is None else (self.outcome, *self.others)
 
     @property
     def matures(self) -> int:
@@ -238,7 +246,7 @@ def _query(source: Source, run: ReleaseRun, measures: Sequence[Measure], now: in
     given = parameters(run, now)
     names = column_names(source)
     parts = [EVIDENCE.format(answer=answer_column(source) or "NULL", also=also_of(measures, names))]
-    outcomes = sorted({m.outcome for m in measures if m.outcome is not None})
+    outcomes = sorted({name for m in measures for name in m.outcomes})
     if outcomes:
         parts += [HAPPENED, ATTACHED]
         given["outcomes"] = outcomes
@@ -277,14 +285,17 @@ def _column(table: pa.Table, index: int, measure: Measure, covariates: Sequence[
 def measure_of(name: str, deployment: Deployment, caps: Mapping[str, float]) -> Measure:
     """The measure of one of the file's metrics; ``caps`` holds for metrics that declare none."""
     spec = deployment.metrics[name]
-    if spec.outcome is None or spec.within is None:
+    value = value_measure(spec, _ON_TIME, _BY_NOW, _TIMES)
+    first = spec.outcome if value is None else value.outcomes[0]
+    if first is None or spec.within is None:
         raise BadInput(f"metric {name!r} names no outcome or no window: add `outcome:` and `within:` to it.")
-    outcome = deployment.outcomes.get(spec.outcome)
+    outcome = deployment.outcomes.get(first)
     label = outcome is not None and outcome.label
     within, grace = _micros(spec.within), _micros(spec.grace)
-    given: dict[str, object] = {"outcome": spec.outcome, "within": within, "matures": within + grace}
+    given: dict[str, object] = {"within": within, "matures": within + grace}
+    given |= {} if value is not None else {"outcome": first}
     model, ranking = model_measure(spec), ranking_measure(spec)
-    other = model or ranking
+    other = model or ranking or value
     sql, shape, paths = _KINDS[spec.kind](spec, label) if other is None else (other.sql, other.shape, other.parameters)
     cap = spec.cap if spec.cap is not None else caps.get(name)
     return Measure(
@@ -294,9 +305,10 @@ def measure_of(name: str, deployment: Deployment, caps: Mapping[str, float]) -> 
         grace,
         sql,
         given | paths,
-        spec.outcome,
+        first,
+        others=value.outcomes[1:] if value is not None else (),
         needs_label=label or model is not None,
-        cap=cap if shape == "mean" else None,
+        cap=cap if shape == "mean" and value is None else None,
         covariate=spec.covariate,
         items=ranking is not None,
         number=() if model is None else model.number,

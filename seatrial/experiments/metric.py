@@ -10,6 +10,7 @@ from seatrial.experiments.judgement import Counts, MetricJudgement, PhaseEffect
 from seatrial.experiments.measures import Measure
 from seatrial.experiments.one_look import judge_once
 from seatrial.experiments.planned import judge_planned
+from seatrial.experiments.returns import return_on_costs
 from seatrial.experiments.sample import Sample, weight_left
 from seatrial.experiments.scores import scores_of
 from seatrial.experiments.shapes import BY_ROW
@@ -127,6 +128,8 @@ def _fixed(ask: Ask, sample: Sample) -> tuple[TestResult, ...]:
     if min(effect.n_treatment, effect.n_control) < 2:
         return ()
     found = [welch_of(effect, ask.question.alpha)]
+    if ask.kind == "value" and sample.counted is not None:
+        found += return_on_costs(sample.counted, ask.question.alpha)
     if table is not None:
         found += [two_proportion_z(*table, ask.question.alpha), chi_squared(_cells(table))]
     return tuple(msgspec.structs.replace(result, method=f"{result.method} (fixed)") for result in found)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from seatrial.spec.check_models import ERRORS, OF_ANSWERS, OF_LABELS, OF_LISTS, OF_POSITIVES, check_answers, check_task
+from seatrial.spec.check_value import check_value
 from seatrial.spec.declared import declared_outcome
 from seatrial.spec.problems import Findings, did_you_mean
 from seatrial.spec.shapes import BAD
@@ -19,17 +20,19 @@ BUILT_IN: dict[str, str] = {
 
 NEEDS: dict[str, tuple[str, ...]] = {
     "mean": ("outcome", "within"),
+    "value": ("of", "within"),
     "proportion": ("outcome", "within"),
     "ratio": ("outcome", "numerator", "denominator", "within"),
 } | dict.fromkeys((*OF_ANSWERS, *OF_LISTS), ("outcome", "within"))
 TAKES: dict[str, tuple[str, ...]] = {
     "mean": ("value", "cap", "covariate"),
+    "value": ("cost", "covariate"),
     "proportion": ("value", "covariate"),
     "ratio": ("covariate",),
 } | {kind: ("value", "positive") if kind in OF_POSITIVES else ("value",) for kind in OF_ANSWERS}
 TAKES |= dict.fromkeys(OF_LISTS, ("k", "credit"))
-_EVERY = ("value", "numerator", "denominator", "cap", "covariate", "positive", "k", "credit")
-ALWAYS = ("kind", "outcome", "within", "grace", "want")
+_EVERY = ("value", "numerator", "denominator", "cap", "covariate", "positive", "k", "credit", "of", "cost", "outcome")
+ALWAYS = ("kind", "within", "grace", "want")
 
 Values = dict[str, Any]
 
@@ -47,6 +50,8 @@ def check_metrics(values: Values, found: Findings) -> None:
         if isinstance(metric, dict) and isinstance(metric.get("kind"), str):
             _keys(metric, path, found)
             _outcome(metric, path, values, found)
+            if metric["kind"] == "value":
+                check_value(metric, path, values, found)
             if metric["kind"] in OF_LISTS:
                 check_task(metric["kind"], path, "ranking", values, found)
             _covariate(metric, f"{path}.covariate", values, found)
@@ -92,6 +97,7 @@ def _keys(metric: Values, path: str, found: Findings) -> None:
 
 
 _EXAMPLES = {
+    "of": "a sum of outcomes, like `of: purchase.amount - 0.3 * returned.amount`",
     "outcome": "the name of a declared outcome, like `outcome: purchase`",
     "within": "the window after the first exposure in which outcomes count, like `within: 7d`",
     "numerator": "a numeric field of the outcome, like `numerator: amount`",

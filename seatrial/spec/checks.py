@@ -212,7 +212,7 @@ def _keep(values: Values, found: Findings) -> None:
                 return
 
 
-UNWATCHED = frozenset((*OF_ANSWERS, *OF_LISTS)) - {"accuracy"}
+UNWATCHED = frozenset(("value", *OF_ANSWERS, *OF_LISTS)) - {"accuracy"}
 """Kinds that a release measures and a monitor does not."""
 
 BAKE = 1800.0

@@ -14,6 +14,7 @@ from seatrial.spec.units import show_duration
 
 MetricKind = Literal[
     "mean",
+    "value",
     "proportion",
     "ratio",
     "accuracy",
@@ -267,6 +268,10 @@ class MetricSpec(Model):
     """``context.<key>`` or ``prediction``: what the estimate is adjusted for."""
     positive: str = "1"
     """The label that precision, recall, F1 and scores are about; ``1`` is ``true`` as well."""
+    of: str | None = None
+    """Of a value: a sum of outcomes times numbers (``spec.value_terms``)."""
+    cost: dict[str, float] = {}
+    """Of a value: what a request costs, by variant; 0 for others."""
     k: int = 10
     """Of metrics of lists: the places that count."""
     credit: Literal["request", "item"] = "request"

@@ -3,7 +3,7 @@
 from typing import get_args
 
 from seatrial.spec.deployment import MetricKind
-from seatrial.spec.grammar.words import COUNT, COVARIATE, DURATION, FIELD, LABEL, NAME, SOME_TIME
+from seatrial.spec.grammar.words import COUNT, COVARIATE, DURATION, FIELD, LABEL, NAME, SOME_TIME, TERMS
 from seatrial.spec.shapes import Boolean, Choice, Key, Named, Number, Record
 
 FIELD_KINDS = ("number", "integer", "string", "boolean")
@@ -29,12 +29,17 @@ METRIC = Record(
     {
         "kind": Key(
             Choice(METRIC_KINDS, dict.fromkeys(LATER_KINDS.split(), "use mean, proportion or ratio of an outcome")),
-            "`mean` of the totals by unit, `proportion` of units with the outcome, `ratio` of two sums, or a metric of "
-            "answers against labels or of ranked lists: see below.",
+            "`mean` of the totals by unit, `value` of them less costs, `proportion` of units with the outcome, `ratio` "
+            "of two sums, or a metric of answers against labels or of ranked lists: see below.",
             required=True,
         ),
-        "outcome": Key(NAME, "The declared outcome that it counts; every kind needs one."),
+        "outcome": Key(NAME, "The declared outcome that it counts; every kind but `value` needs one."),
         "value": Key(FIELD, "The field to read, where the outcome has fields; without it, the plain value."),
+        "of": Key(TERMS, "For `value`: a sum of outcomes or their fields, `purchase.amount - 0.3 * returned.amount`."),
+        "cost": Key(
+            Named(NAME, Number(minimum=0), least=1),
+            "For `value`: what one request costs, by variant; 0 for the others.",
+        ),
         "numerator": Key(FIELD, "For `ratio`: the numeric field above the line."),
         "denominator": Key(FIELD, "For `ratio`: the numeric field below the line."),
         "within": Key(SOME_TIME, "The window after a unit's first exposure in which its outcomes count; needed."),
