@@ -22,7 +22,9 @@ def check_value(metric: Values, path: str, values: Values, found: Findings) -> N
         for term in terms:
             _term(term, f"{path}.of", values, found)
     costs, variants = metric.get("cost"), values.get("variants")
-    for variant in costs if isinstance(costs, dict) and isinstance(variants, dict) else ():
+    if not isinstance(costs, dict) or not isinstance(variants, dict):
+        return
+    for variant in costs:
         if variant not in variants:
             message = f"{show(variant)} is not a declared variant; {did_you_mean(variant, variants)}"
             found.add(f"{path}.cost.{variant}", variant, message)
