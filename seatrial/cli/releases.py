@@ -12,8 +12,11 @@ from seatrial.cli.context import actor, settings
 from seatrial.cli.output import JSON_HELP, print_json, print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from seatrial.control.perform import Done
     from seatrial.experiments.judgement import Judgement
+    from seatrial.experiments.segments import MetricSegments
 
 REASON = "Why; the audit keeps it."
 
@@ -30,16 +33,19 @@ def add_to(app: typer.Typer) -> None:
 def judge(
     deployment: str = typer.Argument(..., metavar="DEPLOYMENT", help="Which deployment."),
     holdout: bool = typer.Option(False, "--holdout", help="What the last promotion brought: against units held out."),
+    by: str | None = typer.Option(None, metavar="KEY", help="Show each segment of a context key: context.country."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
     """Judge the release now. Exit code 0 when the challenger should take command, else 1."""
-    from seatrial.control.judging import judge_now
+    from seatrial.control.judging import judge_now, segments_now
 
     judgement = judge_now(settings(), deployment, holdout=holdout)
+    segments = segments_now(settings(), deployment, by) if by is not None else ()
     if json:
-        print_json(judgement)
+        print_json({"judgement": judgement, "segments": segments} if by is not None else judgement)
     else:
         _tell(judgement)
+        _tell_segments(segments)
     if judgement.ended or judgement.recommendation != "ship":
         raise typer.Exit(1)
 
@@ -57,6 +63,26 @@ def _tell(judgement: Judgement) -> None:
         )
     for check in judgement.checks:
         typer.echo(f"{'ok' if check.ok else 'FAILED' if check.withholds else 'warning'}: {check.sentence}")
+
+
+def _tell_segments(found: Sequence[MetricSegments]) -> None:
+    for metric in found:
+        typer.secho(f"\n{metric.sentence}", bold=True)
+        print_table(
+            (metric.by, "champion", "challenger", "difference", "drawn to the others", "interval, for one look", ""),
+            (
+                (
+                    one.name,
+                    one.champion,
+                    one.challenger,
+                    "too few" if one.effect is None else f"{one.effect:+.3g}",
+                    "" if one.shrunk is None else f"{one.shrunk:+.3g}",
+                    "" if one.lower is None else f"{one.lower:+.3g} to {one.upper:+.3g}",
+                    "differs" if one.differs else "",
+                )
+                for one in metric.segments
+            ),
+        )
 
 
 def wait(

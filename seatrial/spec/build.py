@@ -4,6 +4,7 @@ from typing import Any
 
 from seatrial.spec import deployment as model
 from seatrial.spec.calendar import Calendar
+from seatrial.spec.check_models import ERRORS
 from seatrial.spec.units import Amount
 
 Values = dict[str, Any]
@@ -21,6 +22,7 @@ def build(values: Values) -> model.Deployment:
         "variants": lambda variants: {name: _variant(variant) for name, variant in variants.items()},
         "transform": _transform,
         "routing": _routing,
+        "metrics": lambda metrics: {name: _metric(metric) for name, metric in metrics.items()},
         "release": _release,
         "monitors": _monitors,
         "log": _log,
@@ -49,6 +51,11 @@ def _transform(values: Values) -> Values:
     if "features" not in values:
         return values
     return {**values, "features": {name: _context(kind) for name, kind in values["features"].items()}}
+
+
+def _metric(values: Values) -> Values:
+    """Errors are better small, whatever is written."""
+    return {**values, "want": "lower"} if values["kind"] in ERRORS else values
 
 
 def _margin(values: Values) -> Values:

@@ -9,6 +9,7 @@ from typing import Any
 from seatrial.spec.check_bandits import check_bandits
 from seatrial.spec.check_ensembles import check_ensembles
 from seatrial.spec.check_metrics import BUILT_IN, check_metrics
+from seatrial.spec.check_models import OF_ANSWERS, OF_LISTS
 from seatrial.spec.check_people import check_people
 from seatrial.spec.check_popular import check_populars
 from seatrial.spec.check_release import check_release
@@ -186,6 +187,10 @@ def _monitors(values: Values, found: Findings) -> None:
         found.add(path, name, f"a performance monitor of `{name}` is not built yet: name a declared metric")
     elif name not in metrics:
         undeclared(path, name, "metric", metrics, found)
+    elif part(metrics, name, dict).get("kind") in UNWATCHED:
+        kind = metrics[name]["kind"]
+        message = f"a performance monitor of a `{kind}` is not built yet: name a mean, proportion, ratio or accuracy"
+        found.add(path, name, message)
 
 
 def _keep(values: Values, found: Findings) -> None:
@@ -206,6 +211,9 @@ def _keep(values: Values, found: Findings) -> None:
                 found.add("log.keep" if "keep" in log else "log", show_duration(keep), message)
                 return
 
+
+UNWATCHED = frozenset(("value", *OF_ANSWERS, *OF_LISTS)) - {"accuracy"}
+"""Kinds that a release measures and a monitor does not."""
 
 BAKE = 1800.0
 """A canary's default ``bake``, seconds."""

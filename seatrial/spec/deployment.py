@@ -12,7 +12,27 @@ from seatrial.spec.calendar import Calendar
 from seatrial.spec.signature import Task
 from seatrial.spec.units import show_duration
 
-MetricKind = Literal["mean", "proportion", "ratio", "accuracy"]
+MetricKind = Literal[
+    "mean",
+    "value",
+    "proportion",
+    "ratio",
+    "accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "log_loss",
+    "brier",
+    "auc",
+    "calibration_error",
+    "mae",
+    "rmse",
+    "hit_rate",
+    "precision_at",
+    "recall_at",
+    "ndcg",
+    "mrr",
+]
 
 
 class Model(BaseModel):
@@ -254,6 +274,18 @@ class MetricSpec(Model):
     grace: float = 3600.0
     want: Literal["higher", "lower"] = "higher"
     cap: float | None = None
+    covariate: str | None = None
+    """``context.<key>`` or ``prediction``: what the estimate is adjusted for."""
+    positive: str = "1"
+    """The label that precision, recall, F1 and scores are about; ``1`` is ``true`` as well."""
+    of: str | None = None
+    """Of a value: a sum of outcomes times numbers (``spec.value_terms``)."""
+    cost: dict[str, float] = {}
+    """Of a value: what a request costs, by variant; 0 for others."""
+    k: int = 10
+    """Of metrics of lists: the places that count."""
+    credit: Literal["request", "item"] = "request"
+    """Of those: an item counts for the list of the request that its outcome names, or the last that showed it."""
 
 
 class ShadowStage(Model):
@@ -301,10 +333,29 @@ class Primary(Model):
     minimum_effect: Margin
 
 
+MethodName = Literal["always-valid", "fixed", "group-sequential", "bayes"]
+SpendingForm = Literal["obrien-fleming", "pocock"]
+
+
+class Prior(Model):
+    """A normal prior on the difference, in the metric's unit."""
+
+    mean: float = 0.0
+    sd: float
+
+
 class Method(Model):
-    name: Literal["always-valid"] = "always-valid"
+    name: MethodName = "always-valid"
     alpha: float = 0.05
     plan_units: int = 5000
+    after: float | None = None
+    """``fixed``: seconds from the first exposure on in which units are counted; or ``units``."""
+    units: int | None = None
+    """``fixed`` and ``group-sequential``: matured units of both arms at the end."""
+    looks: int = 5
+    spending: SpendingForm = "obrien-fleming"
+    prior: Prior | None = None
+    """``bayes``; None: flat."""
 
 
 class ReleaseSpec(Model):

@@ -12,7 +12,7 @@ from seatrial.spec.grammar.bandit import BANDIT, REWARD
 from seatrial.spec.grammar.climbing import CALENDAR, CANARY, CHALLENGE, HOLDOUT
 from seatrial.spec.grammar.measures import METRIC, OUTCOME, SOURCE
 from seatrial.spec.grammar.people import UNIT
-from seatrial.spec.grammar.release import METHOD, PRIMARY, RELEASE, SHADOW, STAGE, TEST
+from seatrial.spec.grammar.release import METHOD, PRIMARY, PRIOR, RELEASE, SHADOW, STAGE, TEST
 from seatrial.spec.grammar.remote import REMOTE
 from seatrial.spec.grammar.routing import COLD_START, ENTRY
 from seatrial.spec.grammar.variants import BATCH, BREAKER, CACHE, LOOKUP, POPULAR, TRANSFORM, VARIANT
@@ -51,6 +51,7 @@ SECTIONS: dict[str, Record] = {
     "holdout": HOLDOUT,
     "primary": PRIMARY,
     "method": METHOD,
+    "prior": PRIOR,
     "monitors": MONITORS,
     "data": DATA,
     "performance": PERFORMANCE,

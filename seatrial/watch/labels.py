@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seatrial.experiments.measures import HAPPENED_AT_ALL, answer_column, is_right
+from seatrial.experiments.labels import is_right
+from seatrial.experiments.measures import HAPPENED_AT_ALL, answer_column
 from seatrial.experiments.source import Source
 from seatrial.spec.deployment import MetricSpec
 from seatrial.watch.clock import maturity

@@ -104,6 +104,7 @@ DEFAULTS |= {
     "canary": RELEASE + "  stages: [{canary: {steps: [5%], @: #}}]\n",
     "test": RELEASE + "  stages: [{test: {@: #}}]\n",
     "method": RELEASE + "  stages: [{test: {}}]\n  method: {@: #}\n",
+    "prior": RELEASE + "  stages: [{test: {}}]\n  method: {name: bayes, prior: {sd: 1, @: #}}\n",
 }
 BANDIT = (
     "deployment: a\nvariants: {champion: {model: models:/m/1}, b: {model: models:/m/2}}\noutcomes: {o: {}}\n"
