@@ -19,6 +19,7 @@ from seatrial.cli import (
     deployments,
     drift,
     inspection,
+    judging,
     models,
     releases,
     rules,
@@ -37,7 +38,21 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for group in (system, models, deployments, rules, traffic, releases, inspection, drift, bandit, data, batch, demo):
+for group in (
+    system,
+    models,
+    deployments,
+    rules,
+    traffic,
+    judging,
+    releases,
+    inspection,
+    drift,
+    bandit,
+    data,
+    batch,
+    demo,
+):
     group.add_to(app)
 
 

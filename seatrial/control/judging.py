@@ -12,6 +12,8 @@ from seatrial.spec.errors import NotFound
 from seatrial.spec.read import load_deployment
 from seatrial.spec.settings import Settings
 
+_MOST_LOOKS = 400
+
 
 def judge_now(settings: Settings, deployment: str, *, holdout: bool = False) -> Judgement:
     """The judgement of the release under way, made from the ledger as it is now.
@@ -51,3 +53,26 @@ def _holdout(state: DeploymentState) -> ReleaseRun:
             f"{state.deployment!r} holds nobody out; give its release a `holdout` before the next version takes command"
         )
     return state.holdout
+
+
+def release_report(settings: Settings, deployment: str, judgement: Judgement) -> str:
+    """The page of a release, as one string of HTML.
+
+    Args:
+        settings: The machine's.
+        deployment: Which.
+        judgement: What ``judge_now`` said.
+    """
+    from seatrial.analysis.release_page import release_page  # slow to import: the charts
+    from seatrial.experiments.arrivals import arrivals
+    from seatrial.ledger.reader import Reader
+
+    with State(settings.state_url) as state:
+        held = state.deployments.get(deployment)
+        records = state.verdicts.of(deployment, release=judgement.release, limit=_MOST_LOOKS)
+        run = next((r for r in (held.run, held.holdout) if r is not None and r.id == judgement.release), None)
+    history = [msgspec.json.decode(record.judgement, type=Judgement) for record in records]
+    if run is None:
+        return release_page(judgement, history, ())
+    with Reader(settings.home).open(deployment) as view:
+        return release_page(judgement, history, arrivals(view, run, judgement.at))
