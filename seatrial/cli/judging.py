@@ -81,11 +81,11 @@ def judge(
         metrics=_metrics(metric, file),
         primary=primary,
         minimum_effect=minimum_effect,
-        guardrails=_pairs(guardrail, "--guardrail"),
+        guardrails=pairs(guardrail, "--guardrail"),
         alpha=alpha,
         method=method,
         control=control,
-        shares={n: parse_share(share) for n, share in _pairs(shares.split(",") if shares else [], "--shares").items()},
+        shares={n: parse_share(share) for n, share in pairs(shares.split(",") if shares else [], "--shares").items()},
         columns=Columns(unit_column, variant_column, time_column),
         over_time=None if html is not None else False,
         segments=segment,
@@ -134,10 +134,11 @@ def _code(judgement: Judgement, require: Literal["better", "not-worse"] | None) 
 def _metrics(metric: list[str], file: Path | None) -> dict[str, str] | Path:
     if file is not None and metric:
         raise BadInput(f"--metric and --file {file} both say what is measured; give one of the two")
-    return file if file is not None else _pairs(metric, "--metric")
+    return file if file is not None else pairs(metric, "--metric")
 
 
-def _pairs(given: list[str], option: str) -> dict[str, str]:
+def pairs(given: list[str], option: str) -> dict[str, str]:
+    """``NAME=...`` options by name, each once."""
     found: dict[str, str] = {}
     for text in given:
         name, equals, rest = text.partition("=")
