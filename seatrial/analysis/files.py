@@ -90,6 +90,11 @@ class Files:
         """Whether outcomes have a file of their own."""
         return "outcomes" in self._kinds
 
+    @property
+    def timed(self) -> bool:
+        """Whether the exposures have times."""
+        return self.has("exposures", self.columns.at)
+
     def has(self, table: str, column: str) -> bool:
         """Whether ``exposures`` or ``outcomes`` has the column."""
         return column in self._kinds[table]

@@ -80,8 +80,8 @@ def judge(
         shares=shares or {},
     )
     with Files(exposures, outcomes, columns) as files:
-        timed = over_time is None and files.moment("exposures") is not None
-        return judge_files(files, plan, over_time=bool(over_time) or timed, segments=segments)
+        unfolded = files.timed if over_time is None else over_time
+        return judge_files(files, plan, over_time=unfolded, segments=segments)
 
 
 def judge_files(files: Files, plan: Plan, *, over_time: bool = False, segments: Sequence[str] = ()) -> Analysis:
@@ -101,7 +101,7 @@ def judge_files(files: Files, plan: Plan, *, over_time: bool = False, segments: 
         )
     shares = _shares(plan, (control, *treatments))
     checks, unbalanced = _checks(plan, reduction, arms, control, treatments, shares)
-    judged = _Judged(plan, arms, control, shares, unbalanced)
+    judged = Judged(plan, arms, control, shares, unbalanced)
     failed = [check for check in checks if check.withholds and not check.ok]
     findings = {treatment: judged.findings(treatment, alpha) for treatment, alpha in judged.alphas(treatments).items()}
     found = Analysis(
@@ -181,7 +181,17 @@ def _covariate_effect(arms: Arms, treatment: str, control: str, column: int) -> 
 
 
 @dataclass(frozen=True)
-class _Judged:
+class Judged:
+    """Every metric's arms, read as the plan asks.
+
+    Attributes:
+        plan: Checked.
+        arms: By metric.
+        control: Name of the control.
+        shares: What each variant was to get.
+        unbalanced: Covariates that are not adjusted for.
+    """
+
     plan: Plan
     arms: Mapping[str, Arms]
     control: str
@@ -193,22 +203,23 @@ class _Judged:
         primary = self.plan.metrics[0]
         if len(treatments) == 1:
             return {treatments[0]: self.plan.alpha}
-        values = {t: self._verdict(primary, t, self.plan.alpha / len(treatments)).p_value for t in treatments}
+        values = {t: self.verdict(primary, t, self.plan.alpha / len(treatments)).p_value for t in treatments}
         return holm_alphas({t: 1.0 if p is None else p for t, p in values.items()}, self.plan.alpha)
 
     def findings(self, treatment: str, alpha: float) -> list[Finding]:
+        """All that is known of every metric, the primary judged at ``alpha``."""
         return [self._finding(metric, treatment, alpha) for metric in self.plan.metrics]
 
     def _finding(self, metric: Metric, treatment: str, alpha: float) -> Finding:
         arms = self.arms[metric.name]
         both = [arms[v] for v in (treatment, self.control) if v in arms]
-        measured = self._measured(metric, treatment)
+        measured = self.measured(metric, treatment)
         adjusted = measured.variance_ratio is not None
         return Finding(
             name=metric.name,
             part=self.plan.part(metric.name),
             kind=metric.kind,
-            verdict=self._verdict(metric, treatment, alpha if metric.name == self.plan.primary else self.plan.alpha),
+            verdict=self.verdict(metric, treatment, alpha if metric.name == self.plan.primary else self.plan.alpha),
             waiting=sum(arm.waiting for arm in both),
             missing=sum(arm.missing for arm in both),
             tests=tests_of(metric, measured, arms, treatment, self.control, self.plan.alpha),
@@ -219,13 +230,15 @@ class _Judged:
             uncapped=uncapped_of(arms, treatment, self.control),
         )
 
-    def _measured(self, metric: Metric, treatment: str) -> Measured:
+    def measured(self, metric: Metric, treatment: str) -> Measured:
+        """The effect of a treatment on a metric."""
         arms, adjust = self.arms[metric.name], not self.unbalanced.intersection(metric.covariates)
         return measure(metric, arms.get(treatment), arms.get(self.control), adjust=adjust)
 
-    def _verdict(self, metric: Metric, treatment: str, alpha: float) -> Verdict:
+    def verdict(self, metric: Metric, treatment: str, alpha: float) -> Verdict:
+        """What the plan's method says of it."""
         arms, plan = self.arms[metric.name], self.plan
-        effect = self._measured(metric, treatment).effect
+        effect = self.measured(metric, treatment).effect
         weight = self.shares[treatment] / (self.shares[treatment] + self.shares[self.control])
         counts = counts_of(metric, arms, treatment, self.control, weight) if plan.method == "always-valid" else ()
         asked = question(plan, metric, treatment, self.control, alpha)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 
 from seatrial.analysis.files import Files
 from seatrial.analysis.metrics import Metric, Total
@@ -100,6 +101,24 @@ class Reduction:
         """Whose a metric's columns after its own are: a covariate with holes stands twice, for its flag."""
         return [name for name in metric.covariates for _ in range(2 if self._filled[name][1] else 1)]
 
+    def table(self, variant: str, most: int) -> pa.Table:
+        """Units of a variant, ``most`` of them by the hash of their names: ``unit``, and for metric i ``k<i>`` and its
+        columns ``m<i>_<j>``."""
+        picked = [
+            f"{column} AS m{index}_{j}"
+            for index, _ in enumerate(self._metrics)
+            for j, column in enumerate(self._columns(index))
+        ]
+        counted = [f"k{index}" for index, _ in enumerate(self._metrics)]
+        return self._files.query(
+            f"SELECT unit, {', '.join([*counted, *picked])} FROM judged WHERE variant = {literal(variant)} "
+            f"ORDER BY hash(unit), unit LIMIT {most}"
+        )
+
+    def width(self, metric: Metric) -> int:
+        """How many columns a metric's moments have."""
+        return len(metric.totals) + len(self.covariates(metric))
+
     def query(self, sql: str) -> list[Row]:
         """Rows of a query over ``judged``."""
         rows: list[Row] = self._files.query(sql).to_pylist()
@@ -124,7 +143,10 @@ class Reduction:
 
     def _of_units(self, how: str) -> Crowd:
         files, columns = self._files, self._files.columns
-        parts = [f"{files.text('exposures', columns.variant)} AS variant"]
+        parts = [
+            f"CAST({quoted(columns.unit)} AS VARCHAR) AS unit",
+            f"{files.text('exposures', columns.variant)} AS variant",
+        ]
         moment = files.moment("exposures")
         parts += [f"{moment or 'NULL::TIMESTAMPTZ'} AS first_at"]
         for index, metric in enumerate(self._metrics):
@@ -173,7 +195,7 @@ class Reduction:
         )
         until = self._until(moment, happened)
         files.run(f"CREATE TEMP VIEW totals AS {self._totals(happened if moment else None)}")
-        parts = ["e.variant", "e.first_at"]
+        parts = ["e.unit", "e.variant", "e.first_at"]
         for index, metric in enumerate(self._metrics):
             parts += self._unit_of_outcomes(index, metric, until)
         parts += self._beside("e.")

@@ -14,8 +14,11 @@ from seatrial.spec.errors import BadInput
 from seatrial.spec.units import parse_share, show_count
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from seatrial.analysis.verdicts import Analysis, Comparison, Finding
     from seatrial.experiments.judgement import Judgement
+    from seatrial.stats.same_arms import SameArms
 
 _EXAMPLE = (
     "Example: seatrial judge churn, or without any platform: seatrial judge --data exposures.parquet "
@@ -60,6 +63,12 @@ def judge(
     variant_column: str = typer.Option("variant", help="What the file of exposures calls the variant."),
     time_column: str = typer.Option("at", help="What the files call the time."),
     segment: list[str] = typer.Option([], help="With --data: effects by this column too; say it again for another."),
+    aa: int | None = typer.Option(
+        None,
+        "--aa",
+        min=20,
+        help="Instead: split the control's own units so often; exit code 1 when a metric fails.",
+    ),
     html: Path | None = typer.Option(None, help="Write a page with charts into this file; it needs no network."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
@@ -67,18 +76,20 @@ def judge(
     if deployment is not None:
         if data or outcomes or metric or file or segment:
             raise BadInput(f"{deployment!r} is a deployment, and --data is for files; give one of the two")
+        if aa is not None:
+            _split_deployment(deployment, aa, json)
+            return
         _deployment(deployment, holdout=holdout, require=require, html=html, json=json)
         return
     if data is None:
         raise typer.BadParameter("give a deployment, or --data with a file of exposures")
     from seatrial.analysis.deciding import exit_code
-    from seatrial.analysis.files import Columns
-    from seatrial.analysis.judging import judge as judge_data
+    from seatrial.analysis.files import Columns, Files
+    from seatrial.analysis.judging import judge_files
+    from seatrial.analysis.planning import plan_of, with_options
 
-    found = judge_data(
-        data,
-        outcomes,
-        metrics=_metrics(metric, file),
+    plan = with_options(
+        plan_of(_metrics(metric, file), outcomes=outcomes is not None),
         primary=primary,
         minimum_effect=minimum_effect,
         guardrails=pairs(guardrail, "--guardrail"),
@@ -86,10 +97,14 @@ def judge(
         method=method,
         control=control,
         shares={n: parse_share(share) for n, share in pairs(shares.split(",") if shares else [], "--shares").items()},
-        columns=Columns(unit_column, variant_column, time_column),
-        over_time=None if html is not None else False,
-        segments=segment,
     )
+    with Files(data, outcomes, Columns(unit_column, variant_column, time_column)) as files:
+        if aa is not None:
+            from seatrial.analysis.same_arms import split_files
+
+            _tell_splits(split_files(files, plan, aa), json)
+            return
+        found = judge_files(files, plan, over_time=html is not None and files.timed, segments=segment)
     if html is not None:
         html.write_text(found.to_html(Path(data).name), "utf-8")
     if json:
@@ -117,6 +132,21 @@ def _deployment(
     else:
         tell(judgement)
     _end(_code(judgement, require))
+
+
+def _split_deployment(deployment: str, splits: int, json: bool) -> None:
+    from seatrial.control.judging import split_past_now
+
+    _tell_splits(split_past_now(settings(), deployment, splits), json)
+
+
+def _tell_splits(found: Sequence[SameArms], json: bool) -> None:
+    if json:
+        print_json(found)
+    else:
+        for one in found:
+            typer.echo(f"{'ok' if one.trustworthy else 'UNTRUSTWORTHY'}: {one.sentence}")
+    _end(0 if all(one.trustworthy for one in found) else 1)
 
 
 def _code(judgement: Judgement, require: Literal["better", "not-worse"] | None) -> int:

@@ -115,7 +115,7 @@ def _past(
         if outcomes or metric or control:
             raise BadInput("--outcomes, --metric and --control read the past from files; add --data")
         share = None if baseline is None else parse_share(baseline)
-        past = (stated(metric="it", baseline=share, mean=mean, sd=sd, correlation=0.0),)
+        past: tuple[Past, ...] = (stated(metric="it", baseline=share, mean=mean, sd=sd, correlation=0.0),)
     else:
         if baseline is not None or mean is not None or sd is not None:
             raise BadInput("--data says what there is now; leave --baseline, --mean and --sd out")
