@@ -21,6 +21,7 @@ from seatrial.spec.errors import BadInput
 from seatrial.spec.problems import did_you_mean
 from seatrial.stats.effect import Effect
 from seatrial.stats.guardrail import judge_guardrail
+from seatrial.stats.novelty import Novelty, novelty
 from seatrial.stats.primary import judge_primary
 from seatrial.stats.verdict import Verdict
 
@@ -160,6 +161,7 @@ def _checks(
         trust.check_both_arms(reduction.crowd),
         trust.check_coverage(plan.metrics, arms, variants),
     ]
+    found += _warnings(plan, reduction, arms, control, treatments, shares)
     balance: dict[str, list[Effect]] = {}
     for metric in plan.metrics:
         for column, name in enumerate(reduction.covariates(metric), start=len(metric.totals)):
@@ -172,6 +174,32 @@ def _checks(
         return tuple(found), frozenset()
     check, odd = trust.check_covariates(balance)
     return (*found, check), odd
+
+
+def _warnings(
+    plan: Plan,
+    reduction: Reduction,
+    arms: Mapping[str, Arms],
+    control: str,
+    treatments: Sequence[str],
+    shares: Mapping[str, float],
+) -> list[Check]:
+    """What makes a verdict doubtful without withholding it, as far as the files tell."""
+    faded: dict[str, list[Novelty]] = {}
+    before: dict[str, list[Effect]] = {}
+    for metric in plan.metrics:
+        for treatment in treatments:
+            t, c = arms[metric.name].get(treatment), arms[metric.name].get(control)
+            if t is None or c is None or min(t.moments.n, c.moments.n) < 2:
+                continue
+            if t.halves is not None and c.halves is not None and (one := novelty(t.halves, c.halves)) is not None:
+                faded.setdefault(metric.name, []).append(one)
+            if t.before is not None and c.before is not None and t.before.m2 + c.before.m2 > 0:
+                before.setdefault(metric.name, []).append(Effect.of_means(t.before, c.before))
+    checks = [trust.check_novelty(faded)] if faded else []
+    checks += [trust.check_carry_over(before)] if before else []
+    counts = reduction.counts()
+    return checks if counts is None else [*checks, trust.check_gaps(counts, shares)]
 
 
 def _covariate_effect(arms: Arms, treatment: str, control: str, column: int) -> Effect | None:

@@ -16,6 +16,7 @@ from seatrial.analysis.files import Files
 from seatrial.analysis.metrics import Metric, Total
 from seatrial.ledger.sql import literal, quoted
 from seatrial.spec.errors import BadInput
+from seatrial.stats.moments import Moments, PairMoments
 from seatrial.stats.multivariate import MultiMoments
 
 SKEW = "to_seconds(300)"
@@ -31,12 +32,16 @@ class Arm(NamedTuple):
         uncapped: Mean without the cap; None where there is none.
         waiting: Units whose window is still open.
         missing: Units without a value.
+        halves: Totals by unit, x in the first third of the window and y after it; None without a window.
+        before: Totals over as long a time before the exposure; None likewise.
     """
 
     moments: MultiMoments
     uncapped: float | None
     waiting: int
     missing: int
+    halves: PairMoments | None = None
+    before: Moments | None = None
 
 
 class Crowd(NamedTuple):
@@ -54,10 +59,36 @@ class Crowd(NamedTuple):
     until: str | None
 
 
+class Counts(NamedTuple):
+    """Rows in equal intervals from ``first``, ``step`` long, microseconds (since 1970 UTC).
+
+    Attributes:
+        exposures: All rows.
+        units: First exposures by variant.
+        outcomes: By name.
+    """
+
+    first: int
+    step: int
+    exposures: list[int]
+    units: dict[str, list[int]]
+    outcomes: dict[str, list[int]]
+
+
+_INTERVALS = (60, 600, 3600, 4 * 3600, 12 * 3600, 86_400, 7 * 86_400)
+"""Seconds that an interval may last."""
+
+MOST_INTERVALS = 500
+
 Row = dict[str, Any]
 
 Arms = dict[str, Arm]
 """By variant."""
+
+
+def unfolds(metric: Metric) -> bool:
+    """Whether a metric's window can be told early from late: sums and counts of one outcome, each where it happened."""
+    return metric.within is not None and metric.kind != "ratio" and not metric.label
 
 
 class Reduction:
@@ -100,6 +131,32 @@ class Reduction:
     def covariates(self, metric: Metric) -> list[str]:
         """Whose a metric's columns after its own are: a covariate with holes stands twice, for its flag."""
         return [name for name in metric.covariates for _ in range(2 if self._filled[name][1] else 1)]
+
+    def counts(self) -> "Counts | None":
+        """Rows in equal intervals; None without times."""
+        moments = [(table, m) for table in ("exposures", "outcomes") if (m := self._moment(table)) is not None]
+        if not self.timed:
+            return None
+        ends = " UNION ALL ".join(f"SELECT epoch_us({m}) AS t FROM {table}" for table, m in moments)
+        (row,) = self.query(f"SELECT min(t) AS first, max(t) AS last FROM ({ends})")
+        first, last = int(row["first"]), int(row["last"])
+        step = 1_000_000 * next((s for s in _INTERVALS if (last - first) / 1e6 / s <= MOST_INTERVALS), _INTERVALS[-1])
+        n = (last - first) // step + 1
+        found: dict[str, dict[str, list[int]]] = {}
+        asked = {"exposures": ("''", moments[0][1], "exposures"), "units": ("variant", "first_at", "judged")}
+        if len(moments) > 1:
+            asked["outcomes"] = ("CAST(outcome AS VARCHAR)", moments[1][1], "outcomes")
+        for what, (name, moment, table) in asked.items():
+            rows = self.query(
+                f"SELECT {name} AS name, (epoch_us({moment}) - {first}) // {step} AS b, count(*) AS n FROM {table} "
+                "GROUP BY ALL ORDER BY ALL"
+            )
+            for one in rows:
+                found.setdefault(what, {}).setdefault(one["name"], [0] * n)[int(one["b"])] = int(one["n"])
+        return Counts(first, step, found["exposures"][""], found["units"], found.get("outcomes", {}))
+
+    def _moment(self, table: str) -> str | None:
+        return self._files.moment(table) if table == "exposures" or self._files.with_outcomes else None
 
     def table(self, variant: str, most: int) -> pa.Table:
         """Units of a variant, ``most`` of them by the hash of their names: ``unit``, and for metric i ``k<i>`` and its
@@ -241,6 +298,7 @@ class Reduction:
                 if metric.within is not None:
                     where.append(f"o.at <= e.first_at + to_microseconds({round(metric.within * 1e6)})")
                 parts.append(f"{value} FILTER ({' AND '.join(where)}) AS {name}{index}")
+            parts += self._around(index, metric)
         fields = {t.column for m in self._metrics for t in m.totals if t.column}
         picked = [f"CAST({unit} AS VARCHAR) AS unit", "CAST(outcome AS VARCHAR) AS outcome"]
         picked += [f"{happened or 'NULL'} AS at"]
@@ -249,6 +307,22 @@ class Reduction:
         wanted = ", ".join(sorted({literal(t.outcome or "") for m in self._metrics for t in m.totals}))
         source = f"SELECT {', '.join(picked)} FROM outcomes WHERE outcome IN ({wanted})"
         return f"SELECT {', '.join(parts)} FROM ({source}) o JOIN exposed e ON e.unit = o.unit GROUP BY e.unit"
+
+    def _around(self, index: int, metric: Metric) -> list[str]:
+        """Totals of the first third of the window, of the rest, and of as long before the exposure."""
+        if not unfolds(metric):
+            return []
+        value = f"o.{quoted('field ' + metric.above.column)}" if metric.above.column else "o.own"
+        value = "1" if metric.kind == "proportion" else value
+        whole = round((metric.within or 0.0) * 1e6)
+        third, mine = whole // 3, f"o.outcome = {literal(metric.above.outcome or '')}"
+        early = f"o.at BETWEEN e.first_at - {SKEW} AND e.first_at + to_microseconds({third})"
+        late = f"o.at > e.first_at + to_microseconds({third}) AND o.at <= e.first_at + to_microseconds({whole})"
+        before = f"o.at BETWEEN e.first_at - to_microseconds({whole}) AND e.first_at - {SKEW}"
+        return [
+            f"sum({value}) FILTER ({mine} AND {when}) AS {name}{index}"
+            for name, when in (("e", early), ("l", late), ("p", before))
+        ]
 
     def _own_value(self) -> str:
         """An outcome's own value; one without any simply happened: 1."""
@@ -270,6 +344,8 @@ class Reduction:
         names = "xy"[: len(metric.totals)]
         kept = f"t.x{index} IS NOT NULL AND NOT {waiting}" if metric.label else f"NOT {waiting}"
         values = [f"CAST(coalesce(t.{name}{index}, 0) AS DOUBLE) AS {name}{index}" for name in names]
+        if unfolds(metric):
+            values += [f"CAST(coalesce(t.{name}{index}, 0) AS DOUBLE) AS {name}{index}" for name in "elp"]
         return [*values, f"({kept}) AS k{index}", f"{waiting} AS w{index}"]
 
     # ---- what stands beside
@@ -322,6 +398,10 @@ class Reduction:
         parts.append(f"count(*) AS a{index}")
         if metric.cap is not None:
             parts.append(f"favg(x{index}){only} AS u{index}")
+        if self._files.with_outcomes and unfolds(metric):
+            parts += [f"favg({n}{index}){only} AS m{n}{index}" for n in "elp"]
+            parts += [f"var_samp({n}{index}){only} AS v{n}{index}" for n in "elp"]
+            parts.append(f"covar_samp(e{index}, l{index}){only} AS vel{index}")
         return parts
 
     def _arm(self, index: int, row: Row) -> Arm:
@@ -337,11 +417,19 @@ class Reduction:
         means = [number(f"m{index}_{i}") for i in range(k)]
         waiting = int(number(f"w{index}"))
         self._check_share(index, n, means[0], covariances[0, 0])
+        halves, before = None, None
+        if f"me{index}" in row:
+            early, late, first = (number(f"m{name}{index}") for name in "elp")
+            spread = (number(f"v{name}{index}") for name in ("e", "l", "el"))
+            halves = PairMoments.from_variances(n, early, late, *spread)
+            before = Moments.from_variance(n, first, number(f"vp{index}"))
         return Arm(
             MultiMoments.from_covariances(n, means, covariances),
             number(f"u{index}") if self._metrics[index].cap is not None else None,
             waiting,
             int(number(f"a{index}")) - n - waiting,
+            halves,
+            before,
         )
 
     # ---- refusals

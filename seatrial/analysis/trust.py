@@ -4,12 +4,14 @@ import math
 from collections.abc import Mapping, Sequence
 
 from seatrial.analysis.metrics import Metric
-from seatrial.analysis.reduce import Arms, Crowd
+from seatrial.analysis.reduce import Arms, Counts, Crowd
 from seatrial.analysis.verdicts import Check, How
-from seatrial.spec.units import show_count, show_share
+from seatrial.spec.units import show_count, show_moment, show_share
 from seatrial.stats.chi_squared import chi_squared
 from seatrial.stats.effect import Effect
+from seatrial.stats.gaps import lagging, silences
 from seatrial.stats.holm import holm
+from seatrial.stats.novelty import Novelty
 from seatrial.stats.sample_ratio import FIXED_ALPHA, PhaseShares, chi_squared_sample_ratio, sample_ratio
 from seatrial.stats.welch import welch_of
 
@@ -101,6 +103,61 @@ def check_covariates(found: Mapping[str, Sequence[Effect]]) -> tuple[Check, froz
     )
     check = Check(name="covariates", ok=not odd, withholds=False, value=min(values, default=None), sentence=sentence)
     return check, frozenset(odd)
+
+
+def check_novelty(found: Mapping[str, Sequence[Novelty]]) -> Check:
+    """Whether an effect wears off or grows within a unit's window; Holm over metrics and treatments."""
+    flat = [(name, one) for name, many in found.items() for one in many]
+    values = holm([one.p_value for _, one in flat])
+    odd = [(name, one) for (name, one), p in zip(flat, values, strict=True) if p < ALPHA]
+    if odd:
+        said = "; ".join(
+            f"{name} {one.early:+.1%} in the first third of the window, {one.late:+.1%} after it" for name, one in odd
+        )
+        sentence = f"The effect changes with the time since the exposure: {said}; where it settles is not shown yet."
+    else:
+        sentence = f"The effect does not change with the time since the exposure in {', '.join(found)}."
+    return Check(name="novelty", ok=not odd, withholds=False, value=min(values, default=None), sentence=sentence)
+
+
+def check_carry_over(found: Mapping[str, Sequence[Effect]]) -> Check:
+    """Whether the variants differed before the exposure in what is measured after it; Holm over all of them."""
+    flat = [(name, effect) for name, many in found.items() for effect in many]
+    values = holm([p if (p := welch_of(effect).p_value) is not None else 1.0 for _, effect in flat])
+    odd = list(dict.fromkeys(name for (name, _), p in zip(flat, values, strict=True) if p < ALPHA))
+    sentence = (
+        f"The variants differed in {', '.join(odd)} before anybody was exposed: something earlier carries over, or the "
+        "split is not random; draw units anew with another salt."
+        if odd
+        else f"The variants were alike in {', '.join(found)} before the exposure."
+    )
+    return Check(name="carry-over", ok=not odd, withholds=False, value=min(values, default=None), sentence=sentence)
+
+
+def check_gaps(counts: Counts, shares: Mapping[str, float]) -> Check:
+    """Whether exposures or outcomes fell silent in the midst of traffic, or one variant's exposures lagged."""
+    said = [
+        f"{what} from {_moment(counts, gap.first)} to {_moment(counts, gap.last + 1)}"
+        for what, numbers in [("no exposures", counts.exposures), *((f"no {n}", c) for n, c in counts.outcomes.items())]
+        for gap in silences(numbers)
+    ]
+    names = [name for name in shares if name in counts.units]
+    lags = lagging([counts.units[name] for name in names], [shares[name] for name in names])
+    said += [f"too few units of {names[arm]} from {_moment(counts, at)}" for arm, at in lags[:_MOST_NAMED]]
+    more = f", and {len(said) - _MOST_NAMED} more" if len(said) > _MOST_NAMED else ""
+    sentence = (
+        f"The logs have gaps: {'; '.join(said[:_MOST_NAMED])}{more} (UTC); find out what was lost."
+        if said
+        else "The logs have no gaps."
+    )
+    return Check(name="logging-gaps", ok=not said, withholds=False, value=float(len(said)), sentence=sentence)
+
+
+_MOST_NAMED = 3
+
+
+def _moment(counts: Counts, interval: int) -> str:
+    return show_moment(counts.first + interval * counts.step).removesuffix("Z")
 
 
 def reasons(failed: Sequence[Check]) -> str:
