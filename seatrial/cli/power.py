@@ -53,7 +53,7 @@ def power(
     html: Path | None = typer.Option(None, help="Write a page with the curve into this file; it needs no network."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """How many units and days an effect takes, at one planned look and looking at any time; and the inverse."""
+    """How many units and days an effect takes. At one planned look, and looking at any time; and the inverse."""
     if deployment is not None:
         if any(given is not None for given in (effect, margin, units, days, baseline, mean, sd, data, html)):
             raise BadInput(f"{deployment!r} is a deployment, and the other options ask by flags; give one of the two")
