@@ -111,6 +111,12 @@ class Files:
             self._no_number(table, column, kind)
         return f"CAST({quoted(column)} AS DOUBLE)"
 
+    def key(self, table: str) -> str:
+        """SQL of the unit, as both files can be joined by it."""
+        kinds = {kinds.get(self.columns.unit) for kinds in self._kinds.values()}
+        name = quoted(self.columns.unit)
+        return name if len(kinds) == 1 and table in self._kinds else f"CAST({name} AS VARCHAR)"
+
     def text(self, table: str, column: str) -> str:
         """SQL of a column as text."""
         self._need(table, column)

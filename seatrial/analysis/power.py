@@ -188,9 +188,7 @@ def _units_a_day(reduction: Reduction) -> float | None:
     """Units of all variants that came a day; None without times."""
     if not reduction.timed:
         return None
-    (row,) = reduction.query(
-        "SELECT count(*) AS n, (epoch_us(max(first_at)) - epoch_us(min(first_at))) / 1e6 AS seconds FROM judged"
-    )
+    (row,) = reduction.query("SELECT count(*) AS n, (max(first_at) - min(first_at)) / 1e6 AS seconds FROM judged")
     return float(row["n"]) / max(float(row["seconds"]), 3600.0) * DAY
 
 

@@ -19,8 +19,8 @@ from seatrial.spec.errors import BadInput
 from seatrial.stats.moments import Moments, PairMoments
 from seatrial.stats.multivariate import MultiMoments
 
-SKEW = "to_seconds(300)"
-"""Five minutes: how far an outcome may lie before the exposure that it follows."""
+SKEW = 300_000_000
+"""Five minutes, in microseconds: how far an outcome may lie before the exposure that it follows."""
 
 
 class Arm(NamedTuple):
@@ -143,12 +143,13 @@ class Reduction:
         step = 1_000_000 * next((s for s in _INTERVALS if (last - first) / 1e6 / s <= MOST_INTERVALS), _INTERVALS[-1])
         n = (last - first) // step + 1
         found: dict[str, dict[str, list[int]]] = {}
-        asked = {"exposures": ("''", moments[0][1], "exposures"), "units": ("variant", "first_at", "judged")}
+        at = [f"epoch_us({moment})" for _, moment in moments]
+        asked = {"exposures": ("''", at[0], "exposures"), "units": ("variant", "first_at", "judged")}
         if len(moments) > 1:
-            asked["outcomes"] = ("CAST(outcome AS VARCHAR)", moments[1][1], "outcomes")
+            asked["outcomes"] = ("CAST(outcome AS VARCHAR)", at[1], "outcomes")
         for what, (name, moment, table) in asked.items():
             rows = self.query(
-                f"SELECT {name} AS name, (epoch_us({moment}) - {first}) // {step} AS b, count(*) AS n FROM {table} "
+                f"SELECT {name} AS name, ({moment} - {first}) // {step} AS b, count(*) AS n FROM {table} "
                 "GROUP BY ALL ORDER BY ALL"
             )
             for one in rows:
@@ -205,13 +206,16 @@ class Reduction:
             f"{files.text('exposures', columns.variant)} AS variant",
         ]
         moment = files.moment("exposures")
-        parts += [f"{moment or 'NULL::TIMESTAMPTZ'} AS first_at"]
+        parts += [f"{'NULL::BIGINT' if moment is None else f'epoch_us({moment})'} AS first_at"]
         for index, metric in enumerate(self._metrics):
             if metric.within is not None:
                 raise BadInput(f"{metric.name!r} has a window, but a file of units holds totals; remove `within`")
             values = [files.number("exposures", total.column) for total in metric.totals]
+            kept = " AND ".join(f"{value} IS NOT NULL" for value in values)
+            if len(values) > 1:
+                values = [f"CASE WHEN {kept} THEN {value} END" for value in values]
             parts += [f"{value} AS {name}{index}" for value, name in zip(values, "xy", strict=False)]
-            parts += [f"{' AND '.join(f'{value} IS NOT NULL' for value in values)} AS k{index}", f"false AS w{index}"]
+            parts += [f"({kept}) AS k{index}", f"false AS w{index}"]
         parts += self._beside("")
         files.run(f"CREATE TEMP {how} judged AS SELECT {', '.join(parts)} FROM exposures")
         unit, variant = quoted(columns.unit), quoted(columns.variant)
@@ -241,25 +245,26 @@ class Reduction:
         names = [t.outcome for m in self._metrics if not m.declared for t in m.totals if t.outcome is not None]
         if names:
             files.known_outcomes(names)
-        unit, variant = quoted(columns.unit), files.text("exposures", columns.variant)
+        variant = files.text("exposures", columns.variant)
         first = "any_value({0})" if moment is None else f"arg_min({{0}}, {moment})"
         beside = [first.format(quoted(n)) + f" AS {quoted(n)}" for n in (*self._covariates, *self._kept)]
-        started = "NULL::TIMESTAMPTZ" if moment is None else f"min({moment})"
-        listed = ", ".join([f"CAST({unit} AS VARCHAR) AS unit", f"{first.format(variant)} AS variant"])
+        started = "NULL::BIGINT" if moment is None else f"epoch_us(min({moment}))"
+        listed = ", ".join([f"{files.key('exposures')} AS unit", f"{first.format(variant)} AS variant"])
         files.run(
             f"CREATE TEMP TABLE exposed AS SELECT {listed}, {started} AS first_at, "
             f"min({variant}) <> max({variant}) AS crossed{''.join(f', {b}' for b in beside)} FROM exposures GROUP BY 1"
         )
-        until = self._until(moment, happened)
+        until, last = self._until(moment, happened)
         files.run(f"CREATE TEMP VIEW totals AS {self._totals(happened if moment else None)}")
-        parts = ["e.unit", "e.variant", "e.first_at"]
+        parts = ["CAST(e.unit AS VARCHAR) AS unit", "e.variant", "e.first_at"]
         for index, metric in enumerate(self._metrics):
-            parts += self._unit_of_outcomes(index, metric, until)
+            parts += self._unit_of_outcomes(index, metric, last)
         parts += self._beside("e.")
         joined = "exposed e LEFT JOIN totals t ON t.unit = e.unit"
         files.run(f"CREATE TEMP {how} judged AS SELECT {', '.join(parts)} FROM {joined}")
         rows = files.query(
-            "SELECT variant AS v, count(*) AS n, sum(crossed::INT) AS b, min(unit) FILTER (crossed) AS one "
+            "SELECT variant AS v, count(*) AS n, sum(crossed::INT) AS b, "
+            "CAST(min(CASE WHEN crossed THEN unit END) AS VARCHAR) AS one "
             "FROM exposed GROUP BY 1 ORDER BY 1"
         ).to_pylist()
         one = min((r["one"] for r in rows if r["one"] is not None), default="")
@@ -274,39 +279,39 @@ class Reduction:
                     "add the times, or remove `within`"
                 )
 
-    def _until(self, moment: str | None, happened: str | None) -> str | None:
-        ends = [
-            f"SELECT max({m}) AS t FROM {table}" for m, table in ((moment, "exposures"), (happened, "outcomes")) if m
-        ]
+    def _until(self, moment: str | None, happened: str | None) -> tuple[str | None, int | None]:
+        """The last moment in the files, as text and in microseconds."""
+        tables = ((moment, "exposures"), (happened, "outcomes"))
+        ends = [f"SELECT max({m}) AS t FROM {table}" for m, table in tables if m is not None]
         if not ends:
-            return None
-        last = self._files.query(f"SELECT CAST(max(t) AS VARCHAR) AS t FROM ({' UNION ALL '.join(ends)})")["t"][
-            0
-        ].as_py()
-        return None if last is None else str(last)
+            return None, None
+        (row,) = self.query(
+            f"SELECT CAST(max(t) AS VARCHAR) AS t, epoch_us(max(t)) AS us FROM ({' UNION ALL '.join(ends)})"
+        )
+        return row["t"], row["us"]
 
     def _totals(self, happened: str | None) -> str:
         """A query for every metric's totals by unit."""
         files = self._files
-        unit = quoted(files.columns.unit)
-        parts = ["e.unit"]
+        parts = ["o.unit"]
         for index, metric in enumerate(self._metrics):
             for name, total in zip("xy", metric.totals, strict=False):
                 value, where = self._value(total, metric), [f"o.outcome = {literal(total.outcome or '')}"]
                 if happened is not None:
-                    where.append(f"o.at >= e.first_at - {SKEW}")
+                    where.append(f"o.lag >= -{SKEW}")
                 if metric.within is not None:
-                    where.append(f"o.at <= e.first_at + to_microseconds({round(metric.within * 1e6)})")
-                parts.append(f"{value} FILTER ({' AND '.join(where)}) AS {name}{index}")
+                    where.append(f"o.lag <= {round(metric.within * 1e6)}")
+                parts.append(f"{value.format(' AND '.join(where))} AS {name}{index}")
             parts += self._around(index, metric)
         fields = {t.column for m in self._metrics for t in m.totals if t.column}
-        picked = [f"CAST({unit} AS VARCHAR) AS unit", "CAST(outcome AS VARCHAR) AS outcome"]
-        picked += [f"{happened or 'NULL'} AS at"]
+        picked = [f"{files.key('outcomes')} AS unit", "CAST(outcome AS VARCHAR) AS outcome"]
+        picked += [f"{'NULL::BIGINT' if happened is None else f'epoch_us({happened})'} AS t"]
         picked += [f"{files.number('outcomes', field)} AS {quoted('field ' + field)}" for field in sorted(fields)]
         picked.append(f"{self._own_value()} AS own")
         wanted = ", ".join(sorted({literal(t.outcome or "") for m in self._metrics for t in m.totals}))
         source = f"SELECT {', '.join(picked)} FROM outcomes WHERE outcome IN ({wanted})"
-        return f"SELECT {', '.join(parts)} FROM ({source}) o JOIN exposed e ON e.unit = o.unit GROUP BY e.unit"
+        joined = f"SELECT s.*, s.t - e.first_at AS lag FROM ({source}) s JOIN exposed e ON e.unit = s.unit"
+        return f"SELECT {', '.join(parts)} FROM ({joined}) o GROUP BY o.unit"
 
     def _around(self, index: int, metric: Metric) -> list[str]:
         """Totals of the first third of the window, of the rest, and of as long before the exposure."""
@@ -316,11 +321,11 @@ class Reduction:
         value = "1" if metric.kind == "proportion" else value
         whole = round((metric.within or 0.0) * 1e6)
         third, mine = whole // 3, f"o.outcome = {literal(metric.above.outcome or '')}"
-        early = f"o.at BETWEEN e.first_at - {SKEW} AND e.first_at + to_microseconds({third})"
-        late = f"o.at > e.first_at + to_microseconds({third}) AND o.at <= e.first_at + to_microseconds({whole})"
-        before = f"o.at BETWEEN e.first_at - to_microseconds({whole}) AND e.first_at - {SKEW}"
+        early = f"o.lag BETWEEN -{SKEW} AND {third}"
+        late = f"o.lag > {third} AND o.lag <= {whole}"
+        before = f"o.lag BETWEEN -{whole} AND -{SKEW}"
         return [
-            f"sum({value}) FILTER ({mine} AND {when}) AS {name}{index}"
+            f"sum(CASE WHEN {mine} AND {when} THEN {value} END) AS {name}{index}"
             for name, when in (("e", early), ("l", late), ("p", before))
         ]
 
@@ -331,21 +336,24 @@ class Reduction:
         )
 
     def _value(self, total: Total, metric: Metric) -> str:
+        """SQL of a unit's total of the rows that meet a condition, which stands for ``{}``.
+
+        Conditions stand inside: DuckDB slices every column once for each FILTER, which many metrics make costly.
+        """
         value = f"o.{quoted('field ' + total.column)}" if total.column else "o.own"
         if metric.kind == "proportion":
-            return f"max(({value} <> 0)::INT)"
-        return f"avg({value})" if metric.label and metric.kind == "mean" else f"sum({value})"
+            return f"max(CASE WHEN {{}} THEN ({value} <> 0)::INT END)"
+        return f"{'avg' if metric.label and metric.kind == 'mean' else 'sum'}(CASE WHEN {{}} THEN {value} END)"
 
-    def _unit_of_outcomes(self, index: int, metric: Metric, until: str | None) -> list[str]:
+    def _unit_of_outcomes(self, index: int, metric: Metric, last: int | None) -> list[str]:
         waiting = "false"
         if metric.within is not None:
-            ends = f"e.first_at + to_microseconds({round(metric.within * 1e6)})"
-            waiting = f"({ends} > CAST({literal(until or '')} AS TIMESTAMPTZ))"
+            waiting = f"(e.first_at + {round(metric.within * 1e6)} > {last or 0})"
         names = "xy"[: len(metric.totals)]
         kept = f"t.x{index} IS NOT NULL AND NOT {waiting}" if metric.label else f"NOT {waiting}"
-        values = [f"CAST(coalesce(t.{name}{index}, 0) AS DOUBLE) AS {name}{index}" for name in names]
-        if unfolds(metric):
-            values += [f"CAST(coalesce(t.{name}{index}, 0) AS DOUBLE) AS {name}{index}" for name in "elp"]
+        names += "elp" if unfolds(metric) else ""
+        total = f"CASE WHEN {kept} THEN CAST(coalesce(t.{{0}}, 0) AS DOUBLE) END AS {{0}}"
+        values = [total.format(f"{name}{index}") for name in names]
         return [*values, f"({kept}) AS k{index}", f"{waiting} AS w{index}"]
 
     # ---- what stands beside
@@ -377,7 +385,7 @@ class Reduction:
         metric = self._metrics[index]
         own = [f"{name}{index}" for name in "xy"[: len(metric.totals)]]
         if metric.cap is not None:
-            own[0] = f"least({own[0]}, {metric.cap!r})"
+            own[0] = f"CASE WHEN {own[0]} > {metric.cap!r} THEN {metric.cap!r} ELSE {own[0]} END"
         for name in metric.covariates:
             own.append(quoted("covariate " + name))
             if self._filled[name][1]:
@@ -386,22 +394,22 @@ class Reduction:
 
     def _select(self, index: int) -> list[str]:
         metric, columns = self._metrics[index], self._columns(index)
-        # Aggregates of one column leave nulls out by themselves; of several they need to be told which units count.
-        plain = not self._files.with_outcomes and len(columns) == 1
-        only = "" if plain else f" FILTER (k{index})"
-        parts = [f"count(x{index}){only} AS n{index}" if plain else f"count(*){only} AS n{index}"]
-        parts += [f"favg({c}){only} AS m{index}_{i}" for i, c in enumerate(columns)]
+        # Totals of units that do not count are null, and aggregates leave nulls out; of covariates that must be said.
+        own = len(metric.totals)
+        columns = [c if i < own else f"CASE WHEN k{index} THEN {c} END" for i, c in enumerate(columns)]
+        parts = [f"count(x{index}) AS n{index}"]
+        parts += [f"favg({c}) AS m{index}_{i}" for i, c in enumerate(columns)]
         for i, a in enumerate(columns):
-            parts.append(f"var_samp({a}){only} AS v{index}_{i}_{i}")
-            parts += [f"covar_samp({a}, {b}){only} AS v{index}_{i}_{j}" for j, b in enumerate(columns[:i])]
-        parts.append(f"count(*) FILTER (w{index}) AS w{index}" if metric.within is not None else f"0 AS w{index}")
+            parts.append(f"var_samp({a}) AS v{index}_{i}_{i}")
+            parts += [f"covar_samp({a}, {b}) AS v{index}_{i}_{j}" for j, b in enumerate(columns[:i])]
+        parts.append(f"count(CASE WHEN w{index} THEN 1 END) AS w{index}" if metric.within is not None else f"0 AS w{index}")
         parts.append(f"count(*) AS a{index}")
         if metric.cap is not None:
-            parts.append(f"favg(x{index}){only} AS u{index}")
+            parts.append(f"favg(x{index}) AS u{index}")
         if self._files.with_outcomes and unfolds(metric):
-            parts += [f"favg({n}{index}){only} AS m{n}{index}" for n in "elp"]
-            parts += [f"var_samp({n}{index}){only} AS v{n}{index}" for n in "elp"]
-            parts.append(f"covar_samp(e{index}, l{index}){only} AS vel{index}")
+            parts += [f"favg({n}{index}) AS m{n}{index}" for n in "elp"]
+            parts += [f"var_samp({n}{index}) AS v{n}{index}" for n in "elp"]
+            parts.append(f"covar_samp(e{index}, l{index}) AS vel{index}")
         return parts
 
     def _arm(self, index: int, row: Row) -> Arm:

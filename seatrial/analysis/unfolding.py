@@ -23,7 +23,7 @@ MOST_SEGMENTS = 50
 _STEPS = (1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 86_400, 7 * 86_400, 28 * 86_400)
 """Seconds that a look may be apart."""
 
-_AT = "epoch_us(first_at)"
+_AT = "first_at"
 
 
 def unfold(
