@@ -402,7 +402,8 @@ class Reduction:
         for i, a in enumerate(columns):
             parts.append(f"var_samp({a}) AS v{index}_{i}_{i}")
             parts += [f"covar_samp({a}, {b}) AS v{index}_{i}_{j}" for j, b in enumerate(columns[:i])]
-        parts.append(f"count(CASE WHEN w{index} THEN 1 END) AS w{index}" if metric.within is not None else f"0 AS w{index}")
+        waiting = "0" if metric.within is None else f"count(CASE WHEN w{index} THEN 1 END)"
+        parts.append(f"{waiting} AS w{index}")
         parts.append(f"count(*) AS a{index}")
         if metric.cap is not None:
             parts.append(f"favg(x{index}) AS u{index}")
