@@ -19,8 +19,11 @@ from seatrial.cli import (
     deployments,
     drift,
     inspection,
+    judging,
     models,
+    power,
     releases,
+    review,
     rules,
     system,
     traffic,
@@ -37,7 +40,23 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for group in (system, models, deployments, rules, traffic, releases, inspection, drift, bandit, data, batch, demo):
+for group in (
+    system,
+    models,
+    deployments,
+    rules,
+    traffic,
+    power,
+    judging,
+    releases,
+    review,
+    inspection,
+    drift,
+    bandit,
+    data,
+    batch,
+    demo,
+):
     group.add_to(app)
 
 

@@ -8,6 +8,7 @@ import pytest
 from seatrial.spec import reference
 from seatrial.spec.features import load_features
 from seatrial.spec.grammar.whole import DEPLOYMENT
+from seatrial.spec.metrics_file import METRICS_FILE, load_metrics
 from seatrial.spec.read import load_deployment
 from seatrial.spec.settings import SETTINGS
 from seatrial.spec.tree import parse
@@ -37,6 +38,8 @@ def test_every_yaml_block_reads(page: Path, line: int, body: str) -> None:
         load_deployment(body, f"{page}:{line}")
     if "features" in tree:
         load_features(body, f"{page}:{line}")
+    if set(tree) <= set(METRICS_FILE.keys) and "metrics" in tree:
+        load_metrics(body, f"{page}:{line}")
 
 
 def test_there_are_examples() -> None:
