@@ -20,6 +20,7 @@ from seatrial.cli import (
     drift,
     inspection,
     models,
+    profile,
     releases,
     rules,
     system,
@@ -37,7 +38,21 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for group in (system, models, deployments, rules, traffic, releases, inspection, drift, bandit, data, batch, demo):
+for group in (
+    system,
+    models,
+    profile,
+    deployments,
+    rules,
+    traffic,
+    releases,
+    inspection,
+    drift,
+    bandit,
+    data,
+    batch,
+    demo,
+):
     group.add_to(app)
 
 
