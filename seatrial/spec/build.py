@@ -4,6 +4,7 @@ from typing import Any
 
 from seatrial.spec import deployment as model
 from seatrial.spec.calendar import Calendar
+from seatrial.spec.declared import longest_within
 from seatrial.spec.units import Amount
 
 Values = dict[str, Any]
@@ -22,7 +23,7 @@ def build(values: Values) -> model.Deployment:
         "transform": _transform,
         "routing": _routing,
         "release": _release,
-        "monitors": _monitors,
+        "monitors": lambda monitors: _monitors(monitors, values),
         "log": _log,
     }
     for key, make in makers.items():
@@ -86,8 +87,11 @@ def _release(values: Values) -> Values:
     }
 
 
-def _monitors(values: Values) -> Values:
+def _monitors(values: Values, whole: Values) -> Values:
     made = dict(values)
+    if "concept" in made:
+        concept = made["concept"]
+        made["concept"] = {"within": longest_within(concept["outcome"], whole), **concept}
     if made.get("data") == "off":
         made["data"] = None
     if "worse_by" in made.get("performance", {}):

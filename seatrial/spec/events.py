@@ -14,6 +14,8 @@ EVENTS: dict[str, str] = {
     "prediction.major": "the predictions drifted strongly",
     "performance.moderate": "the model became somewhat worse on matured labels",
     "performance.major": "the model became clearly worse on matured labels",
+    "concept.moderate": "the model's errors rose somewhat at some moment",
+    "concept.major": "the model's errors rose clearly at some moment",
     "quality": "a column broke (gone missing, or another kind)",
     "outcomes.stalled": "outcomes stopped coming in",
     "alias.moved": "somebody else moved the alias of a model in use",

@@ -56,10 +56,19 @@ def test_full_file(full_text: str) -> None:
             "errors": model.Margin(absolute=0.001),
         },
     )
-    assert read.monitors.data == model.DataMonitor(minimum_rows=200)
-    assert read.monitors.performance == model.PerformanceMonitor(
-        metric="right", minimum_labels=200, worse_by=model.Margin(absolute=0.02)
+    assert read.monitors.data == model.DataMonitor(
+        minimum_rows=200,
+        constraints={
+            "tenure": model.Constraint(least=0, most=80, allow=0.001, missing=0.01),
+            "plan": model.Constraint(values=("free", "paid")),
+        },
+        duplicated=0.05,
+        arrival=model.ArrivalBounds(at_least=100, at_most=100_000),
     )
+    assert read.monitors.performance == model.PerformanceMonitor(
+        metric="right", minimum_labels=200, worse_by=model.Margin(absolute=0.02), estimate=True
+    )
+    assert read.monitors.concept == model.ConceptMonitor(outcome="churned", within=30 * 86400.0)
     assert read.log == model.LogSpec(redact=("email",))
     assert read.alerts[0].events == ("rollback", "guardrail", "performance.major", "outcomes.stalled")
 
@@ -253,8 +262,6 @@ NOT_BUILT = {
     "auc": ("kind: accuracy", "kind: auc"),
     "quantile": ("kind: accuracy", "kind: quantile"),
     "group-sequential": ("name: always-valid", "name: group-sequential"),
-    "estimate": ("worse_by: {absolute: 2%}", "estimate: true"),
-    "concept": ("monitors:\n", "monitors:\n  concept: {outcome: churned}\n"),
     "digest": ("events: [rollback, guardrail, performance.major, outcomes.stalled]", 'digest: "08:30"'),
     "targets": ("json://127.0.0.1:9000/hook", "mailto://team"),
 }
