@@ -89,9 +89,10 @@ def _release(values: Values) -> Values:
 
 def _monitors(values: Values, whole: Values) -> Values:
     made = dict(values)
-    if "concept" in made:
-        concept = made["concept"]
-        made["concept"] = {"within": longest_within(concept["outcome"], whole), **concept}
+    for name in ("concept", "fairness"):
+        monitor = made.get(name, {})
+        if "outcome" in monitor:
+            made[name] = {"within": longest_within(monitor["outcome"], whole), **monitor}
     if made.get("data") == "off":
         made["data"] = None
     if "worse_by" in made.get("performance", {}):

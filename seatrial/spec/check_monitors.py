@@ -5,6 +5,7 @@ from typing import Any
 from seatrial.spec.check_metrics import BUILT_IN
 from seatrial.spec.declared import declared_outcome, longest_within
 from seatrial.spec.problems import Findings, did_you_mean
+from seatrial.spec.shapes import BAD
 from seatrial.spec.units import show
 
 MISTAKES_ONLY = ("ddm", "hddm-a", "hddm-w")
@@ -20,6 +21,8 @@ def check_monitors(values: Values, found: Findings) -> None:
         return
     if isinstance(monitors.get("data"), dict):
         _data(monitors["data"], found)
+    if isinstance(monitors.get("fairness"), dict):
+        _fairness(monitors["fairness"], values, found)
     performance, concept = monitors.get("performance"), monitors.get("concept")
     if isinstance(performance, dict):
         _performance(performance, values, found)
@@ -62,8 +65,15 @@ def _performance(performance: Values, values: Values, found: Findings) -> None:
         found.add(path, name, f"a performance monitor of `{name}` is not built yet: name a declared metric")
     elif name not in metrics:
         found.add(path, name, f"{show(name)} is not a declared metric; {did_you_mean(name, metrics)}")
-    elif performance.get("estimate") is True and isinstance(metrics[name], dict):
-        _estimate(name, metrics[name], values, found)
+    elif isinstance(metrics[name], dict):
+        kind = metrics[name].get("kind")
+        if performance.get("estimate") is True:
+            _estimate(name, metrics[name], values, found)
+        if performance.get("calibration") is True and isinstance(kind, str) and kind != "accuracy":
+            message = (
+                f"calibration is about scores and labels, but `{name}` is a {kind}; watch an accuracy, or remove it"
+            )
+            found.add("monitors.performance.calibration", "true", message)
 
 
 def _estimate(name: str, metric: Values, values: Values, found: Findings) -> None:
@@ -79,6 +89,27 @@ def _estimate(name: str, metric: Values, values: Values, found: Findings) -> Non
         f"`{outcome}`, which is no label; watch a metric of a label, or remove `estimate`"
     )
     found.add("monitors.performance.estimate", "true", message)
+
+
+def _fairness(fairness: Values, values: Values, found: Findings) -> None:
+    """Groups are told by what is declared, and labels are of a declared outcome."""
+    context, told = values.get("context", {}), fairness.get("by")
+    for by in told if isinstance(told, list | tuple) else ():
+        name = str(by).removeprefix("context.")
+        if str(by).startswith("context.") and isinstance(context, dict) and name not in context:
+            mend = did_you_mean(name, context) if context else f"add `context: {{{name}: string}}`"
+            found.add("monitors.fairness.by", by, f"{show(name)} is not a declared key of the context; {mend}")
+    if values.get("task") not in (None, "classification", BAD):
+        message = f"fairness compares rates of labels, but the task is `{values['task']}`; remove it"
+        found.add("monitors.fairness", values["task"], message)
+    if "outcome" in fairness:
+        outcome = declared_outcome(fairness["outcome"], values, "monitors.fairness.outcome", found)
+        if isinstance(outcome, dict):
+            _label("monitors.fairness", fairness, str(fairness["outcome"]), outcome, found)
+            _wait("monitors.fairness", fairness, values, found)
+    elif "value" in fairness:
+        message = "`value` is a field of the label, and no `outcome` is named; add it, or remove `value`"
+        found.add("monitors.fairness.value", fairness["value"], message)
 
 
 def _concept(concept: Values, values: Values, found: Findings) -> None:

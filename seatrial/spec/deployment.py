@@ -349,6 +349,7 @@ class PerformanceMonitor(Model):
     """Alert when the whole interval of a window is worse than the baseline by more than this;
     None: 5 points for shares, 10 % for other values."""
     estimate: bool = False
+    calibration: bool = False
 
 
 DetectorName = Literal["adwin", "page-hinkley", "ddm", "hddm-a", "hddm-w"]
@@ -364,10 +365,24 @@ class ConceptMonitor(Model):
     grace: float = 3600.0
 
 
+class FairnessMonitor(Model):
+    by: tuple[str, ...]
+    positive: str | None = None
+    outcome: str | None = None
+    value: str | None = None
+    window: float = 86400.0
+    within: float = 0.0
+    """Left out in the file: the longest of the metrics of its outcome; 0 without an outcome."""
+    grace: float = 3600.0
+    at_most: float = 0.1
+    minimum_rows: int = 100
+
+
 class Monitors(Model):
     data: DataMonitor | None = DataMonitor()
     performance: PerformanceMonitor | None = None
     concept: ConceptMonitor | None = None
+    fairness: FairnessMonitor | None = None
 
 
 class LogSpec(Model):

@@ -11,7 +11,7 @@ from seatrial.spec.features import FEATURE
 from seatrial.spec.grammar.bandit import BANDIT, REWARD
 from seatrial.spec.grammar.climbing import CALENDAR, CANARY, CHALLENGE, HOLDOUT
 from seatrial.spec.grammar.measures import METRIC, OUTCOME
-from seatrial.spec.grammar.monitors import ARRIVAL, CONCEPT, CONSTRAINT, DATA, MONITORS, PERFORMANCE
+from seatrial.spec.grammar.monitors import ARRIVAL, CONCEPT, CONSTRAINT, DATA, FAIRNESS, MONITORS, PERFORMANCE
 from seatrial.spec.grammar.people import UNIT
 from seatrial.spec.grammar.release import METHOD, PRIMARY, RELEASE, SHADOW, STAGE, TEST
 from seatrial.spec.grammar.remote import REMOTE
@@ -57,6 +57,7 @@ SECTIONS: dict[str, Record] = {
     "arrival": ARRIVAL,
     "performance": PERFORMANCE,
     "concept": CONCEPT,
+    "fairness": FAIRNESS,
     "log": LOG,
     "alerts": ALERT,
 }

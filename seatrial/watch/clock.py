@@ -15,6 +15,8 @@ class Watermark(msgspec.Struct, frozen=True):
     performance: int = 0
     estimate: int = 0
     concept: int = 0
+    fairness: int = 0
+    calibration: int = 0
 
     @classmethod
     def everywhere(cls, at: int) -> "Watermark":
@@ -37,8 +39,12 @@ def watermark(deployment: Deployment, now: int) -> Watermark:
         marks["performance"] = floor(now - late - maturity(deployment.metrics[performance.metric]), performance.window)
         if performance.estimate:
             marks["estimate"] = floor(now - late, performance.window)
+        if performance.calibration:
+            marks["calibration"] = marks["performance"]
     if (concept := monitors.concept) is not None:
         marks["concept"] = floor(now - late - _micros(concept.within + concept.grace), concept.window)
+    if (fairness := monitors.fairness) is not None:
+        marks["fairness"] = floor(now - late - _micros(fairness.within + fairness.grace), fairness.window)
     return Watermark(**{name: max(mark, 0) for name, mark in marks.items()})
 
 

@@ -68,7 +68,8 @@ attached AS MATERIALIZED (SELECT * FROM joined WHERE t BETWEEN answered_at - $sk
 _LABELLED = """
 SELECT s.t AS at, s.unit, s.answer, s.* EXCLUDE (r, unit, request_id, i, k, t, answer), l.* EXCLUDE (r)
 FROM served s LEFT JOIN (
-  SELECT r, arg_max(text, came) AS text, arg_max(number, came) AS number, arg_max({right}, came) AS correct
+  SELECT r, arg_max(text, came) AS text, arg_max(number, came) AS number, arg_max({right}, came) AS correct,
+         arg_max({positive}, came) AS positive
   FROM (SELECT r, came, answer, coalesce(text, CAST(number AS VARCHAR)) AS text,
                coalesce(number, TRY_CAST(text AS DOUBLE)) AS number
         FROM (SELECT r, came, answer, {text} AS text, {number} AS number FROM attached)) n
@@ -110,7 +111,13 @@ def read_matured(source: Source, span: Span, metric: MetricSpec, *, label: bool)
 
 
 def read_labelled(
-    source: Source, span: Span, metric: MetricSpec, answer: str, more: Mapping[str, str] | None = None
+    source: Source,
+    span: Span,
+    metric: MetricSpec,
+    answer: str,
+    more: Mapping[str, str] | None = None,
+    *,
+    positive: str | None = None,
 ) -> pa.Table:
     """Read one window of one variant row by row, in order of prediction time.
 
@@ -120,15 +127,19 @@ def read_labelled(
         metric: Its outcome, value, ``within`` and ``grace`` are where labels come from.
         answer: SQL of what was answered.
         more: SQL of further columns of the rows, by the names that they get.
+        positive: Which label is the positive one.
 
     Returns:
         ``at`` (microseconds), ``unit``, ``answer`` (text), the further columns, and of the latest label ``text``,
-        ``number`` (null where it is no number) and ``correct`` (1 where it is the answer); null without a label.
+        ``number`` (null where it is no number), ``correct`` (1 where it is the answer) and ``positive`` (1 where it is
+        the positive one, null where none is named); null without a label.
     """
     extra = "".join(f", {sql} AS {quoted(name)}" for name, sql in (more or {}).items())
     text, number = _label(metric)
-    select = _LABELLED.format(text=text, number=number, right=is_right("n", "n.answer"))
-    return source.sql(f"WITH {_SERVED.format(answer=answer, more=extra)} {select}", _parameters(span, metric))
+    named = is_right("n", "$positive") if positive is not None else "NULL::INT"
+    select = _LABELLED.format(text=text, number=number, right=is_right("n", "n.answer"), positive=named)
+    given = _parameters(span, metric) | ({} if positive is None else {"positive": positive})
+    return source.sql(f"WITH {_SERVED.format(answer=answer, more=extra)} {select}", given)
 
 
 def _label(metric: MetricSpec) -> tuple[str, str]:

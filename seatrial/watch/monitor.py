@@ -13,10 +13,12 @@ from seatrial.drift import Profile
 from seatrial.experiments.source import Source
 from seatrial.spec.deployment import Deployment
 from seatrial.watch import reading
+from seatrial.watch.calibration import calibration_window
 from seatrial.watch.clock import Watermark, watermark
 from seatrial.watch.concept import Memory, concept_window, fresh
 from seatrial.watch.data import data_windows
 from seatrial.watch.estimating import estimate_window, off_sentence, realised, think
+from seatrial.watch.fairness import fairness_window
 from seatrial.watch.labels import read_matured
 from seatrial.watch.performance import (
     Base,
@@ -62,6 +64,8 @@ def watch(
         *_data(deployment, profiles, view, begin.data, end.data, named, kept),
         *_estimates(deployment, profiles, view, begin.estimate, end.estimate, named),
         *_performance(deployment, profiles, view, begin.performance, end.performance, named),
+        *_fairness(deployment, profiles, view, begin.fairness, end.fairness, named),
+        *_calibration(deployment, profiles, view, begin.calibration, end.calibration, named),
         *_concept(deployment, profiles, view, begin.concept, end.concept, named, kept),
     ]
     return tuple(sorted(found, key=lambda window: (window.end, window.start)))
@@ -137,6 +141,38 @@ def _estimates(
     for rows, span in _spans(profiles, view, start, end, monitor.window, versions):
         if rows.served:
             yield estimate_window(deployment, span, view, profiles[rows.variant], rows.served)
+
+
+def _fairness(
+    deployment: Deployment,
+    profiles: Mapping[str, Profile],
+    view: Source,
+    start: int,
+    end: int,
+    versions: Mapping[str, str],
+) -> Iterator[Window]:
+    monitor = deployment.monitors.fairness
+    if monitor is None:
+        return
+    for rows, span in _spans(profiles, view, start, end, monitor.window, versions):
+        if rows.served:
+            yield fairness_window(deployment, span, view, profiles[rows.variant], len(profiles))
+
+
+def _calibration(
+    deployment: Deployment,
+    profiles: Mapping[str, Profile],
+    view: Source,
+    start: int,
+    end: int,
+    versions: Mapping[str, str],
+) -> Iterator[Window]:
+    monitor = deployment.monitors.performance
+    if monitor is None or not monitor.calibration:
+        return
+    for rows, span in _spans(profiles, view, start, end, monitor.window, versions):
+        if rows.served:
+            yield calibration_window(deployment, span, view, profiles[rows.variant], len(profiles))
 
 
 def _concept(

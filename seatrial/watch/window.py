@@ -9,7 +9,7 @@ import msgspec
 
 from seatrial.drift import FeatureDrift, Severity, worst
 
-Monitor = Literal["data", "prediction", "performance", "estimate", "concept"]
+Monitor = Literal["data", "prediction", "performance", "estimate", "concept", "fairness", "calibration"]
 State = Literal["measured", "no-data"]
 
 
@@ -93,6 +93,59 @@ class Concept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     changes: tuple[Change, ...] = ()
 
 
+class GroupRate(msgspec.Struct, frozen=True, kw_only=True):
+    """A rate in one group.
+
+    Attributes:
+        by: What groups are told by: ``context.region``.
+        group: Its value.
+        rate: ``chosen``, ``right``, ``found`` or ``false alarms`` (see ``watch.fairness``).
+        value, lower, upper: The rate, and an interval that holds for all groups and rates together.
+        rows: Behind it.
+    """
+
+    by: str
+    group: str
+    rate: str
+    value: float
+    lower: float
+    upper: float
+    rows: int
+
+
+class RateGap(msgspec.Struct, frozen=True, kw_only=True):
+    """The largest difference of a rate between two groups: the higher less the lower, with its interval."""
+
+    by: str
+    rate: str
+    high: str
+    low: str
+    value: float
+    lower: float
+    upper: float
+
+
+class Calibrated(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened beside what scores say, on labelled answers.
+
+    Attributes:
+        expected: Mean chance that the holdout's calibration gives to the scores: of the positive label with two
+            classes, of being right with more.
+        happened: Share in which it happened.
+        off, lower, upper: Happened less expected, and its interval by unit.
+        error: Expected calibration error of these chances, less what noise adds.
+        labels: Labelled answers behind it.
+    """
+
+    expected: float
+    happened: float
+    off: float
+    lower: float
+    upper: float
+    error: float
+    labels: int
+
+
 class Performance(msgspec.Struct, frozen=True, kw_only=True):
     """A metric on matured labels.
 
@@ -144,6 +197,8 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         performance: The metric, for the performance monitor.
         estimated: Before there are labels (estimate), and beside what they said (performance).
         concept: For the concept monitor.
+        rates, gaps: For the fairness monitor.
+        calibrated: For calibration.
         sentence: All of it in words.
     """
 
@@ -163,6 +218,9 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     performance: Performance | None = None
     estimated: Estimated | None = None
     concept: Concept | None = None
+    rates: tuple[GroupRate, ...] = ()
+    gaps: tuple[RateGap, ...] = ()
+    calibrated: Calibrated | None = None
     sentence: str = ""
 
     @property

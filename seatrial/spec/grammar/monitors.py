@@ -64,6 +64,9 @@ PERFORMANCE = Record(
             "Say before there are labels what they will say: the accuracy, or a regression's mean absolute error.",
             default="false",
         ),
+        "calibration": Key(
+            Boolean(), "Watch whether scores are still worth what they were on the holdout.", default="false"
+        ),
     },
     forms="write `{metric: accuracy, window: 1d}`",
 )
@@ -81,11 +84,32 @@ CONCEPT = Record(
     forms="write `{outcome: churned}`",
 )
 
+FAIRNESS = Record(
+    "the fairness monitor",
+    {
+        "by": Key(
+            Listed(Text(r"(context|features)\.[^\n]{1,200}", "write `context.<name>` or `features.<name>`"), least=1),
+            "What groups are told by: `[context.region]`.",
+            required=True,
+        ),
+        "positive": Key(Text(r"[^\n]{1,200}", "a label"), "The favourable answer; with two classes the second."),
+        "outcome": Key(NAME, "The declared outcome that is the label; without it only the answers are compared."),
+        "value": Key(FIELD, "The field that is the label, where the outcome has fields."),
+        "window": Key(SOME_TIME, "Length of a window.", default="1d"),
+        "within": Key(SOME_TIME, "How long a label may take; without it, the longest `within` of its metrics."),
+        "grace": Key(DURATION, "How much longer it may take to arrive.", default="1h"),
+        "at_most": Key(SHARE, "How far apart the rates of two groups may be.", default="10%"),
+        "minimum_rows": Key(COUNT, "Rows that a group needs.", default="100"),
+    },
+    forms="write `{by: [context.region]}`",
+)
+
 MONITORS = Record(
     "the monitors",
     {
         "data": Key(Either(Choice(("off",)), DATA), "Drift of features and predictions; `off` switches it off."),
         "performance": Key(PERFORMANCE, "The model's quality on matured labels; without it, not watched."),
         "concept": Key(CONCEPT, "Where the model's errors changed, as its labels mature; without it, not watched."),
+        "fairness": Key(FAIRNESS, "Rates by declared groups; without it, not watched."),
     },
 )
