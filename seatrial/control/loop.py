@@ -14,6 +14,7 @@ import msgspec
 from seatrial.control import perform
 from seatrial.control.actions import answer_commands
 from seatrial.control.alerting import Postman, tell
+from seatrial.control.asking import Asking
 from seatrial.control.challengers import Challenge, look_for_challenger
 from seatrial.control.challenging import challenge
 from seatrial.control.change import LOOP, recover
@@ -83,7 +84,8 @@ class Loop:
         self._held_up: set[str] = set()
         self._quarantining = Quarantining(site)
         self._weighing = Weighing(site, lambda spec, run, now: senses.held_back(site, spec, run, now))
-        self._warming = Warming(site, lambda spec, cold: senses.warm(spec, cold))
+        self._warming = Warming(site, lambda spec, cold, since: senses.warm(spec, cold, since))
+        self._asking = Asking(site)
         self._counting = Counting(site, lambda deployment, terms, now: senses.items(deployment, terms, now))
 
     def step(self, now: int) -> bool:
@@ -143,6 +145,7 @@ class Loop:
             reweigh_all(self._site, self._senses, spec, self._site.state.deployments.get(name), now, _LEARNS)
             self._warming.look(spec, now)
             self._counting.look(self._site.state.deployments.get(name), now)
+            self._asking.look(spec, now)
         except Conflict:
             self._hold_up(state)
             raise
