@@ -22,6 +22,7 @@ from seatrial.cli import (
     judging,
     models,
     power,
+    profile,
     releases,
     review,
     rules,
@@ -43,6 +44,7 @@ app = typer.Typer(
 for group in (
     system,
     models,
+    profile,
     deployments,
     rules,
     traffic,

@@ -62,7 +62,7 @@ def judge(
     unit_column: str = typer.Option("unit", help="What the files call the unit."),
     variant_column: str = typer.Option("variant", help="What the file of exposures calls the variant."),
     time_column: str = typer.Option("at", help="What the files call the time."),
-    segment: list[str] = typer.Option([], help="Effects by this too: with --data a column, else context.KEY; again for more."),
+    segment: list[str] = typer.Option([], help="Effects by this too, again for more: context.KEY, or a file's column."),
     aa: int | None = typer.Option(
         None,
         "--aa",

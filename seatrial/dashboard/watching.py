@@ -23,6 +23,7 @@ SHOWN_FEATURES = 40
 SHOWN_PERFORMANCE = 8
 _ROW_HEIGHT = 13
 _PREDICTION = "prediction: "
+_IN_PICTURE = frozenset({"data", "prediction"})
 _STATISTIC = "mean shift in sd"
 
 
@@ -34,7 +35,7 @@ def watch(house: House, name: str, _range: str) -> dict[str, Any]:
     windows = [decode_window(record) for record in house.state.windows.of(name)]
     command = [w for w in windows if w.variant == snapshot.default]
     features = [feature.name for feature in snapshot.slot(snapshot.default).signature.features]
-    seen = [w for w in command if w.monitor != "performance"]
+    seen = [w for w in command if w.monitor in _IN_PICTURE]
     picture, length = drift_picture(seen, features, house.state.marks.get(name, DATA) or 0)
     cells, hidden = quietest_left_out(picture, SHOWN_FEATURES)
     performance = [w for w in command if w.monitor == "performance"][-SHOWN_PERFORMANCE:]
@@ -66,7 +67,7 @@ def _word(newest: Sequence[Window], spec: Deployment | None, *, measured_before:
     severity = worst(severity for w in newest for severity in (w.drift.severity, w.quality.severity))
     if severity != "none":
         return severity
-    if any(w.state == "measured" and w.monitor != "performance" for w in newest):
+    if any(w.state == "measured" and w.monitor in _IN_PICTURE for w in newest):
         return "no drift"
     if spec is not None and spec.monitors == Monitors(data=None):
         return "not watched"

@@ -8,8 +8,8 @@ from typing import Any
 
 from seatrial.spec.check_bandits import check_bandits
 from seatrial.spec.check_ensembles import check_ensembles
-from seatrial.spec.check_metrics import BUILT_IN, check_metrics
-from seatrial.spec.check_models import OF_ANSWERS, OF_LISTS
+from seatrial.spec.check_metrics import check_metrics
+from seatrial.spec.check_monitors import check_monitors
 from seatrial.spec.check_people import check_people
 from seatrial.spec.check_popular import check_populars
 from seatrial.spec.check_release import check_release
@@ -39,7 +39,7 @@ def check(values: Values, found: Findings) -> None:
     check_bandits(values, found)
     check_metrics(values, found)
     check_release(values, found)
-    _monitors(values, found)
+    check_monitors(values, found)
     _keep(values, found)
     _alerts(values, found)
 
@@ -177,22 +177,6 @@ def _fallback(values: Values, found: Findings) -> None:
         found.add("fallback.score", score, f"`fallback.score` is {show(score)} but must be a number from 0 to 1")
 
 
-def _monitors(values: Values, found: Findings) -> None:
-    performance = part(part(values, "monitors", dict), "performance", dict)
-    metrics, name = part(values, "metrics", dict), performance.get("metric")
-    if not isinstance(name, str):
-        return
-    path = "monitors.performance.metric"
-    if name in BUILT_IN:
-        found.add(path, name, f"a performance monitor of `{name}` is not built yet: name a declared metric")
-    elif name not in metrics:
-        undeclared(path, name, "metric", metrics, found)
-    elif part(metrics, name, dict).get("kind") in UNWATCHED:
-        kind = metrics[name]["kind"]
-        message = f"a performance monitor of a `{kind}` is not built yet: name a mean, proportion, ratio or accuracy"
-        found.add(path, name, message)
-
-
 def _keep(values: Values, found: Findings) -> None:
     """Rows that are gone before their units mature, or before the release is over, would be missed and never seen."""
     log, release = part(values, "log", dict), part(values, "release", dict)
@@ -211,9 +195,6 @@ def _keep(values: Values, found: Findings) -> None:
                 found.add("log.keep" if "keep" in log else "log", show_duration(keep), message)
                 return
 
-
-UNWATCHED = frozenset(("value", *OF_ANSWERS, *OF_LISTS)) - {"accuracy"}
-"""Kinds that a release measures and a monitor does not."""
 
 BAKE = 1800.0
 """A canary's default ``bake``, seconds."""

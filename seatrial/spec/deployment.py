@@ -374,11 +374,32 @@ class ReleaseSpec(Model):
     require: Literal["off-policy"] | None = None
 
 
+class Constraint(Model):
+    missing: float | None = None
+    least: float | None = None
+    most: float | None = None
+    values: tuple[str, ...] = ()
+    """Empty: any."""
+    allow: float = 0.0
+
+
+class ArrivalBounds(Model):
+    at_least: int | None = None
+    at_most: int | None = None
+
+
+Against = Literal["training", "last 4 weeks", "same weekday", "same hours"]
+
+
 class DataMonitor(Model):
     window: float = 3600.0
     features: Literal["all"] | tuple[str, ...] = "all"
-    against: Literal["training"] = "training"
+    against: Against = "training"
     minimum_rows: int = 100
+    constraints: dict[str, Constraint] = {}
+    duplicated: float | None = None
+    """Share of rows that may repeat another; None: not looked at."""
+    arrival: Literal["usual"] | ArrivalBounds | None = None
 
 
 class PerformanceMonitor(Model):
@@ -388,11 +409,41 @@ class PerformanceMonitor(Model):
     worse_by: Margin | None = None
     """Alert when the whole interval of a window is worse than the baseline by more than this;
     None: 5 points for shares, 10 % for other values."""
+    estimate: bool = False
+    calibration: bool = False
+
+
+DetectorName = Literal["adwin", "page-hinkley", "ddm", "hddm-a", "hddm-w"]
+
+
+class ConceptMonitor(Model):
+    outcome: str
+    value: str | None = None
+    detector: DetectorName = "adwin"
+    window: float = 3600.0
+    within: float
+    """Left out in the file: the longest of the metrics of its outcome."""
+    grace: float = 3600.0
+
+
+class FairnessMonitor(Model):
+    by: tuple[str, ...]
+    positive: str | None = None
+    outcome: str | None = None
+    value: str | None = None
+    window: float = 86400.0
+    within: float = 0.0
+    """Left out in the file: the longest of the metrics of its outcome; 0 without an outcome."""
+    grace: float = 3600.0
+    at_most: float = 0.1
+    minimum_rows: int = 100
 
 
 class Monitors(Model):
     data: DataMonitor | None = DataMonitor()
     performance: PerformanceMonitor | None = None
+    concept: ConceptMonitor | None = None
+    fairness: FairnessMonitor | None = None
 
 
 class LogSpec(Model):

@@ -1,46 +1,13 @@
-"""What is watched and logged, and who is told."""
+"""What is logged, and who is told."""
 
 from seatrial.spec.events import EVENTS, GROUPS
-from seatrial.spec.grammar.words import COUNT, FEATURE, MARGIN, NAME, SHARE, SOME_TIME
+from seatrial.spec.grammar.monitors import FEATURES_OR_ALL
+from seatrial.spec.grammar.words import SHARE, SOME_TIME
 from seatrial.spec.shapes import Choice, Either, Key, Listed, Record, Text
 
 TARGET = Text(
     r"jsons?://[^\s/]+(/[^\s]*)?",
     "only webhooks `json://host:port/path` and `jsons://host/path` are built; other targets are not built yet",
-)
-
-FEATURES_OR_ALL = Listed(FEATURE, least=1)
-
-DATA = Record(
-    "the data monitor",
-    {
-        "window": Key(SOME_TIME, "Length of a window.", default="1h"),
-        "features": Key(Either(Choice(("all",)), FEATURES_OR_ALL), "`all`, or a list of names.", default="all"),
-        "against": Key(Choice(("training",)), "What windows are compared with.", default="training"),
-        "minimum_rows": Key(COUNT, "Rows below which a window is `no-data`.", default="100"),
-    },
-    forms="write `{window: 1h}`, or `off`",
-)
-
-PERFORMANCE = Record(
-    "the performance monitor",
-    {
-        "metric": Key(NAME, "The declared metric that is watched.", required=True),
-        "window": Key(SOME_TIME, "Length of a window.", default="1d"),
-        "minimum_labels": Key(COUNT, "Matured labels below which a window is `no-data`.", default="100"),
-        "worse_by": Key(MARGIN, "Alert when a window is worse by more; without it, 5 points for shares, else 10%."),
-    },
-    later={"estimate": "remove it; performance is measured on matured labels"},
-    forms="write `{metric: accuracy, window: 1d}`",
-)
-
-MONITORS = Record(
-    "the monitors",
-    {
-        "data": Key(Either(Choice(("off",)), DATA), "Drift of features and predictions; `off` switches it off."),
-        "performance": Key(PERFORMANCE, "The model's quality on matured labels; without it, not watched."),
-    },
-    later={"concept": "use `performance`, which sees concept drift in matured labels"},
 )
 
 LOG = Record(

@@ -89,8 +89,14 @@ DEFAULTS = {
     "metrics": "deployment: a\nvariants: {champion: {model: models:/m/1}}\noutcomes: {o: {}}\n"
     "metrics: {m: {kind: mean, outcome: o, within: 1d, @: #}}\n",
     "data": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nmonitors: {data: {@: #}}\n",
+    "constraints": "deployment: a\nvariants: {champion: {model: models:/m/1}}\n"
+    "monitors: {data: {constraints: {f: {least: 0, @: #}}}}\n",
     "performance": "deployment: a\nvariants: {champion: {model: models:/m/1}}\noutcomes: {o: {label: true}}\n"
     "metrics: {m: {kind: accuracy, outcome: o, within: 1d}}\nmonitors: {performance: {metric: m, @: #}}\n",
+    "concept": "deployment: a\nvariants: {champion: {model: models:/m/1}}\noutcomes: {o: {label: true}}\n"
+    "monitors: {concept: {outcome: o, within: 1d, @: #}}\n",
+    "fairness": "deployment: a\ncontext: {c: string}\nvariants: {champion: {model: models:/m/1}}\n"
+    "monitors: {fairness: {by: [context.c], @: #}}\n",
     "log": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nlog: {@: #}\n",
 }
 RELEASE = (

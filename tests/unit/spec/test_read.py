@@ -57,9 +57,21 @@ def test_full_file(full_text: str) -> None:
             "errors": model.Margin(absolute=0.001),
         },
     )
-    assert read.monitors.data == model.DataMonitor(minimum_rows=200)
+    assert read.monitors.data == model.DataMonitor(
+        minimum_rows=200,
+        constraints={
+            "tenure": model.Constraint(least=0, most=80, allow=0.001, missing=0.01),
+            "plan": model.Constraint(values=("free", "paid")),
+        },
+        duplicated=0.05,
+        arrival=model.ArrivalBounds(at_least=100, at_most=100_000),
+    )
     assert read.monitors.performance == model.PerformanceMonitor(
-        metric="right", minimum_labels=200, worse_by=model.Margin(absolute=0.02)
+        metric="right", minimum_labels=200, worse_by=model.Margin(absolute=0.02), estimate=True, calibration=True
+    )
+    assert read.monitors.concept == model.ConceptMonitor(outcome="churned", within=30 * 86400.0)
+    assert read.monitors.fairness == model.FairnessMonitor(
+        by=("context.country",), positive="0", outcome="churned", within=30 * 86400.0, minimum_rows=200
     )
     assert read.log == model.LogSpec(redact=("email",))
     assert read.alerts[0].events == ("rollback", "guardrail", "performance.major", "outcomes.stalled")
@@ -278,8 +290,6 @@ NOT_BUILT = {
     "cap": ("denominator: items,", "denominator: items, cap: 5,"),
     "recall": ("kind: accuracy", "kind: recall"),
     "quantile": ("kind: accuracy", "kind: quantile"),
-    "estimate": ("worse_by: {absolute: 2%}", "estimate: true"),
-    "concept": ("monitors:\n", "monitors:\n  concept: {outcome: churned}\n"),
     "digest": ("events: [rollback, guardrail, performance.major, outcomes.stalled]", 'digest: "08:30"'),
     "targets": ("json://127.0.0.1:9000/hook", "mailto://team"),
 }
