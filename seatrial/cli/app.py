@@ -12,6 +12,7 @@ from typing import Any
 import typer
 
 from seatrial.cli import (
+    alerts,
     bandit,
     batch,
     data,
@@ -37,7 +38,21 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for group in (system, models, deployments, rules, traffic, releases, inspection, drift, bandit, data, batch, demo):
+for group in (
+    system,
+    models,
+    deployments,
+    rules,
+    traffic,
+    releases,
+    inspection,
+    alerts,
+    drift,
+    bandit,
+    data,
+    batch,
+    demo,
+):
     group.add_to(app)
 
 

@@ -6,6 +6,7 @@ second thing for a first mistake.
 
 from typing import Any
 
+from seatrial.spec.check_alerts import check_alerts
 from seatrial.spec.check_bandits import check_bandits
 from seatrial.spec.check_ensembles import check_ensembles
 from seatrial.spec.check_metrics import BUILT_IN, check_metrics
@@ -16,7 +17,6 @@ from seatrial.spec.check_remote import check_remotes
 from seatrial.spec.check_transform import check_transform
 from seatrial.spec.deployment import LogSpec, MetricSpec, VariantSpec
 from seatrial.spec.problems import Findings, did_you_mean
-from seatrial.spec.secrets import literal_secret
 from seatrial.spec.shapes import BAD
 from seatrial.spec.units import show, show_duration, show_share
 
@@ -40,7 +40,7 @@ def check(values: Values, found: Findings) -> None:
     check_release(values, found)
     _monitors(values, found)
     _keep(values, found)
-    _alerts(values, found)
+    check_alerts(values, found)
 
 
 def part(values: Values, key: str, kind: type) -> Any:
@@ -220,16 +220,3 @@ def _lengths(stage: Any) -> list[float]:
     if canary and isinstance(canary.get("bake", BAKE), float):
         parts.append(canary.get("bake", BAKE) * len(part(canary, "steps", list)))
     return [length for length in parts if isinstance(length, float)]
-
-
-def _alerts(values: Values, found: Findings) -> None:
-    for position, alert in enumerate(part(values, "alerts", list)):
-        target = alert.get("to") if isinstance(alert, dict) else None
-        secret = literal_secret(target) if isinstance(target, str) else None
-        if secret:
-            path = f"alerts[{position}].to"
-            found.add(
-                path,
-                "(a secret)",
-                f"{secret} of this alert stands in plain letters; write it as `${{NAME}}` and export NAME",
-            )

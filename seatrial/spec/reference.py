@@ -16,7 +16,7 @@ from seatrial.spec.grammar.release import METHOD, PRIMARY, RELEASE, SHADOW, STAG
 from seatrial.spec.grammar.remote import REMOTE
 from seatrial.spec.grammar.routing import COLD_START, ENTRY
 from seatrial.spec.grammar.variants import BATCH, BREAKER, CACHE, LOOKUP, POPULAR, TRANSFORM, VARIANT
-from seatrial.spec.grammar.watching import ALERT, DATA, LOG, MONITORS, PERFORMANCE
+from seatrial.spec.grammar.watching import ACTION, AFTER, ALERT, ALERTING, DATA, LOG, MONITORS, PERFORMANCE
 from seatrial.spec.grammar.whole import DEPLOYMENT
 from seatrial.spec.grammar.words import MARGIN
 from seatrial.spec.settings import SETTINGS
@@ -55,6 +55,9 @@ SECTIONS: dict[str, Record] = {
     "performance": PERFORMANCE,
     "log": LOG,
     "alerts": ALERT,
+    "alerting": ALERTING,
+    "after": AFTER,
+    "actions": ACTION,
 }
 """Every record of the file, by the name of its section in the reference."""
 

@@ -86,6 +86,9 @@ DEFAULTS = {
     "data": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nmonitors: {data: {@: #}}\n",
     "performance": "deployment: a\nvariants: {champion: {model: models:/m/1}}\noutcomes: {o: {label: true}}\n"
     "metrics: {m: {kind: accuracy, outcome: o, within: 1d}}\nmonitors: {performance: {metric: m, @: #}}\n",
+    "alerting": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nalerting: {@: #}\n",
+    "after": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nalerting: {after: {@: #}}\n",
+    "actions": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nactions: [{on: [data], run: r, @: #}]\n",
     "log": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nlog: {@: #}\n",
 }
 RELEASE = (
