@@ -11,9 +11,8 @@ from seatrial.control.site import Site
 from seatrial.control.telling_metrics import TellingMetrics
 from seatrial.releases.records import Alert, Fate, Notice, NoticeKind
 from seatrial.spec.deployment import Deployment
-from seatrial.watch.alerts import open_conditions
 from seatrial.watch.delivery import line_of
-from seatrial.watch.policy import DAY, ESTIMATED, Scene, Verdict, verdicts
+from seatrial.watch.policy import DAY, Scene, Verdict, verdicts
 from seatrial.watch.telling import Told, message_of, told_of, told_recovery
 
 log = logging.getLogger("seatrial.control")
@@ -49,8 +48,19 @@ def _scene(site: Site, spec: Deployment | None, name: str, had: Mapping[str, int
     mutes = site.state.mutes.active(name, now)
     if spec is None:
         spec = _NOBODY
-    return Scene(spec.alerting, spec.alerts, told, mutes, had, site.alerts_at_most, now)
+    estimated = _loses(site, spec, now)
+    return Scene(spec.alerting, spec.alerts, told, mutes, had, site.alerts_at_most, now, estimated)
 
+
+def _loses(site: Site, spec: Deployment, now: int) -> bool:
+    """Whether the newest estimate of what labels will say, not older than two days, is a loss."""
+    records = site.state.windows.of(spec.deployment, monitor=ESTIMATE, since=now - 2 * DAY)
+    newest = [record for record in records if record.variant == spec.default and record.severity != "no-data"][-1:]
+    return any(record.severity != "none" for record in newest)
+
+
+ESTIMATE = "estimate"
+"""The monitor that says what labels will say, as its windows are kept."""
 
 _NOBODY = Deployment(deployment="nobody", variants={}, routing=())
 """A deployment whose file is gone tells nobody."""
@@ -87,13 +97,14 @@ def _notice(
 
 
 def _told(site: Site, name: str, to: str, alerts: Sequence[Alert], scene: Scene) -> Told:
-    estimated = any(condition.startswith(ESTIMATED) for condition in open_conditions((*scene.told, *alerts)))
     last = scene.had.get(to, 0) + 1 >= scene.most
     note = (
         f"This is the last of {scene.most} alerts that you are sent in 24 hours; the rest stands in the summary of the "
         f"day and in `seatrial alerts list {name}`."
     )
-    return told_of(name, alerts, done=reactions_to(site, name, alerts), estimated=estimated, note=note if last else "")
+    return told_of(
+        name, alerts, done=reactions_to(site, name, alerts), estimated=scene.estimated, note=note if last else ""
+    )
 
 
 def notice_id(*parts: str) -> str:

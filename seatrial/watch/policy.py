@@ -32,9 +32,6 @@ from seatrial.watch.alerts import Condition, condition_of
 WAKING = ("rollback", "quarantine", "breaker", "guardrail", "performance")
 """Events, and groups of events, that wake people by default."""
 
-ESTIMATED = "estimate"
-"""The group of conditions that say what labels will say."""
-
 _DRIFT = ("data.major", "prediction.major")
 _FEATURES_THAT_WAKE = 2
 _SECOND = 1_000_000
@@ -52,6 +49,7 @@ class Scene(NamedTuple):
         had: How many alerts each receiver was sent in the last 24 hours, over all deployments.
         most: How many it may be.
         now: Microseconds since 1970 UTC.
+        estimated: A loss of performance is estimated, before labels say so.
     """
 
     alerting: AlertingSpec
@@ -61,6 +59,7 @@ class Scene(NamedTuple):
     had: Mapping[str, int]
     most: int
     now: int
+    estimated: bool = False
 
 
 class Verdict(NamedTuple):
@@ -96,22 +95,22 @@ def verdicts(pending: Sequence[Alert], scene: Scene) -> tuple[Verdict, ...]:
     return tuple(_with_beginnings_that_are_over(found))
 
 
-def wakes_people(alert: Alert, told: Iterable[Alert], important: Sequence[str]) -> str:
+def wakes_people(alert: Alert, told: Iterable[Alert], important: Sequence[str], *, estimated: bool = False) -> str:
     """Why an alert wakes people by default, in words; "" when it does not.
 
     Args:
         alert: Which.
         told: Alerts of its deployment until then, itself included or not.
         important: Features that matter; none named: every one.
+        estimated: A loss of performance is estimated.
     """
     if covers(WAKING, alert.event):
         return f"`{alert.event}` wakes people"
     if alert.event not in _DRIFT:
         return ""
-    open_now = _open((*told, alert))
-    if any(name.split("/")[0].startswith(ESTIMATED) for name in open_now):
+    if estimated:
         return "strong drift with an estimated loss of performance wakes people"
-    strong = {feature for name, c in open_now.items() if name.startswith("data/") for feature in c.strong}
+    strong = {feature for name, c in _open((*told, alert)).items() if name.startswith("data/") for feature in c.strong}
     matter = sorted(feature for feature in strong if not important or feature in important)
     if len(matter) < _FEATURES_THAT_WAKE:
         return ""
@@ -207,7 +206,7 @@ def _told(alert: Alert, scene: Scene, pending: Sequence[Alert]) -> Verdict:
     if not free:
         return Verdict(alert, "digest", f"whoever is told of it had {scene.most} alerts in 24 hours (the ceiling)")
     named = any(covers(r.events, alert.event) for r in scene.receivers if r.events and r.to in free)
-    why = wakes_people(alert, (*scene.told, *pending), scene.alerting.important)
+    why = _wakes(alert, scene, (*scene.told, *pending))
     return Verdict(alert, "told", "the file asks for it" if named and not why else why, free)
 
 
@@ -224,13 +223,17 @@ _RULES: tuple[Callable[[Alert, Scene, Sequence[Alert]], Verdict | None], ...] = 
 
 def _asked(alert: Alert, scene: Scene, told: Iterable[Alert]) -> tuple[str, ...]:
     """Receivers that an alert goes to at once, each once."""
-    wakes = bool(wakes_people(alert, told, scene.alerting.important))
+    wakes = bool(_wakes(alert, scene, told))
     asked = (
         receiver.to
         for receiver in scene.receivers
         if (covers(receiver.events, alert.event) if receiver.events else receiver.wakes and wakes)
     )
     return tuple(dict.fromkeys(asked))
+
+
+def _wakes(alert: Alert, scene: Scene, told: Iterable[Alert]) -> str:
+    return wakes_people(alert, told, scene.alerting.important, estimated=scene.estimated)
 
 
 def _over_before_told(found: Sequence[Verdict], alert: Alert) -> Verdict | None:

@@ -15,6 +15,7 @@ from seatrial.control.perform import Who
 from seatrial.drift import FeatureDrift
 from seatrial.ledger import layout
 from seatrial.ledger.counters import BREAKERS_OPEN, CounterFile, read_counters, series
+from seatrial.releases.records import WindowRecord
 from seatrial.spec.errors import BadInput, NotFound
 from seatrial.watch.alerts import event_alert
 from seatrial.watch.window import Signal, Window
@@ -361,3 +362,26 @@ def test_a_killed_process_sends_the_same_message_again_and_acts_once(scene: Scen
     assert len(scene.said("react")) == 1
     rollback_told = [alert for alert in scene.harbour.state.alerts.of("churn") if alert.fate == "told"]
     assert all(alert.sent_at is not None for alert in rollback_told[:1])
+
+
+def test_strong_drift_of_one_feature_wakes_when_the_newest_estimate_is_a_loss(scene: Scene) -> None:
+    scene.harbour.apply(PLAIN + PAGER)
+    now = scene.harbour.clock.now
+    estimates = [
+        WindowRecord(
+            deployment="churn",
+            monitor="estimate",
+            variant="champion",
+            version="churn:1",
+            start=now - hours * 3600 * SECOND,
+            end=now - (hours - 1) * 3600 * SECOND,
+            severity=severity,
+            window="{}",
+        )
+        for hours, severity in ((3, "none"), (2, "moderate"))
+    ]
+    scene.harbour.state.windows.add(estimates, deployment="churn", marks={})
+    for _ in range(2):
+        see(scene, drift=MAJOR, moved=("tenure",))
+    (message,) = messages(scene)
+    assert "A loss of performance is estimated" in message["text"]

@@ -183,6 +183,7 @@ def test_without_apprise_the_failure_says_how_to_get_it(monkeypatch: pytest.Monk
     assert deliver("mailto://team", MESSAGE).endswith("pip install 'seatrial[alerts]'")
 
 
+@pytest.mark.filterwarnings("ignore:.imghdr. is deprecated:DeprecationWarning")
 def test_the_library_itself_takes_these_calls(receiver: Receiver) -> None:
     pytest.importorskip("apprise", reason="Apprise is not installed: pip install seatrial[alerts]")
     assert deliver(f"form://127.0.0.1:{receiver.server_port}/hook", MESSAGE) == ""
