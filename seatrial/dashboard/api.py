@@ -14,7 +14,7 @@ from seatrial.control.queries import explain, history, status
 from seatrial.control.site import open_site
 from seatrial.dashboard.acting import act
 from seatrial.dashboard.house import House, TheHouse
-from seatrial.dashboard.watching import decode_window
+from seatrial.dashboard.watching import cell, decode_window, watched
 from seatrial.spec.units import parse_duration
 
 router = APIRouter()
@@ -81,6 +81,16 @@ def get_verdicts(name: str, house: TheHouse, limit: Annotated[int, Query(ge=1, l
 def get_windows(name: str, house: TheHouse, since: int | None = None) -> Response:
     house.state.deployments.get(name)
     return _json([decode_window(record) for record in house.state.windows.of(name, since=since)])
+
+
+@router.get("/deployments/{name}/watch", summary="Column × window, performance over time, alerts beside releases")
+def get_watch(name: str, house: TheHouse, variant: str | None = None) -> Response:
+    return _json(watched(house, name, variant))
+
+
+@router.get("/deployments/{name}/cell", summary="One column in one window: its numbers, before and after")
+def get_cell(name: str, house: TheHouse, monitor: str, variant: str, column: str, start: int) -> Response:
+    return _json(cell(house, name, variant, (monitor, column, start)))
 
 
 @router.get("/deployments/{name}/alerts", summary="Alerts, oldest first")
