@@ -12,6 +12,7 @@ from typing import Any
 import typer
 
 from seatrial.cli import (
+    alerts,
     bandit,
     batch,
     data,
@@ -53,6 +54,7 @@ for group in (
     releases,
     review,
     inspection,
+    alerts,
     drift,
     bandit,
     data,

@@ -8,7 +8,8 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from seatrial.spec.calendar import Calendar
+from seatrial.spec.alerting import ClockTime, Sustained
+from seatrial.spec.calendar import Calendar, Window
 from seatrial.spec.signature import Task
 from seatrial.spec.units import show_duration
 
@@ -457,7 +458,61 @@ class LogSpec(Model):
 class AlertSpec(Model):
     to: str
     events: tuple[str, ...] = ()
-    """Empty: every event."""
+    """Told at once of these; empty and no ``digest`` of its own: of what wakes people."""
+    digest: Literal["off"] | ClockTime | None = None
+    """When the daily summary comes; None: at 08:00 UTC where ``events`` is empty, else never."""
+
+    @property
+    def digest_at(self) -> ClockTime | None:
+        """When the daily summary comes; None: never."""
+        if self.digest is None:
+            return None if self.events else ClockTime(8 * 60)
+        return None if self.digest == "off" else self.digest
+
+    @property
+    def wakes(self) -> bool:
+        """Whether it is told of what wakes people, rather than of events that it names or in a summary alone."""
+        return not self.events and (self.digest is None or self.digest == "off")
+
+
+class AfterSpec(Model):
+    """How many windows of each condition must alarm before it counts."""
+
+    data: Sustained = Sustained(2, 3)
+    prediction: Sustained = Sustained(2, 3)
+    performance: Sustained = Sustained(1, 1)
+    quality: Sustained = Sustained(1, 1)
+    outcomes: Sustained = Sustained(1, 1)
+
+
+class AlertingSpec(Model):
+    after: AfterSpec = AfterSpec()
+    cool_down: float = 6 * 3600.0
+    quiet: tuple[Window, ...] = ()
+    """Hours in which only what is critical goes out."""
+    important: tuple[str, ...] = ()
+    """Features that matter; empty: every one."""
+
+
+class ActionSpec(Model):
+    """Exactly one of ``stop``, ``fall_back`` and ``run`` is set."""
+
+    on: tuple[str, ...]
+    stop: Literal["release"] | None = None
+    fall_back: str | None = None
+    """``name:version`` that takes command."""
+    run: str | None = None
+    """Name of an executable under ``actions`` in the home directory."""
+    every: float = 86400.0
+    """Seconds in which it is done at most once."""
+    timeout: float = 3600.0
+
+    @property
+    def told(self) -> str:
+        """What it does, in words."""
+        if self.stop is not None:
+            return "stop the release"
+        return f"fall back to {self.fall_back}" if self.fall_back is not None else f"run {self.run}"
 
 
 class Deployment(Model):
@@ -481,5 +536,7 @@ class Deployment(Model):
     monitors: Monitors = Monitors()
     log: LogSpec = LogSpec()
     alerts: tuple[AlertSpec, ...] = ()
+    alerting: AlertingSpec = AlertingSpec()
+    actions: tuple[ActionSpec, ...] = ()
     rollback_window: float = 86400.0
     alias_moved: Literal["propose", "follow"] = "propose"

@@ -17,7 +17,7 @@ from seatrial.spec.grammar.release import METHOD, PRIMARY, PRIOR, RELEASE, SHADO
 from seatrial.spec.grammar.remote import REMOTE
 from seatrial.spec.grammar.routing import COLD_START, ENTRY
 from seatrial.spec.grammar.variants import BATCH, BREAKER, CACHE, LOOKUP, POPULAR, TRANSFORM, VARIANT
-from seatrial.spec.grammar.watching import ALERT, LOG
+from seatrial.spec.grammar.watching import ACTION, AFTER, ALERT, ALERTING, LOG
 from seatrial.spec.grammar.whole import DEPLOYMENT
 from seatrial.spec.grammar.words import MARGIN
 from seatrial.spec.settings import SETTINGS
@@ -62,6 +62,9 @@ SECTIONS: dict[str, Record] = {
     "fairness": FAIRNESS,
     "log": LOG,
     "alerts": ALERT,
+    "alerting": ALERTING,
+    "after": AFTER,
+    "actions": ACTION,
 }
 """Every record of the file, by the name of its section in the reference."""
 

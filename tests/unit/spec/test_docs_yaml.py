@@ -97,6 +97,9 @@ DEFAULTS = {
     "monitors: {concept: {outcome: o, within: 1d, @: #}}\n",
     "fairness": "deployment: a\ncontext: {c: string}\nvariants: {champion: {model: models:/m/1}}\n"
     "monitors: {fairness: {by: [context.c], @: #}}\n",
+    "alerting": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nalerting: {@: #}\n",
+    "after": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nalerting: {after: {@: #}}\n",
+    "actions": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nactions: [{on: [data], run: r, @: #}]\n",
     "log": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nlog: {@: #}\n",
 }
 RELEASE = (
