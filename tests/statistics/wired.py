@@ -89,7 +89,7 @@ def claims(cell: Cell, effect: float, looks: int, seed: int) -> int | None:
     return None
 
 
-def simulate(cell: Cell, count: int, *, seed: int = 1, effect: float = 0.08, looks: int = 100) -> Figures:
+def simulate(cell: Cell, count: int, *, seed: int = 1, effect: float = 0.08, looks: int = 15) -> Figures:
     """The figures of one cell over ``count`` worlds; ``effect`` in standard deviations of the values."""
     null = [claims(cell, 0.0, looks, seed + i) for i in range(count)]
     true = [claims(cell, effect, looks, 10**6 + seed + i) for i in range(count)]
@@ -98,26 +98,23 @@ def simulate(cell: Cell, count: int, *, seed: int = 1, effect: float = 0.08, loo
     return Figures(float(np.mean([n is not None for n in null])), found, float(np.median(units)) if units else np.nan)
 
 
-def table(count: int, seed: int, looks: int) -> str:
-    """All cells as Markdown."""
-    lines = [
-        "| values | share | judged | covariate | false claims | found at 0.08 sd | median units |",
-        "|" + "---|" * 7,
-    ]
-    for cell in CELLS:
-        f = simulate(cell, count, seed=seed, looks=looks)
-        judged = " ".join(str(cell.plan[key]) for key in ("name", "spending") if key in cell.plan)
-        units = "" if np.isnan(f.units) else f"{f.units:.0f}"
-        covariate = "ρ 0.7" if cell.adjusted else ""
-        claimed = f"{100 * f.false:.1f} % | {100 * f.found:.0f} %"
-        lines.append(f"| {cell.values} | {cell.share:.0%} | {judged} | {covariate} | {claimed} | {units} |")
-    return "\n".join(lines)
+HEAD = ("values", "share", "judged", "covariate", "false claims", "found at 0.08 sd", "median units")
+
+
+def line(cell: Cell, figures: Figures) -> str:
+    """A row of the table, as Markdown."""
+    judged = " ".join(str(cell.plan[key]) for key in ("name", "spending") if key in cell.plan)
+    units = "" if np.isnan(figures.units) else f"{figures.units:.0f}"
+    claimed = f"{100 * figures.false:.1f} %", f"{100 * figures.found:.0f} %"
+    return f"| {' | '.join((cell.values, f'{cell.share:.0%}', judged, 'ρ 0.7' * cell.adjusted, *claimed, units))} |"
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--worlds", type=int, default=400)
-    parser.add_argument("--looks", type=int, default=30)
+    parser.add_argument("--looks", type=int, default=15)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    print(table(given.worlds, given.seed, given.looks))
+    print(f"| {' | '.join(HEAD)} |\n{'|---' * len(HEAD)}|")
+    for each in CELLS:
+        print(line(each, simulate(each, given.worlds, seed=given.seed, looks=given.looks)), flush=True)
