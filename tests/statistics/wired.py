@@ -89,13 +89,19 @@ def claims(cell: Cell, effect: float, looks: int, seed: int) -> int | None:
     return None
 
 
+def false_claims(cell: Cell, count: int, *, seed: int = 1, looks: int = 15) -> float:
+    """The share of ``count`` worlds without an effect in which the primary was ever called better or worse."""
+    return float(np.mean([claims(cell, 0.0, looks, seed + i) is not None for i in range(count)]))
+
+
 def simulate(cell: Cell, count: int, *, seed: int = 1, effect: float = 0.08, looks: int = 15) -> Figures:
     """The figures of one cell over ``count`` worlds; ``effect`` in standard deviations of the values."""
-    null = [claims(cell, 0.0, looks, seed + i) for i in range(count)]
     true = [claims(cell, effect, looks, 10**6 + seed + i) for i in range(count)]
     units = [n for n in true if n is not None]
     found = float(np.mean([n is not None for n in true]))
-    return Figures(float(np.mean([n is not None for n in null])), found, float(np.median(units)) if units else np.nan)
+    return Figures(
+        false_claims(cell, count, seed=seed, looks=looks), found, float(np.median(units)) if units else np.nan
+    )
 
 
 HEAD = ("values", "share", "judged", "covariate", "false claims", "found at 0.08 sd", "median units")
