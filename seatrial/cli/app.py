@@ -12,6 +12,7 @@ from typing import Any
 import typer
 
 from seatrial.cli import (
+    alerts,
     bandit,
     batch,
     data,
@@ -19,8 +20,12 @@ from seatrial.cli import (
     deployments,
     drift,
     inspection,
+    judging,
     models,
+    power,
+    profile,
     releases,
+    review,
     rules,
     system,
     traffic,
@@ -37,7 +42,25 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for group in (system, models, deployments, rules, traffic, releases, inspection, drift, bandit, data, batch, demo):
+for group in (
+    system,
+    models,
+    profile,
+    deployments,
+    rules,
+    traffic,
+    power,
+    judging,
+    releases,
+    review,
+    inspection,
+    alerts,
+    drift,
+    bandit,
+    data,
+    batch,
+    demo,
+):
     group.add_to(app)
 
 

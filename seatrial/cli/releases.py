@@ -1,4 +1,4 @@
-"""``judge``, ``wait``, ``promote``, ``rollback``, ``pause``, ``resume``: the way to command."""
+"""``wait``, ``promote``, ``rollback``, ``pause``, ``resume``: the way to command."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ REASON = "Why; the audit keeps it."
 
 
 def add_to(app: typer.Typer) -> None:
-    app.command(epilog="Example: seatrial judge churn")(judge)
     app.command(epilog="Example: seatrial wait churn --until promoted --timeout 14d")(wait)
     app.command(epilog='Example: seatrial promote churn --reason "agreed with the pricing team"')(promote)
     app.command(epilog='Example: seatrial rollback churn --reason "complaints from France"')(rollback)
@@ -30,27 +29,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(epilog='Example: seatrial resume churn --reason "labels are back"')(resume)
 
 
-def judge(
-    deployment: str = typer.Argument(..., metavar="DEPLOYMENT", help="Which deployment."),
-    holdout: bool = typer.Option(False, "--holdout", help="What the last promotion brought: against units held out."),
-    by: str | None = typer.Option(None, metavar="KEY", help="Show each segment of a context key: context.country."),
-    json: bool = typer.Option(False, "--json", help=JSON_HELP),
-) -> None:
-    """Judge the release now. Exit code 0 when the challenger should take command, else 1."""
-    from seatrial.control.judging import judge_now, segments_now
-
-    judgement = judge_now(settings(), deployment, holdout=holdout)
-    segments = segments_now(settings(), deployment, by) if by is not None else ()
-    if json:
-        print_json({"judgement": judgement, "segments": segments} if by is not None else judgement)
-    else:
-        _tell(judgement)
-        _tell_segments(segments)
-    if judgement.ended or judgement.recommendation != "ship":
-        raise typer.Exit(1)
-
-
-def _tell(judgement: Judgement) -> None:
+def tell(judgement: Judgement) -> None:
     from seatrial.experiments.sentences import lowered, told
 
     typer.secho(judgement.sentence if judgement.ended else told(judgement), bold=True)
@@ -65,7 +44,7 @@ def _tell(judgement: Judgement) -> None:
         typer.echo(f"{'ok' if check.ok else 'FAILED' if check.withholds else 'warning'}: {check.sentence}")
 
 
-def _tell_segments(found: Sequence[MetricSegments]) -> None:
+def tell_segments(found: Sequence[MetricSegments]) -> None:
     for metric in found:
         typer.secho(f"\n{metric.sentence}", bold=True)
         print_table(

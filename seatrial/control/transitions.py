@@ -40,8 +40,16 @@ def promoted(spec: Deployment, state: DeploymentState, variant: str, now: int, r
         previous=kept_as_previous(spec, state, new, now, release=run.id if run is not None else ""),
         holdout=None if run is None else _held_out(spec, state, run, now, revision),
         alias_due=_alias_to(state, new),
+        commanded=having_commanded(state, old),
         rolled_back=tuple(v for v in state.rolled_back if v != new.model_version),
     )
+
+
+def having_commanded(state: DeploymentState, slot: Slot | None) -> tuple[str, ...]:
+    """The versions that were in command, with the one that leaves it now."""
+    if slot is None or slot.model_version in state.commanded:
+        return state.commanded
+    return (*state.commanded, slot.model_version)
 
 
 def _is_of(run: ReleaseRun, new: Slot) -> bool:
@@ -76,6 +84,7 @@ def rolled_back(spec: Deployment, state: DeploymentState, now: int) -> Deploymen
         previous=None,
         holdout=holdout_ended(state, now).holdout,
         alias_due=_alias_to(state, back),
+        commanded=having_commanded(state, state.slot(spec.default)),
         rolled_back=_with(state, state.previous.replaced),
     )
 
@@ -247,6 +256,26 @@ def followed(spec: Deployment, state: DeploymentState, slot: Slot, now: int) -> 
         run=abandoned(state.run, now),
         alias=msgspec.structs.replace(state.alias, version=slot.version),
         alias_strayed=0,
+    )
+
+
+def fallen_back(spec: Deployment, state: DeploymentState, slot: Slot, now: int) -> DeploymentState:
+    """A named version takes command, and the one that had it is refused until somebody says retry.
+
+    Raises:
+        Conflict: it is in command already.
+    """
+    old = state.slot(spec.default)
+    if old is not None and old.digest == slot.digest:
+        raise Conflict(f"{slot.model_version} is in command of {state.deployment!r} already.")
+    return _next(
+        state,
+        pins=_with_slot(state.pins, spec.default, msgspec.structs.replace(slot, variant=spec.default)),
+        previous=kept_as_previous(spec, state, slot, now),
+        holdout=holdout_ended(state, now).holdout,
+        run=abandoned(state.run, now),
+        alias_due=_alias_to(state, slot),
+        rolled_back=_with(state, old.model_version) if old is not None else state.rolled_back,
     )
 
 

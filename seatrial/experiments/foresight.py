@@ -74,12 +74,12 @@ def foresee(deployment: Deployment, run: ReleaseRun, view: Source, now: int) -> 
     """What ``run`` will need, from what the champion did in the week before ``now`` (microseconds since 1970 UTC)."""
     release = deployment.release
     assert release is not None
-    past = _past(run, now)
+    past = past_run(run, now)
     thresholds = fixed_thresholds(view, past, now)
     asks = asks_of(deployment, release, past, thresholds, answers=True)
     measures = [m for m in measures_of(deployment, past, asks) if asks[m.name].part != "secondary"]
     measures += [_relaxed(m.name, deployment, past, asks[m.name]) for m in measures if m.name in QUANTILES]
-    units, columns = read(_AsIfDrawn(view, run.champion), past, measures, now)
+    units, columns = read(AsIfDrawn(view, run.champion), past, measures, now)
     n = len(units.first_at)
     if n < LEAST_UNITS:
         return Foresight(None, at_most=_at_most(release))
@@ -125,7 +125,7 @@ def _days(days: float) -> str:
     return "a minute"
 
 
-class _AsIfDrawn:
+class AsIfDrawn:
     """A source in which the champion's rows look as if they had been drawn by a release: only their numbers matter."""
 
     def __init__(self, view: Source, champion: str) -> None:
@@ -141,7 +141,7 @@ class _AsIfDrawn:
         return self._view.sql(asked, parameters)
 
 
-def _past(run: ReleaseRun, now: int) -> ReleaseRun:
+def past_run(run: ReleaseRun, now: int) -> ReleaseRun:
     """The last days as a release of one phase."""
     return ReleaseRun(
         id="foresight",

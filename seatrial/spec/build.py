@@ -5,6 +5,7 @@ from typing import Any
 from seatrial.spec import deployment as model
 from seatrial.spec.calendar import Calendar
 from seatrial.spec.check_models import ERRORS
+from seatrial.spec.declared import longest_within
 from seatrial.spec.units import Amount
 
 Values = dict[str, Any]
@@ -24,7 +25,7 @@ def build(values: Values) -> model.Deployment:
         "routing": _routing,
         "metrics": lambda metrics: {name: _metric(metric) for name, metric in metrics.items()},
         "release": _release,
-        "monitors": _monitors,
+        "monitors": lambda monitors: _monitors(monitors, values),
         "log": _log,
     }
     for key, make in makers.items():
@@ -93,8 +94,12 @@ def _release(values: Values) -> Values:
     }
 
 
-def _monitors(values: Values) -> Values:
+def _monitors(values: Values, whole: Values) -> Values:
     made = dict(values)
+    for name in ("concept", "fairness"):
+        monitor = made.get(name, {})
+        if "outcome" in monitor:
+            made[name] = {"within": longest_within(monitor["outcome"], whole), **monitor}
     if made.get("data") == "off":
         made["data"] = None
     if "worse_by" in made.get("performance", {}):

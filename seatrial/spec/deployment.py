@@ -8,7 +8,8 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from seatrial.spec.calendar import Calendar
+from seatrial.spec.alerting import ClockTime, Sustained
+from seatrial.spec.calendar import Calendar, Window
 from seatrial.spec.signature import Task
 from seatrial.spec.units import show_duration
 
@@ -202,7 +203,7 @@ class BanditSpec(Model):
         "thompson"
     )
     context: tuple[str, ...] = ()
-    """The context keys by which ``squarecb`` and ``linear-thompson`` choose; empty for the others."""
+    """By what ``squarecb`` and ``linear-thompson`` choose: context keys, ``features.<name>``; empty for the others."""
     reward: RewardSpec
     floor: float = 0.01
     every: float = 3600.0
@@ -249,9 +250,19 @@ class EntrySpec(Model):
         return self.units_from is not None or self.cold_start is not None
 
 
+class SourceSpec(Model):
+    sql: str
+    """With ``:since``, a time that the rows wanted are later than."""
+    url_env: str
+    """The environment variable that holds the database's URL."""
+    every: float = 3600.0
+
+
 class OutcomeSpec(Model):
     label: bool = False
     fields: dict[str, Literal["number", "integer", "string", "boolean"]] = {}
+    source: SourceSpec | None = None
+    """A database that is asked for it; None: it is sent."""
 
 
 class MetricSpec(Model):
@@ -364,11 +375,32 @@ class ReleaseSpec(Model):
     require: Literal["off-policy"] | None = None
 
 
+class Constraint(Model):
+    missing: float | None = None
+    least: float | None = None
+    most: float | None = None
+    values: tuple[str, ...] = ()
+    """Empty: any."""
+    allow: float = 0.0
+
+
+class ArrivalBounds(Model):
+    at_least: int | None = None
+    at_most: int | None = None
+
+
+Against = Literal["training", "last 4 weeks", "same weekday", "same hours"]
+
+
 class DataMonitor(Model):
     window: float = 3600.0
     features: Literal["all"] | tuple[str, ...] = "all"
-    against: Literal["training"] = "training"
+    against: Against = "training"
     minimum_rows: int = 100
+    constraints: dict[str, Constraint] = {}
+    duplicated: float | None = None
+    """Share of rows that may repeat another; None: not looked at."""
+    arrival: Literal["usual"] | ArrivalBounds | None = None
 
 
 class PerformanceMonitor(Model):
@@ -378,11 +410,41 @@ class PerformanceMonitor(Model):
     worse_by: Margin | None = None
     """Alert when the whole interval of a window is worse than the baseline by more than this;
     None: 5 points for shares, 10 % for other values."""
+    estimate: bool = False
+    calibration: bool = False
+
+
+DetectorName = Literal["adwin", "page-hinkley", "ddm", "hddm-a", "hddm-w"]
+
+
+class ConceptMonitor(Model):
+    outcome: str
+    value: str | None = None
+    detector: DetectorName = "adwin"
+    window: float = 3600.0
+    within: float
+    """Left out in the file: the longest of the metrics of its outcome."""
+    grace: float = 3600.0
+
+
+class FairnessMonitor(Model):
+    by: tuple[str, ...]
+    positive: str | None = None
+    outcome: str | None = None
+    value: str | None = None
+    window: float = 86400.0
+    within: float = 0.0
+    """Left out in the file: the longest of the metrics of its outcome; 0 without an outcome."""
+    grace: float = 3600.0
+    at_most: float = 0.1
+    minimum_rows: int = 100
 
 
 class Monitors(Model):
     data: DataMonitor | None = DataMonitor()
     performance: PerformanceMonitor | None = None
+    concept: ConceptMonitor | None = None
+    fairness: FairnessMonitor | None = None
 
 
 class LogSpec(Model):
@@ -396,7 +458,61 @@ class LogSpec(Model):
 class AlertSpec(Model):
     to: str
     events: tuple[str, ...] = ()
-    """Empty: every event."""
+    """Told at once of these; empty and no ``digest`` of its own: of what wakes people."""
+    digest: Literal["off"] | ClockTime | None = None
+    """When the daily summary comes; None: at 08:00 UTC where ``events`` is empty, else never."""
+
+    @property
+    def digest_at(self) -> ClockTime | None:
+        """When the daily summary comes; None: never."""
+        if self.digest is None:
+            return None if self.events else ClockTime(8 * 60)
+        return None if self.digest == "off" else self.digest
+
+    @property
+    def wakes(self) -> bool:
+        """Whether it is told of what wakes people, rather than of events that it names or in a summary alone."""
+        return not self.events and (self.digest is None or self.digest == "off")
+
+
+class AfterSpec(Model):
+    """How many windows of each condition must alarm before it counts."""
+
+    data: Sustained = Sustained(2, 3)
+    prediction: Sustained = Sustained(2, 3)
+    performance: Sustained = Sustained(1, 1)
+    quality: Sustained = Sustained(1, 1)
+    outcomes: Sustained = Sustained(1, 1)
+
+
+class AlertingSpec(Model):
+    after: AfterSpec = AfterSpec()
+    cool_down: float = 6 * 3600.0
+    quiet: tuple[Window, ...] = ()
+    """Hours in which only what is critical goes out."""
+    important: tuple[str, ...] = ()
+    """Features that matter; empty: every one."""
+
+
+class ActionSpec(Model):
+    """Exactly one of ``stop``, ``fall_back`` and ``run`` is set."""
+
+    on: tuple[str, ...]
+    stop: Literal["release"] | None = None
+    fall_back: str | None = None
+    """``name:version`` that takes command."""
+    run: str | None = None
+    """Name of an executable under ``actions`` in the home directory."""
+    every: float = 86400.0
+    """Seconds in which it is done at most once."""
+    timeout: float = 3600.0
+
+    @property
+    def told(self) -> str:
+        """What it does, in words."""
+        if self.stop is not None:
+            return "stop the release"
+        return f"fall back to {self.fall_back}" if self.fall_back is not None else f"run {self.run}"
 
 
 class Deployment(Model):
@@ -420,5 +536,7 @@ class Deployment(Model):
     monitors: Monitors = Monitors()
     log: LogSpec = LogSpec()
     alerts: tuple[AlertSpec, ...] = ()
+    alerting: AlertingSpec = AlertingSpec()
+    actions: tuple[ActionSpec, ...] = ()
     rollback_window: float = 86400.0
     alias_moved: Literal["propose", "follow"] = "propose"

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from seatrial.spec import deployment as model
+from seatrial.spec.alerting import ClockTime
 from seatrial.spec.problems import Problem, SpecError
 from seatrial.spec.read import load_deployment
 
@@ -57,9 +58,21 @@ def test_full_file(full_text: str) -> None:
             "errors": model.Margin(absolute=0.001),
         },
     )
-    assert read.monitors.data == model.DataMonitor(minimum_rows=200)
+    assert read.monitors.data == model.DataMonitor(
+        minimum_rows=200,
+        constraints={
+            "tenure": model.Constraint(least=0, most=80, allow=0.001, missing=0.01),
+            "plan": model.Constraint(values=("free", "paid")),
+        },
+        duplicated=0.05,
+        arrival=model.ArrivalBounds(at_least=100, at_most=100_000),
+    )
     assert read.monitors.performance == model.PerformanceMonitor(
-        metric="right", minimum_labels=200, worse_by=model.Margin(absolute=0.02)
+        metric="right", minimum_labels=200, worse_by=model.Margin(absolute=0.02), estimate=True, calibration=True
+    )
+    assert read.monitors.concept == model.ConceptMonitor(outcome="churned", within=30 * 86400.0)
+    assert read.monitors.fairness == model.FairnessMonitor(
+        by=("context.country",), positive="0", outcome="churned", within=30 * 86400.0, minimum_rows=200
     )
     assert read.log == model.LogSpec(redact=("email",))
     assert read.alerts[0].events == ("rollback", "guardrail", "performance.major", "outcomes.stalled")
@@ -120,7 +133,7 @@ def test_a_canary_and_a_calendar_are_read(full_text: str) -> None:
 EDITS = {
     # what stands in the full file -> what replaces it, the line's text, the offending value, words of the sentence
     "unknown key": ("default: champion", "defualt: champion", "defualt", "did you mean `default`"),
-    "unknown key far from all": ("strict_features: false", "zzz: 1", "zzz", "it can be `alerts`, "),
+    "unknown key far from all": ("strict_features: false", "zzz: 1", "zzz", "it can be `actions`, `alerting`, `alerts`, "),
     "unknown key of a metric": ("want: higher", "wants: higher", "wants", "`wants` is not a key of a metric; did you mean `want`"),
     "shares below": ("champion: 100%}", "champion: 90%}", "90%", "add up to 90%; make them add up to 100%"),
     "shares above": ("champion: 100%}", "champion: 60%, extra: 60%}", "120%", "add up to 120%"),
@@ -250,6 +263,17 @@ EDITS = {
     "boolean as a word": ("strict_features: false", "strict_features: off", "off", "must be `true` or `false`"),
     "list as a mapping": ("unit: {name: customer, from: context.customer_id}", "unit: [customer]", "customer", "a list is not the unit"),
     "mapping as a list": ("outcomes:\n  purchase: {fields: {amount: number, items: integer}}\n  churned:  {label: true}", "outcomes: [purchase]", "purchase", "must be a mapping of names"),
+    "time of a summary": ("digest: 08:30 Europe/Paris", "digest: 8:30", "8:30", "write `08:30`"),
+    "zone of a summary": ("digest: 08:30 Europe/Paris", "digest: 08:30 Mars/Base", "08:30 Mars/Base", "which this machine does not know"),
+    "windows that cannot be": ("data: 2 of 3, pred", "data: 4 of 3, pred", "4 of 3", "can never be"),
+    "windows in words": ("data: 2 of 3, pred", "data: two, pred", "two", "write `2 of 3`"),
+    "quiet hours over midnight": ("[mon-sun 22:00-24:00 Europe/Paris,", "[mon-sun 22:00-07:00,", "mon-sun 22:00-07:00", "write two windows for a night"),
+    "webhook as a web address": ("json://127.0.0.1:9000/hook", "http://127.0.0.1:9000/hook", "http://127.0.0.1:9000/hook", "json://host:port/path"),
+    "two things to do": ("{on: [guardrail], stop: release}", "{on: [guardrail], stop: release, run: x}", "", "keep one of"),
+    "nothing to do": ("{on: [guardrail], stop: release}", "{on: [guardrail]}", "", "needs exactly one of"),
+    "fall back to no version": ('fall_back: "churn:5"', "fall_back: churn", "churn", "name:version"),
+    "a command in the file": ("run: retrain", 'run: "rm -r x"', "rm -r x", "name of an executable"),
+    "back on drift alone": ("{on: [guardrail], stop: release}", "{on: [data], stop: release}", "data", "would go back on drift alone"),
     "word as a list": ("  - {name: everybody, split: {champion: 100%}}        # the release moves these weights", "  everybody", "everybody", "must be a list"),
 }  # fmt: skip
 
@@ -275,14 +299,8 @@ def test_one_sentence_each(case: str, full_text: str) -> None:
 
 
 NOT_BUILT = {
-    "source": ("{label: true}", "{label: true, source: {every: 1d}}"),
     "cap": ("denominator: items,", "denominator: items, cap: 5,"),
-    "recall": ("kind: accuracy", "kind: recall"),
     "quantile": ("kind: accuracy", "kind: quantile"),
-    "estimate": ("worse_by: {absolute: 2%}", "estimate: true"),
-    "concept": ("monitors:\n", "monitors:\n  concept: {outcome: churned}\n"),
-    "digest": ("events: [rollback, guardrail, performance.major, outcomes.stalled]", 'digest: "08:30"'),
-    "targets": ("json://127.0.0.1:9000/hook", "mailto://team"),
 }
 
 
@@ -343,6 +361,31 @@ def test_a_secret_in_plain_letters_is_refused_and_never_shown(target: str, what:
         load_deployment(SMALLEST + f'alerts: [{{to: "{target}"}}]\n')
     assert "hunter2" not in str(caught.value)
     assert "hunter2" not in repr(caught.value.problems)
+
+
+@pytest.mark.parametrize("target", ["slack://T/B/C", "tgram://123456:abc/chat"])
+def test_an_address_that_carries_a_token_is_refused_and_never_shown(target: str) -> None:
+    with pytest.raises(SpecError, match="carries a token") as caught:
+        load_deployment(SMALLEST + f'alerts: [{{to: "{target}"}}]\n')
+    assert target not in str(caught.value)
+    assert target not in repr(caught.value.problems)
+    scheme = target.partition(":")[0]
+    assert load_deployment(SMALLEST + f'alerts: [{{to: "{scheme}://${{TOKEN}}"}}]\n').alerts[0].to
+
+
+def test_who_is_woken_and_when_the_summary_comes() -> None:
+    text = """\
+alerts:
+  - {to: "json://a"}
+  - {to: "json://b", events: [rollback]}
+  - {to: "json://c", digest: 08:30 Europe/Paris}
+  - {to: "json://d", digest: off}
+  - {to: "json://e", events: [data], digest: 07:05}
+"""
+    read = load_deployment(SMALLEST + text).alerts
+    assert [one.wakes for one in read] == [True, False, False, True, False]
+    eight, paris = ClockTime(480), ClockTime(510, "Europe/Paris")
+    assert [one.digest_at for one in read] == [eight, None, paris, None, ClockTime(425)]
 
 
 def test_a_secret_by_name_is_kept_by_name() -> None:
@@ -457,5 +500,6 @@ def test_an_area_may_decide_once(full_text: str) -> None:
         "performance: {metric: right", "performance: {metric: conversion"
     )
     text = text.replace("primary: {metric: conversion", "primary: {metric: right")
+    text = re.sub(r", estimate: true,\s+calibration: true", "", text)
     assert problems_of(text)
     assert load_deployment(text.replace("name: always-valid", "name: fixed, units: 5000")).release is not None
