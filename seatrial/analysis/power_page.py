@@ -3,7 +3,7 @@
 import altair as alt
 
 from seatrial.analysis.power import Forecast, Need
-from seatrial.reports.charts import VARIANT_COLOURS, chart
+from seatrial.reports.charts import VARIANT_COLOURS, wide_chart
 from seatrial.reports.page import Section, Table, environment, render_page
 
 _HEADER = ("metric", "effect", "relative", "one planned look", "days", "looking at any time", "days")
@@ -40,7 +40,7 @@ def units_by_effect(curve: tuple[Need, ...], *, height: int = 260) -> alt.Chart:
     ]
     form = ".2~%" if relative else ".3~g"
     return (
-        chart(data, height)
+        wide_chart(data, height)
         .mark_line(point={"size": 18})
         .encode(
             x=alt.X(

@@ -12,6 +12,7 @@ from typing import Any
 import typer
 
 from seatrial.cli import (
+    alerts,
     bandit,
     batch,
     data,
@@ -22,6 +23,7 @@ from seatrial.cli import (
     judging,
     models,
     power,
+    profile,
     releases,
     review,
     rules,
@@ -43,6 +45,7 @@ app = typer.Typer(
 for group in (
     system,
     models,
+    profile,
     deployments,
     rules,
     traffic,
@@ -51,6 +54,7 @@ for group in (
     releases,
     review,
     inspection,
+    alerts,
     drift,
     bandit,
     data,

@@ -9,7 +9,7 @@ import typer
 
 from seatrial.cli.context import settings
 from seatrial.cli.output import JSON_HELP, print_json, print_table
-from seatrial.cli.releases import tell
+from seatrial.cli.releases import tell, tell_segments
 from seatrial.spec.errors import BadInput
 from seatrial.spec.units import parse_share, show_count
 
@@ -62,7 +62,7 @@ def judge(
     unit_column: str = typer.Option("unit", help="What the files call the unit."),
     variant_column: str = typer.Option("variant", help="What the file of exposures calls the variant."),
     time_column: str = typer.Option("at", help="What the files call the time."),
-    segment: list[str] = typer.Option([], help="With --data: effects by this column too; say it again for another."),
+    segment: list[str] = typer.Option([], help="Effects by this too, again for more: context.KEY, or a file's column."),
     aa: int | None = typer.Option(
         None,
         "--aa",
@@ -74,12 +74,12 @@ def judge(
 ) -> None:
     """Judge a release now, or anybody's experiment from files. Exit code 0 when it says ship, else 1."""
     if deployment is not None:
-        if data or outcomes or metric or file or segment:
+        if data or outcomes or metric or file:
             raise BadInput(f"{deployment!r} is a deployment, and --data is for files; give one of the two")
         if aa is not None:
             _split_deployment(deployment, aa, json)
             return
-        _deployment(deployment, holdout=holdout, require=require, html=html, json=json)
+        _deployment(deployment, holdout=holdout, require=require, html=html, json=json, segments=segment)
         return
     if data is None:
         raise typer.BadParameter("give a deployment, or --data with a file of exposures")
@@ -121,16 +121,19 @@ def _deployment(
     require: Literal["better", "not-worse"] | None,
     html: Path | None,
     json: bool,
+    segments: Sequence[str],
 ) -> None:
-    from seatrial.control.judging import judge_now, release_report
+    from seatrial.control.judging import judge_now, release_report, segments_now
 
     judgement = judge_now(settings(), deployment, holdout=holdout)
     if html is not None:
         html.write_text(release_report(settings(), deployment, judgement), "utf-8")
+    found = [one for by in segments for one in segments_now(settings(), deployment, by)]
     if json:
-        print_json(judgement)
+        print_json({"judgement": judgement, "segments": found} if segments else judgement)
     else:
         tell(judgement)
+        tell_segments(found)
     _end(_code(judgement, require))
 
 

@@ -12,8 +12,11 @@ from seatrial.cli.context import actor, settings
 from seatrial.cli.output import JSON_HELP, print_json, print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from seatrial.control.perform import Done
     from seatrial.experiments.judgement import Judgement
+    from seatrial.experiments.segments import MetricSegments
 
 REASON = "Why; the audit keeps it."
 
@@ -39,6 +42,26 @@ def tell(judgement: Judgement) -> None:
         )
     for check in judgement.checks:
         typer.echo(f"{'ok' if check.ok else 'FAILED' if check.withholds else 'warning'}: {check.sentence}")
+
+
+def tell_segments(found: Sequence[MetricSegments]) -> None:
+    for metric in found:
+        typer.secho(f"\n{metric.sentence}", bold=True)
+        print_table(
+            (metric.by, "champion", "challenger", "difference", "drawn to the others", "interval, for one look", ""),
+            (
+                (
+                    one.name,
+                    one.champion,
+                    one.challenger,
+                    "too few" if one.effect is None else f"{one.effect:+.3g}",
+                    "" if one.shrunk is None else f"{one.shrunk:+.3g}",
+                    "" if one.lower is None else f"{one.lower:+.3g} to {one.upper:+.3g}",
+                    "differs" if one.differs else "",
+                )
+                for one in metric.segments
+            ),
+        )
 
 
 def wait(

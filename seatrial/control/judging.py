@@ -1,5 +1,9 @@
 """Judging now, on request: what the loop would see, without acting on it."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from seatrial.control.site import microseconds
@@ -14,6 +18,9 @@ from seatrial.spec.settings import Settings
 from seatrial.stats.same_arms import SameArms
 
 _MOST_LOOKS = 400
+
+if TYPE_CHECKING:
+    from seatrial.experiments.segments import MetricSegments
 
 
 def judge_now(settings: Settings, deployment: str, *, holdout: bool = False) -> Judgement:
@@ -46,6 +53,25 @@ def judge_now(settings: Settings, deployment: str, *, holdout: bool = False) -> 
         before = noted_losses(state.marks, held.run) or Losses()
         judgement = LedgerSenses(settings.home).judge(load_deployment(held.text), held.run, now, before)
         return as_it_ended(judgement, held.run)
+
+
+def segments_now(settings: Settings, deployment: str, by: str) -> tuple[MetricSegments, ...]:
+    """The metrics of the release under way, or of the last one, in each segment of ``by`` (``context.<key>``).
+
+    Raises:
+        NotFound: there is no such deployment, or it never had a release.
+        BadInput: the file declares no such key, or it has too many values.
+    """
+    with State(settings.state_url) as state:
+        held = state.deployments.get(deployment)
+    if held.run is None:
+        raise NotFound(f"{deployment!r} has no release to judge; give the file a `release` and apply it")
+    from seatrial.experiments.segments import segment  # slow to import: the statistics
+    from seatrial.ledger.reader import Reader
+
+    now = microseconds() if held.run.ended_at is None else held.run.ended_at
+    with Reader(settings.home).open(deployment) as view:
+        return segment(load_deployment(held.text), held.run, view, now, by)
 
 
 def _holdout(state: DeploymentState) -> ReleaseRun:

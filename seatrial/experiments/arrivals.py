@@ -15,7 +15,7 @@ def arrivals(source: Source, run: ReleaseRun, now: int) -> tuple[Arrival, ...]:
     seconds = max(now - run.started_at, 1) / 1e6
     step = 1_000_000 * next((s for s in _STEPS if seconds / s <= MOST), _STEPS[-1])
     query = (
-        f"WITH {EVIDENCE.format(answer='NULL')} SELECT first_at // {step} AS b, phase, variant, count(*) AS n "
+        f"WITH {EVIDENCE.format(answer='NULL', also='')} SELECT first_at // {step} AS b, phase, variant, count(*) AS n "
         "FROM units GROUP BY ALL ORDER BY ALL"
     )
     rows = source.sql(query, parameters(run, now)).to_pylist()

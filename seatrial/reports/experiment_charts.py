@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import altair as alt
 
-from seatrial.reports.charts import VARIANT_COLOURS, chart, time_axis, variants
+from seatrial.reports.charts import VARIANT_COLOURS, time_axis, variants, wide_chart
 from seatrial.stats.verdict import Verdict
 
 WORD_COLOURS = {
@@ -75,7 +75,7 @@ def effects(rows: Sequence[EffectRow], *, title: str, share: bool = False) -> al
     axis = alt.Axis(format="+%" if share else "+~g", tickCount=6)
     names = [row.name for row in rows]
     words = list(dict.fromkeys(row.word for row in rows))
-    base = chart(data, max(2, len(rows)) * _ROW).encode(
+    base = wide_chart(data, max(2, len(rows)) * _ROW).encode(
         y=alt.Y("name:N", title=None, sort=names, axis=alt.Axis(labelLimit=190, grid=False, ticks=False, domain=False)),
         color=alt.Color(
             "word:N",
@@ -114,7 +114,7 @@ def cumulative_units(arrivals: Sequence[Arrival], *, height: int = 140) -> alt.C
     """Units exposed so far, by variant."""
     data = _cumulated(arrivals)
     return (
-        chart(data, height)
+        wide_chart(data, height)
         .mark_line(interpolate="step-after", strokeWidth=2)
         .encode(
             x=time_axis(data),
@@ -132,7 +132,7 @@ def sample_ratio(arrivals: Sequence[Arrival], *, height: int = 140) -> alt.Layer
     low, high = max(0.0, min(settled, default=0.0) - 0.02), min(1.0, max(settled, default=1.0) + 0.02)
     scale = alt.Scale(domain=[low, high], clamp=True, zero=False, nice=False)
     axis = {"title": "share of units so far", "scale": scale, "axis": alt.Axis(format=".3~%", tickCount=4)}
-    base = chart(data, height).encode(x=time_axis(data), color=variants(data))
+    base = wide_chart(data, height).encode(x=time_axis(data), color=variants(data))
     tooltip = [alt.Tooltip("variant:N"), *(alt.Tooltip(f"{key}:Q", format=".2%") for key in ("share", "wanted"))]
     got = base.mark_line(interpolate="step-after", strokeWidth=2).encode(y=alt.Y("share:Q", **axis), tooltip=tooltip)
     wanted = base.mark_line(strokeDash=[4, 3], strokeWidth=1.5).encode(y=alt.Y("wanted:Q", **axis))

@@ -6,9 +6,11 @@ second thing for a first mistake.
 
 from typing import Any
 
+from seatrial.spec.check_alerts import check_alerts
 from seatrial.spec.check_bandits import check_bandits
 from seatrial.spec.check_ensembles import check_ensembles
-from seatrial.spec.check_metrics import BUILT_IN, check_metrics
+from seatrial.spec.check_metrics import check_metrics
+from seatrial.spec.check_monitors import check_monitors
 from seatrial.spec.check_people import check_people
 from seatrial.spec.check_popular import check_populars
 from seatrial.spec.check_release import check_release
@@ -16,7 +18,6 @@ from seatrial.spec.check_remote import check_remotes
 from seatrial.spec.check_transform import check_transform
 from seatrial.spec.deployment import LogSpec, MetricSpec, VariantSpec
 from seatrial.spec.problems import Findings, did_you_mean
-from seatrial.spec.secrets import literal_secret
 from seatrial.spec.shapes import BAD
 from seatrial.spec.units import show, show_duration, show_share
 
@@ -38,9 +39,9 @@ def check(values: Values, found: Findings) -> None:
     check_bandits(values, found)
     check_metrics(values, found)
     check_release(values, found)
-    _monitors(values, found)
+    check_monitors(values, found)
     _keep(values, found)
-    _alerts(values, found)
+    check_alerts(values, found)
 
 
 def part(values: Values, key: str, kind: type) -> Any:
@@ -176,18 +177,6 @@ def _fallback(values: Values, found: Findings) -> None:
         found.add("fallback.score", score, f"`fallback.score` is {show(score)} but must be a number from 0 to 1")
 
 
-def _monitors(values: Values, found: Findings) -> None:
-    performance = part(part(values, "monitors", dict), "performance", dict)
-    metrics, name = part(values, "metrics", dict), performance.get("metric")
-    if not isinstance(name, str):
-        return
-    path = "monitors.performance.metric"
-    if name in BUILT_IN:
-        found.add(path, name, f"a performance monitor of `{name}` is not built yet: name a declared metric")
-    elif name not in metrics:
-        undeclared(path, name, "metric", metrics, found)
-
-
 def _keep(values: Values, found: Findings) -> None:
     """Rows that are gone before their units mature, or before the release is over, would be missed and never seen."""
     log, release = part(values, "log", dict), part(values, "release", dict)
@@ -220,16 +209,3 @@ def _lengths(stage: Any) -> list[float]:
     if canary and isinstance(canary.get("bake", BAKE), float):
         parts.append(canary.get("bake", BAKE) * len(part(canary, "steps", list)))
     return [length for length in parts if isinstance(length, float)]
-
-
-def _alerts(values: Values, found: Findings) -> None:
-    for position, alert in enumerate(part(values, "alerts", list)):
-        target = alert.get("to") if isinstance(alert, dict) else None
-        secret = literal_secret(target) if isinstance(target, str) else None
-        if secret:
-            path = f"alerts[{position}].to"
-            found.add(
-                path,
-                "(a secret)",
-                f"{secret} of this alert stands in plain letters; write it as `${{NAME}}` and export NAME",
-            )

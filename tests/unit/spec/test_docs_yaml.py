@@ -89,8 +89,17 @@ DEFAULTS = {
     "metrics": "deployment: a\nvariants: {champion: {model: models:/m/1}}\noutcomes: {o: {}}\n"
     "metrics: {m: {kind: mean, outcome: o, within: 1d, @: #}}\n",
     "data": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nmonitors: {data: {@: #}}\n",
+    "constraints": "deployment: a\nvariants: {champion: {model: models:/m/1}}\n"
+    "monitors: {data: {constraints: {f: {least: 0, @: #}}}}\n",
     "performance": "deployment: a\nvariants: {champion: {model: models:/m/1}}\noutcomes: {o: {label: true}}\n"
     "metrics: {m: {kind: accuracy, outcome: o, within: 1d}}\nmonitors: {performance: {metric: m, @: #}}\n",
+    "concept": "deployment: a\nvariants: {champion: {model: models:/m/1}}\noutcomes: {o: {label: true}}\n"
+    "monitors: {concept: {outcome: o, within: 1d, @: #}}\n",
+    "fairness": "deployment: a\ncontext: {c: string}\nvariants: {champion: {model: models:/m/1}}\n"
+    "monitors: {fairness: {by: [context.c], @: #}}\n",
+    "alerting": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nalerting: {@: #}\n",
+    "after": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nalerting: {after: {@: #}}\n",
+    "actions": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nactions: [{on: [data], run: r, @: #}]\n",
     "log": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nlog: {@: #}\n",
 }
 RELEASE = (
@@ -107,6 +116,7 @@ DEFAULTS |= {
     "canary": RELEASE + "  stages: [{canary: {steps: [5%], @: #}}]\n",
     "test": RELEASE + "  stages: [{test: {@: #}}]\n",
     "method": RELEASE + "  stages: [{test: {}}]\n  method: {@: #}\n",
+    "prior": RELEASE + "  stages: [{test: {}}]\n  method: {name: bayes, prior: {sd: 1, @: #}}\n",
 }
 BANDIT = (
     "deployment: a\nvariants: {champion: {model: models:/m/1}, b: {model: models:/m/2}}\noutcomes: {o: {}}\n"
