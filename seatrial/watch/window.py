@@ -199,7 +199,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         performance: The metric, for the performance monitor.
         estimated: Before there are labels (estimate), and beside what they said (performance).
         concept: For the concept monitor.
-        rates, gaps: For the fairness monitor.
+        rates, gaps: For the fairness monitor; ``rates`` also of the segments of an accuracy.
         calibrated: For calibration.
         sentence: All of it in words.
     """
