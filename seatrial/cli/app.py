@@ -12,6 +12,7 @@ from typing import Any
 import typer
 
 from seatrial.cli import (
+    alerts,
     bandit,
     batch,
     data,
@@ -19,9 +20,12 @@ from seatrial.cli import (
     deployments,
     drift,
     inspection,
+    judging,
     models,
+    power,
     profile,
     releases,
+    review,
     rules,
     system,
     traffic,
@@ -45,8 +49,12 @@ for group in (
     deployments,
     rules,
     traffic,
+    power,
+    judging,
     releases,
+    review,
     inspection,
+    alerts,
     drift,
     bandit,
     data,

@@ -37,7 +37,7 @@ def drift(
     time: str | None = typer.Option(None, help="The column of times that --by cuts windows by."),
     ignore: list[str] = typer.Option([], help="A column to leave out; say it again for another."),
     minimum_rows: int = typer.Option(100, min=2, help="Rows that a window and the reference need at least."),
-    html: Path | None = typer.Option(None, help="Write the comparison of files as a page into this file."),
+    html: Path | None = typer.Option(None, help="Write what was seen as a page into this file."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
     """Say what drifted, in a deployment or between two files. Exit code 1 on major drift or a broken column.
@@ -45,8 +45,10 @@ def drift(
     Of a deployment the newest window of each monitor counts; of files every window.
     """
     if deployment is not None:
-        if reference or current or by or time or ignore or html:
+        if reference or current or by or time or ignore:
             raise BadInput(f"{deployment!r} is a deployment, and the other options are for files; give one of the two")
+        if html is not None:
+            _write_page(deployment, variant, html)
         _deployment(deployment, variant, limit, json)
         return
     if reference is None or current is None:
@@ -54,6 +56,20 @@ def drift(
     if time is not None and by is None:
         raise BadInput(f"--time {time} names what windows are cut by, and there are none; add --by day")
     _files(reference, current, by, time, ignore, minimum_rows, html, json)
+
+
+def _write_page(deployment: str, variant: str, html: Path) -> None:
+    from seatrial.control.site import microseconds
+    from seatrial.control.watched import seen_of
+    from seatrial.ledger.reader import Reader
+    from seatrial.releases.state import State
+    from seatrial.watch.seen_report import seen_page
+
+    machine = settings()
+    with State(machine.state_url) as state:
+        reader = Reader(machine.home)
+        seen = seen_of(state, deployment, microseconds(), variant=variant, ledger=lambda: reader.open(deployment))
+    html.write_text(seen_page(seen), "utf-8")
 
 
 def _deployment(deployment: str, variant: str, limit: int, json: bool) -> None:

@@ -1,4 +1,4 @@
-"""``status``, ``history``, ``explain``, ``alerts``: what is, what was, and why."""
+"""``status``, ``history``, ``explain``: what is, what was, and why."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ if TYPE_CHECKING:
     from seatrial.control.queries import Status
 
 _ALERTS, _WIDTH = 5, 160
-"""How much of the alerts `status` shows; `alerts` shows all of it."""
+"""How much of the alerts `status` shows; `alerts list` shows all of it."""
 
 
 def add_to(app: typer.Typer) -> None:
     app.command(epilog="Example: seatrial status churn")(status)
     app.command(epilog="Example: seatrial history churn --verify")(history)
     app.command(epilog="Example: seatrial explain 01a207ca1725708dae8a47d3a3286754")(explain)
-    app.command(epilog="Example: seatrial alerts churn")(alerts)
 
 
 def status(
@@ -118,24 +117,3 @@ def explain(
     typer.secho(found.sentence, bold=True)
     for line in lines_of(found):
         typer.echo(line)
-
-
-def alerts(
-    deployment: str = typer.Argument(..., metavar="DEPLOYMENT", help="Which deployment."),
-    limit: int = typer.Option(20, help="The newest so many."),
-    json: bool = typer.Option(False, "--json", help=JSON_HELP),
-) -> None:
-    """Print the alerts, and whether they were delivered."""
-    from seatrial.releases.state import State
-
-    with State(settings().state_url) as state:
-        state.deployments.get(deployment)
-        found = state.alerts.of(deployment, limit=limit)
-    if json:
-        print_json(found)
-        return
-    if not found:
-        typer.echo("none")
-    for alert in found:
-        trouble = f"  (not delivered: {alert.error})" if alert.error else ""
-        typer.echo(f"{moment(alert.at)}  {alert.event}: {alert.sentence}{trouble}")

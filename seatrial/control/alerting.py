@@ -1,28 +1,18 @@
-"""Alerts of releases, from the audit; and sending whatever is not sent yet.
+"""Alerts of releases, from the audit.
 
 What deserves an alert is read from the audit behind a mark, so an action taken while control was down, or just before
 it was killed, is told as well, and nothing twice: an alert's key is the audit entry's.
 """
 
-import logging
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from seatrial.control.decisions import DECIDED, observed_of
 from seatrial.control.site import Site
 from seatrial.releases.records import Alert, AuditEntry
-from seatrial.spec.deployment import AlertSpec, Deployment
-from seatrial.spec.errors import BadInput
-from seatrial.spec.secrets import resolve
 from seatrial.watch.alerts import event_alert
-from seatrial.watch.delivery import MOST_TRIES, Delivery, Post, deliver, line_of
 
 MARK = "alerts of the audit"
-_TRIES_A_STEP = 3
-_FIRST_PAUSE, _LONGEST_PAUSE = 5_000_000, 600_000_000
-"""Microseconds between tries: doubling from the first to the longest."""
-
-log = logging.getLogger("seatrial.control")
 
 Rank = Literal["info", "warning", "critical"]
 
@@ -35,6 +25,7 @@ class _Event(NamedTuple):
 OF_ACTION: Mapping[str, _Event] = {
     "promote": _Event("promotion", "info"),
     "rollback": _Event("rollback", "critical"),
+    "fall-back": _Event("rollback", "critical"),
     "propose": _Event("verdict", "info"),
     "reconsider": _Event("verdict", "warning"),
     "conclude": _Event("verdict", "warning"),
@@ -91,46 +82,3 @@ def _of_decision(entry: AuditEntry) -> list[Alert]:
 def _alert(entry: AuditEntry, found: _Event, key: str, sentence: str) -> Alert:
     by = f" (by {entry.actor}: {entry.why})" if entry.action in ("promote", "rollback") else ""
     return event_alert(entry.deployment, found.event, key, f"{sentence}{by}", entry.at, severity=found.severity)
-
-
-class Postman:
-    """Sends alerts that are not sent yet: a few a step, with growing pauses for a receiver that is away."""
-
-    def __init__(self, site: Site, post: Post | None = None) -> None:
-        self._site = site
-        self._post = post
-        self._not_before: dict[int, int] = {}
-        self._printed: set[int] = set()
-
-    def send(self, specs: Mapping[str, Deployment], now: int) -> None:
-        """Try what is due; a failure is noted and tried again later."""
-        tries = 0
-        for alert in self._site.state.alerts.unsent(MOST_TRIES):
-            if alert.id not in self._printed:
-                self._printed.add(alert.id)
-                log.warning("%s", line_of(alert))
-            if tries < _TRIES_A_STEP and now >= self._not_before.get(alert.id, 0):
-                spec = specs.get(alert.deployment)
-                tries += self._try(alert, spec.alerts if spec is not None else (), now)
-
-    def _try(self, alert: Alert, receivers: tuple[AlertSpec, ...], now: int) -> int:
-        missing = [r for r in receivers if not alert.error or r.to in alert.error]
-        failures: list[str] = []
-        tried = 0
-        for receiver in missing:
-            for delivery in self._deliver(alert, receiver):
-                tried += 1
-                if delivery.error:
-                    failures.append(f"{receiver.to}: {delivery.error}")
-        self._site.state.alerts.tried(alert.id, sent_at=None if failures else now, error="; ".join(failures))
-        pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**alert.attempts)
-        self._not_before[alert.id] = now + pause
-        return tried
-
-    def _deliver(self, alert: Alert, receiver: AlertSpec) -> tuple[Delivery, ...]:
-        """One receiver; its secrets are put in here and never kept."""
-        try:
-            address = resolve(receiver.to, self._site.environ)
-        except BadInput as error:
-            return (Delivery(receiver.to, str(error)),)
-        return deliver(alert, (AlertSpec(to=address, events=receiver.events),), self._post)

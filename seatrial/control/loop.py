@@ -1,6 +1,7 @@
 """The loop: observe, decide, act. One leader runs it; whoever else starts it waits for its turn.
 
-    answer commands ─► each deployment: recover ─► judge ─► observe ─► decide ─► record ─► act ─► watch ─► tell ─► send
+    answer commands ─► each deployment: recover ─► judge ─► observe ─► decide ─► record ─► act ─► watch ─► tell ─► react
+    then: decide what becomes of alerts ─► begin to send what is due (in threads)
 
 It compares what is with what the file wants, never what changed since: a step that is missed, repeated or cut short by
 a kill loses nothing. One deployment's trouble never stops the others.
@@ -13,8 +14,9 @@ import msgspec
 
 from seatrial.control import perform
 from seatrial.control.actions import answer_commands
-from seatrial.control.alerting import Postman, tell
+from seatrial.control.alerting import tell
 from seatrial.control.asking import Asking
+from seatrial.control.breaking import Breaking
 from seatrial.control.challengers import Challenge, look_for_challenger
 from seatrial.control.challenging import challenge
 from seatrial.control.change import LOOP, recover
@@ -22,15 +24,20 @@ from seatrial.control.counting import Counting
 from seatrial.control.crowds import Warming
 from seatrial.control.decide import Action, Observed
 from seatrial.control.decisions import DECIDED, Decided, decided, decision_of, entry_of
+from seatrial.control.digests import Digests
+from seatrial.control.fates import decide_fates
 from seatrial.control.learning import reweigh_all
 from seatrial.control.losses import note_losses, noted_losses
 from seatrial.control.monitoring import read_windows
 from seatrial.control.observe import alias_stands, observe
 from seatrial.control.perform import Done, Who
+from seatrial.control.postman import Postman
 from seatrial.control.quarantining import Quarantining
+from seatrial.control.reactions import Reactions
 from seatrial.control.requirement import Weighing
 from seatrial.control.senses import Senses
 from seatrial.control.site import Site
+from seatrial.control.telling_metrics import TellingMetrics
 from seatrial.control.transitions import with_caps
 from seatrial.experiments.checks import Losses
 from seatrial.experiments.judgement import Judgement
@@ -75,7 +82,11 @@ class Loop:
         self._site = site
         self._senses = senses
         self._leadership = leadership
-        self._postman = Postman(site, post)
+        self._metrics = TellingMetrics(site.home)
+        self._postman = Postman(site, self._metrics, post)
+        self._breaking = Breaking(site)
+        self._reactions = Reactions(site)
+        self._digests = Digests(site)
         self._specs: dict[str, tuple[str, Deployment]] = {}
         self._judge_at: dict[str, int] = {}
         self._registry_at: dict[str, int] = {}
@@ -100,12 +111,20 @@ class Loop:
             self._reconciled.clear()
         answer_commands(self._site)
         self._quarantining.look()
+        self._breaking.look(now)
         states = self._site.state.deployments.all()
         for state in states:
             self._guarded(state.deployment, now, lambda state=state: self._one(state, now))  # type: ignore[misc]
         self._keep_retention(states)
-        self._postman.send({state.deployment: self._spec(state) for state in states if state.text}, now)
+        self._send(states, now)
         return True
+
+    def _send(self, states: tuple[DeploymentState, ...], now: int) -> None:
+        """Decide what becomes of new alerts, and begin to send what is due."""
+        specs = {state.deployment: self._spec(state) for state in states if state.text}
+        decide_fates(self._site, specs, self._metrics, now)
+        self._digests.look(specs, now)
+        self._metrics.waiting(self._postman.send(now))
 
     def _guarded(self, deployment: str, now: int, work: Callable[[], None]) -> None:
         """Do ``work``; when it fails say so and leave the deployment alone for a while."""
@@ -153,7 +172,9 @@ class Loop:
             self._held_up.discard(name)
         finally:
             read_windows(self._site, self._senses, spec, state, now)
+            self._breaking.see_to(spec, now)
             tell(self._site, name)
+            self._reactions.see_to(spec, state)
 
     def _hold_up(self, state: DeploymentState) -> None:
         """Somebody else is changing it: the release is judged again at the next step, however new its judgement is."""

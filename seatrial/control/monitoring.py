@@ -1,12 +1,14 @@
 """Monitors on schedule: windows that have become complete are read once, kept, and told when they deserve it."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from seatrial.control.senses import Senses
 from seatrial.control.site import Site
 from seatrial.releases.records import DeploymentState, WindowRecord
 from seatrial.spec.deployment import Deployment
-from seatrial.watch.alerts import alerts_of
+from seatrial.watch.alerts import alerts_of, windows_back
 from seatrial.watch.clock import Watermark, watermark
 from seatrial.watch.window import Window
 
@@ -28,7 +30,8 @@ def read_windows(site: Site, senses: Senses, spec: Deployment, state: Deployment
         return ()
     windows = senses.watch(spec, state, since, now)
     # Alerts first: their keys make a repeat harmless, and once the marks have moved nobody looks again.
-    for alert in alerts_of(windows, site.state.alerts.of(spec.deployment), now):
+    told, before = site.state.alerts.of(spec.deployment), _before(site, spec, windows)
+    for alert in alerts_of(windows, told, now, after=spec.alerting.after, before=before):
         site.state.alerts.add(alert)
     site.state.windows.add(
         [_record(window) for window in windows],
@@ -36,6 +39,18 @@ def read_windows(site: Site, senses: Senses, spec: Deployment, state: Deployment
         marks={mark_name(monitor): getattr(until, monitor) for monitor in MONITORS},
     )
     return windows
+
+
+def _before(site: Site, spec: Deployment, windows: Sequence[Window]) -> tuple[Window, ...]:
+    """The windows before the new ones that `after` looks back at; none are read where nothing does."""
+    back = windows_back(spec.alerting.after)
+    found: list[Window] = []
+    for monitor in sorted({window.monitor for window in windows}) if back else ():
+        first = next(window for window in windows if window.monitor == monitor)
+        since = first.start - back * (first.end - first.start)
+        records = site.state.windows.of(spec.deployment, monitor=monitor, since=since)
+        found += [msgspec.json.decode(record.window, type=Window) for record in records if record.start < first.start]
+    return tuple(sorted(found, key=lambda window: window.start))
 
 
 def _since(site: Site, spec: Deployment, state: DeploymentState) -> Watermark:

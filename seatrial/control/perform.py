@@ -19,6 +19,7 @@ from seatrial.control.transitions import (
     begun,
     concluded,
     failed,
+    fallen_back,
     followed,
     moved,
     promoted,
@@ -185,6 +186,20 @@ def rollback(site: Site, deployment: str, who: Who, evidence: Sequence[str] = ()
         return Step(after, True, f"{back} took command back from {state.previous.replaced}.")
 
     return perform(site, deployment, "rollback", who, work)
+
+
+def fall_back(site: Site, deployment: str, who: Who, version: str) -> Done:
+    """A named version, ``name:version``, takes command from the one that has it; a release under way ends."""
+
+    def work(spec: Deployment, state: DeploymentState, _revision: int) -> Step:
+        name, _, number = version.partition(":")
+        said = spec.variants[spec.default]
+        slot = slot_of(spec.default, said, name, int(number), site.registry, site.store)
+        after, old = fallen_back(spec, state, slot, site.clock()), state.slot(spec.default)
+        replaced = f" from {old.model_version}" if old is not None else ""
+        return Step(after, True, f"{slot.model_version} took command back{replaced}.")
+
+    return perform(site, deployment, "fall-back", who, work)
 
 
 def quarantine(site: Site, deployment: str, who: Who, variant: str) -> Done:

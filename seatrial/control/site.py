@@ -34,6 +34,7 @@ class Site:
 
     Attributes:
         prepare_seconds: How long workers may take to prepare a snapshot, and again to switch to it.
+        alerts_at_most: So many alerts are sent to one receiver in 24 hours.
         wait_seconds: How long to wait for somebody else who is changing the same deployment.
     """
 
@@ -48,6 +49,7 @@ class Site:
     wait_seconds: float = 0.0
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
+    alerts_at_most: int = 20
     environ: dict[str, str] = field(default_factory=lambda: dict(os.environ))
 
     @property
@@ -99,4 +101,5 @@ def open_site(settings: Settings, *, wait_seconds: float = 0.0) -> Iterator[Site
             publication=Publication(settings.home),
             registry=MlflowRegistry(settings),
             wait_seconds=wait_seconds,
+            alerts_at_most=settings.alerts_at_most,
         )

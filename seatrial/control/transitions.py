@@ -259,6 +259,26 @@ def followed(spec: Deployment, state: DeploymentState, slot: Slot, now: int) -> 
     )
 
 
+def fallen_back(spec: Deployment, state: DeploymentState, slot: Slot, now: int) -> DeploymentState:
+    """A named version takes command, and the one that had it is refused until somebody says retry.
+
+    Raises:
+        Conflict: it is in command already.
+    """
+    old = state.slot(spec.default)
+    if old is not None and old.digest == slot.digest:
+        raise Conflict(f"{slot.model_version} is in command of {state.deployment!r} already.")
+    return _next(
+        state,
+        pins=_with_slot(state.pins, spec.default, msgspec.structs.replace(slot, variant=spec.default)),
+        previous=kept_as_previous(spec, state, slot, now),
+        holdout=holdout_ended(state, now).holdout,
+        run=abandoned(state.run, now),
+        alias_due=_alias_to(state, slot),
+        rolled_back=_with(state, old.model_version) if old is not None else state.rolled_back,
+    )
+
+
 def kept_as_previous(
     spec: Deployment, state: DeploymentState, new: Slot, now: int, release: str = ""
 ) -> Previous | None:

@@ -7,12 +7,15 @@ from fastapi import APIRouter, Body, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
+from seatrial.control import heeding
 from seatrial.control.apply import apply
 from seatrial.control.judging import judge_now
 from seatrial.control.queries import explain, history, status
+from seatrial.control.site import open_site
 from seatrial.dashboard.acting import act
 from seatrial.dashboard.house import House, TheHouse
-from seatrial.dashboard.watching import decode_window
+from seatrial.dashboard.watching import cell, decode_window, watched
+from seatrial.spec.units import parse_duration
 
 router = APIRouter()
 
@@ -22,6 +25,19 @@ class Reason(BaseModel):
 
     reason: str = Field(min_length=1)
     variant: str | None = None
+
+
+class Unmuting(BaseModel):
+    """What is told again, and why."""
+
+    what: str
+    reason: str = Field(min_length=1)
+
+
+class Muting(Unmuting):
+    """What nobody is told of at once, for how long (`30m`, `7d`), and why."""
+
+    duration: str = Field(alias="for")
 
 
 def _json(value: object) -> Response:
@@ -67,10 +83,57 @@ def get_windows(name: str, house: TheHouse, since: int | None = None) -> Respons
     return _json([decode_window(record) for record in house.state.windows.of(name, since=since)])
 
 
+@router.get("/deployments/{name}/watch", summary="Column × window, performance over time, alerts beside releases")
+def get_watch(name: str, house: TheHouse, variant: str | None = None) -> Response:
+    return _json(watched(house, name, variant))
+
+
+@router.get("/deployments/{name}/cell", summary="One column in one window: its numbers, before and after")
+def get_cell(name: str, house: TheHouse, monitor: str, variant: str, column: str, start: int) -> Response:
+    return _json(cell(house, name, variant, (monitor, column, start)))
+
+
 @router.get("/deployments/{name}/alerts", summary="Alerts, oldest first")
 def get_alerts(name: str, house: TheHouse, limit: Annotated[int, Query(ge=1, le=1000)] = 200) -> Response:
     house.state.deployments.get(name)
     return _json(house.state.alerts.of(name, limit=limit))
+
+
+@router.get("/deployments/{name}/alerts/standing", summary="What is open, what nobody has taken on, what is muted")
+def get_standing(name: str, house: TheHouse, limit: Annotated[int, Query(ge=1, le=1000)] = 200) -> Response:
+    with open_site(house.settings) as site:
+        return _json(heeding.standing(site, name, limit=limit))
+
+
+@router.get("/deployments/{name}/notices", summary="Messages that were or are to be sent, oldest first")
+def get_notices(name: str, house: TheHouse, limit: Annotated[int, Query(ge=1, le=1000)] = 200) -> Response:
+    house.state.deployments.get(name)
+    return _json(house.state.notices.of(name, limit=limit))
+
+
+@router.post("/deployments/{name}/alerts/{alert}/ack", summary="Take an alert on")
+def ack_alert(name: str, alert: int, house: TheHouse, why: Reason) -> Response:
+    with open_site(house.settings) as site:
+        return _json(heeding.acknowledge(site, name, alert, actor="api", why=why.reason))
+
+
+@router.post("/deployments/{name}/alerts/mute", summary="Tell nobody of something at once for a while")
+def mute_alerts(name: str, house: TheHouse, what: Muting) -> Response:
+    with open_site(house.settings) as site:
+        seconds = parse_duration(what.duration)
+        return _json(heeding.mute(site, name, what.what, seconds, actor="api", why=what.reason))
+
+
+@router.post("/deployments/{name}/alerts/unmute", summary="Tell of it again")
+def unmute_alerts(name: str, house: TheHouse, what: Unmuting) -> Response:
+    with open_site(house.settings) as site:
+        return _json({"ended": heeding.unmute(site, name, what.what, actor="api", why=what.reason)})
+
+
+@router.post("/deployments/{name}/alerts/test", summary="Send a test to everybody whom the file names")
+def test_alerts(name: str, house: TheHouse) -> Response:
+    with open_site(house.settings) as site:
+        return _json(heeding.try_out(site, name, actor="api"))
 
 
 @router.get("/deployments/{name}/history", summary="The audit trail, oldest first")

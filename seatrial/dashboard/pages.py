@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 from seatrial.dashboard.acting import ACTIONS, act
 from seatrial.dashboard.house import House, TheHouse
 from seatrial.dashboard.parts import PARTS, RANGES, overview
+from seatrial.dashboard.watching import cell, cell_values
 from seatrial.reports.page import chart_json
 from seatrial.reports.prose import count, prose
 from seatrial.spec.errors import NotFound, SeatrialError
@@ -65,6 +66,11 @@ def _first_sight(part: str, house: House, name: str, last: str) -> Markup:
             part.capitalize(), prose(str(error))
         )
     return Markup(_TEMPLATES.get_template(f"{part}.html").render(values))
+
+
+@router.get("/deployments/{name}/cell")
+def one_cell(name: str, house: TheHouse, monitor: str, variant: str, column: str, start: int) -> HTMLResponse:
+    return _page("cell.html", **cell_values(cell(house, name, variant, (monitor, column, start))))
 
 
 @router.get("/deployments/{name}/{part}")

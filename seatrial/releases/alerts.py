@@ -1,10 +1,16 @@
-"""Alerts as they are kept: each told once, then sent until every receiver had it or sending was given up."""
+"""Alerts as they are kept: each once, with what became of it and who took it on."""
+
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from seatrial.releases.audit import write_entry
 from seatrial.releases.database import Database
-from seatrial.releases.records import Alert
+from seatrial.releases.notices import write_notice
+from seatrial.releases.records import Alert, AuditEntry, Fate, Notice
 from seatrial.releases.tables import AlertRow
+from seatrial.spec.errors import NotFound
 
 
 class Alerts:
@@ -19,54 +25,62 @@ class Alerts:
             query = select(AlertRow.id).where(AlertRow.deployment == alert.deployment, AlertRow.key == alert.key)
             if session.scalar(query) is not None:
                 return False
-            session.add(
-                AlertRow(
-                    deployment=alert.deployment,
-                    at=alert.at,
-                    event=alert.event,
-                    key=alert.key,
-                    severity=alert.severity,
-                    sentence=alert.sentence,
-                    details=alert.details,
-                    sent_at=alert.sent_at,
-                    attempts=alert.attempts,
-                    error=alert.error,
-                )
-            )
+            session.add(AlertRow(**{name: getattr(alert, name) for name in _FIELDS if name != "id"}))
             return True
 
-    def of(self, deployment: str, *, limit: int | None = None) -> tuple[Alert, ...]:
-        """Alerts of a deployment, the oldest first; with ``limit`` the newest so many."""
-        query = select(AlertRow).where(AlertRow.deployment == deployment).order_by(AlertRow.id.desc()).limit(limit)
+    def of(self, deployment: str, *, limit: int | None = None, since: int | None = None) -> tuple[Alert, ...]:
+        """Alerts of a deployment, the oldest first; with ``limit`` the newest so many, with ``since`` none before."""
+        query = select(AlertRow).where(AlertRow.deployment == deployment)
+        if since is not None:
+            query = query.where(AlertRow.at >= since)
         with self._database.read() as session:
-            return tuple(_alert_of(row) for row in reversed(list(session.scalars(query))))
+            rows = list(session.scalars(query.order_by(AlertRow.id.desc()).limit(limit)))
+        return tuple(_alert_of(row) for row in reversed(rows))
 
-    def unsent(self, most_attempts: int) -> tuple[Alert, ...]:
-        """Alerts still to be sent, the oldest first; those tried ``most_attempts`` times are given up."""
-        query = select(AlertRow).where(AlertRow.sent_at.is_(None), AlertRow.attempts < most_attempts)
+    def after(self, deployment: str, alert: int) -> tuple[Alert, ...]:
+        """Alerts kept after the one whose id is ``alert``, the oldest first."""
+        query = select(AlertRow).where(AlertRow.deployment == deployment, AlertRow.id > alert).order_by(AlertRow.id)
         with self._database.read() as session:
-            return tuple(_alert_of(row) for row in session.scalars(query.order_by(AlertRow.id)))
+            return tuple(_alert_of(row) for row in session.scalars(query))
 
-    def tried(self, alert: int, *, sent_at: int | None, error: str) -> None:
-        """Note a try at sending; ``sent_at`` None when it failed."""
+    def get(self, deployment: str, alert: int) -> Alert:
+        """One alert. Raises NotFound."""
+        with self._database.read() as session:
+            return _alert_of(_row(session, deployment, alert))
+
+    def undecided(self) -> tuple[Alert, ...]:
+        """Alerts of which it is not decided whether anybody is told at once, the oldest first."""
+        query = select(AlertRow).where(AlertRow.fate == "").order_by(AlertRow.id)
+        with self._database.read() as session:
+            return tuple(_alert_of(row) for row in session.scalars(query))
+
+    def decide(self, fates: Mapping[int, tuple[Fate, str]], notices: Iterable[Notice]) -> None:
+        """Keep what becomes of alerts together with the messages that come of it: all of it, or nothing."""
         with self._database.write() as session:
-            row = session.get_one(AlertRow, alert)
-            row.attempts += 1
-            row.sent_at = sent_at
-            row.error = error
+            for alert, (fate, why) in fates.items():
+                row = session.get_one(AlertRow, alert)
+                row.fate, row.fate_why = fate, why
+            for notice in notices:
+                write_notice(session, notice)
+
+    def acknowledge(self, deployment: str, alert: int, entry: AuditEntry) -> Alert:
+        """Somebody takes an alert upon them; audited. Raises NotFound."""
+        with self._database.write() as session:
+            row = _row(session, deployment, alert)
+            row.acked_at, row.acked_by, row.ack_why = entry.at, entry.actor, entry.why
+            write_entry(session, entry)
+            return _alert_of(row)
+
+
+_FIELDS = Alert.__struct_fields__
+
+
+def _row(session: Session, deployment: str, alert: int) -> AlertRow:
+    row = session.get(AlertRow, alert)
+    if row is None or row.deployment != deployment:
+        raise NotFound(f"there is no alert {alert} of {deployment!r}; `seatrial alerts list {deployment}` lists them")
+    return row
 
 
 def _alert_of(row: AlertRow) -> Alert:
-    return Alert(
-        id=row.id,
-        deployment=row.deployment,
-        at=row.at,
-        event=row.event,
-        key=row.key,
-        severity=row.severity,  # type: ignore[arg-type]
-        sentence=row.sentence,
-        details=row.details,
-        sent_at=row.sent_at,
-        attempts=row.attempts,
-        error=row.error,
-    )
+    return Alert(**{name: getattr(row, name) for name in _FIELDS})

@@ -12,6 +12,8 @@ from seatrial.routing.snapshot import ByContext, Slot
 
 RevisionStatus = Literal["proposed", "active", "superseded", "withdrawn"]
 CommandStatus = Literal["waiting", "running", "done", "failed"]
+Fate = Literal["", "told", "digest", "muted"]
+NoticeKind = Literal["alert", "recovery", "digest", "test"]
 CommandKind = Literal["promote", "rollback", "pause", "resume"]
 
 
@@ -202,9 +204,13 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         event: What happened, as ``alerts`` in the file names it (``rollback``, ``performance.major``, ...).
         key: Identity: the same event about the same thing is told once.
         details: JSON.
-        sent_at: When every receiver had it; None before.
+        sent_at: When every receiver that it went to at once had it; None before, and where it went to nobody at once.
         attempts: How often sending was tried.
         error: Why it could not be sent, else "".
+        fate: What became of it: ``told`` (at once), ``digest`` (in the summary of the day), ``muted``; "" while that is
+            not decided (quiet hours).
+        fate_why: Why, in words.
+        acked_at, acked_by, ack_why: Who has taken it upon them; None and "" while nobody has.
     """
 
     deployment: str
@@ -217,6 +223,63 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     sent_at: int | None = None
     attempts: int = 0
     error: str = ""
+    fate: Fate = ""
+    fate_why: str = ""
+    acked_at: int | None = None
+    acked_by: str = ""
+    ack_why: str = ""
+    id: int = 0
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """A message to one receiver, kept until it was taken.
+
+    Attributes:
+        id: Its identity for whoever receives it: the same however often it is sent.
+        deployment: What it is about; "" for a summary of several.
+        to: The receiver, as the file names it (secrets are put in when it is sent).
+        kind: ``alert``, ``recovery``, ``digest`` or ``test``.
+        why: Why it is sent, in words.
+        message: JSON of what is sent.
+        alerts: The alerts in it, by id.
+        due_at: Not tried before.
+        attempts: How often it was tried.
+        sent_at: When it was taken; None before.
+        given_up_at: When trying ended; None before.
+        error: Why the last try failed, else "".
+    """
+
+    id: str
+    deployment: str
+    to: str
+    kind: NoticeKind
+    at: int
+    why: str
+    message: str
+    alerts: tuple[int, ...] = ()
+    due_at: int = 0
+    attempts: int = 0
+    sent_at: int | None = None
+    given_up_at: int | None = None
+    error: str = ""
+
+
+class Mute(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody does not want to be told at once of something for a while.
+
+    Attributes:
+        what: An event (``data.major``), a group (``data``), a condition (``data/champion``), or ``all``.
+        until: It ends by itself then.
+        ended_at: When somebody ended it before; None: nobody did.
+    """
+
+    deployment: str
+    what: str
+    at: int
+    until: int
+    by: str
+    why: str
+    ended_at: int | None = None
     id: int = 0
 
 

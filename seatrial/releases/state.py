@@ -3,6 +3,7 @@
 deployments   what is in force, releases and revisions        audit      who, when, why, what was seen and decided
 alerts        what people should know                         verdicts   judgements over time
 windows       what monitors saw, and how far they have read   commands   actions asked of the leader
+notices       messages on their way to people                 mutes      what people do not want to be told
 """
 
 from types import TracebackType
@@ -15,6 +16,8 @@ from seatrial.releases.audit import Audit
 from seatrial.releases.commands import Commands
 from seatrial.releases.database import Database
 from seatrial.releases.deployments import Deployments
+from seatrial.releases.mutes import Mutes
+from seatrial.releases.notices import Notices
 from seatrial.releases.seen import Marks, Verdicts, Windows
 from seatrial.releases.tables import CommandRow, DeploymentRow
 
@@ -46,6 +49,8 @@ class State:
         self.deployments = Deployments(self._database)
         self.audit = Audit(self._database)
         self.alerts = Alerts(self._database)
+        self.notices = Notices(self._database)
+        self.mutes = Mutes(self._database)
         self.verdicts = Verdicts(self._database)
         self.windows = Windows(self._database)
         self.marks = Marks(self._database)

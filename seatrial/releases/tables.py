@@ -83,6 +83,44 @@ class AlertRow(Base):
     sent_at: Mapped[int | None] = mapped_column(BigInteger)
     attempts: Mapped[int] = mapped_column(Integer)
     error: Mapped[str] = mapped_column(Text)
+    fate: Mapped[str] = mapped_column(String(16), index=True)
+    fate_why: Mapped[str] = mapped_column(Text)
+    acked_at: Mapped[int | None] = mapped_column(BigInteger)
+    acked_by: Mapped[str] = mapped_column(String(_NAME))
+    ack_why: Mapped[str] = mapped_column(Text)
+
+
+class NoticeRow(Base):
+    __tablename__ = "notices"
+    __table_args__ = (Index("notices_open", "sent_at", "given_up_at"), Index("notices_at", "at"))
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    deployment: Mapped[str] = mapped_column(String(_NAME))
+    to: Mapped[str] = mapped_column("receiver", Text)
+    kind: Mapped[str] = mapped_column(String(16))
+    at: Mapped[int] = mapped_column(BigInteger)
+    why: Mapped[str] = mapped_column(Text)
+    message: Mapped[str] = mapped_column(Text)
+    alerts: Mapped[str] = mapped_column(Text)
+    due_at: Mapped[int] = mapped_column(BigInteger)
+    attempts: Mapped[int] = mapped_column(Integer)
+    sent_at: Mapped[int | None] = mapped_column(BigInteger)
+    given_up_at: Mapped[int | None] = mapped_column(BigInteger)
+    error: Mapped[str] = mapped_column(Text)
+
+
+class MuteRow(Base):
+    __tablename__ = "mutes"
+    __table_args__ = (Index("mutes_of", "deployment", "until"),)
+
+    id: Mapped[int] = mapped_column(_Serial, primary_key=True, autoincrement=True)
+    deployment: Mapped[str] = mapped_column(String(_NAME))
+    what: Mapped[str] = mapped_column(String(_NAME))
+    at: Mapped[int] = mapped_column(BigInteger)
+    until: Mapped[int] = mapped_column(BigInteger)
+    by: Mapped[str] = mapped_column("actor", String(_NAME))
+    why: Mapped[str] = mapped_column(Text)
+    ended_at: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class VerdictRow(Base):

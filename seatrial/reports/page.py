@@ -26,6 +26,7 @@ class Section(NamedTuple):
     Attributes:
         verdict: ``good``, ``warn``, ``bad`` or "" — colours the badge.
         badge: A word beside the heading, or "".
+        id: By which the page's own charts find it; "": nothing does.
     """
 
     heading: str
@@ -34,6 +35,7 @@ class Section(NamedTuple):
     table: Table | None = None
     badge: str = ""
     verdict: str = ""
+    id: str = ""
 
 
 def static_text(name: str) -> str:

@@ -69,6 +69,7 @@ class DriftCell(NamedTuple):
         shift: How far it moved, in the units of ``statistic``.
         statistic: Name of the statistic that moved most.
         sentence: What a person is told.
+        opens: What a click shows: an address of the page's own server, or ``#id`` of a place in the page; "": nothing.
     """
 
     window: int
@@ -76,4 +77,46 @@ class DriftCell(NamedTuple):
     severity: str
     shift: float
     statistic: str
+    sentence: str
+    opens: str = ""
+
+
+class PerformancePoint(NamedTuple):
+    """A metric in one window, as labels said it or as it was thought to be before they came.
+
+    Attributes:
+        start, end: Of the window.
+        line: ``realised`` or ``estimated``.
+        value: In the metric's unit.
+        lower, upper: Its interval.
+        baseline: What it is compared with; None: nothing yet.
+        version: ``name:version``.
+        labels: Labels behind it (realised), or answers (estimated).
+    """
+
+    start: int
+    end: int
+    line: Literal["realised", "estimated"]
+    value: float
+    lower: float
+    upper: float
+    baseline: float | None
+    version: str
+    labels: int
+
+
+class Moment(NamedTuple):
+    """Something that happened at a moment: an alert, or a step of a release.
+
+    Attributes:
+        lane: ``alerts`` or ``releases``.
+        word: The event, or the action.
+        tone: ``good``, ``warn``, ``bad`` or "".
+        sentence: What a person is told.
+    """
+
+    at: int
+    lane: Literal["alerts", "releases"]
+    word: str
+    tone: str
     sentence: str

@@ -144,6 +144,20 @@ FAMILIES: tuple[Family, ...] = (
         per=1_000_000,
     ),
     Family("outcomes_total", "counter", (), "Outcomes kept."),
+    # Alerts.
+    Family(
+        "alerts_total",
+        "counter",
+        ("deployment", "event", "fate"),
+        "Alerts, by what became of them: `told` at once, `digest` (in the summary of the day) or `muted`.",
+    ),
+    Family(
+        "notices_total",
+        "counter",
+        ("deployment", "kind", "result"),
+        "Tries to send a message: `sent`, `failed` (it is tried again) or `given-up`.",
+    ),
+    Family("notices_waiting", "gauge", (), "Messages that no receiver has taken yet."),
     # Traces.
     Family(
         "spans_total",

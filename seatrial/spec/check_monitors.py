@@ -3,6 +3,7 @@
 from typing import Any
 
 from seatrial.spec.check_metrics import BUILT_IN
+from seatrial.spec.check_models import OF_ANSWERS, OF_LISTS
 from seatrial.spec.declared import declared_outcome, longest_within
 from seatrial.spec.problems import Findings, did_you_mean
 from seatrial.spec.shapes import BAD
@@ -10,6 +11,9 @@ from seatrial.spec.units import show
 
 MISTAKES_ONLY = ("ddm", "hddm-a", "hddm-w")
 """Detectors that read answers that are right or wrong, not errors of any size."""
+
+UNWATCHED = frozenset(("value", *OF_ANSWERS, *OF_LISTS)) - {"accuracy"}
+"""Kinds that a release measures and a monitor does not."""
 
 Values = dict[str, Any]
 
@@ -67,6 +71,11 @@ def _performance(performance: Values, values: Values, found: Findings) -> None:
         found.add(path, name, f"{show(name)} is not a declared metric; {did_you_mean(name, metrics)}")
     elif isinstance(metrics[name], dict):
         kind = metrics[name].get("kind")
+        if kind in UNWATCHED:
+            message = (
+                f"a performance monitor of a `{kind}` is not built yet: name a mean, proportion, ratio or accuracy"
+            )
+            found.add(path, name, message)
         if performance.get("estimate") is True:
             _estimate(name, metrics[name], values, found)
         if "segments" in performance:

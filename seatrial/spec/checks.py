@@ -6,6 +6,7 @@ second thing for a first mistake.
 
 from typing import Any
 
+from seatrial.spec.check_alerts import check_alerts
 from seatrial.spec.check_bandits import check_bandits
 from seatrial.spec.check_ensembles import check_ensembles
 from seatrial.spec.check_metrics import check_metrics
@@ -17,7 +18,6 @@ from seatrial.spec.check_remote import check_remotes
 from seatrial.spec.check_transform import check_transform
 from seatrial.spec.deployment import LogSpec, MetricSpec, VariantSpec
 from seatrial.spec.problems import Findings, did_you_mean
-from seatrial.spec.secrets import literal_secret
 from seatrial.spec.shapes import BAD
 from seatrial.spec.units import show, show_duration, show_share
 
@@ -41,7 +41,7 @@ def check(values: Values, found: Findings) -> None:
     check_release(values, found)
     check_monitors(values, found)
     _keep(values, found)
-    _alerts(values, found)
+    check_alerts(values, found)
 
 
 def part(values: Values, key: str, kind: type) -> Any:
@@ -209,16 +209,3 @@ def _lengths(stage: Any) -> list[float]:
     if canary and isinstance(canary.get("bake", BAKE), float):
         parts.append(canary.get("bake", BAKE) * len(part(canary, "steps", list)))
     return [length for length in parts if isinstance(length, float)]
-
-
-def _alerts(values: Values, found: Findings) -> None:
-    for position, alert in enumerate(part(values, "alerts", list)):
-        target = alert.get("to") if isinstance(alert, dict) else None
-        secret = literal_secret(target) if isinstance(target, str) else None
-        if secret:
-            path = f"alerts[{position}].to"
-            found.add(
-                path,
-                "(a secret)",
-                f"{secret} of this alert stands in plain letters; write it as `${{NAME}}` and export NAME",
-            )

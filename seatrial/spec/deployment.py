@@ -8,11 +8,32 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from seatrial.spec.calendar import Calendar
+from seatrial.spec.alerting import ClockTime, Sustained
+from seatrial.spec.calendar import Calendar, Window
 from seatrial.spec.signature import Task
 from seatrial.spec.units import show_duration
 
-MetricKind = Literal["mean", "proportion", "ratio", "accuracy"]
+MetricKind = Literal[
+    "mean",
+    "value",
+    "proportion",
+    "ratio",
+    "accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "log_loss",
+    "brier",
+    "auc",
+    "calibration_error",
+    "mae",
+    "rmse",
+    "hit_rate",
+    "precision_at",
+    "recall_at",
+    "ndcg",
+    "mrr",
+]
 
 
 class Model(BaseModel):
@@ -254,6 +275,18 @@ class MetricSpec(Model):
     grace: float = 3600.0
     want: Literal["higher", "lower"] = "higher"
     cap: float | None = None
+    covariate: str | None = None
+    """``context.<key>`` or ``prediction``: what the estimate is adjusted for."""
+    positive: str = "1"
+    """The label that precision, recall, F1 and scores are about; ``1`` is ``true`` as well."""
+    of: str | None = None
+    """Of a value: a sum of outcomes times numbers (``spec.value_terms``)."""
+    cost: dict[str, float] = {}
+    """Of a value: what a request costs, by variant; 0 for others."""
+    k: int = 10
+    """Of metrics of lists: the places that count."""
+    credit: Literal["request", "item"] = "request"
+    """Of those: an item counts for the list of the request that its outcome names, or the last that showed it."""
 
 
 class ShadowStage(Model):
@@ -301,10 +334,29 @@ class Primary(Model):
     minimum_effect: Margin
 
 
+MethodName = Literal["always-valid", "fixed", "group-sequential", "bayes"]
+SpendingForm = Literal["obrien-fleming", "pocock"]
+
+
+class Prior(Model):
+    """A normal prior on the difference, in the metric's unit."""
+
+    mean: float = 0.0
+    sd: float
+
+
 class Method(Model):
-    name: Literal["always-valid"] = "always-valid"
+    name: MethodName = "always-valid"
     alpha: float = 0.05
     plan_units: int = 5000
+    after: float | None = None
+    """``fixed``: seconds from the first exposure on in which units are counted; or ``units``."""
+    units: int | None = None
+    """``fixed`` and ``group-sequential``: matured units of both arms at the end."""
+    looks: int = 5
+    spending: SpendingForm = "obrien-fleming"
+    prior: Prior | None = None
+    """``bayes``; None: flat."""
 
 
 class ReleaseSpec(Model):
@@ -407,7 +459,61 @@ class LogSpec(Model):
 class AlertSpec(Model):
     to: str
     events: tuple[str, ...] = ()
-    """Empty: every event."""
+    """Told at once of these; empty and no ``digest`` of its own: of what wakes people."""
+    digest: Literal["off"] | ClockTime | None = None
+    """When the daily summary comes; None: at 08:00 UTC where ``events`` is empty, else never."""
+
+    @property
+    def digest_at(self) -> ClockTime | None:
+        """When the daily summary comes; None: never."""
+        if self.digest is None:
+            return None if self.events else ClockTime(8 * 60)
+        return None if self.digest == "off" else self.digest
+
+    @property
+    def wakes(self) -> bool:
+        """Whether it is told of what wakes people, rather than of events that it names or in a summary alone."""
+        return not self.events and (self.digest is None or self.digest == "off")
+
+
+class AfterSpec(Model):
+    """How many windows of each condition must alarm before it counts."""
+
+    data: Sustained = Sustained(2, 3)
+    prediction: Sustained = Sustained(2, 3)
+    performance: Sustained = Sustained(1, 1)
+    quality: Sustained = Sustained(1, 1)
+    outcomes: Sustained = Sustained(1, 1)
+
+
+class AlertingSpec(Model):
+    after: AfterSpec = AfterSpec()
+    cool_down: float = 6 * 3600.0
+    quiet: tuple[Window, ...] = ()
+    """Hours in which only what is critical goes out."""
+    important: tuple[str, ...] = ()
+    """Features that matter; empty: every one."""
+
+
+class ActionSpec(Model):
+    """Exactly one of ``stop``, ``fall_back`` and ``run`` is set."""
+
+    on: tuple[str, ...]
+    stop: Literal["release"] | None = None
+    fall_back: str | None = None
+    """``name:version`` that takes command."""
+    run: str | None = None
+    """Name of an executable under ``actions`` in the home directory."""
+    every: float = 86400.0
+    """Seconds in which it is done at most once."""
+    timeout: float = 3600.0
+
+    @property
+    def told(self) -> str:
+        """What it does, in words."""
+        if self.stop is not None:
+            return "stop the release"
+        return f"fall back to {self.fall_back}" if self.fall_back is not None else f"run {self.run}"
 
 
 class Deployment(Model):
@@ -431,5 +537,7 @@ class Deployment(Model):
     monitors: Monitors = Monitors()
     log: LogSpec = LogSpec()
     alerts: tuple[AlertSpec, ...] = ()
+    alerting: AlertingSpec = AlertingSpec()
+    actions: tuple[ActionSpec, ...] = ()
     rollback_window: float = 86400.0
     alias_moved: Literal["propose", "follow"] = "propose"

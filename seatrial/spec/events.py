@@ -6,6 +6,7 @@ EVENTS: dict[str, str] = {
     "promotion": "a challenger took command",
     "rollback": "a challenger was taken out, by itself or by hand",
     "quarantine": "workers crashed while a version ran, so that it is not asked any more",
+    "breaker": "workers leave the default variant alone, because it kept failing",
     "guardrail": "a guardrail is shown worse than its margin",
     "verdict": "a release's recommendation changed, or waits for a person",
     "data.moderate": "a feature drifted moderately",

@@ -49,6 +49,7 @@ class Settings:
         traces: URL of an OTLP collector for traces; None: off.
         log_format: ``text``, lines for people, or ``json``, an object a line.
         ledger_url: Object store of the ledger; None (the ledger lies in ``home``), because it is not built yet.
+        alerts_at_most: So many alerts are sent to one receiver in 24 hours, over all deployments.
         origins: Where each setting came from, by name.
     """
 
@@ -65,6 +66,7 @@ class Settings:
     log_format: str = "text"
     traces: str | None = None
     ledger_url: str | None = None
+    alerts_at_most: int = 20
     origins: Mapping[str, str] = field(default_factory=dict)
 
     def shown(self) -> dict[str, tuple[str, str]]:
@@ -144,6 +146,7 @@ def _complete(values: dict[str, Any], directory: Path, origins: Mapping[str, str
         log_level=values.get("log_level", "info"),
         log_format=values.get("log_format", "text"),
         traces=values.get("traces"),
+        alerts_at_most=values.get("alerts_at_most", 20),
         origins=origins,
     )
 
@@ -249,6 +252,14 @@ def _workers(value: object) -> int:
     raise BadInput(f"{show(value)} is not a number of workers; write a whole number from 1 to 256")
 
 
+def _alerts(value: object) -> int:
+    if isinstance(value, str) and re.fullmatch("[0-9]{1,5}", value):
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 10_000:
+        return value
+    raise BadInput(f"{show(value)} is not a number of alerts; write a whole number from 1 to 10000")
+
+
 def _key(value: object) -> str:
     if isinstance(value, str) and re.fullmatch(r"[\x21-\x7e]{8,}", value):
         return value
@@ -313,6 +324,12 @@ SETTINGS: dict[str, Setting] = {
         _collector_or_off,
         "`off`",
         "URL of an OTLP collector (HTTP) that gets a span a request, or `off` ([traces](metrics.md#traces)).",
+    ),
+    "alerts_at_most": Setting(
+        _alerts,
+        "`20`",
+        "So many alerts are sent to one receiver in 24 hours, over all deployments; the rest stands in its summary "
+        "([alerts](alerts.md)).",
     ),
     "log_format": Setting(
         _one_of(*LOG_FORMATS),

@@ -17,7 +17,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from seatrial.experiments.measures import HAPPENED_AT_ALL, answer_column, is_right
+from seatrial.experiments.labels import is_right
+from seatrial.experiments.measures import HAPPENED_AT_ALL, answer_column
 from seatrial.experiments.source import Source
 from seatrial.ledger.sql import quoted
 from seatrial.spec.deployment import MetricSpec

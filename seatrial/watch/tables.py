@@ -249,7 +249,7 @@ def _window(
         shifts=shifts(pairs),
         apart=apart,
         new_ids=new_ids,
-        parts={a.name: _parts(a, b) for a, b in pairs if a.name in moved},
+        parts={a.name: parts(a, b) for a, b in pairs if a.name in moved},
         gone=gone,
     )
 
@@ -273,7 +273,7 @@ def _cloud(vectors: Any) -> NDArray[np.float64]:
 MOST_PARTS = 12
 
 
-def _parts(reference: FeatureProfile, window: FeatureProfile) -> tuple[Part, ...]:
+def parts(reference: FeatureProfile, window: FeatureProfile) -> tuple[Part, ...]:
     """Missing values, then the cells: of a category the largest ones, and the rest together."""
     m, n = max(reference.rows, 1), max(window.rows, 1)
     missing = Part("missing", reference.missing_rate, window.missing_rate)

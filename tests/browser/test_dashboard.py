@@ -4,16 +4,21 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
 
+from seatrial.control.watched import seen_of
 from seatrial.dashboard.app import create_app
+from seatrial.dashboard.house import House
 from seatrial.releases.records import Alert
-from tests.harbour import Harbour
-from tests.houses import lived_in
+from seatrial.watch.seen_report import seen_page
+from tests.harbour import Harbour, gateway_worker
+from tests.houses import house_of, lived_in
 from tests.waiting import wait_for
+from tests.watched import Watched
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install seatrial[dev]")
@@ -22,21 +27,27 @@ pytestmark = [
     pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine: the dashboard was not seen in a browser"),
 ]
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-CHARTS = 5
+CHARTS = 6
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Harbour]]:
-    with lived_in(tmp_path_factory.mktemp("home")) as (house, harbour):
-        server = uvicorn.Server(uvicorn.Config(create_app(house), port=0, log_level="warning", lifespan="off"))
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        wait_for(lambda: server.started, what="the dashboard")
-        try:
-            yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", harbour
-        finally:
-            server.should_exit = True
-            thread.join()
+    with lived_in(tmp_path_factory.mktemp("home")) as (house, harbour), serving(house) as address:
+        yield address, harbour
+
+
+@contextmanager
+def serving(house: House) -> Iterator[str]:
+    """The dashboard's address."""
+    server = uvicorn.Server(uvicorn.Config(create_app(house), port=0, log_level="warning", lifespan="off"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    wait_for(lambda: server.started, what="the dashboard")
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +59,7 @@ def browser() -> Iterator[Any]:
 
 
 @contextmanager
-def opened(browser: Any, address: str, **context: Any) -> Iterator[tuple[Any, list[str]]]:
+def opened(browser: Any, address: str, *, charts: int = CHARTS, **context: Any) -> Iterator[tuple[Any, list[str]]]:
     """The deployment's page with its charts drawn, and what went wrong in it."""
     room = browser.new_context(**context)
     page, wrong = room.new_page(), []
@@ -57,7 +68,7 @@ def opened(browser: Any, address: str, **context: Any) -> Iterator[tuple[Any, li
     page.on("request", lambda r: None if r.url.startswith((address, "data:")) else wrong.append(f"asked for {r.url}"))
     try:
         page.goto(f"{address}/deployments/churn")
-        page.wait_for_function(f"document.querySelectorAll('.chart svg').length === {CHARTS}")
+        page.wait_for_function(f"document.querySelectorAll('.chart svg').length === {charts}")
         yield page, wrong
     finally:
         room.close()
@@ -100,7 +111,7 @@ def test_dark_rooms_get_dark_pages_with_light_axes(browser: Any, served: tuple[s
 def test_a_part_that_says_the_same_is_left_alone_and_news_appear(browser: Any, served: tuple[str, Harbour]) -> None:
     address, harbour = served
     with opened(browser, address) as (page, wrong):
-        page.evaluate("document.querySelector('#watch svg').dataset.mine = 'kept'")
+        page.evaluate("document.querySelector('#verdict svg').dataset.mine = 'kept'")
         page.evaluate("window.top_before = document.querySelector('#trail').getBoundingClientRect().top")
         harbour.state.alerts.add(
             Alert(
@@ -114,9 +125,9 @@ def test_a_part_that_says_the_same_is_left_alone_and_news_appear(browser: Any, s
         )
         page.wait_for_function("document.querySelector('#trail').textContent.includes('Again.')")
         for _ in range(2):
-            with page.expect_response(lambda response: response.url.endswith("/watch")):
+            with page.expect_response(lambda response: response.url.endswith("/verdict")):
                 pass
-        assert page.evaluate("document.querySelector('#watch svg').dataset.mine") == "kept"
+        assert page.evaluate("document.querySelector('#verdict svg').dataset.mine") == "kept"
         assert page.evaluate("document.querySelector('#trail').getBoundingClientRect().top - window.top_before") == 0
         assert page.evaluate("document.querySelectorAll('.chart svg').length") == CHARTS
         assert wrong == []
@@ -143,3 +154,52 @@ def test_a_refusal_is_told_on_the_page(browser: Any, served: tuple[str, Harbour]
         page.click("#act-rollback")
         page.wait_for_function("document.querySelector('#acted').textContent.includes('reason')")
         assert page.evaluate("document.querySelector('#acted').classList.contains('bad')")
+
+
+def test_a_cell_opens_before_and_after_by_a_click_and_by_its_button(browser: Any, tmp_path: Path) -> None:
+    harbour = Harbour(tmp_path)
+    with gateway_worker(tmp_path):
+        seen = Watched(harbour)
+        house = house_of(tmp_path, harbour)
+        house.__dict__["reader"] = Rows(seen)
+        with serving(house) as address, opened(browser, address, charts=3) as (page, wrong):
+            page.click("#watch button.cell")
+            page.wait_for_function("document.querySelectorAll('#opened .chart svg').length === 1")
+            assert "tenure" in page.inner_text("#opened h2")
+            page.evaluate("document.querySelector('#opened').replaceChildren()")
+            page.click("#watch .chart svg .mark-rect path >> nth=0")
+            page.wait_for_function("document.querySelectorAll('#opened .chart svg').length === 1")
+            assert "mean, in sd of the reference" in page.inner_text("#opened")
+            assert wrong == []
+    harbour.close()
+
+
+def test_the_file_opens_its_cells_without_a_server(browser: Any, tmp_path: Path) -> None:
+    harbour = Harbour(tmp_path)
+    with gateway_worker(tmp_path):
+        watched = Watched(harbour)
+    seen = seen_of(harbour.state, "churn", harbour.clock.now, ledger=watched.ledger)
+    harbour.close()
+    file = tmp_path / "watch.html"
+    file.write_text(seen_page(seen), "utf-8")
+    room = browser.new_context()
+    page, wrong = room.new_page(), []
+    page.on("console", lambda m: wrong.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("request", lambda r: None if r.url.startswith(("file:", "data:")) else wrong.append(r.url))
+    page.goto(file.as_uri())
+    page.wait_for_function(f"document.querySelectorAll('.chart svg').length === {3 + len(seen.opened)}")
+    first = seen.opened[0].id
+    page.evaluate(f"window.seatrialOpen('#{first}')")
+    page.wait_for_function(f"document.activeElement.id === '{first}'")
+    assert wrong == []
+    room.close()
+
+
+class Rows:
+    """A reader whose rows lie in memory."""
+
+    def __init__(self, watched: Watched) -> None:
+        self._watched = watched
+
+    def open(self, _deployment: str) -> Any:
+        return self._watched.ledger()

@@ -94,7 +94,7 @@ def test_a_version_that_crashes_two_workers_is_run_no_more(system: LiveSystem) -
     with Reader(system.home).open("ring") as view:
         statuses = view.sql("select distinct status from rows where variant = 'champion'", {})["status"].to_pylist()
     assert statuses == ["ok"]
-    said = system.command("alerts", "ring")
+    said = system.command("alerts", "list", "ring")
     assert "quarantine" in said.stdout
 
 

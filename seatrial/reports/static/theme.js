@@ -21,6 +21,9 @@
       place.replaceChildren(fresh);
       fresh.classList.remove("fresh");
       if (before) before.finalize();
+      result.view.addEventListener("click", function (_, item) {
+        if (item && item.datum && item.datum.opens) window.seatrialOpen(item.datum.opens);
+      });
     }).catch(function (error) { place.textContent = String(error); });
   }
   function draw(root) {
@@ -28,6 +31,21 @@
       drawOne(source.previousElementSibling, source);
     });
   }
+  window.seatrialOpen = function (address) {  // a place in the page, or what its server says of a cell
+    const place = document.getElementById(address.startsWith("#") ? address.slice(1) : "opened");
+    if (!place) return;
+    const show = function () { place.scrollIntoView({ behavior: "smooth", block: "start" }); place.focus(); };
+    if (address.startsWith("#")) { show(); return; }
+    fetch(address).then(function (answer) { return answer.text(); }).then(function (text) {
+      place.innerHTML = text;
+      draw(place);
+      show();
+    });
+  };
+  document.addEventListener("click", function (event) {
+    const one = event.target.closest("[data-opens]");
+    if (one) window.seatrialOpen(one.dataset.opens);
+  });
   draw(document);
   dark.addEventListener("change", function () { draw(document); });
   window.seatrialDraw = draw;

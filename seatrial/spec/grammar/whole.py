@@ -7,7 +7,7 @@ from seatrial.spec.grammar.people import CONTEXT, UNIT
 from seatrial.spec.grammar.release import RELEASE
 from seatrial.spec.grammar.routing import ENTRY
 from seatrial.spec.grammar.variants import TRANSFORM, VARIANT
-from seatrial.spec.grammar.watching import ALERT, LOG
+from seatrial.spec.grammar.watching import ACTION, ALERT, ALERTING, LOG
 from seatrial.spec.grammar.words import DURATION, NAME
 from seatrial.spec.shapes import Boolean, Choice, Key, Listed, Named, Record, Shape
 
@@ -40,6 +40,8 @@ DEPLOYMENT = Record(
         "monitors": Key(MONITORS, "What is watched.", default="{data: {window: 1h}}"),
         "log": Key(LOG, "What of a row is written, and for how long.", default="{features: all}"),
         "alerts": Key(Listed(ALERT), "Who is told.", default="[]"),
+        "alerting": Key(ALERTING, "When an alert is told, and when it waits.", default="{cool_down: 6h}"),
+        "actions": Key(Listed(ACTION), "What is done when something happens.", default="[]"),
         "rollback_window": Key(DURATION, "How long a replaced champion stays loaded.", default="24h"),
         "alias_moved": Key(
             Choice(("propose", "follow")),

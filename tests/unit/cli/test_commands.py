@@ -148,10 +148,10 @@ def test_a_file_that_is_not_there_is_bad_input(home: Path, capsys: pytest.Captur
     assert "none.yaml" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", ["status", "judge", "history", "drift", "alerts"])
+@pytest.mark.parametrize("words", ["status", "judge", "history", "drift", "alerts list"])
 @pytest.mark.usefixtures("home")
 def test_an_unknown_deployment_is_bad_input(words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run([words, "chrun"]) == 2
+    assert run([*words.split(), "chrun"]) == 2
     told = capsys.readouterr()
     assert told.err.startswith("error: ")
     assert "chrun" in told.err
@@ -180,7 +180,7 @@ def test_features_that_are_not_json_are_bad_input(capsys: pytest.CaptureFixture[
 
 @pytest.mark.parametrize(
     "line",
-    ["status", "status churn", "history churn", "history churn --verify", "drift churn", "alerts churn", "config"],
+    ["status", "status churn", "history churn", "history churn --verify", "drift churn", "alerts list churn", "config"],
 )
 @pytest.mark.usefixtures("home")
 def test_json_is_one_document(line: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -275,7 +275,7 @@ def test_an_unexpected_error_is_a_sentence(monkeypatch: pytest.MonkeyPatch, caps
         raise RuntimeError("the sea is rough")
 
     monkeypatch.setattr(State, "__enter__", broken)
-    assert run(["alerts", "churn"]) == 3
+    assert run(["alerts", "list", "churn"]) == 3
     assert capsys.readouterr().err.startswith("error: RuntimeError: the sea is rough")
 
 

@@ -41,7 +41,9 @@ def test_one_request_is_explained(client: TestClient) -> None:
     assert story["rows"][0]["unit"] == "c7"
 
 
-@pytest.mark.parametrize("path", ["", "/judge", "/verdicts", "/windows", "/alerts", "/history"])
+@pytest.mark.parametrize(
+    "path", ["", "/judge", "/verdicts", "/windows", "/alerts", "/alerts/standing", "/notices", "/history"]
+)
 def test_an_unknown_deployment_is_not_an_empty_answer(client: TestClient, path: str) -> None:
     answer = client.get(f"/api/deployments/chrun{path}")
     assert answer.status_code == 404
@@ -61,6 +63,12 @@ def test_an_unknown_deployment_is_not_an_empty_answer(client: TestClient, path: 
         ("POST", "/api/deployments/churn/pause", {"reason": " "}, 400, "reason"),
         ("POST", "/api/deployments/chrun/pause", {"reason": "why not"}, 404, "chrun"),
         ("POST", "/api/deployments/churn/resume", {"reason": "it is not paused"}, 409, "paused"),
+        ("POST", "/api/deployments/churn/alerts/999/ack", {"reason": "mine"}, 404, "999"),
+        ("POST", "/api/deployments/churn/alerts/1/ack", {}, 400, "reason"),
+        ("POST", "/api/deployments/churn/alerts/mute", {"what": "datta", "for": "1d", "reason": "x"}, 400, "`data`"),
+        ("POST", "/api/deployments/churn/alerts/mute", {"what": "data", "for": "long", "reason": "x"}, 400, "long"),
+        ("POST", "/api/deployments/churn/alerts/unmute", {"what": "quality", "reason": "x"}, 404, "not muted"),
+        ("POST", "/api/deployments/churn/alerts/test", {}, 400, "names nobody"),
         ("POST", "/api/deployments/churn/explode", {"reason": "boom"}, 404, "explode"),
     ],
 )
@@ -101,3 +109,21 @@ def test_the_api_describes_every_path_that_it_has(client: TestClient) -> None:
     } <= set(described["paths"])
     assert all(path.startswith("/api/") for path in described["paths"])
     assert all(operation["summary"] for path in described["paths"].values() for operation in path.values())
+
+
+def test_an_alert_is_taken_on_and_muted_by_the_api(client: TestClient) -> None:
+    def post(path: str, **body: str) -> dict[str, object]:
+        answer = client.post(f"/api/deployments/churn/alerts/{path}", json=body)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, object] = answer.json()
+        return found
+
+    alert = next(a for a in client.get("/api/deployments/churn/alerts").json() if a["event"] == "data.major")
+    assert post(f"{alert['id']}/ack", reason="on it")["acked_by"] == "api"
+    assert post("mute", what="data", **{"for": "1d"}, reason="the sale is on")["what"] == "data"
+    standing = client.get("/api/deployments/churn/alerts/standing").json()
+    assert [mute["why"] for mute in standing["mutes"]] == ["the sale is on"]
+    assert post("unmute", what="data", reason="over") == {"ended": 1}
+    actions = [entry["action"] for entry in client.get("/api/deployments/churn/history").json()]
+    assert actions[-3:] == ["ack", "mute", "unmute"]
+    assert client.get("/api/deployments/churn/notices").json() == []

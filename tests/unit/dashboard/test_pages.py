@@ -37,7 +37,7 @@ def test_a_page_stands_whole_when_it_is_opened(client: TestClient) -> None:
     page = client.get("/deployments/churn").text
     for part in PARTS:
         assert f'hx-get="/deployments/churn/{part}"' in page
-    assert len(charts(page)) == 5  # verdict, share, requests, latency, drift
+    assert len(charts(page)) == 6  # verdict, share, requests, latency, drift, alerts beside releases
     assert "Undefined" not in page
 
 

@@ -5,9 +5,10 @@ from typing import Any
 import msgspec
 
 from seatrial.dashboard.house import House
-from seatrial.dashboard.watching import SHOWN_WINDOWS, drift_picture, watch
+from seatrial.dashboard.watching import watch
 from seatrial.drift.decide import FeatureDrift
 from seatrial.releases.records import WindowRecord
+from seatrial.watch.pictures import SHOWN_WINDOWS, drift_picture
 from seatrial.watch.window import Monitor, Signal, Window
 from tests.harbour import PLAIN, Harbour
 from tests.houses import TestClient

@@ -15,6 +15,8 @@ from seatrial.releases.records import (
     AuditEntry,
     Command,
     DeploymentState,
+    Mute,
+    Notice,
     VerdictRecord,
     WindowRecord,
 )
@@ -151,13 +153,69 @@ def test_alert_is_kept_once_and_tried_until_sent(state: State) -> None:
     )
     assert state.alerts.add(alert)
     assert not state.alerts.add(msgspec.structs.replace(alert, at=2))
-    (kept,) = state.alerts.unsent(3)
-    state.alerts.tried(kept.id, sent_at=None, error="connection refused")
-    assert [(a.attempts, a.error) for a in state.alerts.unsent(3)] == [(1, "connection refused")]
-    assert state.alerts.unsent(1) == ()
-    state.alerts.tried(kept.id, sent_at=7, error="")
-    assert state.alerts.unsent(3) == ()
-    assert [(a.sent_at, a.attempts) for a in state.alerts.of("churn")] == [(7, 2)]
+    (kept,) = state.alerts.undecided()
+    assert state.alerts.get("churn", kept.id) == kept
+    state.alerts.decide(
+        {kept.id: ("told", "it wakes")}, [notice("n1", "json://a", kept.id), notice("n2", "b", kept.id)]
+    )
+    assert state.alerts.undecided() == ()
+    assert [n.id for n in state.notices.open()] == ["n1", "n2"]
+    assert state.notices.made_since(0) == {"json://a": 1, "b": 1}
+    state.notices.tried("n1", at=5, error="connection refused", due_at=9)
+    (alert,) = state.alerts.of("churn")
+    assert (alert.fate, alert.fate_why, alert.attempts, alert.error) == ("told", "it wakes", 1, "connection refused")
+    state.notices.tried("n2", at=6, error="", entry=entry("tell"))
+    assert state.alerts.of("churn")[0].sent_at is None, "another receiver still waits"
+    assert state.alerts.of("churn")[0].error == "connection refused"
+    state.notices.tried("n1", at=7, error="")
+    assert state.notices.open() == ()
+    assert [(a.sent_at, a.attempts, a.error) for a in state.alerts.of("churn")] == [(7, 3, "")]
+    assert [e.action for e in state.audit.of("churn")] == ["tell"]
+    assert [n.sent_at for n in state.notices.of("churn")] == [7, 6]
+
+
+def notice(name: str, to: str, alert: int) -> Notice:
+    return Notice(id=name, deployment="churn", to=to, kind="alert", at=3, why="it wakes", message="{}", alerts=(alert,))
+
+
+def test_a_message_that_is_kept_already_stays_as_it_is_and_given_up_is_not_open(state: State) -> None:
+    state.notices.add(notice("n1", "a", 1))
+    state.notices.add(msgspec.structs.replace(notice("n1", "a", 1), message="other"))
+    (kept,) = state.notices.open()
+    assert kept.message == "{}"
+    state.notices.tried("n1", at=9, error="away", give_up=True)
+    assert state.notices.open() == ()
+    assert state.notices.get("n1") == msgspec.structs.replace(kept, attempts=1, error="away", given_up_at=9)
+    state.notices.clear(9)
+    assert state.notices.get("n1") is not None
+    state.notices.clear(10)
+    assert state.notices.get("n1") is None
+
+
+def test_an_alert_is_taken_on_once_it_is_there(state: State) -> None:
+    state.alerts.add(Alert(deployment="churn", at=1, event="rollback", key="k", severity="critical", sentence="Back."))
+    (alert,) = state.alerts.of("churn")
+    taken = state.alerts.acknowledge("churn", alert.id, entry("ack", at=8, why="on it"))
+    assert (taken.acked_at, taken.acked_by, taken.ack_why) == (8, "ada", "on it")
+    assert state.alerts.after("churn", 0) == (taken,)
+    assert state.alerts.after("churn", alert.id) == ()
+    with pytest.raises(NotFound, match="seatrial alerts list"):
+        state.alerts.acknowledge("other", alert.id, entry("ack"))
+
+
+def test_a_mute_holds_until_its_end_or_until_somebody_ends_it(state: State) -> None:
+    made = state.mutes.add(
+        Mute(deployment="churn", what="data", at=1, until=10, by="ada", why="the sale"), entry("mute")
+    )
+    assert made.id
+    assert state.mutes.active("churn", 9) == (made,)
+    assert state.mutes.active("churn", 10) == ()
+    assert state.mutes.active("other", 9) == ()
+    assert state.mutes.end("churn", "data", entry("unmute", at=5)) == 1
+    assert state.mutes.active("churn", 6) == ()
+    with pytest.raises(NotFound, match="not muted"):
+        state.mutes.end("churn", "data", entry("unmute", at=6))
+    assert [e.action for e in state.audit.of("churn")] == ["mute", "unmute"]
 
 
 def test_verdicts_over_time(state: State) -> None:

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from seatrial.spec import deployment as model
+from seatrial.spec.alerting import ClockTime
 from seatrial.spec.problems import Problem, SpecError
 from seatrial.spec.read import load_deployment
 
@@ -38,6 +39,7 @@ def test_full_file(full_text: str) -> None:
     assert read.outcomes["purchase"].fields == {"amount": "number", "items": "integer"}
     assert read.outcomes["churned"].label
     assert read.metrics["revenue"].cap == 5000.0
+    assert read.metrics["revenue"].covariate == "context.prior_revenue"
     assert read.metrics["right"] == model.MetricSpec(
         kind="accuracy", outcome="churned", within=30 * 86400.0, grace=86400.0
     )
@@ -136,7 +138,7 @@ def test_a_canary_and_a_calendar_are_read(full_text: str) -> None:
 EDITS = {
     # what stands in the full file -> what replaces it, the line's text, the offending value, words of the sentence
     "unknown key": ("default: champion", "defualt: champion", "defualt", "did you mean `default`"),
-    "unknown key far from all": ("strict_features: false", "zzz: 1", "zzz", "it can be `alerts`, "),
+    "unknown key far from all": ("strict_features: false", "zzz: 1", "zzz", "it can be `actions`, `alerting`, `alerts`, "),
     "unknown key of a metric": ("want: higher", "wants: higher", "wants", "`wants` is not a key of a metric; did you mean `want`"),
     "shares below": ("champion: 100%}", "champion: 90%}", "90%", "add up to 90%; make them add up to 100%"),
     "shares above": ("champion: 100%}", "champion: 60%, extra: 60%}", "120%", "add up to 120%"),
@@ -209,6 +211,33 @@ EDITS = {
     "unknown primary": ("primary: {metric: conversion", "primary: {metric: konversion", "konversion", "did you mean `conversion`"),
     "built-in primary": ("primary: {metric: conversion", "primary: {metric: p99", "p99", "not built yet"),
     "no primary": ("  primary: {metric: conversion, minimum_effect: {relative: 2%}}\n", "", "", "needs `primary`"),
+    "precision that wants lower": ("kind: accuracy, outcome: churned", "kind: precision, want: lower, outcome: churned", "lower", "the precision `right` cannot want `lower`"),
+    "an error that wants higher": ("kind: accuracy, outcome: churned", "kind: brier, want: higher, outcome: churned", "higher", "the brier `right` cannot want `higher`"),
+    "mae of a classification": ("kind: accuracy", "kind: mae", "mae", "mae needs `task: regression`"),
+    "recall of no label": ("kind: accuracy, outcome: churned", "kind: recall, outcome: purchase", "purchase", "recall compares answers with labels, but `purchase` is none"),
+    "positive of an accuracy": ("kind: accuracy,", "kind: accuracy, positive: 1,", "positive", "the accuracy `right` has no use for `positive`"),
+    "positive that is a list": ("kind: accuracy,", "kind: f1, positive: [1],", "1", "is no label"),
+    "fixed without an end": ("name: always-valid", "name: fixed", "fixed", "needs its planned end"),
+    "fixed with two ends": ("name: always-valid", "name: fixed, after: 7d, units: 100", "fixed", "and not both"),
+    "fixed that never ends": ("name: always-valid", "name: fixed, after: 28d", "28d", "the test ends at 28d"),
+    "looks without units": ("name: always-valid", "name: group-sequential, looks: 3", "group-sequential", "write `units: 20000`"),
+    "one look": ("name: always-valid", "name: group-sequential, units: 100, looks: 1", "1", "a whole number of at least 2"),
+    "looks of another method": ("name: always-valid", "name: always-valid, looks: 3", "looks", "the method `always-valid` has no use for `looks`"),
+    "bayesian": ("name: always-valid", "name: bayesian", "bayesian", "did you mean `bayes`"),
+    "prior without a width": ("name: always-valid", "name: bayes, prior: {mean: 1}", "", "needs `sd`"),
+    "a list of a classification": ("kind: accuracy, outcome: churned", "kind: ndcg, outcome: purchase", "ndcg", "ndcg needs `task: ranking`"),
+    "places of an accuracy": ("kind: accuracy,", "kind: accuracy, k: 5,", "k", "the accuracy `right` has no use for `k`"),
+    "value of no outcome": ("kind: proportion, outcome: purchase", "kind: value, of: purchse.amount", "purchse", "not a declared outcome; did you mean `purchase`"),
+    "value of no field": ("kind: proportion, outcome: purchase", "kind: value, of: purchase.amout", "amout", "did you mean `amount`"),
+    "value of a whole outcome with fields": ("kind: proportion, outcome: purchase", "kind: value, of: 2 * purchase", "purchase", "the sum needs one of them"),
+    "value of a label": ("kind: proportion, outcome: purchase", "kind: value, of: churned", "churned", "is a label, which not every unit gets"),
+    "value that is no sum": ("kind: proportion, outcome: purchase", "kind: value, of: purchase.amount ** 2", "", "write a sum like"),
+    "value with an outcome": ("kind: proportion, outcome: purchase", "kind: value, of: purchase.amount, outcome: purchase", "outcome", "the value `conversion` has no use for `outcome`"),
+    "cost of nobody": ("kind: proportion, outcome: purchase", "kind: value, of: purchase.amount, cost: {chalenger: 1}", "chalenger", "did you mean `challenger`"),
+    "covariate of a key that is none": ("covariate: context.prior_revenue", "covariate: context.prior_revenu", "context.prior_revenu", "not a key of `context`; did you mean `prior_revenue`"),
+    "covariate that is a string": ("covariate: context.prior_revenue", "covariate: context.country", "context.country", "a covariate is a number, an integer or a boolean"),
+    "covariate of a feature": ("covariate: context.prior_revenue", "covariate: features.tenure", "features.tenure", "write `context.<key>`"),
+    "covariate of an accuracy": ("within: 30d, grace: 1d", "within: 30d, grace: 1d, covariate: prediction", "covariate", "the accuracy `right` has no use for `covariate`"),
     "alpha as a share": ("alpha: 0.05", "alpha: 5%", "5%", "must be a number above 0 and at most 0.5"),
     "unit from nowhere": ("from: context.customer_id", "from: context.custmer", "context.custmer", "`context` declares no `custmer`"),
     "unit from a number": ("{customer_id: string", "{customer_id: number", "context.customer_id", "a unit is a string or an integer"),
@@ -239,6 +268,17 @@ EDITS = {
     "boolean as a word": ("strict_features: false", "strict_features: off", "off", "must be `true` or `false`"),
     "list as a mapping": ("unit: {name: customer, from: context.customer_id}", "unit: [customer]", "customer", "a list is not the unit"),
     "mapping as a list": ("outcomes:\n  purchase: {fields: {amount: number, items: integer}}\n  churned:  {label: true}", "outcomes: [purchase]", "purchase", "must be a mapping of names"),
+    "time of a summary": ("digest: 08:30 Europe/Paris", "digest: 8:30", "8:30", "write `08:30`"),
+    "zone of a summary": ("digest: 08:30 Europe/Paris", "digest: 08:30 Mars/Base", "08:30 Mars/Base", "which this machine does not know"),
+    "windows that cannot be": ("data: 2 of 3, pred", "data: 4 of 3, pred", "4 of 3", "can never be"),
+    "windows in words": ("data: 2 of 3, pred", "data: two, pred", "two", "write `2 of 3`"),
+    "quiet hours over midnight": ("[mon-sun 22:00-24:00 Europe/Paris,", "[mon-sun 22:00-07:00,", "mon-sun 22:00-07:00", "write two windows for a night"),
+    "webhook as a web address": ("json://127.0.0.1:9000/hook", "http://127.0.0.1:9000/hook", "http://127.0.0.1:9000/hook", "json://host:port/path"),
+    "two things to do": ("{on: [guardrail], stop: release}", "{on: [guardrail], stop: release, run: x}", "", "keep one of"),
+    "nothing to do": ("{on: [guardrail], stop: release}", "{on: [guardrail]}", "", "needs exactly one of"),
+    "fall back to no version": ('fall_back: "churn:5"', "fall_back: churn", "churn", "name:version"),
+    "a command in the file": ("run: retrain", 'run: "rm -r x"', "rm -r x", "name of an executable"),
+    "back on drift alone": ("{on: [guardrail], stop: release}", "{on: [data], stop: release}", "data", "would go back on drift alone"),
     "word as a list": ("  - {name: everybody, split: {champion: 100%}}        # the release moves these weights", "  everybody", "everybody", "must be a list"),
 }  # fmt: skip
 
@@ -264,13 +304,8 @@ def test_one_sentence_each(case: str, full_text: str) -> None:
 
 
 NOT_BUILT = {
-    "covariate": ("cap: 5000", "covariate: context.prior_revenue"),
     "cap": ("denominator: items,", "denominator: items, cap: 5,"),
-    "auc": ("kind: accuracy", "kind: auc"),
     "quantile": ("kind: accuracy", "kind: quantile"),
-    "group-sequential": ("name: always-valid", "name: group-sequential"),
-    "digest": ("events: [rollback, guardrail, performance.major, outcomes.stalled]", 'digest: "08:30"'),
-    "targets": ("json://127.0.0.1:9000/hook", "mailto://team"),
 }
 
 
@@ -331,6 +366,31 @@ def test_a_secret_in_plain_letters_is_refused_and_never_shown(target: str, what:
         load_deployment(SMALLEST + f'alerts: [{{to: "{target}"}}]\n')
     assert "hunter2" not in str(caught.value)
     assert "hunter2" not in repr(caught.value.problems)
+
+
+@pytest.mark.parametrize("target", ["slack://T/B/C", "tgram://123456:abc/chat"])
+def test_an_address_that_carries_a_token_is_refused_and_never_shown(target: str) -> None:
+    with pytest.raises(SpecError, match="carries a token") as caught:
+        load_deployment(SMALLEST + f'alerts: [{{to: "{target}"}}]\n')
+    assert target not in str(caught.value)
+    assert target not in repr(caught.value.problems)
+    scheme = target.partition(":")[0]
+    assert load_deployment(SMALLEST + f'alerts: [{{to: "{scheme}://${{TOKEN}}"}}]\n').alerts[0].to
+
+
+def test_who_is_woken_and_when_the_summary_comes() -> None:
+    text = """\
+alerts:
+  - {to: "json://a"}
+  - {to: "json://b", events: [rollback]}
+  - {to: "json://c", digest: 08:30 Europe/Paris}
+  - {to: "json://d", digest: off}
+  - {to: "json://e", events: [data], digest: 07:05}
+"""
+    read = load_deployment(SMALLEST + text).alerts
+    assert [one.wakes for one in read] == [True, False, False, True, False]
+    eight, paris = ClockTime(480), ClockTime(510, "Europe/Paris")
+    assert [one.digest_at for one in read] == [eight, None, paris, None, ClockTime(425)]
 
 
 def test_a_secret_by_name_is_kept_by_name() -> None:
@@ -400,3 +460,51 @@ def test_an_empty_file_is_told_what_it_needs() -> None:
 def test_a_missing_name_is_said_as_a_mend() -> None:
     with pytest.raises(SpecError, match="a deployment file needs `deployment`; add it: the endpoint's name"):
         load_deployment("variants: {champion: {model: models:/m/1}}\n")
+
+
+@pytest.mark.parametrize("kind", ["auc", "calibration_error"])
+@pytest.mark.parametrize("part", ["primary", "guardrail"])
+def test_what_holds_for_one_look_decides_nothing(kind: str, part: str, full_text: str) -> None:
+    text = full_text.replace("kind: accuracy", f"kind: {kind}").replace(
+        "performance: {metric: right", "performance: {metric: conversion"
+    )
+    if part == "primary":
+        text = text.replace("primary: {metric: conversion", "primary: {metric: right")
+    else:
+        text = text.replace("revenue: {relative: 1%}", "right: {relative: 1%}")
+    assert any("holds for one look only" in problem.message for problem in problems_of(text))
+
+
+def test_errors_are_better_small_and_a_label_is_read_as_text() -> None:
+    read = load_deployment(
+        SMALLEST + "outcomes: {o: {label: true}}\nmetrics:\n"
+        "  loss: {kind: log_loss, outcome: o, within: 1d, positive: true}\n"
+        "  found: {kind: recall, outcome: o, within: 1d, positive: 2.0}\n"
+        "  right: {kind: precision, outcome: o, within: 1d, positive: spam}\n"
+    )
+    assert [(m.want, m.positive) for m in read.metrics.values()] == [
+        ("lower", "true"),
+        ("higher", "2"),
+        ("higher", "spam"),
+    ]
+
+
+def test_a_posterior_promotes_nothing_by_itself(full_text: str) -> None:
+    text = full_text.replace("name: always-valid", "name: bayes, prior: {sd: 0.01}").replace(
+        "then: ask", "then: promote"
+    )
+    (problem,) = problems_of(text)
+    assert "stopping on a posterior does not hold `alpha`" in problem.message
+    assert load_deployment(text.replace("then: promote", "then: ask")).release.method == model.Method(  # type: ignore[union-attr]
+        name="bayes", plan_units=20000, prior=model.Prior(sd=0.01)
+    )
+
+
+def test_an_area_may_decide_once(full_text: str) -> None:
+    text = full_text.replace("kind: accuracy", "kind: auc").replace(
+        "performance: {metric: right", "performance: {metric: conversion"
+    )
+    text = text.replace("primary: {metric: conversion", "primary: {metric: right")
+    text = re.sub(r", estimate: true,\s+calibration: true", "", text)
+    assert problems_of(text)
+    assert load_deployment(text.replace("name: always-valid", "name: fixed, units: 5000")).release is not None

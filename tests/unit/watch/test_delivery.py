@@ -3,18 +3,20 @@
 import json
 import logging
 import socket
+import sys
 import threading
+import types
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from seatrial.releases.records import Alert
-from seatrial.spec.deployment import AlertSpec
 from seatrial.spec.errors import BadInput
 from seatrial.watch import delivery
-from seatrial.watch.delivery import Delivery, address_of, deliver, line_of
+from seatrial.watch.delivery import address_of, deliver, line_of
+from seatrial.watch.telling import message_of, told_of
 
 ALERT = Alert(
     deployment="mail",
@@ -27,11 +29,14 @@ ALERT = Alert(
 )
 
 
+MESSAGE = message_of("n1", "alert", "mail", [ALERT], told_of("mail", [ALERT]), 7)
+
+
 class Receiver(HTTPServer):
     """A webhook in a thread; answers what ``status`` says and keeps what it got."""
 
     def __init__(self) -> None:
-        self.got: list[tuple[str, str, dict[str, Any]]] = []
+        self.got: list[tuple[str, dict[str, str], dict[str, Any]]] = []
         self.status = 200
         super().__init__(("127.0.0.1", 0), Hook)
 
@@ -41,7 +46,8 @@ class Hook(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.got.append((self.path, self.headers["content-type"], json.loads(body)))
+        told = json.loads(body) if body.startswith(b"{") else {}
+        self.server.got.append((self.path, {name.lower(): value for name, value in self.headers.items()}, told))
         self.send_response(self.server.status)
         self.send_header("location", "/elsewhere")
         self.send_header("content-length", "0")
@@ -62,47 +68,43 @@ def receiver() -> Iterator[Receiver]:
     server.server_close()
 
 
-def to(receiver: Receiver, *events: str) -> AlertSpec:
-    return AlertSpec(to=f"json://127.0.0.1:{receiver.server_port}/hook", events=events)
+def to(receiver: Receiver, path: str = "hook") -> str:
+    return f"json://127.0.0.1:{receiver.server_port}/{path}"
 
 
-def test_a_webhook_receives_the_alert_as_json(receiver: Receiver) -> None:
-    assert deliver(ALERT, [to(receiver)]) == (Delivery(to(receiver).to, ""),)
-    ((path, kind, body),) = receiver.got
-    assert (path, kind) == ("/hook", "application/json")
-    assert body == {
+def test_a_webhook_receives_the_message_as_json_under_its_id(receiver: Receiver) -> None:
+    assert deliver(to(receiver), MESSAGE) == ""
+    ((path, headers, body),) = receiver.got
+    assert (path, headers["content-type"], headers["idempotency-key"]) == ("/hook", "application/json", "n1")
+    assert body["text"].startswith("It moved.")
+    assert {
+        name: body[name] for name in ("id", "kind", "deployment", "event", "severity", "sentence", "at", "key")
+    } == {
+        "id": "n1",
+        "kind": "alert",
         "deployment": "mail",
         "event": "data.major",
         "severity": "critical",
         "sentence": "It moved.",
         "at": "2023-11-14T22:13:20Z",
         "key": "data/champion/begins/0",
-        "details": {"condition": "data/champion"},
     }
-
-
-def test_only_receivers_that_ask_for_the_event_get_it(receiver: Receiver) -> None:
-    assert (
-        deliver(ALERT, [to(receiver, "rollback"), to(receiver, "data"), to(receiver, "data.major")])
-        == (Delivery(to(receiver).to, ""),) * 2
-    )
-    assert len(receiver.got) == 2
+    assert body["details"] == {"condition": "data/champion"}
+    assert [alert["key"] for alert in body["alerts"]] == ["data/champion/begins/0"]
 
 
 @pytest.mark.parametrize("status", [302, 404, 500])
 def test_a_refusal_is_a_failure_and_redirects_are_not_followed(receiver: Receiver, status: int) -> None:
     receiver.status = status
-    assert deliver(ALERT, [to(receiver)])[0].error == f"it answered {status}"
+    assert deliver(to(receiver), MESSAGE) == f"it answered {status}"
     assert len(receiver.got) == 1
 
 
-def test_a_receiver_that_is_away_is_a_failure_and_others_still_get_it(receiver: Receiver) -> None:
+def test_a_receiver_that_is_away_is_a_failure() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        away = AlertSpec(to=f"json://127.0.0.1:{taken.getsockname()[1]}/hook")
-        first, second = deliver(ALERT, [away, to(receiver)])
-    assert first.error == "ConnectionError: Connection refused"
-    assert second.error == ""
+        error = deliver(f"json://127.0.0.1:{taken.getsockname()[1]}/hook", MESSAGE)
+    assert error == "ConnectionError: Connection refused"
 
 
 def test_a_receiver_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,17 +112,16 @@ def test_a_receiver_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> N
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        (found,) = deliver(ALERT, [AlertSpec(to=f"json://127.0.0.1:{silent.getsockname()[1]}")])
-    assert "Timeout" in found.error
+        assert "Timeout" in deliver(f"json://127.0.0.1:{silent.getsockname()[1]}", MESSAGE)
 
 
 def test_addresses() -> None:
     assert address_of("json://host:9000/hook") == "http://host:9000/hook"
     assert address_of("jsons://host/hook?a=b") == "https://host/hook?a=b"
-    for wrong in ("mailto://team", "json://", "http://host"):
+    for wrong in ("json://", "http://host"):
         with pytest.raises(BadInput, match="json://host:port/path"):
             address_of(wrong)
-    assert deliver(ALERT, [AlertSpec(to="json://[bad")])[0].error != ""
+    assert deliver("json://[bad", MESSAGE) != ""
 
 
 def test_a_line_of_the_terminal() -> None:
@@ -128,8 +129,62 @@ def test_a_line_of_the_terminal() -> None:
 
 
 def test_an_address_with_a_secret_is_not_logged(receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
-    to = f"json://127.0.0.1:{receiver.server_address[1]}/hook/s3cr3t"
     with caplog.at_level(logging.DEBUG):
-        assert deliver(ALERT, [AlertSpec(to=to, events=("data",))]) == (Delivery(to, ""),)
+        assert deliver(to(receiver, "hook/s3cr3t"), MESSAGE) == ""
     assert receiver.got[0][0] == "/hook/s3cr3t"
     assert "s3cr3t" not in caplog.text
+
+
+class Apprise:
+    """Stands for the library: the same two calls, and what they were given."""
+
+    taken = True
+    given: ClassVar[list[tuple[str, dict[str, str]]]] = []
+
+    def __init__(self) -> None:
+        self.address = ""
+
+    def add(self, address: str) -> bool:
+        self.address = address
+        return "nonsense" not in address
+
+    def notify(self, **message: str) -> bool:
+        self.given.append((self.address, message))
+        return self.taken
+
+
+@pytest.fixture
+def apprise(monkeypatch: pytest.MonkeyPatch) -> type[Apprise]:
+    module = types.ModuleType("apprise")
+    module.Apprise = Apprise  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "apprise", module)
+    monkeypatch.setattr(Apprise, "given", [])
+    return Apprise
+
+
+def test_any_other_address_goes_through_apprise(apprise: type[Apprise]) -> None:
+    assert deliver("slack://a/b/c", MESSAGE) == ""
+    ((address, message),) = apprise.given
+    assert address == "slack://a/b/c"
+    assert (message["title"], message["notify_type"]) == ("mail: data.major", "failure")
+    assert message["body"].endswith("\n(n1)")
+
+
+def test_what_apprise_refuses_is_a_failure_that_quotes_no_address(
+    apprise: type[Apprise], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert deliver("slack://nonsense", MESSAGE) == "Apprise does not know an address of slack:// like this"
+    monkeypatch.setattr(apprise, "taken", False)
+    assert deliver("slack://a/b/c", MESSAGE) == "the service did not take it"
+
+
+def test_without_apprise_the_failure_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    assert deliver("mailto://team", MESSAGE).endswith("pip install 'seatrial[alerts]'")
+
+
+@pytest.mark.filterwarnings("ignore:.imghdr. is deprecated:DeprecationWarning")
+def test_the_library_itself_takes_these_calls(receiver: Receiver) -> None:
+    pytest.importorskip("apprise", reason="Apprise is not installed: pip install seatrial[alerts]")
+    assert deliver(f"form://127.0.0.1:{receiver.server_port}/hook", MESSAGE) == ""
+    assert len(receiver.got) == 1

@@ -1,0 +1,303 @@
+"""Who is told what, and when: a severity is not an alert, and an alert wakes nobody by itself.
+
+Every alert gets one fate. The rules are tried in order and the first that fits decides; what was told before, mutes and
+the calendar come in, so that the same question has the same answer.
+
+    it is over                 told to those who were told that it began; else it stands in the summary
+    muted                      nobody is told at once
+    taken on by somebody       an open condition that somebody acknowledged is not told again, unless it becomes worse
+    wakes nobody               nobody asked for the event, and by default it does not wake people
+    told and over just now     within the cool-down the same condition is not told at once again
+    quiet hours                it waits for their end, unless it is critical
+    ceiling                    whoever has had so many in 24 hours has it in the summary
+    else                       told at once
+
+By default people are woken for a rollback, a version in quarantine, an open breaker on the default variant, a broken
+guardrail and a fall in performance. Strong drift wakes only together with an estimated loss of performance, or when two
+features that matter drift strongly: the older model sees the same data, so there is nothing to do at night.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from seatrial.releases.records import Alert, Fate, Mute
+from seatrial.spec.calendar import Calendar, closed
+from seatrial.spec.deployment import AlertingSpec, AlertSpec
+from seatrial.spec.events import covers
+from seatrial.spec.units import show_duration
+from seatrial.watch.alerts import Condition, condition_of
+
+WAKING = ("rollback", "quarantine", "breaker", "guardrail", "performance")
+"""Events, and groups of events, that wake people by default."""
+
+_DRIFT = ("data.major", "prediction.major")
+_FEATURES_THAT_WAKE = 2
+_SECOND = 1_000_000
+DAY = 86_400 * _SECOND
+
+
+class Scene(NamedTuple):
+    """Everything that decides, for one deployment.
+
+    Attributes:
+        alerting: The file's.
+        receivers: The file's.
+        told: Its alerts whose fate is decided, the oldest first.
+        mutes: Those that hold now.
+        had: How many alerts each receiver was sent in the last 24 hours, over all deployments.
+        most: How many it may be.
+        now: Microseconds since 1970 UTC.
+        estimated: A loss of performance is estimated, before labels say so.
+    """
+
+    alerting: AlertingSpec
+    receivers: Sequence[AlertSpec]
+    told: Sequence[Alert]
+    mutes: Sequence[Mute]
+    had: Mapping[str, int]
+    most: int
+    now: int
+    estimated: bool = False
+
+
+class Verdict(NamedTuple):
+    """What becomes of one alert.
+
+    Attributes:
+        alert: Which.
+        fate: ``""``: it waits, and is asked about again.
+        why: In words.
+        to: Who is told at once, as the file names them.
+        recovery: It is the end of something that they were told of.
+    """
+
+    alert: Alert
+    fate: Fate
+    why: str
+    to: tuple[str, ...] = ()
+    recovery: bool = False
+
+
+def verdicts(pending: Sequence[Alert], scene: Scene) -> tuple[Verdict, ...]:
+    """What becomes of each pending alert of one deployment.
+
+    Args:
+        pending: The oldest first.
+        scene: Of that deployment.
+    """
+    found: list[Verdict] = []
+    for alert in pending:
+        before = (*scene.told, *(msgspec.structs.replace(v.alert, fate=v.fate, fate_why=v.why) for v in found))
+        seen = scene._replace(told=before)
+        found.append(_over_before_told(found, alert) or _decide(alert, seen, pending))
+    return tuple(_with_beginnings_that_are_over(found))
+
+
+def wakes_people(alert: Alert, told: Iterable[Alert], important: Sequence[str], *, estimated: bool = False) -> str:
+    """Why an alert wakes people by default, in words; "" when it does not.
+
+    Args:
+        alert: Which.
+        told: Alerts of its deployment until then, itself included or not.
+        important: Features that matter; none named: every one.
+        estimated: A loss of performance is estimated.
+    """
+    if covers(WAKING, alert.event):
+        return f"`{alert.event}` wakes people"
+    if alert.event not in _DRIFT:
+        return ""
+    if estimated:
+        return "strong drift with an estimated loss of performance wakes people"
+    strong = {feature for name, c in _open((*told, alert)).items() if name.startswith("data/") for feature in c.strong}
+    matter = sorted(feature for feature in strong if not important or feature in important)
+    if len(matter) < _FEATURES_THAT_WAKE:
+        return ""
+    named = ", ".join(f"`{feature}`" for feature in matter[:3])
+    return f"strong drift of {len(matter)} features that matter ({named}) wakes people"
+
+
+def mutes_alert(mute: Mute, alert: Alert) -> bool:
+    """Whether a mute is about an alert: all, its event, its group, or its condition."""
+    condition = condition_of(alert)
+    return mute.what in ("all", alert.event, alert.event.split(".")[0], condition.condition if condition else "")
+
+
+def _decide(alert: Alert, scene: Scene, pending: Sequence[Alert]) -> Verdict:
+    for rule in _RULES:
+        found = rule(alert, scene, pending)
+        if found is not None:
+            return found
+    raise AssertionError("the last rule always decides")
+
+
+def _recovery(alert: Alert, scene: Scene, _: Sequence[Alert]) -> Verdict | None:
+    condition = condition_of(alert)
+    if condition is None or condition.edge != "ends":
+        return None
+    beginning = _last_told_beginning(condition.condition, scene.told)
+    if beginning is None:
+        return Verdict(alert, "digest", "nobody was told at once that it began")
+    muted = _mute_of(alert, scene)
+    if muted is not None:
+        return muted
+    asked = _asked(beginning, scene, [earlier for earlier in scene.told if earlier.at <= beginning.at])
+    if _is_quiet(scene):
+        return Verdict(alert, "", f"it waits for the end of quiet hours: {_quiet(scene)}")
+    return Verdict(alert, "told", "what was told is over", asked, recovery=True) if asked else _nobody(alert, scene)
+
+
+def _muted(alert: Alert, scene: Scene, _: Sequence[Alert]) -> Verdict | None:
+    return _mute_of(alert, scene)
+
+
+def _mute_of(alert: Alert, scene: Scene) -> Verdict | None:
+    mute = next((mute for mute in scene.mutes if mutes_alert(mute, alert)), None)
+    return Verdict(alert, "muted", f"{mute.by} muted `{mute.what}`: {mute.why}") if mute is not None else None
+
+
+def _taken_on(alert: Alert, scene: Scene, _: Sequence[Alert]) -> Verdict | None:
+    condition = condition_of(alert)
+    if condition is None or condition.edge == "worsens":
+        return None
+    for earlier in reversed(scene.told):
+        mine = condition_of(earlier)
+        if mine is not None and mine.condition == condition.condition:
+            if mine.edge == "ends":
+                return None
+            if earlier.acked_at is not None:
+                return Verdict(alert, "digest", f"{earlier.acked_by} has taken it on: {earlier.ack_why}")
+    return None
+
+
+def _wakes_nobody(alert: Alert, scene: Scene, pending: Sequence[Alert]) -> Verdict | None:
+    return None if _asked(alert, scene, (*scene.told, *pending)) else _nobody(alert, scene)
+
+
+def _nobody(alert: Alert, scene: Scene) -> Verdict:
+    if not scene.receivers:
+        return Verdict(alert, "digest", "the file names nobody to tell (`alerts`)")
+    return Verdict(alert, "digest", f"`{alert.event}` wakes nobody; it stands in the summary of the day")
+
+
+def _cooling(alert: Alert, scene: Scene, _: Sequence[Alert]) -> Verdict | None:
+    condition = condition_of(alert)
+    if condition is None or condition.edge != "begins":
+        return None
+    since = scene.now - round(scene.alerting.cool_down * _SECOND)
+    last = _last_told_beginning(condition.condition, scene.told, over=True)
+    ended = _last_end(condition.condition, scene.told)
+    if last is None or ended is None or ended.at <= since or _rank(alert) > _rank(last):
+        return None
+    pause = show_duration(scene.alerting.cool_down)
+    return Verdict(alert, "digest", f"it was told and over less than {pause} ago (`cool_down`)")
+
+
+def _in_quiet_hours(alert: Alert, scene: Scene, _: Sequence[Alert]) -> Verdict | None:
+    if alert.severity == "critical" or not _is_quiet(scene):
+        return None
+    return Verdict(alert, "", f"it waits for the end of quiet hours: {_quiet(scene)}")
+
+
+def _told(alert: Alert, scene: Scene, pending: Sequence[Alert]) -> Verdict:
+    asked = _asked(alert, scene, (*scene.told, *pending))
+    free = tuple(to for to in asked if scene.had.get(to, 0) < scene.most)
+    if not free:
+        return Verdict(alert, "digest", f"whoever is told of it had {scene.most} alerts in 24 hours (the ceiling)")
+    named = any(covers(r.events, alert.event) for r in scene.receivers if r.events and r.to in free)
+    why = _wakes(alert, scene, (*scene.told, *pending))
+    return Verdict(alert, "told", "the file asks for it" if named and not why else why, free)
+
+
+_RULES: tuple[Callable[[Alert, Scene, Sequence[Alert]], Verdict | None], ...] = (
+    _recovery,
+    _muted,
+    _taken_on,
+    _wakes_nobody,
+    _cooling,
+    _in_quiet_hours,
+    _told,
+)
+
+
+def _asked(alert: Alert, scene: Scene, told: Iterable[Alert]) -> tuple[str, ...]:
+    """Receivers that an alert goes to at once, each once."""
+    wakes = bool(_wakes(alert, scene, told))
+    asked = (
+        receiver.to
+        for receiver in scene.receivers
+        if (covers(receiver.events, alert.event) if receiver.events else receiver.wakes and wakes)
+    )
+    return tuple(dict.fromkeys(asked))
+
+
+def _wakes(alert: Alert, scene: Scene, told: Iterable[Alert]) -> str:
+    return wakes_people(alert, told, scene.alerting.important, estimated=scene.estimated)
+
+
+def _over_before_told(found: Sequence[Verdict], alert: Alert) -> Verdict | None:
+    """The end of what still waits to be told."""
+    condition = condition_of(alert)
+    if condition is None or condition.edge != "ends":
+        return None
+    waiting = any(verdict.fate == "" and _is_of(verdict.alert, condition.condition) for verdict in found)
+    return Verdict(alert, "digest", _OVER) if waiting else None
+
+
+def _with_beginnings_that_are_over(found: Sequence[Verdict]) -> Iterable[Verdict]:
+    over = {condition.condition for v in found if v.why == _OVER and (condition := condition_of(v.alert)) is not None}
+    for verdict in found:
+        condition = condition_of(verdict.alert)
+        waits = verdict.fate == "" and condition is not None and condition.condition in over
+        yield verdict._replace(fate="digest", why=_OVER) if waits else verdict
+
+
+_OVER = "it was over before anybody could be told"
+
+
+def _is_of(alert: Alert, name: str) -> bool:
+    condition = condition_of(alert)
+    return condition is not None and condition.condition == name
+
+
+def _last_told_beginning(name: str, told: Sequence[Alert], *, over: bool = False) -> Alert | None:
+    """The last alert of a condition that was told at once; ``over``: also one that has ended since."""
+    for alert in reversed(told):
+        condition = condition_of(alert)
+        if condition is None or condition.condition != name:
+            continue
+        if condition.edge != "ends":
+            if alert.fate == "told":
+                return alert
+        elif not over:
+            return None
+    return None
+
+
+def _last_end(name: str, told: Sequence[Alert]) -> Alert | None:
+    ends = (
+        a for a in reversed(told) if (c := condition_of(a)) is not None and c.condition == name and c.edge == "ends"
+    )
+    return next(ends, None)
+
+
+def _open(told: Iterable[Alert]) -> dict[str, Condition]:
+    state: dict[str, Condition] = {}
+    for alert in told:
+        condition = condition_of(alert)
+        if condition is not None:
+            state[condition.condition] = condition
+    return {name: condition for name, condition in state.items() if condition.severity != "none"}
+
+
+def _rank(alert: Alert) -> int:
+    return ("info", "warning", "critical").index(alert.severity)
+
+
+def _is_quiet(scene: Scene) -> bool:
+    return bool(scene.alerting.quiet) and closed(Calendar(scene.alerting.quiet), scene.now) == ""
+
+
+def _quiet(scene: Scene) -> str:
+    return ", ".join(window.text for window in scene.alerting.quiet)

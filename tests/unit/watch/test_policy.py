@@ -1,0 +1,252 @@
+"""Who is told what, and when: every rule alone, and what holds whatever comes."""
+
+from collections.abc import Mapping, Sequence
+
+import hypothesis.strategies as st
+import msgspec
+import pytest
+from hypothesis import given
+
+from seatrial.drift import Severity
+from seatrial.releases.records import Alert, Fate, Mute
+from seatrial.spec.calendar import parse_window
+from seatrial.spec.deployment import AlertingSpec, AlertSpec
+from seatrial.spec.events import EVENTS
+from seatrial.watch.alerts import Condition, Edge, Rank
+from seatrial.watch.policy import Scene, Verdict, mutes_alert, verdicts, wakes_people
+
+HOUR = 3_600_000_000
+NOON = 1_700_049_600_000_000 - 1_700_049_600_000_000 % (24 * HOUR) + 12 * HOUR
+PAGER = AlertSpec(to="json://pager")
+NAMED = AlertSpec(to="json://named", events=("data", "verdict"))
+DIGEST = AlertSpec(to="mailto://team", digest="off", events=("promotion",))
+
+
+def alert(
+    event: str, number: int = 1, *, severity: Rank = "critical", at: int = NOON, fate: Fate = "", **details: object
+) -> Alert:
+    return Alert(
+        deployment="churn",
+        at=at,
+        event=event,
+        key=f"{event}/{number}",
+        severity=severity,
+        sentence="It happened.",
+        details=msgspec.json.encode(details).decode(),
+        fate=fate,
+        id=number,
+    )
+
+
+def condition(
+    name: str,
+    edge: Edge,
+    number: int = 1,
+    *,
+    severity: Severity = "major",
+    strong: tuple[str, ...] = (),
+    at: int = NOON,
+    fate: Fate = "",
+) -> Alert:
+    found = Condition(
+        condition=name,
+        edge=edge,
+        severity="none" if edge == "ends" else severity,
+        variant="champion",
+        start=at - HOUR,
+        end=at,
+        strong=strong,
+    )
+    rank: Rank = "info" if edge == "ends" else "critical" if severity == "major" else "warning"
+    event = name.split("/")[0]
+    return Alert(
+        deployment="churn",
+        at=at,
+        event=event if event in EVENTS else f"{event}.{severity}",
+        key=f"{name}/{edge}/{number}",
+        severity=rank,
+        sentence="It moved.",
+        details=msgspec.json.encode(found).decode(),
+        fate=fate,
+        id=number,
+    )
+
+
+def decide(
+    *pending: Alert,
+    told: Sequence[Alert] = (),
+    mutes: Sequence[Mute] = (),
+    had: Mapping[str, int] | None = None,
+    receivers: Sequence[AlertSpec] = (PAGER,),
+    now: int = NOON,
+    **alerting: object,
+) -> list[Verdict]:
+    spec = AlertingSpec(**alerting)  # type: ignore[arg-type]
+    return list(verdicts(pending, Scene(spec, receivers, told, mutes, had or {}, 20, now)))
+
+
+def fates(found: Sequence[Verdict]) -> list[Fate]:
+    return [verdict.fate for verdict in found]
+
+
+@pytest.mark.parametrize(
+    ("event", "wakes"),
+    [
+        *((event, True) for event in ("rollback", "quarantine", "breaker", "guardrail")),
+        *((event, True) for event in ("performance.moderate", "performance.major")),
+        *((event, False) for event in ("promotion", "verdict", "data.moderate", "data.major", "prediction.major")),
+        *((event, False) for event in ("quality", "outcomes.stalled", "alias.moved", "failure")),
+    ],
+)
+def test_who_is_woken_by_default(event: str, wakes: bool) -> None:
+    (found,) = decide(alert(event))
+    assert found.fate == ("told" if wakes else "digest")
+    assert found.to == (("json://pager",) if wakes else ())
+
+
+def test_strong_drift_wakes_with_two_features_that_matter() -> None:
+    one = condition("data/champion", "begins", strong=("tenure",))
+    two = condition("data/champion", "begins", strong=("tenure", "plan"))
+    assert wakes_people(one, (), ()) == ""
+    assert "`plan`, `tenure`" in wakes_people(two, (), ())
+    assert wakes_people(two, (), ("tenure", "price")) == ""
+    assert wakes_people(condition("data/champion", "begins", severity="moderate", strong=("a", "b")), (), ()) == ""
+
+
+def test_strong_drift_wakes_with_an_estimated_loss() -> None:
+    drift = condition("data/champion", "begins", 9, strong=("tenure",))
+    assert "estimated loss" in wakes_people(drift, (), (), estimated=True)
+    assert wakes_people(condition("data/champion", "begins", severity="moderate"), (), (), estimated=True) == ""
+    assert wakes_people(alert("quality"), (), (), estimated=True) == ""
+
+
+def test_a_receiver_that_names_events_gets_these_and_no_others() -> None:
+    (found,) = decide(alert("data.moderate", severity="warning"), receivers=(PAGER, NAMED))
+    assert (found.fate, found.to, found.why) == ("told", ("json://named",), "the file asks for it")
+    (found,) = decide(alert("rollback"), receivers=(PAGER, NAMED, DIGEST))
+    assert found.to == ("json://pager",)
+
+
+def test_a_file_that_names_nobody_tells_nobody() -> None:
+    (found,) = decide(alert("rollback"), receivers=())
+    assert (found.fate, found.to) == ("digest", ())
+    assert "names nobody" in found.why
+
+
+@pytest.mark.parametrize("what", ["all", "performance", "performance.major", "performance/champion"])
+def test_what_is_muted_is_told_to_nobody_at_once(what: str) -> None:
+    mute = Mute(deployment="churn", what=what, at=0, until=NOON + 1, by="ada", why="we know")
+    (found,) = decide(condition("performance/champion", "begins"), mutes=(mute,))
+    assert (found.fate, found.why) == ("muted", f"ada muted `{what}`: we know")
+    assert not mutes_alert(mute, alert("rollback")) or what == "all"
+
+
+def test_quiet_hours_hold_back_all_but_what_is_critical() -> None:
+    quiet = (parse_window("mon-sun 11:00-13:00"),)
+    (found,) = decide(condition("performance/champion", "begins", severity="moderate"), quiet=quiet)
+    assert (found.fate, found.to) == ("", ())
+    assert "mon-sun 11:00-13:00" in found.why
+    assert fates(decide(alert("rollback"), quiet=quiet)) == ["told"]
+    later = decide(condition("performance/champion", "begins", severity="moderate"), quiet=quiet, now=NOON + HOUR)
+    assert fates(later) == ["told"]
+
+
+def test_what_was_over_before_quiet_hours_ended_is_not_told_at_all() -> None:
+    quiet = (parse_window("mon-sun 11:00-13:00"),)
+    began = condition("performance/champion", "begins", 1, severity="moderate")
+    found = decide(began, condition("performance/champion", "ends", 2), quiet=quiet)
+    assert fates(found) == ["digest", "digest"]
+    assert {verdict.why for verdict in found} == {"it was over before anybody could be told"}
+
+
+def test_the_end_goes_to_those_who_were_told_of_the_beginning() -> None:
+    began = condition("performance/champion", "begins", 1, fate="told")
+    (found,) = decide(condition("performance/champion", "ends", 2), told=(began,))
+    assert (found.fate, found.to, found.recovery) == ("told", ("json://pager",), True)
+    quietly = msgspec.structs.replace(began, fate="digest")
+    assert fates(decide(condition("performance/champion", "ends", 2), told=(quietly,))) == ["digest"]
+
+
+def test_within_the_cool_down_the_same_is_not_told_again_unless_it_is_worse() -> None:
+    began = condition("performance/champion", "begins", 1, severity="moderate", fate="told", at=NOON - 2 * HOUR)
+    ended = condition("performance/champion", "ends", 2, fate="told", at=NOON - HOUR)
+    again = condition("performance/champion", "begins", 3, severity="moderate")
+    (found,) = decide(again, told=(began, ended))
+    assert (found.fate, found.why) == ("digest", "it was told and over less than 6h ago (`cool_down`)")
+    assert fates(decide(again, told=(began, ended), cool_down=1800.0)) == ["told"]
+    assert fates(decide(condition("performance/champion", "begins", 3), told=(began, ended))) == ["told"]
+    assert fates(decide(condition("performance/other", "begins", 3, severity="moderate"), told=(began, ended))) == [
+        "told"
+    ]
+
+
+def test_a_rollback_has_no_cool_down() -> None:
+    assert fates(decide(alert("rollback", 2), told=(alert("rollback", 1, fate="told"),))) == ["told"]
+
+
+def test_what_somebody_has_taken_on_is_told_again_only_when_it_becomes_worse() -> None:
+    began = condition("breaker/champion", "begins", 1, severity="moderate", fate="told")
+    taken = msgspec.structs.replace(began, acked_at=NOON, acked_by="ada", ack_why="on it")
+    again = condition("breaker/champion", "begins", 2, severity="moderate")
+    assert decide(again, told=(taken,))[0].why == "ada has taken it on: on it"
+    assert fates(decide(condition("breaker/champion", "worsens", 2), told=(taken,))) == ["told"]
+    over = condition("breaker/champion", "ends", 2, fate="told", at=NOON - 7 * HOUR)
+    assert fates(decide(condition("breaker/champion", "begins", 3), told=(taken, over))) == ["told"]
+
+
+def test_whoever_had_his_fill_is_told_in_the_summary_and_others_at_once() -> None:
+    other = AlertSpec(to="json://other")
+    (found,) = decide(alert("rollback"), receivers=(PAGER, other), had={"json://pager": 20})
+    assert found.to == ("json://other",)
+    (found,) = decide(alert("rollback"), had={"json://pager": 20})
+    assert found.fate == "digest"
+    assert "20 alerts in 24 hours" in found.why
+
+
+ALERTS = st.lists(
+    st.one_of(
+        st.builds(lambda event: ("event", event, "begins"), st.sampled_from(sorted(EVENTS))),
+        st.builds(
+            lambda name, edge: ("condition", name, edge),
+            st.sampled_from(["data/champion", "performance/champion", "quality/champion"]),
+            st.sampled_from(["begins", "worsens", "ends"]),
+        ),
+    ),
+    max_size=12,
+)
+
+
+@given(ALERTS, st.integers(0, 23), st.integers(0, 25), st.booleans())
+def test_every_alert_has_one_fate_and_only_what_is_told_has_receivers(
+    made: list[tuple[str, str, Edge]], hour: int, had: int, muted: bool
+) -> None:
+    pending = [
+        alert(name, n) if kind == "event" else condition(name, edge, n) for n, (kind, name, edge) in enumerate(made)
+    ]
+    mute = Mute(deployment="churn", what="all", at=0, until=NOON * 2, by="ada", why="no")
+    found = decide(
+        *pending,
+        receivers=(PAGER, NAMED),
+        had={"json://pager": had, "json://named": had},
+        mutes=(mute,) if muted else (),
+        now=NOON + hour * HOUR,
+        quiet=(parse_window("mon-sun 00:00-09:00"),),
+    )
+    assert [verdict.alert for verdict in found] == pending
+    for verdict in found:
+        assert bool(verdict.to) == (verdict.fate == "told")
+        assert verdict.why
+        assert not (muted and verdict.fate == "told")
+        assert not (had >= 20 and verdict.fate == "told" and not verdict.recovery)
+    # Asked again with what was decided, whatever still waits has the same fate: nothing is told twice.
+    decided = [msgspec.structs.replace(v.alert, fate=v.fate) for v in found if v.fate]
+    waiting = [verdict.alert for verdict in found if not verdict.fate]
+    again = decide(
+        *waiting,
+        told=decided,
+        receivers=(PAGER, NAMED),
+        mutes=(mute,) if muted else (),
+        now=NOON + hour * HOUR,
+        quiet=(parse_window("mon-sun 00:00-09:00"),),
+    )
+    assert all(verdict.fate in ("", "digest") for verdict in again)
