@@ -51,7 +51,7 @@ class AdaptiveEffect:
     """One arm less another.
 
     Attributes:
-        effect: In the reward's unit.
+        effect: In the reward's unit: the treatment's value less ``of_control`` times the control's.
         se: Its standard error, by unit.
         lower, upper: Interval of 1 - alpha.
         p: Two-sided.
@@ -67,8 +67,14 @@ class AdaptiveEffect:
     control: float
 
 
-def adaptive_effect(data: AdaptiveData, treatment: int, control: int, alpha: float = 0.05) -> AdaptiveEffect:
+def adaptive_effect(
+    data: AdaptiveData, treatment: int, control: int, alpha: float = 0.05, of_control: float = 1.0
+) -> AdaptiveEffect:
     """The mean reward of one arm less another's, valid where earlier rewards decided who got what.
+
+    Args:
+        of_control: Which multiple of the control's value is taken off; 1 less a relative margin asks whether the
+            treatment is at least that share of the control, with the control's own uncertainty in the interval.
 
     Raises:
         BadInput: Shapes that do not fit, epochs out of order, or an arm that had no chance (a floor of 0): then no
@@ -77,8 +83,8 @@ def adaptive_effect(data: AdaptiveData, treatment: int, control: int, alpha: flo
     _check(data, (treatment, control))
     first, first_away = _value(data, treatment)
     second, second_away = _value(data, control)
-    away = by_unit(data.units, first_away - second_away)
-    effect, se = first - second, math.sqrt(float((away * away).sum()))
+    away = by_unit(data.units, first_away - of_control * second_away)
+    effect, se = first - of_control * second, math.sqrt(float((away * away).sum()))
     freedom = max(float((away**2).sum()) ** 2 / float((away**4).sum()), 1.0) if se > 0 else 1.0
     half = float(stdtrit(freedom, 1 - alpha / 2)) * se
     p = 2 * float(stdtr(freedom, -abs(effect) / se)) if se > 0 else float(effect == 0)

@@ -81,17 +81,21 @@ def history(
 
 
 def _verify(deployment: str, json: bool) -> None:
-    from seatrial.control.decisions import replayed, verify
+    from seatrial.control.decisions import passed_over, replayed, verify
     from seatrial.releases.state import State
 
     with State(settings().state_url) as state:
         decisions = replayed(state, deployment)
         mismatches = verify(state, deployment)
+        unasked = passed_over(state, deployment)
     if json:
-        print_json({"decisions": len(decisions), "mismatches": mismatches})
+        print_json({"decisions": len(decisions), "passed_over": unasked, "mismatches": mismatches})
     else:
         noun = "decision" if len(decisions) == 1 else "decisions"
         typer.echo(f"{len(decisions)} {noun} decided again, {len(mismatches)} differently")
+        if unasked:
+            by_context = "1 reweighing by context was" if unasked == 1 else f"{unasked} reweighings by context were"
+            typer.echo(f"{by_context} not decided again: they follow from every single reward, not from the audit.")
         for mismatch in mismatches:
             typer.echo(f"  {mismatch}")
     if mismatches:

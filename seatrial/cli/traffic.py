@@ -13,17 +13,18 @@ from seatrial.cli.context import settings
 from seatrial.cli.output import JSON_HELP, print_json
 from seatrial.spec.errors import BadInput, NotFound, Unavailable
 from seatrial.spec.problems import did_you_mean
-from seatrial.spec.units import show_count
+from seatrial.spec.units import parse_duration, show_count
 
 if TYPE_CHECKING:
     from seatrial.client.client import Client
+    from seatrial.experiments.maturity import Maturity
     from seatrial.spec.outcome_shapes import OutcomeShape
 
 
 def add_to(app: typer.Typer) -> None:
     app.command(epilog="Example: seatrial predict churn --unit ann --features '{\"tenure\": 12}'")(predict)
     group = typer.Typer(
-        help="Send one outcome, or import a file of them.",
+        help="Send one outcome, import a file of them, or see how long they take.",
         epilog="Example: seatrial outcome send purchase --unit ann --field amount=12.50",
         no_args_is_help=True,
     )
@@ -32,6 +33,7 @@ def add_to(app: typer.Typer) -> None:
         "import",
         epilog="Example: seatrial outcome import labels.csv --outcome churned --unit customer --at day --value churned",
     )(import_file)
+    group.command("maturity", epilog="Example: seatrial outcome maturity churn --outcome churned")(maturity)
     app.add_typer(group, name="outcome")
 
 
@@ -127,6 +129,44 @@ def import_file(
         f"{show_count(imported.duplicate)} were there already, {show_count(imported.skipped)} said nothing, "
         f"{show_count(imported.unfit)} were of another kind than declared (left out)"
     )
+
+
+def maturity(
+    deployment: str = typer.Argument(..., metavar="DEPLOYMENT", help="Whose units."),
+    outcome: str | None = typer.Option(None, help="Which outcome; without it, the only one declared."),
+    since: str = typer.Option("90d", help="Of the units that came since so long ago."),
+    json: bool = typer.Option(False, "--json", help=JSON_HELP),
+) -> None:
+    """Say how long an outcome takes to arrive, counting units of which it is not known yet. Exit code 3: no units."""
+    from seatrial.control.maturing import maturity_of
+
+    found = maturity_of(settings(), deployment, outcome, parse_duration(since))
+    if not found.units:
+        raise Unavailable(f"no named unit came to {deployment} in the last {since}; wait for some, or give --since")
+    if json:
+        print_json(found._asdict() | {"curve": [one._asdict() for one in found.curve]})
+    else:
+        _tell_maturity(found)
+
+
+def _tell_maturity(found: Maturity) -> None:
+    typer.echo(f"`{found.outcome}` of {show_count(found.units)} units: {show_count(found.came)} are in")
+    for one in found.curve:
+        typer.echo(
+            f"  within {_days(one.delay):>6}  {100 * one.share:6.2f}%  "
+            f"({100 * one.lower:.2f} to {100 * one.upper:.2f}%)  {show_count(one.waited)} units"
+        )
+    half, most, nearly = (None if one is None else _days(one) for one in found.in_by)
+    if nearly is not None:
+        end = _days(found.curve[-1].delay)
+        typer.echo(f"Of those that come within {end}, half are in after {half}, 90% after {most}, 99% after {nearly}.")
+
+
+def _days(days: float) -> str:
+    for unit, size in (("d", 1.0), ("h", 24.0), ("min", 1440.0)):
+        if days * size >= 1:
+            return f"{days * size:.3g} {unit}"
+    return f"{days * 86_400:.3g} s"
 
 
 def _declared(home: Path, outcome: str, deployment: str) -> OutcomeShape | None:

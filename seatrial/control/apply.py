@@ -1,14 +1,15 @@
 """Applying a deployment file: from intent to what every gateway serves."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from seatrial.control.change import carry_out, next_revision, recover
+from seatrial.control.chosen_by import check_chosen_by
 from seatrial.control.counting import Items, put_items_in_place
-from seatrial.control.crowds import Warm, put_in_place, read_lists
+from seatrial.control.crowds import Lists, Warm, kept_lists, put_in_place, read_lists
 from seatrial.control.plan import Moment, Plan, make_plan, to_resolve
 from seatrial.control.popular import popular_slots
 from seatrial.control.remote import resolve_remotes
@@ -124,14 +125,15 @@ def apply_to(
     proof = _NOTHING
     if plan_only or prove:  # a proof may take long, and whoever must act on the deployment does not wait for it
         state = site.state.deployments.find(spec.deployment)
-        plan = _plan(site, spec, text, state, applying)
+        plan = _plan(site, spec, text, state, applying, _lists(site, spec, state, applying))
         proof = _proved(plan, spec, site, strict) if prove else _NOTHING
         if plan_only:
             return _applied(_noted(plan, proof), state, carried_out=False)
     with site.changing(spec.deployment):
         recover(site, spec.deployment)
         state = site.state.deployments.find(spec.deployment)
-        plan = _plan(site, spec, text, state, applying)
+        lists = _lists(site, spec, state, applying)
+        plan = _plan(site, spec, text, state, applying, lists)
         if prove and _asked(plan, spec) not in (None, proof.asked):
             raise Conflict(
                 f"deployment {spec.deployment!r} or one of its versions was changed while the rules were proved; apply "
@@ -140,7 +142,7 @@ def apply_to(
         plan = _noted(plan, proof)
         if retry:
             lift_quarantine(site.home, spec.deployment)
-        put_in_place(site, _warm(site), spec, read_lists(spec, site.home))
+        put_in_place(site, _warm(site), spec, lists)
         put_items_in_place(site, _items(site), plan.after or state)
         if plan.after is None:
             return _applied(plan, state, carried_out=True)
@@ -155,10 +157,10 @@ def apply_to(
 
 
 def _warm(site: Site) -> Warm:
-    def warm(spec: Deployment, cold: ColdStartSpec) -> Sequence[str]:
+    def warm(spec: Deployment, cold: ColdStartSpec, since: int) -> Iterable[str]:
         from seatrial.control.senses import LedgerSenses  # slow to import, and only for a file with a cold start
 
-        return LedgerSenses(site.home).warm(spec, cold)
+        return LedgerSenses(site.home).warm(spec, cold, since)
 
     return warm
 
@@ -195,7 +197,16 @@ def _note_failed(
     site.state.deployments.note_release(msgspec.structs.replace(run, status="failed", ended_at=now), said)
 
 
-def _plan(site: Site, spec: Deployment, text: str, state: DeploymentState | None, applying: _Applying) -> Plan:
+def _lists(site: Site, spec: Deployment, state: DeploymentState | None, applying: _Applying) -> Lists:
+    """The units of the file's lists: as they are now when somebody applies it, as they were when the loop does."""
+    if applying.renew and state is not None and (kept := kept_lists(spec, state.lists, site.home)) is not None:
+        return kept
+    return read_lists(spec, site.home)
+
+
+def _plan(
+    site: Site, spec: Deployment, text: str, state: DeploymentState | None, applying: _Applying, lists: Lists
+) -> Plan:
     wanted = to_resolve(spec, state, applying.retry, applying.renew)
     resolved = _resolved(site, spec, wanted, state)
     moment = Moment(
@@ -209,12 +220,13 @@ def _plan(site: Site, spec: Deployment, text: str, state: DeploymentState | None
     if state is not None:
         _check_kept(site, spec, state, set(wanted))
     transform = transform_pin(spec, state, site.registry, site.store)
-    lists = {name: file for name, (file, _) in read_lists(spec, site.home).items()}
-    plan = make_plan(spec, text, state, resolved, moment, transform, lists)
+    files = {name: file for name, (file, _) in lists.items()}
+    plan = make_plan(spec, text, state, resolved, moment, transform, files)
     plan = msgspec.structs.replace(plan, notes=(*plan.notes, *_foreseen(site, spec, state, plan)))
     if plan.snapshot is not None:
         check_transform(spec, plan.snapshot.slots, plan.snapshot.transform)
         check_log(spec.log, plan.snapshot.slots)
+        check_chosen_by(spec, plan.snapshot.slots)
         check_typed({entry.name: entry.when for entry in plan.snapshot.entries})
     return _republished(site, spec, state, plan, moment)
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from seatrial.bandits import UCB, EpsilonGreedy, Options, Policy, Tally, Thompson, TopTwo, remembered, weigh
 from seatrial.bandits import Rewards as Remembered
-from seatrial.control.contextual import FEWEST, OPTIONAL, learn_lines
+from seatrial.control.chosen_by import declared
+from seatrial.control.contextual import FEWEST, learn_lines
 from seatrial.experiments.rewards import Rewards
 from seatrial.releases.records import BanditRun, DeploymentState
 from seatrial.routing.snapshot import ByContext, Slot
@@ -60,7 +61,8 @@ def with_bandits(spec: Deployment, state: DeploymentState, now: int) -> Deployme
         slots = {arm: slot for arm in entry.bandit.arms if (slot := state.slot(arm)) is not None}
         arms = tuple(slots) or entry.bandit.arms  # all of them empty: their heirs
         old, last = state.bandits.get(entry.name), epochs.get(entry.name, 0)
-        context = {key: _declared(spec, key) for key in entry.bandit.context}
+        held = tuple(pin.slot for pin in state.pins if pin.slot is not None)
+        context = {key: declared(spec, held, key) for key in entry.bandit.context}
         fresh = _begun(old, last + 1, arms, slots, context, now)
         same = old is not None and (old.versions, old.digests, old.context) == (fresh.versions, fresh.digests, context)
         runs[entry.name] = old if old is not None and same else fresh
@@ -68,11 +70,6 @@ def with_bandits(spec: Deployment, state: DeploymentState, now: int) -> Deployme
     if (runs, epochs) == (state.bandits, state.epochs):
         return state
     return msgspec.structs.replace(state, bandits=runs, epochs=epochs)
-
-
-def _declared(spec: Deployment, key: str) -> str:
-    field = spec.context[key]
-    return f"{OPTIONAL}{field.kind}" if field.optional else field.kind
 
 
 def _begun(

@@ -55,7 +55,7 @@ def look_for_challenger(
     newest = f"{name}:{known[-1]}"
     command = state.slot(spec.default)
     met = {version for run in releases for version in (run.challenger_version, run.champion_version)}
-    tried = met | set(state.rolled_back)
+    tried = met | set(state.rolled_back) | set(state.commanded)
     if newest in tried or (command is not None and command.model_version == newest):
         return None
     changes = [at for run in releases for at in _changes(run)]

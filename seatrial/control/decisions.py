@@ -93,6 +93,11 @@ def replayed(state: State, deployment: str | None = None) -> list[AuditEntry]:
     return [*releases, *(entry for entry in weights if can_be_decided_again(entry))]
 
 
+def passed_over(state: State, deployment: str) -> int:
+    """How many recorded reweighings ``verify`` cannot come to again, because they chose by context."""
+    return sum(not can_be_decided_again(entry) for entry in state.audit.of(deployment, action=REWEIGHED))
+
+
 def _again(entry: AuditEntry) -> list[Mismatch]:
     try:
         if entry.action == REWEIGHED:

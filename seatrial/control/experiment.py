@@ -69,6 +69,17 @@ def of_deployment(site: Site, deployment: str, entry: str | None, metric: str | 
     return Experiment(deployment, spec, served, named, by, lower, _checked(trial, lower), notes)
 
 
+def not_independent(experiment: Experiment) -> tuple[str, ...]:
+    """Why nothing is advised where a bandit chose, a sentence; empty: chance alone did."""
+    learned, units = experiment.trial.learned, len(experiment.trial.units)
+    if not learned:
+        return ()
+    return (
+        f"A bandit gave {learned} of {units} units their variant, by chances that followed from earlier rewards, and "
+        "the intervals do not allow for that: what is shown is a hint; run a `split` to be advised.",
+    )
+
+
 def of_file(data: Path, deployment: str, *, lower_is_better: bool) -> Experiment:
     """Anybody's data: see ``trial_of_file``; raises BadInput where it cannot be read."""
     trial = _checked(trial_of_file(_table(data)), lower_is_better)

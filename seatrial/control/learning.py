@@ -126,6 +126,10 @@ def _known(arm: str, tally: Tally, seen: Rewards) -> KnownOfArm:
     return KnownOfArm(tally.n, tally.mean, tally.m2, tally.positive, units, failures)
 
 
+CLOSE = 1e-9
+"""Weights that differ by less are the same decision."""
+
+
 def can_be_decided_again(entry: AuditEntry) -> bool:
     """Whether the audit holds all that a reweighing depended on.
 
@@ -137,6 +141,9 @@ def can_be_decided_again(entry: AuditEntry) -> bool:
 def decided_again(entry: AuditEntry) -> str:
     """The weights that what a reweighing saw leads to now, as it recorded them.
 
+    What was recorded is taken where no weight differs from it by more than ``CLOSE``: another build of the numeric
+    libraries may round otherwise. The tallies are those that were recorded, not counted in the ledger again.
+
     Raises:
         msgspec.MsgspecError, ValueError: What was seen cannot be read any more.
     """
@@ -146,7 +153,11 @@ def decided_again(entry: AuditEntry) -> str:
     failures = {arm: known.failures for arm, known in seen.arms.items()}
     removed = removed_of(bandit, seen.removed, met, failures, seen.keep)
     tallies = {arm: Tally(known.rewards, known.mean, known.m2, known.positive) for arm, known in seen.arms.items()}
-    return msgspec.json.encode(weights_of(bandit, tallies, removed, came=seen.came)).decode()
+    today = weights_of(bandit, tallies, removed, came=seen.came)
+    then = msgspec.json.decode(entry.decision, type=dict[str, float])
+    if then.keys() == today.keys() and all(abs(then[arm] - today[arm]) <= CLOSE for arm in then):
+        return entry.decision
+    return msgspec.json.encode(today).decode()
 
 
 def _whose_epoch_is_over(

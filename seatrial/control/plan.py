@@ -15,7 +15,7 @@ from seatrial.control.ensembles import reference_of
 from seatrial.control.next_run import NextRun, next_run
 from seatrial.control.popular import beside_others
 from seatrial.control.snapshots import routing_snapshot
-from seatrial.control.transitions import holdout_ended, kept_as_previous
+from seatrial.control.transitions import having_commanded, holdout_ended, kept_as_previous
 from seatrial.releases.records import AliasMove, DeploymentState, Pin
 from seatrial.routing.snapshot import Slot, Snapshot
 from seatrial.spec.deployment import Deployment
@@ -114,6 +114,7 @@ def make_plan(
         transform=transform,
         lists=dict(lists or {}),
         previous=kept_as_previous(spec, before, command.slot, moment.now),
+        commanded=_commanded(spec, before, command.slot),
         rolled_back=tuple(v for v in before.rolled_back if v not in {s.model_version for s in resolved.values()}),
         alias=_alias(before, command),
         applied_by=moment.actor,
@@ -128,6 +129,13 @@ def make_plan(
         run = msgspec.structs.replace(run, changes=(said, *run.changes))
     run = msgspec.structs.replace(run, state=with_bandits(spec, run.state, moment.now))
     return _finish(spec, old, before, run, moment)
+
+
+def _commanded(spec: Deployment, before: DeploymentState, command: Slot) -> tuple[str, ...]:
+    """With the version that a file takes command from."""
+    old = before.slot(spec.default)
+    left = old is not None and old.model_version != command.model_version
+    return having_commanded(before, old) if left else before.commanded
 
 
 def _holdout_over(spec: Deployment, before: DeploymentState, command: Slot) -> str:

@@ -13,7 +13,7 @@ from seatrial.bandits.policy_tree import Mask
 from seatrial.bandits.posterior import Floats
 from seatrial.bandits.pruning import Entries, Pruning, Word, prune
 from seatrial.bandits.scores import Mean
-from seatrial.control.experiment import Experiment, of_deployment, of_file
+from seatrial.control.experiment import Experiment, not_independent, of_deployment, of_file
 from seatrial.control.pasting import Pasted, plain, rounded, split_of, written
 from seatrial.control.ruling import guessed
 from seatrial.control.site import open_site
@@ -180,6 +180,7 @@ def pruned(
     advised = () if found.advised is None else _named(found.sets[found.advised].arms, trial)
     nothing = judged and found.advised is None and not found.dropped
     why = ("Nothing can go: no smaller set of models and no rule surely costs less than the margin.",)
+    hint = not_independent(experiment)
     return Pruned(
         deployment=experiment.deployment,
         entry=experiment.entry,
@@ -195,9 +196,11 @@ def pruned(
             LeftOut(name=names[one.entry], share=one.share, **_cost(one.cost), word=one.word, goes=at < found.dropped)
             for at, one in enumerate(found.rules)
         ),
-        refusals=tuple(refusal[0].upper() + refusal[1:] for refusal in found.refusals) + (why if nothing else ()),
+        refusals=tuple(refusal[0].upper() + refusal[1:] for refusal in found.refusals)
+        + (why if nothing else ())
+        + hint,
         notes=experiment.notes + tuple(_notes(spec, trial, found, entries, weights, advised)),
-        text="" if nothing or found.refusals else written(_smaller(spec, text, rules, trial, entries, found)),
+        text="" if nothing or found.refusals or hint else written(_smaller(spec, text, rules, trial, entries, found)),
     )
 
 

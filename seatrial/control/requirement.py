@@ -2,7 +2,9 @@
 
 The bandit ran in the release's entry before, and both versions were its arms. Their difference in the primary metric is
 estimated as under any bandit (√propensity-weighted, doubly robust), and the release begins once the whole interval says
-"no worse than by the smallest effect that the file cares about": what earned less is not tried on more people.
+"no worse than by the smallest effect that the file cares about": what earned less is not tried on more people. It is
+looked at again and again, so the interval is one end of a confidence sequence at the release's own level; a relative
+margin is the contrast T − (1 − δ)·C, which knows that the champion's mean is not known either.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,7 +12,7 @@ from functools import partial
 
 import numpy as np
 
-from seatrial.bandits import AdaptiveData, AdaptiveEffect, adaptive_effect
+from seatrial.bandits import AdaptiveData, adaptive_effect
 from seatrial.control.evaluation import adaptive
 from seatrial.control.site import Site
 from seatrial.experiments.rewards import Rewards, read_rewards
@@ -20,6 +22,7 @@ from seatrial.releases.run import ReleaseRun
 from seatrial.spec.deployment import Deployment, MetricSpec, RewardSpec
 from seatrial.spec.errors import BadInput, SeatrialError
 from seatrial.spec.units import show_count
+from seatrial.stats.sequence import multiplier
 
 EVERY, COST = 60.0, 20.0
 """What was logged is weighed again after so many seconds, or so many times what that cost."""
@@ -67,24 +70,28 @@ def weighed(spec: Deployment, run: ReleaseRun, seen: Rewards, chances: Chances) 
                 f"a chance, and {LEAST_UNITS} are needed"
             )
     try:
-        effect = adaptive_effect(data, 1, 0)
+        return _judged(spec, run, data)
     except BadInput as error:
         return str(error)
-    return _judged(spec, run, effect)
 
 
-def _judged(spec: Deployment, run: ReleaseRun, effect: AdaptiveEffect) -> str:
+def _judged(spec: Deployment, run: ReleaseRun, data: AdaptiveData) -> str:
     assert spec.release is not None
-    primary = spec.release.primary
-    higher = spec.metrics[primary.metric].want == "higher"
-    margin = primary.minimum_effect
-    allowed = margin.absolute if margin.absolute is not None else (margin.relative or 0.0) * abs(effect.control)
-    worst = effect.lower if higher else -effect.upper
-    if worst > -allowed:
+    primary, method = spec.release.primary, spec.release.method
+    sign = 1 if spec.metrics[primary.metric].want == "higher" else -1
+    absolute, relative = primary.minimum_effect.absolute or 0.0, primary.minimum_effect.relative or 0.0
+    contrast = adaptive_effect(data, 1, 0, of_control=1 - sign * relative)
+    half = multiplier(data.rewards.size, method.alpha, method.plan_units, "lower") * contrast.se
+    limit = contrast.effect - sign * half
+    if sign * limit > -absolute:
         return ""
+    # a relative margin's contrast is 0 at the line, which says nothing to people: the plain difference stands beside it
+    plain = adaptive_effect(data, 1, 0)
+    line = f"{relative:.4g} of it" if relative else f"{absolute:.4g}"
     return (
-        f"in `{primary.metric}` {run.challenger_version} less {run.champion_version} is {effect.effect:+.4g}, between "
-        f"{effect.lower:+.4g} and {effect.upper:+.4g}, and that it is no worse than by {allowed:.4g} is not shown"
+        f"in `{primary.metric}` {run.champion_version} has {plain.control:.4g} and {run.challenger_version} "
+        f"{plain.effect:+.4g}, and that this is no worse than by {line} is not shown yet on "
+        f"{show_count(data.rewards.size)} units: it may be worse by {-sign * limit - absolute:.4g} more"
     )
 
 

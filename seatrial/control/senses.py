@@ -1,6 +1,6 @@
 """What the loop sees of the world: judgements and windows from the ledger. Scenario tests put another world here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -44,8 +44,8 @@ class Senses(Protocol):
         """What a bandit's units earned."""
         ...
 
-    def warm(self, spec: Deployment, cold: ColdStartSpec) -> Sequence[str]:
-        """Units of which so much has come that they are not cold."""
+    def warm(self, spec: Deployment, cold: ColdStartSpec, since: int) -> Iterable[str]:
+        """Units of which so much has come that they are not cold, and something since (microseconds)."""
         ...
 
     def items(self, deployment: str, terms: Popular, now: int) -> Sequence[Scored]:
@@ -98,9 +98,9 @@ class LedgerSenses:
                 context=kinds_of(run) or None,
             )
 
-    def warm(self, spec: Deployment, cold: ColdStartSpec) -> Sequence[str]:
+    def warm(self, spec: Deployment, cold: ColdStartSpec, since: int) -> Iterable[str]:
         with self._reader.open(spec.deployment) as view:
-            return warm_units(view, cold.outcome, cold.fewer_than)
+            yield from warm_units(view, cold.outcome, cold.fewer_than, since)
 
     def items(self, deployment: str, terms: Popular, now: int) -> Sequence[Scored]:
         with self._reader.open(deployment) as view:

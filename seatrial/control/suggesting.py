@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from seatrial.bandits.segments import Leaf, Segments, find_segments
-from seatrial.control.experiment import Experiment, of_deployment, of_file
+from seatrial.control.experiment import Experiment, not_independent, of_deployment, of_file
 from seatrial.control.pasting import Pasted, both, condition, plain, written
 from seatrial.control.site import open_site
 from seatrial.routing.router import carried
@@ -99,6 +99,7 @@ def suggest_from_file(data: Path, *, lower_is_better: bool = False, seed: int = 
 def suggested(experiment: Experiment, seed: int = 0) -> Suggested:
     """What an experiment says."""
     trial = experiment.trial
+    hint = not_independent(experiment)
     found = find_segments(trial.logged, trial.columns, trial.variants, seed=seed)
     rules = tuple(_rules(found, experiment))
     judged = isfinite(found.gain.value)
@@ -117,9 +118,11 @@ def suggested(experiment: Experiment, seed: int = 0) -> Suggested:
         lower=found.gain.lower if judged else None,
         upper=found.gain.upper if judged else None,
         rules=rules,
-        refusals=tuple(refusal[0].upper() + refusal[1:] for refusal in found.refusals),
+        refusals=tuple(refusal[0].upper() + refusal[1:] for refusal in found.refusals) + hint,
         notes=experiment.notes + left_out,
-        text="" if found.refusals else written(Pasted(one.name, one.when, f"to: {plain(one.to)}") for one in rules),
+        text=""
+        if found.refusals or hint
+        else written(Pasted(one.name, one.when, f"to: {plain(one.to)}") for one in rules),
     )
 
 

@@ -40,8 +40,16 @@ def promoted(spec: Deployment, state: DeploymentState, variant: str, now: int, r
         previous=kept_as_previous(spec, state, new, now, release=run.id if run is not None else ""),
         holdout=None if run is None else _held_out(spec, state, run, now, revision),
         alias_due=_alias_to(state, new),
+        commanded=having_commanded(state, old),
         rolled_back=tuple(v for v in state.rolled_back if v != new.model_version),
     )
+
+
+def having_commanded(state: DeploymentState, slot: Slot | None) -> tuple[str, ...]:
+    """The versions that were in command, with the one that leaves it now."""
+    if slot is None or slot.model_version in state.commanded:
+        return state.commanded
+    return (*state.commanded, slot.model_version)
 
 
 def _is_of(run: ReleaseRun, new: Slot) -> bool:
@@ -76,6 +84,7 @@ def rolled_back(spec: Deployment, state: DeploymentState, now: int) -> Deploymen
         previous=None,
         holdout=holdout_ended(state, now).holdout,
         alias_due=_alias_to(state, back),
+        commanded=having_commanded(state, state.slot(spec.default)),
         rolled_back=_with(state, state.previous.replaced),
     )
 

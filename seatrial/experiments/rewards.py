@@ -20,6 +20,7 @@ from seatrial.experiments.measures import path
 from seatrial.experiments.source import Source
 from seatrial.experiments.units import SKEW
 from seatrial.experiments.worth import FIELD, HAPPENED, OWN
+from seatrial.routing.seen import FEATURE
 from seatrial.spec.deployment import RewardSpec
 
 _ROWS = """
@@ -139,7 +140,8 @@ def read_rewards(
         since: First exposures from then on, microseconds since 1970 UTC.
         now: Nothing later is seen.
         prior: Count what was earned while the entry was a split, too, whenever.
-        context: Context keys to read along with the chances, and the kind of each; None: neither.
+        context: What to read along with the chances, and the kind of each: context keys, and features with
+            ``features.`` before their names; None: neither.
     """
     reasons = ["bandit", "split", "canary"] if prior else ["bandit"]
     given: dict[str, object] = {"entry": entry, "reasons": reasons, "since": 0 if prior else since, "now": now}
@@ -177,8 +179,9 @@ def _more(source: Source, context: Mapping[str, str]) -> str:
     there = set(source.sql("SELECT * FROM rows LIMIT 0", {}).column_names)
     named = {"chances": "chances"}
     for place, (key, kind) in enumerate(context.items()):
+        name = f"feature.{key.removeprefix(FEATURE)}" if key.startswith(FEATURE) else f"context.{key}"
         # A key whose kind was changed has its newer values in a column of their own.
-        columns = (f"context.{key}#{kind}", f"context.{key}")
+        columns = (f"{name}#{kind}", name)
         named[f"c{place}"] = next((column for column in columns if column in there), columns[1])
     quoted = {
         name: '"' + column.replace('"', '""') + '"' if column in there else "NULL" for name, column in named.items()

@@ -25,7 +25,8 @@ _CHANCE = "reason IN ('split', 'canary', 'bandit') AND contested AND unit_named 
 _MINE = f"""entry = $entry AND {_CHANCE} AND epoch_us("at") <= $now"""
 _SINCE = f"""SELECT coalesce(max(epoch_us("at")), -1) AS since FROM rows
 WHERE {_MINE} AND NOT concat_ws(' ', variant, assigned_version) IN (SELECT unnest($ours))"""
-_FIRST_ROWS = f"""SELECT unit, sampled, {{columns}} FROM rows WHERE {_MINE} AND epoch_us("at") > $since
+_FIRST_ROWS = f"""SELECT unit, sampled, reason = 'bandit' AS learned, {{columns}} FROM rows
+WHERE {_MINE} AND epoch_us("at") > $since
 QUALIFY row_number() OVER (PARTITION BY unit ORDER BY "at", request_id, "row") = 1"""
 _EXPERIMENTS = f"""SELECT entry, list(DISTINCT variant ORDER BY variant) AS variants FROM rows
 WHERE {_CHANCE} AND concat_ws(' ', variant, assigned_version) IN (SELECT unnest($ours))
@@ -44,6 +45,8 @@ class Trial:
         columns: Each [n].
         kinds: Of every column, as rules take it.
         units: Their names.
+        learned: How many of them a bandit gave their variant: by chances that followed from earlier units' rewards,
+            which intervals for independent units do not allow for.
     """
 
     variants: tuple[str, ...]
@@ -51,6 +54,7 @@ class Trial:
     columns: tuple[Column, ...]
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     units: tuple[str, ...] = ()
+    learned: int = 0
 
 
 def experiments(source: Source, versions: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
@@ -115,7 +119,8 @@ def read_trial(
     )
     taken = rows.take(pa.array(where, pa.int64()))
     columns = _columns({name: taken[column] for name, column in names.items()}, known)
-    return Trial(variants, logged, columns, dict(known), tuple(seen.units[number] for number in kept))
+    learned = sum(taken["learned"].to_pylist())
+    return Trial(variants, logged, columns, dict(known), tuple(seen.units[number] for number in kept), learned)
 
 
 def trial_of_file(table: pa.Table) -> Trial:

@@ -11,7 +11,6 @@ import os
 import struct
 import sys
 from bisect import bisect_left
-from collections.abc import Iterable
 from math import isqrt
 from pathlib import Path
 
@@ -34,11 +33,9 @@ def crowd_file(home: Path, name: str) -> Path:
     return named_file(home, "crowds", name)
 
 
-def write_crowd(path: Path, hashes: Iterable[int]) -> None:
-    """Replace a crowd's file. Raises OSError."""
-    ordered = sorted(set(hashes))
-    body = struct.pack(f"<{len(ordered)}Q", *ordered)
-    write_whole(path, _HEAD.pack(_MAGIC, len(ordered), xxhash.xxh3_64_intdigest(body)) + body)
+def write_crowd(path: Path, body: bytes) -> None:
+    """Replace a crowd's file by these hashes: ascending, each once, 8 bytes each. Raises OSError."""
+    write_whole(path, _HEAD.pack(_MAGIC, len(body) // 8, xxhash.xxh3_64_intdigest(body)) + body)
 
 
 class Crowd:
@@ -88,9 +85,10 @@ class Crowd:
             place = bisect_left(hashes, wanted)
         return place < size and hashes[place] == wanted
 
-    def hashes(self) -> list[int]:
-        """All of them, ascending."""
-        return self._hashes.tolist()
+    @property
+    def body(self) -> memoryview:
+        """All hashes, ascending, 8 bytes each."""
+        return self._hashes
 
 
 class CrowdFiles:

@@ -104,6 +104,7 @@ class DeploymentState(msgspec.Struct, frozen=True, kw_only=True):
         holdout: Who is held out: the version before against the one in command, judged as a release is; None: nobody.
         previous: Who was in command before, while it is kept loaded.
         rolled_back: ``name:version`` of versions that went back, refused until somebody says retry.
+        commanded: ``name:version`` of versions that were in command before, however they came to it and left it.
         salts: Salt by routing entry.
         bandits: By routing entry.
         lists: The file of units (as a snapshot names it) of every routing entry with ``units_from``.
@@ -126,6 +127,7 @@ class DeploymentState(msgspec.Struct, frozen=True, kw_only=True):
     holdout: ReleaseRun | None = None
     previous: Previous | None = None
     rolled_back: tuple[str, ...] = ()
+    commanded: tuple[str, ...] = ()
     salts: dict[str, str] = {}
     bandits: dict[str, BanditRun] = {}
     lists: dict[str, str] = {}

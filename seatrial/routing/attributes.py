@@ -19,18 +19,25 @@ class Attributes:
         rules: The rules.
         features: What a request may carry.
         needed: Names of those that no request may lack.
+        also: Names of features that are read beside those of the rules.
 
     Attributes:
-        features: Names of the features that the rules speak of.
+        features: Names of the features that are read.
         context: Names of the context keys that they speak of.
         required: Those of them that no request may lack.
     """
 
     __slots__ = ("_mended", "context", "features", "required")
 
-    def __init__(self, rules: Iterable[Expression], features: Iterable[Feature], needed: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        rules: Iterable[Expression],
+        features: Iterable[Feature],
+        needed: Collection[str] = (),
+        also: Collection[str] = (),
+    ) -> None:
         rules = tuple(rules)
-        self.features = frozenset(name for rule in rules for name in asked_of(rule, "features"))
+        self.features = frozenset(name for rule in rules for name in asked_of(rule, "features")).union(also)
         self.context = frozenset(name for rule in rules for name in asked_of(rule, "context"))
         known: dict[str, Feature] = {}
         for feature in features:
@@ -54,12 +61,11 @@ class Attributes:
         return features if mended is None else mended
 
     def check(self, features: Features) -> None:
-        """Raise BadInput for a feature that rules read, that every version needs, and that is not there."""
+        """Raise BadInput for a feature that is read, that every version needs, and that is not there."""
         for name in self.required:
             if features.get(name) is None:
                 raise BadInput(
-                    f"feature {name!r} is missing, which every version needs and a routing rule reads; give it in "
-                    "`features`"
+                    f"feature {name!r} is missing, which every version needs and routing reads; give it in `features`"
                 )
 
 

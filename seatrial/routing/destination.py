@@ -20,7 +20,7 @@ class Destination:
     Args:
         entry: With ``to``, or with arms.
         variants: The deployment's.
-        keys: Its declared context keys, in the order of a context's values.
+        keys: Names of what a bandit may choose by (context keys, features), in the order of its values.
 
     Attributes:
         by_context: What chooses by context; None: what a request says of itself plays no part.
@@ -42,15 +42,15 @@ class Destination:
         self.split = Split(entry.salt, live) if drawn else None
         self.fixed = None if self.split or self.by_context else self.decisions[entry.to or live[0].variant]
 
-    def decide(self, unit: str, context: Sequence[Any] = ()) -> Decision:
+    def decide(self, unit: str, values: Sequence[Any] = ()) -> Decision:
         """Where a unit goes, and with which probability it could have gone there.
 
         Args:
             unit: Who.
-            context: Values of the declared context keys, in order; empty: there are none.
+            values: What a bandit may choose by, in order; empty: there is nothing.
         """
         if self.by_context is not None:
-            return self.by_context.decide(unit, context)
+            return self.by_context.decide(unit, values)
         if self.split is None:
             assert self.fixed is not None
             return self.fixed

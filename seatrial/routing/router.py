@@ -12,6 +12,7 @@ from seatrial.routing.first_match import FirstMatch
 from seatrial.routing.rules.evaluating import Request
 from seatrial.routing.rules.expression import Constant, asked_of
 from seatrial.routing.rules.possible import may_hold
+from seatrial.routing.seen import Seen
 from seatrial.routing.snapshot import Entry, Shadow, Snapshot, never_lacked
 from seatrial.spec.errors import BadInput, NotFound
 from seatrial.spec.signature import Feature
@@ -32,8 +33,8 @@ class Router:
         crowds: Who knows the units of the snapshot's crowds; an entry whose crowd nobody knows takes nobody, and fails.
 
     Attributes:
-        conditional: Whether what a request carries plays a part, beside its unit.
-        attributes: What the rules read of it.
+        conditional: Whether which entry takes a request depends on what it carries.
+        attributes: What is read of it, by rules and by bandits that choose by features.
 
     Raises:
         BadInput: No entry, an entry that is neither ``to`` nor a split, an unknown variant, weights that are no shares.
@@ -46,6 +47,7 @@ class Router:
         "_destinations",
         "_only",
         "_rules",
+        "_seen",
         "_shadows",
         "_variants",
         "attributes",
@@ -58,10 +60,10 @@ class Router:
         self._variants = frozenset(slot.variant for slot in snapshot.slots)
         if not snapshot.entries:
             raise BadInput(f"deployment {snapshot.deployment!r} has no routing entry; give it one with `to` or `split`")
-        keys = [key.name for key in snapshot.context]
-        destinations = [Destination(entry, self._variants, keys) for entry in snapshot.entries]
-        self._destinations = (*destinations, _left_over(snapshot, self._variants))
         reached = _reached(snapshot.entries)
+        self._seen = Seen(snapshot.entries, [key.name for key in snapshot.context])
+        destinations = [Destination(entry, self._variants, self._seen.names) for entry in snapshot.entries]
+        self._destinations = (*destinations, _left_over(snapshot, self._variants))
         self._by_context = any(entry.by_context is not None for entry in reached)
         rules = [
             (entry.name, entry.when or _ALWAYS, taker(entry.crowd, crowds))
@@ -70,7 +72,7 @@ class Router:
         ]
         self.conditional = bool(rules)
         needed = never_lacked(snapshot.slots, snapshot.transform)
-        self.attributes = Attributes([rule for _, rule, _ in rules], carried(snapshot), needed)
+        self.attributes = Attributes([rule for _, rule, _ in rules], carried(snapshot), needed, self._seen.features)
         self._rules = FirstMatch(rules, failed)
         self._conditions = tuple((rule, takes) for _, rule, takes in rules)
         self._only = self._destinations[0]
@@ -89,10 +91,15 @@ class Router:
         chosen = self._only if not self.conditional else self._choose(unit, context, features)
         if chosen.split is not None:
             return chosen.decisions[chosen.split.choose(unit)]
-        return chosen.fixed or chosen.decide(unit, context)
+        return chosen.fixed or chosen.decide(unit, self._values(context, features))
 
     def _choose(self, unit: str, context: Sequence[Any], features: Features) -> Destination:
         return self._destinations[self._rules.find(self.attributes.read(features), self._named(context), unit)]
+
+    def _values(self, context: Sequence[Any], features: Features) -> Sequence[Any]:
+        """What bandits that choose by context see."""
+        seen = self._seen
+        return seen.values(context, self.attributes.read(features)) if seen.features else context
 
     def _named(self, context: Sequence[Any]) -> Features:
         """The context's values that rules read, by name; none where there are no values at all."""
@@ -101,12 +108,14 @@ class Router:
     def recall(self, unit: str, context: Sequence[Any], features: Features) -> Decision:
         """`decide`, of a request that was decided before: nobody is told of rules that fail."""
         position = self._rules.find(self.attributes.read(features), self._named(context), unit, told=False)
-        return self._destinations[position].decide(unit, context)
+        return self._destinations[position].decide(unit, self._values(context, features))
 
     def could_have(
         self, unit: str, context: Sequence[Any], features: Features, unknown: Collection[str]
     ) -> tuple[Decision, ...]:
         """The decisions that a request may have got, in the order of entries; nobody is told of rules that fail.
+
+        Those of a bandit that chooses by unknown features are as if it had carried none of them.
 
         Args:
             unit: Who it was for.
@@ -115,14 +124,20 @@ class Router:
             unknown: Features that it may have carried or not.
         """
         request = Request(self.attributes.read(features), self._named(context), unit)
+        values = self._values(context, features)
         found: list[Decision] = []
         for (rule, takes), destination in zip(self._conditions, self._destinations, strict=False):
             if may_hold(rule, request, unknown):
-                found.append(destination.decide(unit, context))
+                found.append(destination.decide(unit, values))
                 # Who was in a crowd then may not be now.
                 if takes is None and asked_of(rule, "features").isdisjoint(unknown):
                     return tuple(found)
-        return (*found, self._destinations[len(self._conditions)].decide(unit, context))
+        return (*found, self._destinations[len(self._conditions)].decide(unit, values))
+
+    @property
+    def chosen_by(self) -> frozenset[str]:
+        """The features by which bandits choose."""
+        return self._seen.features
 
     @property
     def by_unit(self) -> bool:

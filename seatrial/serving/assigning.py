@@ -151,6 +151,10 @@ def _told(given: AppPrediction, person: Person, deployed: Deployed) -> Decision 
     unknown = deployed.router.attributes.features.difference(given.features or ())
     if not unknown or (given.reason, given.propensity, given.revision) == (None, None, None):
         return None
+    chosen_by = unknown & deployed.router.chosen_by
+    if chosen_by and given.reason == "bandit":
+        names = ", ".join(sorted(chosen_by))
+        raise BadInput(f"a bandit chooses by {names}, which the row lacks; give them in its `features`")
     if given.revision is None:
         if given.features is not None:
             return None

@@ -13,6 +13,7 @@ MOST_ARMS = 50
 MOST_KEYS = 30
 BY_CONTEXT = ("squarecb", "linear-thompson")
 _FLOOR = 0.01
+_FEATURE = "features."
 
 
 def check_bandits(values: Values, found: Findings) -> None:
@@ -128,7 +129,7 @@ def _by_context(bandit: Values, path: str, values: Values, found: Findings) -> N
             found.add(f"{path}.context", "context", message)
         return
     if keys is None:
-        message = f"`{policy}` chooses by context; name declared keys, like `context: [country, age]`"
+        message = f"`{policy}` chooses by context; name keys or features, like `context: [country, features.age]`"
         found.add(f"{path}.policy", policy, message)
     elif isinstance(keys, list):
         _keys(keys, f"{path}.context", values, found)
@@ -152,9 +153,11 @@ def _keys(keys: list[Any], path: str, values: Values, found: Findings) -> None:
             continue
         if key in keys[:position]:
             found.add(where, key, f"the key {show(key)} stands twice; name it once")
+        elif isinstance(key, str) and key.startswith(_FEATURE):
+            continue  # whether a version takes it is known when the file is applied
         elif key not in declared:
             mend = did_you_mean(key, declared) if declared else f"add `context: {{{key}: optional number}}`"
-            found.add(where, key, f"{show(key)} is not a declared context key; {mend}")
+            found.add(where, key, f"{show(key)} is not a declared context key; {mend}, or write `features.{key}`")
         elif source == f"context.{key}":
             message = f"{show(key)} is who the unit is, of which nothing is learned for others; name other keys"
             found.add(where, key, message)

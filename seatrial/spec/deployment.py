@@ -183,7 +183,7 @@ class BanditSpec(Model):
         "thompson"
     )
     context: tuple[str, ...] = ()
-    """The context keys by which ``squarecb`` and ``linear-thompson`` choose; empty for the others."""
+    """By what ``squarecb`` and ``linear-thompson`` choose: context keys, ``features.<name>``; empty for the others."""
     reward: RewardSpec
     floor: float = 0.01
     every: float = 3600.0
@@ -230,9 +230,19 @@ class EntrySpec(Model):
         return self.units_from is not None or self.cold_start is not None
 
 
+class SourceSpec(Model):
+    sql: str
+    """With ``:since``, a time that the rows wanted are later than."""
+    url_env: str
+    """The environment variable that holds the database's URL."""
+    every: float = 3600.0
+
+
 class OutcomeSpec(Model):
     label: bool = False
     fields: dict[str, Literal["number", "integer", "string", "boolean"]] = {}
+    source: SourceSpec | None = None
+    """A database that is asked for it; None: it is sent."""
 
 
 class MetricSpec(Model):

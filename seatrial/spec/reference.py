@@ -10,7 +10,7 @@ from seatrial.spec.events import EVENTS
 from seatrial.spec.features import FEATURE
 from seatrial.spec.grammar.bandit import BANDIT, REWARD
 from seatrial.spec.grammar.climbing import CALENDAR, CANARY, CHALLENGE, HOLDOUT
-from seatrial.spec.grammar.measures import METRIC, OUTCOME
+from seatrial.spec.grammar.measures import METRIC, OUTCOME, SOURCE
 from seatrial.spec.grammar.people import UNIT
 from seatrial.spec.grammar.release import METHOD, PRIMARY, RELEASE, SHADOW, STAGE, TEST
 from seatrial.spec.grammar.remote import REMOTE
@@ -38,6 +38,7 @@ SECTIONS: dict[str, Record] = {
     "bandit": BANDIT,
     "reward": REWARD,
     "outcomes": OUTCOME,
+    "outcome-source": SOURCE,
     "metrics": METRIC,
     "margins": MARGIN,
     "release": RELEASE,

@@ -7,6 +7,7 @@ of them on the same inputs. Of scipy only ``special`` and ``optimize`` are loade
 start quickly.
 """
 
+from seatrial.stats.arrival import Arrived, arrival_curve
 from seatrial.stats.bayes import Bayesian, BetaPrior, compare_normal, compare_shares
 from seatrial.stats.bernoulli import difference_sequence, share_sequence
 from seatrial.stats.betting import betting_difference, betting_effect, betting_sequence
@@ -57,6 +58,7 @@ from seatrial.stats.welch import welch
 
 __all__ = [
     "Adjusted",
+    "Arrived",
     "Bayesian",
     "BetaPrior",
     "ClusteredQuantile",
@@ -88,6 +90,7 @@ __all__ = [
     "TestResult",
     "Verdict",
     "always_valid_p",
+    "arrival_curve",
     "benjamini_hochberg",
     "betting_difference",
     "betting_effect",

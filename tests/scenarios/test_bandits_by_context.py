@@ -34,12 +34,15 @@ routing:
     bandit:
       arms: [champion, challenger]
       policy: {policy}
-      context: [age, country]
+      context: [{keys}]
       reward: {{outcome: click, within: 500ms, grace: 500ms}}
       every: 2s
       floor: 5%
 """
 LIKED = {"DE": "champion", "FR": "challenger"}
+KEYS = {"squarecb": "age, country", "linear-thompson": "age, features.a"}
+"""Who likes what is told by the context, or by a feature that is the country's."""
+A = {"DE": 0.75, "FR": -0.75}
 CLICKS = (0.1, 0.6)
 """How often a visitor clicks who met the other variant, and the one that his country likes."""
 
@@ -59,7 +62,7 @@ class Town:
         context: dict[str, Any] = {"country": country}
         if self.random.random() < 0.8:
             context["age"] = self.random.gauss(40, 10)
-        body = {"unit": unit, "context": context, "features": {"a": 0.25, "b": -1.0}}
+        body = {"unit": unit, "context": context, "features": {"a": A[country], "b": -1.0}}
         answer = caller("POST", "/v1/deployments/shop/predict", body)
         assert answer.status == 200, answer.body
         assert answer.body["reason"] == "bandit"
@@ -86,7 +89,8 @@ def rows(system: LiveSystem) -> list[dict[str, Any]]:
     with Reader(system.home).open("shop") as view:
         found: list[dict[str, Any]] = view.sql(
             "SELECT request_id, unit, variant, propensity, contested, revision, phase, chances, "
-            '"context.country" AS country, "context.age" AS age FROM rows WHERE reason = \'bandit\' ORDER BY "at"',
+            '"context.country" AS country, "context.age" AS age, "feature.a" AS a FROM rows '
+            "WHERE reason = 'bandit' ORDER BY \"at\"",
             {},
         ).to_pylist()
         return found
@@ -100,7 +104,7 @@ def check_rows(system: LiveSystem) -> None:
     for row in drawn:
         revision = row["revision"]
         router = routers.get(revision) or routers.setdefault(revision, Router(publication.read("shop", revision)))
-        decision = router.decide(row["unit"], (row["country"], row["age"]))
+        decision = router.decide(row["unit"], (row["country"], row["age"]), {"a": row["a"]})
         assert (decision.variant, list(decision.chances)) == (row["variant"], row["chances"])
         assert row["propensity"] == row["chances"][["champion", "challenger"].index(row["variant"])]
         assert row["contested"]
@@ -147,7 +151,7 @@ def test_each_country_gets_what_it_likes_after_a_restart_too(tmp_path: Path, pol
         frame["label"] = (frame["a"] * version + frame["b"] > 0).astype(int)
         model = LogisticRegression().fit(frame[["a", "b"]], frame["label"])
         register("shop", model, data=frame, target="label", settings=system.settings)
-    apply(FILE.format(policy=policy), system.settings, actor="test")
+    apply(FILE.format(policy=policy, keys=KEYS[policy]), system.settings, actor="test")
     town = Town(system)
     with system:
         wait_for(lambda: learned(town.shares(80)), seconds=90, what="either country to get what it likes")
@@ -170,5 +174,5 @@ def reweighed(system: LiveSystem) -> list[str]:
 
 def write(system: LiveSystem, policy: str) -> Path:
     file = system.place / "shop.yaml"
-    file.write_text(FILE.format(policy=policy))
+    file.write_text(FILE.format(policy=policy, keys=KEYS[policy]))
     return file

@@ -184,3 +184,34 @@ def test_another_champion_ends_the_holdout(scene: Scene) -> None:
     state = scene.harbour.state.deployments.get("churn")
     assert state.holdout is not None
     assert not state.holdout.open
+
+
+def test_a_version_that_a_file_put_in_command_and_took_out_again_does_not_challenge(scene: Scene) -> None:
+    """By hand, with no release of its own: it was in command, so it has nothing to challenge for."""
+    scene.harbour.apply(FOR_EVER)
+    loses(scene)
+    scene.harbour.registry.add("churn", 4)
+    by_hand = FOR_EVER.replace("models:/churn@champion", "models:/churn/4")
+    assert scene.harbour.apply(by_hand).changes
+    assert in_command(scene) == "churn:4"
+    scene.harbour.apply(FOR_EVER.replace("models:/churn@champion", "models:/churn/1"))
+    for _ in range(3):
+        scene.step(days=10)
+    assert in_command(scene) == "churn:1"
+    assert not scene.run.open
+
+
+def test_an_automatic_challenge_takes_the_lists_as_they_were_applied(scene: Scene) -> None:
+    """Nobody applied a list that was edited since, and one that was deleted stops no version from challenging."""
+    staff = scene.harbour.home.parent / "staff.txt"
+    staff.write_text("ann\n")
+    listed = FOR_EVER.replace("routing:\n", "routing:\n  - {name: staff, units_from: staff.txt, to: champion}\n")
+    scene.harbour.apply(listed)
+    applied = dict(scene.harbour.state.deployments.get("churn").lists)
+    for version, edit in ((4, lambda: staff.write_text("ann\nbob\n")), (5, staff.unlink)):
+        loses(scene)
+        edit()
+        scene.harbour.registry.add("churn", version)
+        scene.step(days=15)
+        assert scene.run.challenger_version == f"churn:{version}"
+        assert scene.harbour.state.deployments.get("churn").lists == applied

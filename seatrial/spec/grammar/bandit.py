@@ -1,7 +1,11 @@
 """A bandit: a routing entry whose weights follow what is earned."""
 
 from seatrial.spec.grammar.words import COUNT, DURATION, FIELD, NAME, SHARE, SOME_SHARE, SOME_TIME
-from seatrial.spec.shapes import Boolean, Choice, Key, Listed, Named, Number, Record
+from seatrial.spec.shapes import Boolean, Choice, Key, Listed, Named, Number, Record, Text
+
+CHOSEN_BY = Text(
+    r"[A-Za-z][A-Za-z0-9_-]{0,63}|features\.[^\n]{1,200}", "name a key of `context`, or a feature as `features.<name>`"
+)
 
 REWARD = Record(
     "the reward",
@@ -39,8 +43,9 @@ BANDIT = Record(
             default="thompson",
         ),
         "context": Key(
-            Listed(NAME, least=1),
-            "For `squarecb` and `linear-thompson`: the declared context keys by which they choose, at most 30.",
+            Listed(CHOSEN_BY, least=1),
+            "For `squarecb` and `linear-thompson`: the context keys, and the features (`features.age`), by which they "
+            "choose, at most 30.",
         ),
         "reward": Key(REWARD, "What is earned.", required=True),
         "floor": Key(SHARE, "The least share of every arm.", default="1%"),

@@ -1,9 +1,26 @@
 """What happens to units afterwards, and what is measured of it."""
 
 from seatrial.spec.grammar.words import DURATION, FIELD, NAME, SOME_TIME
-from seatrial.spec.shapes import Boolean, Choice, Key, Named, Number, Record
+from seatrial.spec.shapes import Boolean, Choice, Key, Named, Number, Record, Text
 
 FIELD_KINDS = ("number", "integer", "string", "boolean")
+
+SOURCE = Record(
+    "the source of an outcome",
+    {
+        "sql": Key(
+            Text(r"(?s:.{0,20000}):since\b(?s:.{0,20000})", "write a query in which `:since` stands for a time"),
+            "What is asked: rows later than `:since`, whose columns are called after what an outcome carries.",
+            required=True,
+        ),
+        "url_env": Key(
+            Text("[A-Za-z_][A-Za-z0-9_]{0,99}", "name the environment variable that holds the database's URL"),
+            "The environment variable that holds the database's URL, as SQLAlchemy writes it.",
+            required=True,
+        ),
+        "every": Key(SOME_TIME, "How often it is asked.", default="1h"),
+    },
+)
 
 OUTCOME = Record(
     "an outcome",
@@ -12,8 +29,8 @@ OUTCOME = Record(
         "fields": Key(
             Named(FIELD, Choice(FIELD_KINDS), least=1), "Named values it carries; without it, one plain value."
         ),
+        "source": Key(SOURCE, "A database that is asked for it; without it, it is sent."),
     },
-    later={"source": "send outcomes to `POST /v1/outcomes` or with `seatrial outcome import`"},
     forms="write `{}` for an outcome with a plain value, `{label: true}`, or `{fields: {amount: number}}`",
 )
 

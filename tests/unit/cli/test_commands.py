@@ -190,6 +190,21 @@ def test_json_is_one_document(line: str, capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().out.strip()
 
 
+@pytest.mark.parametrize(
+    ("line", "code", "words"),
+    [
+        ("churn --outcome purchase", 3, "no named unit came to churn in the last 90d"),
+        ("churn --outcome purchas", 2, "declares no outcome 'purchas'; did you mean `purchase`?"),
+        ("chrun", 2, "chrun"),
+        ("churn --outcome purchase --since soon", 2, "soon"),
+    ],
+)
+@pytest.mark.usefixtures("home")
+def test_maturity_of_nothing_is_said(line: str, code: int, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["outcome", "maturity", *line.split()]) == code
+    assert words in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("home")
 def test_status_says_who_is_in_command_and_that_nothing_is_up(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["status"]) == 0

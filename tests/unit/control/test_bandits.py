@@ -9,7 +9,7 @@ import pytest
 
 from seatrial.bandits import Tally, Thompson, weigh
 from seatrial.control.bandits import learn, with_bandits
-from seatrial.control.decisions import replayed, verify
+from seatrial.control.decisions import passed_over, replayed, verify
 from seatrial.control.evaluation import adaptive
 from seatrial.control.learning import reweigh
 from seatrial.control.loop import Loop
@@ -189,6 +189,9 @@ def test_weights_that_do_not_follow_from_what_was_seen_are_found(harbour: Harbou
     harbour.state.audit.add(forgotten)
     by_context = msgspec.structs.replace(entry, observed='{"bandit":{"context":["age"]}}', decision="{}")
     harbour.state.audit.add(by_context)
+    nearly = {arm: weight + 1e-12 for arm, weight in json.loads(entry.decision).items()}
+    harbour.state.audit.add(msgspec.structs.replace(entry, decision=json.dumps(nearly)))
+    assert passed_over(harbour.state, "churn") == 1, "what chose by context is said to be passed over"
     found = verify(harbour.state)
     assert [one.recorded for one in found] == [other.decision, entry.decision]
     assert found[0].today == entry.decision

@@ -1,12 +1,13 @@
 """Entries for some people in control: lists are pinned when applied, warm units follow the ledger and stay warm."""
 
+import struct
 from pathlib import Path
 
 import pytest
 
 from seatrial.control import apply as applying
 from seatrial.control import crowds
-from seatrial.control.crowds import forget_warmth
+from seatrial.control.crowds import Warming, forget_warmth
 from seatrial.control.loop import Loop
 from seatrial.control.perform import Who, promote
 from seatrial.control.rounds import EVERY
@@ -15,6 +16,7 @@ from seatrial.releases.crowd_files import CrowdFiles, crowd_file, write_crowd
 from seatrial.releases.leadership import Leadership
 from seatrial.routing.decision import Decision
 from seatrial.routing.router import Router
+from seatrial.spec.deployment import ColdStartSpec, Deployment
 from seatrial.spec.errors import BadInput
 from seatrial.spec.problems import SpecError
 from seatrial.spec.read import load_deployment
@@ -136,6 +138,21 @@ def test_units_are_cold_until_enough_has_come_and_warm_for_ever_after(harbour: H
     harbour.close()
 
 
+def test_a_look_reads_what_came_since_the_last_one_and_everything_once_a_day(harbour: Harbour) -> None:
+    asked: list[int] = []
+
+    def warm(_spec: Deployment, _cold: ColdStartSpec, since: int) -> list[str]:
+        asked.append(since)
+        return []
+
+    spec, warming = load_deployment(COLD), Warming(harbour.site, warm)
+    hour, now = 3_600 * SECOND, 1_000_000 * SECOND
+    for at in (now, now + hour, now + 23 * hour, now + 24 * hour, now + 25 * hour):
+        warming.look(spec, at)
+    assert asked == [0, now - hour, now, 0, now + 23 * hour]
+    harbour.close()
+
+
 def test_a_missing_or_torn_file_of_warm_units_makes_nobody_cold_and_is_made_again(harbour: Harbour) -> None:
     world = World()
     world.warm_units = ("ann",)
@@ -151,7 +168,7 @@ def test_a_missing_or_torn_file_of_warm_units_makes_nobody_cold_and_is_made_agai
 
 
 def test_who_is_warm_is_known_before_the_first_request(harbour: Harbour, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(applying, "_warm", lambda _site: lambda _spec, _cold: ["ann"])
+    monkeypatch.setattr(applying, "_warm", lambda _site: lambda _spec, _cold, _since: ["ann"])
     harbour.apply(COLD)
     assert [decide(harbour, unit).entry for unit in ("ann", "bob")] == ["everybody", "new"]
     harbour.close()
@@ -160,7 +177,7 @@ def test_who_is_warm_is_known_before_the_first_request(harbour: Harbour, monkeyp
 def test_a_file_that_cannot_be_opened_is_not_an_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "crowds" / "churn" / "warm-x"
     path.parent.mkdir(parents=True)
-    write_crowd(path, {1, 2, 3})
+    write_crowd(path, struct.pack("<3Q", 1, 2, 3))
 
     def no_more_files(_path: Path) -> None:
         raise OSError(24, "Too many open files")

@@ -1,14 +1,17 @@
 """Rules from a deployment's ledger: found, written, read back; and what could go again."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from seatrial.control.covering import coverage
-from seatrial.control.pruning import Margin, prune_deployment, read_margin
+from seatrial.control.experiment import of_deployment
+from seatrial.control.pruning import Margin, prune_deployment, pruned, read_margin
 from seatrial.control.ruling import check_rules
-from seatrial.control.suggesting import suggest
+from seatrial.control.site import open_site
+from seatrial.control.suggesting import suggest, suggested
 from seatrial.routing.rules.conditions import load_checked
 from seatrial.spec.deployment import Deployment
 from seatrial.spec.errors import BadInput, NotFound
@@ -254,3 +257,20 @@ def test_dead_rules_show_in_the_coverage(tmp_path: Path) -> None:
     assert [one.hits for one in none.entries] == [0, 0, 0]
     with pytest.raises(BadInput, match="has no metric 'revenue'"):
         coverage(machine, "churn", metric="revenue")
+
+
+def test_where_a_bandit_chose_what_is_found_is_a_hint_and_nothing_is_advised(tmp_path: Path) -> None:
+    harbour = Harbour(tmp_path)
+    harbour.apply(FILE)
+    write_trial(tmp_path)
+    with open_site(machine_of(harbour)) as site:
+        experiment = of_deployment(site, "churn", None, None)
+    learned = replace(experiment, trial=replace(experiment.trial, learned=UNITS // 2))
+    found = suggested(learned)
+    assert [rule.to for rule in found.rules] == [rule.to for rule in suggested(experiment).rules]
+    assert found.text == ""
+    assert f"A bandit gave {UNITS // 2} of {UNITS} units their variant" in found.refusals[0]
+    smaller = pruned(learned, FILE, Margin(0.5, relative=True), {})
+    assert smaller.text == ""
+    assert smaller.refusals[-1] == found.refusals[0]
+    harbour.close()

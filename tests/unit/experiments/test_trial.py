@@ -70,6 +70,11 @@ def test_what_is_not_evidence_is_left_out() -> None:
     assert found.units == ("a", "i", "j")
 
 
+def test_who_was_given_a_variant_by_a_bandit_is_counted() -> None:
+    assert trial(rows("ab"), rows("cd", start=200, reason=["bandit"] * 2)).learned == 2
+    assert trial(rows("ab")).learned == 0
+
+
 def test_units_that_met_other_versions_met_another_trial() -> None:
     found = trial(rows("ab"), rows("c", start=150, assigned_version=["digits:0"]), rows("bd", start=200))
     assert found.units == ("d",)  # b was first seen while the champion was another

@@ -4,16 +4,16 @@ from typing import Any
 
 from seatrial.experiments.source import TableSource
 from seatrial.experiments.warmth import warm_units
-from tests.unit.experiments.test_rewards import _table, click, row
+from tests.unit.experiments.test_rewards import SECOND, _table, click, row
 
 
-def warm(rows: list[dict[str, Any]], outcomes: list[dict[str, Any]], least: int = 2) -> list[str]:
+def warm(rows: list[dict[str, Any]], outcomes: list[dict[str, Any]], least: int = 2, since: int = 0) -> list[str]:
     import pyarrow as pa
 
     moment = pa.timestamp("us", "UTC")
     source = TableSource(_table(rows, moment), _table(outcomes, moment))
     try:
-        return warm_units(source, "click", least)
+        return sorted(warm_units(source, "click", least, since))
     finally:
         source.close()
 
@@ -24,6 +24,12 @@ def test_units_with_enough_outcomes_are_warm() -> None:
     assert warm(rows, clicks) == ["ann", "ed"]
     assert warm(rows, clicks, 1) == ["ann", "bob", "ed"]
     assert warm(rows, clicks, 3) == []
+
+
+def test_only_units_of_which_something_has_come_since_are_looked_at() -> None:
+    clicks = [click("ann", 10), click("ann", 11), click("bob", 12), click("bob", 20)]
+    assert warm([row("ann", 1)], clicks, since=12 * SECOND) == ["bob"], "with its earlier outcomes"
+    assert warm([row("ann", 1)], clicks, since=21 * SECOND) == []
 
 
 def test_outcomes_of_another_kind_do_not_count() -> None:

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from seatrial.protocol.bodies import AppPrediction, AssignBody
 from seatrial.protocol.inference import InferBody, InferInput
 from seatrial.routing.snapshot import Arm, ByContext, Column, Entry
+from seatrial.spec.errors import BadInput
 from tests.gateways import GOOD, Bench, ContextKey, bench, snapshot
 
 BY = ByContext(
@@ -106,3 +108,59 @@ def test_a_deployment_without_one_has_no_such_column(tmp_path: Path) -> None:
         asyncio.run(here.gateway.predict("churn", unit="u", features=GOOD))
         (row,) = here.rows()
     assert "chances" not in row
+
+
+BY_COUNTRY = msgspec.structs.replace(
+    BY, columns=(Column(key="features.country", kind="category", optional=True, categories=("FR",)),)
+)
+"""As BY, by a feature: who is of France likes the challenger."""
+LIKED = {"FR": [0.05, 0.95], "DE": [0.95, 0.05]}
+
+
+@pytest.fixture
+def by_country(tmp_path: Path) -> Iterator[Bench]:
+    with bench(tmp_path) as found:
+        found.serve(snapshot(entries=(msgspec.structs.replace(ENTRY, by_context=BY_COUNTRY),)))
+        yield found
+
+
+@pytest.mark.parametrize("country", ["FR", "DE"])
+def test_a_bandit_may_choose_by_a_feature(by_country: Bench, country: str) -> None:
+    asyncio.run(by_country.gateway.predict("churn", unit="u", features={**GOOD, "country": country}))
+    (row,) = by_country.rows()
+    assert row["chances"] == pytest.approx(LIKED[country], abs=1e-5)
+
+
+def test_instances_are_drawn_by_their_own_features_and_so_are_tensors(by_country: Bench) -> None:
+    instances = [{"features": {**GOOD, "country": "FR" if n % 2 else "DE"}, "unit": f"u{n}"} for n in range(60)]
+    answer = asyncio.run(by_country.gateway.predict("churn", instances=instances))
+    met = [one["variant"] == ("challenger" if n % 2 else "champion") for n, one in enumerate(answer["predictions"])]
+    assert sum(met) > 45
+    columns = {"age": ("FP64", [40.0]), "income": ("FP64", [1.0]), "country": ("BYTES", ["FR"])}
+    inputs = [InferInput(name, [1], kind, data=data) for name, (kind, data) in columns.items()]
+    asyncio.run(by_country.gateway.infer("churn", InferBody(inputs=inputs, parameters={"unit": "u"})))
+    for row in by_country.rows():
+        assert row["chances"] == pytest.approx(LIKED[row["feature.country"]], abs=1e-5)
+    assert by_country.gateway.find("churn").quick is None
+
+
+@pytest.mark.parametrize("country", [["FR"], {"a": 1}, True, 2.5])
+def test_a_feature_that_is_none_is_refused_by_the_model_and_not_by_the_draw(by_country: Bench, country: Any) -> None:
+    with pytest.raises(BadInput, match="country"):
+        asyncio.run(by_country.gateway.predict("churn", unit="u", features={**GOOD, "country": country}))
+
+
+def test_a_row_is_drawn_again_by_its_features_and_refused_without_them(by_country: Bench) -> None:
+    given = {**GOOD, "country": "FR"}
+    found = by_country.gateway.assign("churn", AssignBody(unit="u", features=given, request_id="r"))
+    told = {name: found[name] for name in ("variant", "reason", "propensity", "revision")}
+
+    def app(**more: Any) -> AppPrediction:
+        return AppPrediction(deployment="churn", request_id="r", unit="u", prediction=1, **told, **more)
+
+    with pytest.raises(BadInput, match="a bandit chooses by country, which the row lacks; give them in its `features`"):
+        by_country.gateway.log_predictions([app()])
+    by_country.gateway.log_predictions([app(features=given)])
+    (row,) = by_country.rows()
+    assert (row["reason"], row["propensity"]) == ("bandit", found["propensity"])
+    assert row["chances"] == pytest.approx(LIKED["FR"], abs=1e-5)

@@ -54,7 +54,7 @@ def test_a_full_one() -> None:
         (f"{ARMS}, {CLICK}, floor: 0%, policy: ucb1", "so it needs a floor; write `floor: 5%`"),
         (f"{ARMS}, {CLICK}, sticky: for-ever", "one that is sticky for ever is a split, not a bandit: use `split`"),
         (f"{ARMS}, {CLICK}, policy: square-cb", "did you mean `squarecb`"),
-        (f"{ARMS}, {CLICK}, policy: squarecb", "`squarecb` chooses by context; name declared keys"),
+        (f"{ARMS}, {CLICK}, policy: squarecb", "`squarecb` chooses by context; name keys or features"),
         (f"{ARMS}, {CLICK}, context: [age]", "`thompson` chooses alike for every unit; remove `context`"),
         (f"{ARMS}, {CLICK}, {SQUARE}, context: [aeg]", "`aeg` is not a declared context key; did you mean `age`?"),
         (f"{ARMS}, {CLICK}, {SQUARE}, context: [age, age]", "the key `age` stands twice; name it once"),

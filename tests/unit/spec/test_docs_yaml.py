@@ -81,6 +81,8 @@ DEFAULTS = {
     "cache": "deployment: a\nvariants: {champion: {model: models:/m/1, cache: {@: #}}}\n",
     "transform": "deployment: a\nvariants: {champion: {model: models:/m/1}}\ntransform: {model: models:/p/1, @: #}\n",
     "outcomes": "deployment: a\nvariants: {champion: {model: models:/m/1}}\noutcomes: {o: {@: #}}\n",
+    "outcome-source": "deployment: a\nvariants: {champion: {model: models:/m/1}}\n"
+    'outcomes: {o: {source: {sql: "select :since", url_env: X, @: #}}}\n',
     "metrics": "deployment: a\nvariants: {champion: {model: models:/m/1}}\noutcomes: {o: {}}\n"
     "metrics: {m: {kind: mean, outcome: o, within: 1d, @: #}}\n",
     "data": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nmonitors: {data: {@: #}}\n",

@@ -259,7 +259,6 @@ def test_one_sentence_each(case: str, full_text: str) -> None:
 
 
 NOT_BUILT = {
-    "source": ("{label: true}", "{label: true, source: {every: 1d}}"),
     "covariate": ("cap: 5000", "covariate: context.prior_revenue"),
     "cap": ("denominator: items,", "denominator: items, cap: 5,"),
     "auc": ("kind: accuracy", "kind: auc"),
