@@ -16,17 +16,19 @@ from typing import TYPE_CHECKING, Any
 from seatrial.version import __version__
 
 if TYPE_CHECKING:
+    from seatrial.analysis.judging import judge
     from seatrial.client.asynchronous import AsyncClient
     from seatrial.client.client import Client
     from seatrial.control.from_file import apply
     from seatrial.models.register import register
 
-__all__ = ["AsyncClient", "Client", "__version__", "apply", "register"]
+__all__ = ["AsyncClient", "Client", "__version__", "apply", "judge", "register"]
 
 _WHERE = {
     "AsyncClient": "seatrial.client.asynchronous",
     "Client": "seatrial.client.client",
     "apply": "seatrial.control.from_file",
+    "judge": "seatrial.analysis.judging",
     "register": "seatrial.models.register",
 }
 

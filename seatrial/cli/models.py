@@ -139,7 +139,7 @@ def show(
     from seatrial.models.registry import Registry
 
     registry = Registry(settings())
-    found, manifest = registry.show(*_which(registry, version))
+    found, manifest = registry.show(*which_version(registry, version))
     if json:
         print_json({"version": found, "manifest": manifest})
         return
@@ -171,7 +171,7 @@ def alias(
         typer.echo(f"models:/{name}@{alias} is now {name}:{version}")
 
 
-def _which(registry: Registry, text: str) -> tuple[str, int]:
+def which_version(registry: Registry, text: str) -> tuple[str, int]:
     """The name and version that a person means; a bare name means its newest version."""
     if not any(mark in text for mark in ":@/"):
         there = registry.versions(text)

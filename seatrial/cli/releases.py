@@ -1,4 +1,4 @@
-"""``judge``, ``wait``, ``promote``, ``rollback``, ``pause``, ``resume``: the way to command."""
+"""``wait``, ``promote``, ``rollback``, ``pause``, ``resume``: the way to command."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from seatrial.cli.context import actor, settings
 from seatrial.cli.output import JSON_HELP, print_json, print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from seatrial.control.perform import Done
     from seatrial.experiments.judgement import Judgement
+    from seatrial.experiments.segments import MetricSegments
 
 REASON = "Why; the audit keeps it."
 
 
 def add_to(app: typer.Typer) -> None:
-    app.command(epilog="Example: seatrial judge churn")(judge)
     app.command(epilog="Example: seatrial wait churn --until promoted --timeout 14d")(wait)
     app.command(epilog='Example: seatrial promote churn --reason "agreed with the pricing team"')(promote)
     app.command(epilog='Example: seatrial rollback churn --reason "complaints from France"')(rollback)
@@ -27,24 +29,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(epilog='Example: seatrial resume churn --reason "labels are back"')(resume)
 
 
-def judge(
-    deployment: str = typer.Argument(..., metavar="DEPLOYMENT", help="Which deployment."),
-    holdout: bool = typer.Option(False, "--holdout", help="What the last promotion brought: against units held out."),
-    json: bool = typer.Option(False, "--json", help=JSON_HELP),
-) -> None:
-    """Judge the release now. Exit code 0 when the challenger should take command, else 1."""
-    from seatrial.control.judging import judge_now
-
-    judgement = judge_now(settings(), deployment, holdout=holdout)
-    if json:
-        print_json(judgement)
-    else:
-        _tell(judgement)
-    if judgement.ended or judgement.recommendation != "ship":
-        raise typer.Exit(1)
-
-
-def _tell(judgement: Judgement) -> None:
+def tell(judgement: Judgement) -> None:
     from seatrial.experiments.sentences import lowered, told
 
     typer.secho(judgement.sentence if judgement.ended else told(judgement), bold=True)
@@ -57,6 +42,26 @@ def _tell(judgement: Judgement) -> None:
         )
     for check in judgement.checks:
         typer.echo(f"{'ok' if check.ok else 'FAILED' if check.withholds else 'warning'}: {check.sentence}")
+
+
+def tell_segments(found: Sequence[MetricSegments]) -> None:
+    for metric in found:
+        typer.secho(f"\n{metric.sentence}", bold=True)
+        print_table(
+            (metric.by, "champion", "challenger", "difference", "drawn to the others", "interval, for one look", ""),
+            (
+                (
+                    one.name,
+                    one.champion,
+                    one.challenger,
+                    "too few" if one.effect is None else f"{one.effect:+.3g}",
+                    "" if one.shrunk is None else f"{one.shrunk:+.3g}",
+                    "" if one.lower is None else f"{one.lower:+.3g} to {one.upper:+.3g}",
+                    "differs" if one.differs else "",
+                )
+                for one in metric.segments
+            ),
+        )
 
 
 def wait(

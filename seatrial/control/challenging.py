@@ -6,6 +6,7 @@ from seatrial.control.decide import challenge_waits
 from seatrial.control.observe import observe
 from seatrial.control.perform import Who
 from seatrial.control.site import Site
+from seatrial.releases.plan import plan_of
 from seatrial.releases.publication import PreparationFailed
 from seatrial.releases.records import AuditEntry, DeploymentState
 from seatrial.releases.run import ReleaseRun
@@ -52,6 +53,7 @@ def _note_refused(site: Site, spec: Deployment, deployment: str, who: Who, versi
         stage=release.stages[0].kind,
         stage_started_at=now,
         alpha=release.method.alpha,
+        plan=plan_of(release.method),
         plan_units=release.method.plan_units,
         started_at=now,
         status="failed",

@@ -1,5 +1,9 @@
 """Judging now, on request: what the loop would see, without acting on it."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from seatrial.control.site import microseconds
@@ -11,6 +15,12 @@ from seatrial.releases.state import State
 from seatrial.spec.errors import NotFound
 from seatrial.spec.read import load_deployment
 from seatrial.spec.settings import Settings
+from seatrial.stats.same_arms import SameArms
+
+_MOST_LOOKS = 400
+
+if TYPE_CHECKING:
+    from seatrial.experiments.segments import MetricSegments
 
 
 def judge_now(settings: Settings, deployment: str, *, holdout: bool = False) -> Judgement:
@@ -45,9 +55,69 @@ def judge_now(settings: Settings, deployment: str, *, holdout: bool = False) -> 
         return as_it_ended(judgement, held.run)
 
 
+def segments_now(settings: Settings, deployment: str, by: str) -> tuple[MetricSegments, ...]:
+    """The metrics of the release under way, or of the last one, in each segment of ``by`` (``context.<key>``).
+
+    Raises:
+        NotFound: there is no such deployment, or it never had a release.
+        BadInput: the file declares no such key, or it has too many values.
+    """
+    with State(settings.state_url) as state:
+        held = state.deployments.get(deployment)
+    if held.run is None:
+        raise NotFound(f"{deployment!r} has no release to judge; give the file a `release` and apply it")
+    from seatrial.experiments.segments import segment  # slow to import: the statistics
+    from seatrial.ledger.reader import Reader
+
+    now = microseconds() if held.run.ended_at is None else held.run.ended_at
+    with Reader(settings.home).open(deployment) as view:
+        return segment(load_deployment(held.text), held.run, view, now, by)
+
+
 def _holdout(state: DeploymentState) -> ReleaseRun:
     if state.holdout is None:
         raise NotFound(
             f"{state.deployment!r} holds nobody out; give its release a `holdout` before the next version takes command"
         )
     return state.holdout
+
+
+def release_report(settings: Settings, deployment: str, judgement: Judgement) -> str:
+    """The page of a release, as one string of HTML.
+
+    Args:
+        settings: The machine's.
+        deployment: Which.
+        judgement: What ``judge_now`` said.
+    """
+    from seatrial.analysis.release_page import release_page  # slow to import: the charts
+    from seatrial.experiments.arrivals import arrivals
+    from seatrial.ledger.reader import Reader
+
+    with State(settings.state_url) as state:
+        held = state.deployments.get(deployment)
+        records = state.verdicts.of(deployment, release=judgement.release, limit=_MOST_LOOKS)
+        run = next((r for r in (held.run, held.holdout) if r is not None and r.id == judgement.release), None)
+    history = [msgspec.json.decode(record.judgement, type=Judgement) for record in records]
+    if run is None:
+        return release_page(judgement, history, ())
+    with Reader(settings.home).open(deployment) as view:
+        return release_page(judgement, history, arrivals(view, run, judgement.at))
+
+
+def split_past_now(settings: Settings, deployment: str, splits: int) -> tuple[SameArms, ...]:
+    """The champion's units of the last week split by so many salts: do metrics claim what is not there?
+
+    Raises:
+        NotFound: There is no such deployment, or it never had a release.
+        BadInput: Too few units came.
+    """
+    from seatrial.experiments.same_arms import split_past  # slow to import: the ledger and the statistics
+    from seatrial.ledger.reader import Reader
+
+    with State(settings.state_url) as state:
+        held = state.deployments.get(deployment)
+    if held.run is None:
+        raise NotFound(f"{deployment!r} has no release to split the past for; give the file a `release` and apply it")
+    with Reader(settings.home).open(deployment) as view:
+        return split_past(load_deployment(held.text), held.run, view, microseconds(), splits)

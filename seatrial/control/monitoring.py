@@ -12,13 +12,21 @@ from seatrial.watch.alerts import alerts_of, windows_back
 from seatrial.watch.clock import Watermark, watermark
 from seatrial.watch.window import Window
 
-DATA, PERFORMANCE = "windows of data", "windows of performance"
+
+def mark_name(monitor: str) -> str:
+    """What the state calls how far a monitor has read."""
+    return f"windows of {monitor}"
+
+
+DATA = mark_name("data")
+MONITORS = Watermark.__struct_fields__
 
 
 def read_windows(site: Site, senses: Senses, spec: Deployment, state: DeploymentState, now: int) -> tuple[Window, ...]:
     """Read what has become complete since the marks, keep it, and move the marks."""
-    since, until = _since(site, spec, state), watermark(spec, now)
-    if until.data <= since.data and until.performance <= since.performance:
+    since = _since(site, spec, state)
+    until = since.after(watermark(spec, now))
+    if until == since:
         return ()
     windows = senses.watch(spec, state, since, now)
     # Alerts first: their keys make a repeat harmless, and once the marks have moved nobody looks again.
@@ -28,7 +36,7 @@ def read_windows(site: Site, senses: Senses, spec: Deployment, state: Deployment
     site.state.windows.add(
         [_record(window) for window in windows],
         deployment=spec.deployment,
-        marks={DATA: max(since.data, until.data), PERFORMANCE: max(since.performance, until.performance)},
+        marks={mark_name(monitor): getattr(until, monitor) for monitor in MONITORS},
     )
     return windows
 
@@ -46,11 +54,10 @@ def _before(site: Site, spec: Deployment, windows: Sequence[Window]) -> tuple[Wi
 
 
 def _since(site: Site, spec: Deployment, state: DeploymentState) -> Watermark:
-    """The marks; before the first, what lies before the deployment was applied is not looked at."""
+    """The marks; before a monitor's first, what lies before the file was applied is not looked at."""
     first = watermark(spec, state.applied_at)
-    data = site.state.marks.get(spec.deployment, DATA)
-    performance = site.state.marks.get(spec.deployment, PERFORMANCE)
-    return Watermark(first.data if data is None else data, first.performance if performance is None else performance)
+    kept = {monitor: site.state.marks.get(spec.deployment, mark_name(monitor)) for monitor in MONITORS}
+    return Watermark(**{monitor: mark or getattr(first, monitor) for monitor, mark in kept.items()})
 
 
 def _record(window: Window) -> WindowRecord:

@@ -5,14 +5,16 @@ from typing import Protocol
 import msgspec
 
 from seatrial.control.transitions import abandoned, holdout_ended, in_stage, share_of, with_phase
+from seatrial.releases.plan import plan_of
 from seatrial.releases.records import DeploymentState
 from seatrial.releases.run import ReleaseRun, RunStatus
 from seatrial.routing.snapshot import Slot
 from seatrial.spec.calendar import closed
-from seatrial.spec.deployment import CanaryStage, Deployment, ReleaseSpec, ShadowStage, Stage
+from seatrial.spec.deployment import CanaryStage, Deployment, MetricSpec, ReleaseSpec, ShadowStage, Stage
 from seatrial.spec.errors import Conflict
 
-_WINDOWS = ("kind", "outcome", "value", "numerator", "denominator", "within", "grace", "want", "cap")
+_TERMS = tuple(MetricSpec.model_fields)
+"""Of a metric that a release decides by: all of it."""
 
 
 class Moment(Protocol):
@@ -156,6 +158,7 @@ def _begin(spec: Deployment, release: ReleaseSpec, challenger: Slot, draft: Depl
         stage=release.stages[0].kind,
         stage_started_at=moment.now,
         alpha=release.method.alpha,
+        plan=plan_of(release.method),
         plan_units=release.method.plan_units,
         started_at=moment.now,
     )
@@ -215,7 +218,9 @@ def _reweighed(run: ReleaseRun, stage: Stage, moment: Moment) -> ReleaseRun:
 
 def _effect(name: str, run: ReleaseRun) -> str:
     """What an edit leads to: an error rate is spent from the first look on, so it holds until another release."""
-    kept = {"release.method.alpha": run.alpha, "release.method.plan_units": run.plan_units}
+    kept: dict[str, object] = {"release.method.alpha": run.alpha, "release.method.plan_units": run.plan_units}
+    if name == "release.method":
+        kept[name] = f"the method {run.plan.name}"
     stays = f"this one keeps {kept[name]}, and " if name in kept else ""
     return f"{stays}every later verdict will say so."
 
@@ -235,9 +240,10 @@ def terms(spec: Deployment, release: ReleaseSpec) -> dict[str, object]:
         "release.primary.minimum_effect": release.primary.minimum_effect,
         "release.method.alpha": release.method.alpha,
         "release.method.plan_units": release.method.plan_units,
+        "release.method": plan_of(release.method),
     }
     agreed |= {f"release.guardrails.{name}": margin for name, margin in release.guardrails.items()}
     for name in (release.primary.metric, *release.guardrails):
         if name in spec.metrics:
-            agreed |= {f"metrics.{name}.{key}": getattr(spec.metrics[name], key) for key in _WINDOWS}
+            agreed |= {f"metrics.{name}.{key}": getattr(spec.metrics[name], key) for key in _TERMS}
     return agreed

@@ -26,6 +26,7 @@ from seatrial.spec.deployment import ColdStartSpec, Deployment, EntrySpec
 from seatrial.spec.errors import BadInput
 from seatrial.watch.clock import Watermark
 from seatrial.watch.monitor import watch
+from seatrial.watch.shelf import DiskShelf
 from seatrial.watch.window import Window
 
 
@@ -80,7 +81,8 @@ class LedgerSenses:
             return ()
         versions = {slot.variant: slot.model_version for slot in slots}
         with self._reader.open(spec.deployment) as view:
-            return watch(spec, profiles, view, since, now, versions=versions)
+            shelf = DiskShelf(layout.shelf(self._home, spec.deployment))
+            return watch(spec, profiles, view, since, now, versions=versions, shelf=shelf)
 
     def rewards(self, spec: Deployment, entry: EntrySpec, run: BanditRun, now: int) -> Rewards:
         assert entry.bandit is not None

@@ -7,13 +7,45 @@ from seatrial.experiments.sentences import plural
 _MEANINGS = {
     "accuracy": "share of labelled answers that are right",
     "proportion": "share of {units} with the outcome",
+    "precision": "share of positive answers that are right",
+    "recall": "share of positive labels that are found",
+    "f1": "harmonic mean of precision and recall",
+    "log_loss": "surprise of an answer, in nats",
+    "brier": "squared distance of the score from what happened",
+    "auc": "chance that a positive answer scores above a negative one",
+    "calibration_error": "distance of the score from how often it happens",
+    "mae": "mean distance from the label",
+    "rmse": "root of the mean squared distance from the label",
+    "hit_rate": "share of lists with a relevant item near the top",
+    "precision_at": "share of the first places with a relevant item",
+    "recall_at": "share of the relevant items that stood near the top",
+    "ndcg": "gain of the list over the best order's",
+    "mrr": "one over the place of the first relevant item",
     "errors": "share of {units} with a failed answer",
     "error_rate": "share of requests that failed",
     "latency": "share of requests slower than {threshold}",
     "mean": "average of a {unit}",
+    "value": "average of a {unit}, costs taken off",
     "ratio": "sum over sum",
 }
-_NOT_SHARES = frozenset({"mean", "ratio"})
+_NOT_SHARES = frozenset(
+    {
+        "mean",
+        "value",
+        "ratio",
+        "f1",
+        "log_loss",
+        "brier",
+        "auc",
+        "calibration_error",
+        "mae",
+        "rmse",
+        "precision_at",
+        "recall_at",
+        "ndcg",
+        "mrr",
+    }
+)
 
 
 def is_share(metric: MetricJudgement) -> bool:

@@ -11,6 +11,7 @@ when nothing moved at most one window in 200 has any) and an effect that matters
     unseen     share of categories that the reference did not list  ≥ 0.005    ≥ 0.05    quality
     range      share of values far outside the reference's range    ≥ 0.005    ≥ 0.05    quality
     constant   one value only, where the reference has several      -          always    quality
+    rule       a written rule; see ``drift.rules``                                       quality
 
 A significant test below its threshold is *seen*. A quality incident is named before drift, and silences the drift of
 its column: a column gone null says nothing about the world.
@@ -36,7 +37,7 @@ from seatrial.drift.sentences import describe
 from seatrial.drift.severity import Severity, worst
 from seatrial.drift.spread import mean_shift, sd_ratio
 
-Measure = Literal["psi", "mean", "sd", "missing", "unseen", "range", "constant"]
+Measure = Literal["psi", "mean", "sd", "missing", "unseen", "range", "constant", "rule"]
 State = Literal["measured", "no-data"]
 
 Q = 0.005
@@ -50,8 +51,9 @@ THRESHOLDS: dict[str, tuple[float, float]] = {
     "unseen": (0.005, 0.05),
     "range": (0.005, 0.05),
     "constant": (0.0, 0.0),
+    "rule": (0.0, 0.05),
 }
-QUALITY: frozenset[str] = frozenset({"missing", "unseen", "range", "constant"})
+QUALITY: frozenset[str] = frozenset({"missing", "unseen", "range", "constant", "rule"})
 DRIFT: frozenset[str] = frozenset(THRESHOLDS) - QUALITY
 
 

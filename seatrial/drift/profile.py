@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 
 from seatrial.drift import columns
+from seatrial.drift.estimates.lesson import Lesson
 from seatrial.drift.feature import FeatureProfile
 from seatrial.spec.errors import BadInput
 from seatrial.spec.signature import Feature
@@ -27,7 +28,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         features: One profile per feature, in the signature's order.
         holdout_rows: Rows the model was not fitted on; 0 when no holdout was given.
         prediction: Profiles of the prediction's columns, of the holdout only; empty without one.
-        performance: Baselines by metric kind (``accuracy``), of the holdout only.
+        performance: Baselines by metric kind (``accuracy``, ``mae``), of the holdout only.
+        lesson: What the holdout taught about when the version is right; None without one, or where it was too small.
     """
 
     rows: int
@@ -35,6 +37,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     holdout_rows: int = 0
     prediction: tuple[FeatureProfile, ...] = ()
     performance: dict[str, Baseline] = {}
+    lesson: Lesson | None = None
 
     @classmethod
     def from_values(
@@ -45,6 +48,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         prediction: tuple[FeatureProfile, ...] = (),
         performance: Mapping[str, Baseline] | None = None,
         holdout_rows: int = 0,
+        lesson: Lesson | None = None,
     ) -> "Profile":
         """Profile reference data.
 
@@ -54,6 +58,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
             prediction: From ``classification_profile`` or ``regression_profile`` on the holdout.
             performance: From ``accuracy_baseline`` on the holdout.
             holdout_rows: Its rows.
+            lesson: From ``drift.estimates.lesson`` on the holdout.
         """
         absent = [feature.name for feature in features if feature.name not in values]
         if absent:
@@ -68,6 +73,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
             holdout_rows=holdout_rows,
             prediction=prediction,
             performance=dict(performance or {}),
+            lesson=lesson,
         )
 
     def to_json(self) -> bytes:

@@ -42,5 +42,7 @@ def _words(finding: Finding, a: FeatureProfile, b: FeatureProfile) -> str:
             return f"the mean moved by {finding.effect:+.2f} standard deviations {span}"
         case "sd":
             return f"the standard deviation is {finding.effect:.2f} times the reference's"
+        case "rule":
+            return "a written rule is broken"
         case "psi":
             return f"the shape moved, PSI {finding.effect:.2f} beyond chance {span}"

@@ -1,12 +1,18 @@
 """What a release asks of each metric, fixed before the first look: its part, its line, its budget of error."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
+from seatrial.experiments import ranking_measures
 from seatrial.experiments.measures import Measure, declared_measures, error_measures, latency_measure
+from seatrial.experiments.model_measures import KINDS, numbers_of
+from seatrial.experiments.row_columns import has_column
 from seatrial.experiments.sentences import names
 from seatrial.experiments.thresholds import NEEDED, QUANTILES
+from seatrial.releases.plan import Plan
 from seatrial.releases.run import ReleaseRun
-from seatrial.spec.deployment import Deployment, ReleaseSpec
+from seatrial.spec.deployment import Deployment, MetricSpec, ReleaseSpec
 from seatrial.spec.deployment import Margin as SpecMargin
 from seatrial.spec.errors import BadInput
 from seatrial.stats.contrast import ZERO, Margin
@@ -17,6 +23,9 @@ ALPHA_ROLLBACK = 0.05
 """Chance, per release, that an identical version is ever rolled back."""
 
 ERRORS = ("errors", "error_rate")
+
+
+ANY_TIME = Plan()
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,8 @@ class Ask:
         cap: The outlier cap, or the champion's frozen latency threshold in microseconds.
         tolerated: For a latency guardrail, the challenger's threshold: the champion's and the margin.
         impossible: Why it cannot be measured yet, in words; empty when it can.
+        plan: When it may be judged.
+        began: When the first phase did, microseconds since 1970 UTC.
     """
 
     part: Role
@@ -38,10 +49,18 @@ class Ask:
     cap: float | None = None
     tolerated: float | None = None
     impossible: str = ""
+    plan: Plan = ANY_TIME
+    began: int = 0
 
 
 def asks_of(
-    deployment: Deployment, release: ReleaseSpec, run: ReleaseRun, thresholds: dict[str, float], *, answers: bool
+    deployment: Deployment,
+    release: ReleaseSpec,
+    run: ReleaseRun,
+    thresholds: dict[str, float],
+    *,
+    answers: bool,
+    columns: Sequence[str] | None = None,
 ) -> dict[str, Ask]:
     """Every metric: the primary first, then the guardrails in the file's order, then the others.
 
@@ -51,6 +70,7 @@ def asks_of(
         run: For alpha and the planned units.
         thresholds: Frozen latency thresholds, microseconds.
         answers: Whether rows carry the answered label.
+        columns: Columns of rows, which say whether scores and values are logged; None: they are.
 
     Raises:
         BadInput: The primary or a guardrail is not a metric.
@@ -61,7 +81,32 @@ def asks_of(
         if name not in known:
             raise BadInput(f"metric {name!r} is not among {', '.join(known)}: declare it or name one of these.")
     ordered = dict.fromkeys((*asked, *known))
-    return {name: _ask(name, deployment, release, run, thresholds, answers) for name in ordered}
+    logged = _Logged(answers, columns)
+    began = run.phases[0].started_at if run.phases else run.started_at
+    return {
+        name: replace(_ask(name, deployment, release, run, thresholds, logged), plan=run.plan, began=began)
+        for name in ordered
+    }
+
+
+class _Logged(NamedTuple):
+    """What of answers rows carry."""
+
+    labels: bool
+    columns: Sequence[str] | None
+
+    def lacks(self, spec: MetricSpec) -> str:
+        """What a metric of answers or lists would need and no row has, in words; "" when nothing."""
+        if spec.kind in ranking_measures.KINDS:
+            known = self.columns is None or ranking_measures.ITEMS in self.columns
+            return "" if known else "no list has been logged"
+        numbers = numbers_of(spec)
+        if not numbers:
+            return "no answer has been logged" if spec.kind in KINDS and not self.labels else ""
+        if self.columns is None or any(has_column(name, self.columns) for name in numbers):
+            return ""
+        of = "value" if numbers == ("prediction.value",) else f"score of the label {spec.positive!r}"
+        return f"no {of} has been logged"
 
 
 def measures_of(deployment: Deployment, run: ReleaseRun, asks: dict[str, Ask]) -> tuple[Measure, ...]:
@@ -80,13 +125,13 @@ def _ask(
     release: ReleaseSpec,
     run: ReleaseRun,
     thresholds: dict[str, float],
-    answers: bool,
+    logged: _Logged,
 ) -> Ask:
     part = _part(name, release)
     declared = deployment.metrics.get(name)
     margin = _margin(name, release)
     if declared is not None:
-        impossible = "no answer has been logged" if declared.kind == "accuracy" and not answers else ""
+        impossible = logged.lacks(declared)
         cap = declared.cap if declared.cap is not None else run.caps.get(name)
         return Ask(
             part, declared.kind, _question(name, declared.want, part, margin, release, run), cap, None, impossible

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from seatrial.experiments.balance import differs
+from seatrial.experiments.covariates import known_as
 from seatrial.experiments.judgement import Check
 from seatrial.experiments.sample import Sample
 from seatrial.experiments.units import RowCounts
@@ -12,10 +14,8 @@ from seatrial.releases.run import ReleaseRun
 from seatrial.stats.bernoulli import share_sequence
 from seatrial.stats.effect import Effect
 from seatrial.stats.holm import holm
-from seatrial.stats.minimum import MINIMUM_UNITS
 from seatrial.stats.phases import HETEROGENEITY_ALPHA
 from seatrial.stats.sample_ratio import PhaseShares, sample_ratio
-from seatrial.stats.sequence import confidence_sequence
 
 COVERAGE_ALPHA = 0.001
 """Over all looks and all metrics with labels."""
@@ -113,7 +113,9 @@ def check_coverage(coverage: Mapping[str, Effect], run: ReleaseRun) -> Check:
         coverage: By metric, labels there are of labels wanted, as a ratio by unit.
         run: For the planned number of units.
     """
-    unequal = [name for name, effect in coverage.items() if _unequal(effect, COVERAGE_ALPHA / len(coverage), run)]
+    unequal = [
+        name for name, effect in coverage.items() if differs(effect, COVERAGE_ALPHA / len(coverage), run.plan_units)
+    ]
     if unequal:
         said = "; ".join(_coverage(name, coverage[name]) for name in unequal)
         sentence = f"The arms have unequal shares of their labels: {said}."
@@ -143,12 +145,28 @@ def check_phases(samples: Mapping[str, Sample]) -> Check:
     )
 
 
-def _unequal(effect: Effect, alpha: float, run: ReleaseRun) -> bool:
-    if min(effect.n_treatment, effect.n_control) < MINIMUM_UNITS or not math.isfinite(effect.effect):
-        return False
-    if not effect.se > 0:  # all labels or none, in each arm
-        return effect.effect != 0
-    return not confidence_sequence(effect.effect, effect.se, effect.n, alpha, run.plan_units).contains(0.0)
+def check_covariates(samples: Mapping[str, Sample]) -> tuple[Check, ...]:
+    """Whether each covariate is as it must be from before the exposure; a warning, for a refused one is not used.
+
+    None where no metric has one.
+    """
+    found = {name: s.adjustment for name, s in samples.items() if s.adjustment is not None}
+    if not found:
+        return ()
+    refused = [
+        f"{name} is not adjusted for {known_as(a.covariate)}, because {a.refused}"
+        for name, a in found.items()
+        if a.refused
+    ]
+    return (
+        Check(
+            name="covariates",
+            ok=not refused,
+            withholds=False,
+            value=float(len(refused)),
+            sentence=f"{'; '.join(refused)}." if refused else "Covariates are alike in both arms.",
+        ),
+    )
 
 
 def _coverage(name: str, effect: Effect) -> str:

@@ -15,8 +15,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from seatrial.experiments.measures import ATTACHED, HAPPENED, Measure, Shape, answer_column
+from seatrial.experiments.measures import ATTACHED, HAPPENED, Measure, also_of, answer_column
+from seatrial.experiments.row_columns import column_names
+from seatrial.experiments.shapes import BY_ROW, Shape
 from seatrial.experiments.source import Source
+from seatrial.spec.errors import BadInput
 from seatrial.stats.moments import Moments, PairMoments
 from seatrial.stats.ratio import linearise
 
@@ -32,7 +35,7 @@ WHERE role IN ('answer', 'app') AND epoch_us("at") BETWEEN $from AND $now AND {_
 _TAKEN = f"""
 evidence AS MATERIALIZED (
   SELECT row_number() OVER () AS r, unit, entry, variant, epoch_us("at") AS t, request_id, "row" AS i, "key" AS k,
-         {{answer}} AS answer
+         {{answer}} AS answer{{also}}
   FROM rows
   WHERE epoch_us("at") BETWEEN $from AND $now AND role IN ('answer', 'app') AND unit_named AND NOT ({_ASKED})
 ),
@@ -89,11 +92,18 @@ def hits_of(source: Source, since: int, now: int) -> tuple[dict[str, Hits], int]
 
 
 def fared(source: Source, measure: Measure, since: int, now: int) -> dict[str, Fared]:
-    """A metric by entry; without those of which no unit has matured."""
-    given: dict[str, object] = {"from": since, "since": since / 1e6, "now": now, "outcomes": [measure.outcome]}
+    """A metric by entry; without those of which no unit has matured.
+
+    Raises:
+        BadInput: Of the metric no total by unit is enough.
+    """
+    if measure.shape in BY_ROW:
+        raise BadInput(f"{measure.name!r} ranks answers and is not told by entry; name another metric.")
+    given: dict[str, object] = {"from": since, "since": since / 1e6, "now": now, "outcomes": list(measure.outcomes)}
+    also = also_of([measure], column_names(source)).replace("m0_", "m_")
     given |= {f"m_{name}": value for name, value in measure.parameters.items()}
     parts = (
-        _TAKEN.format(answer=answer_column(source) or "NULL"),
+        _TAKEN.format(answer=answer_column(source) or "NULL", also=also),
         HAPPENED,
         ATTACHED,
         f"m AS ({measure.sql.replace('{p}', 'm_')})",
@@ -118,7 +128,12 @@ def _by_entry(table: pa.Table, measure: Measure) -> dict[str, Fared]:
 
 
 def _moments(x: NDArray[np.float64], y: NDArray[np.float64], shape: Shape) -> Moments:
-    return Moments.from_values(x) if shape in ("mean", "proportion") else linearise(PairMoments.from_values(x, y))
+    if shape in ("mean", "proportion"):
+        return Moments.from_values(x)
+    found = linearise(PairMoments.from_values(x, y))
+    if shape != "root" or not found.mean > 0:
+        return found
+    return Moments(found.n, math.sqrt(found.mean), found.m2 / (4 * found.mean))
 
 
 def _interval(moments: Moments) -> Fared:

@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 
 from seatrial.experiments.asks import Ask, asks_of, measures_of
+from seatrial.experiments.counted import Mask
 from seatrial.experiments.measures import Column, Measure, latency_measure, read
-from seatrial.experiments.sample import Mask
+from seatrial.experiments.shapes import BY_ROW
 from seatrial.experiments.source import Source
 from seatrial.experiments.thresholds import QUANTILES, fixed_thresholds
 from seatrial.experiments.units import Units
@@ -73,12 +74,12 @@ def foresee(deployment: Deployment, run: ReleaseRun, view: Source, now: int) -> 
     """What ``run`` will need, from what the champion did in the week before ``now`` (microseconds since 1970 UTC)."""
     release = deployment.release
     assert release is not None
-    past = _past(run, now)
+    past = past_run(run, now)
     thresholds = fixed_thresholds(view, past, now)
     asks = asks_of(deployment, release, past, thresholds, answers=True)
     measures = [m for m in measures_of(deployment, past, asks) if asks[m.name].part != "secondary"]
     measures += [_relaxed(m.name, deployment, past, asks[m.name]) for m in measures if m.name in QUANTILES]
-    units, columns = read(_AsIfDrawn(view, run.champion), past, measures, now)
+    units, columns = read(AsIfDrawn(view, run.champion), past, measures, now)
     n = len(units.first_at)
     if n < LEAST_UNITS:
         return Foresight(None, at_most=_at_most(release))
@@ -124,7 +125,7 @@ def _days(days: float) -> str:
     return "a minute"
 
 
-class _AsIfDrawn:
+class AsIfDrawn:
     """A source in which the champion's rows look as if they had been drawn by a release: only their numbers matter."""
 
     def __init__(self, view: Source, champion: str) -> None:
@@ -140,7 +141,7 @@ class _AsIfDrawn:
         return self._view.sql(asked, parameters)
 
 
-def _past(run: ReleaseRun, now: int) -> ReleaseRun:
+def past_run(run: ReleaseRun, now: int) -> ReleaseRun:
     """The last days as a release of one phase."""
     return ReleaseRun(
         id="foresight",
@@ -155,6 +156,7 @@ def _past(run: ReleaseRun, now: int) -> ReleaseRun:
         stage_started_at=now - LOOK_BACK,
         phases=(Phase(number=1, arms=(Arm(run.champion, 1.0),), started_at=now - LOOK_BACK, revision=0),),
         alpha=run.alpha,
+        plan=run.plan,
         plan_units=run.plan_units,
         caps=run.caps,
         started_at=now - LOOK_BACK,
@@ -180,6 +182,8 @@ def _need(
     if name not in measures:
         return Need(name, None, None, ask.impossible)
     measure = measures[name]
+    if measure.shape in BY_ROW:
+        return Need(name, None, None, "it ranks answers, and how they will be ranked is not foretold")
     matured = units.first_at + measure.matures <= now
     values = _moments(columns[name], measure, matured)
     difference = _difference(ask, values)
@@ -194,9 +198,11 @@ def _need(
     sides = 2 if ask.part == "primary" else 1
     design = Design(share=share, alpha=ask.question.alpha, sides=sides, plan_units=ask.question.plan_units)
     try:
-        found = plan_means(difference, float(np.sqrt(values.variance)), design).always_valid
+        plan = plan_means(difference, float(np.sqrt(values.variance)), design)
     except BadInput as error:
         return Need(name, None, None, str(error))
+    once = ask.part == "primary" and ask.plan.name == "fixed"
+    found = plan.fixed if once else plan.always_valid
     return Need(name, found, found / rate + measure.matures / 1e6 / _DAY)
 
 
@@ -212,7 +218,10 @@ def _moments(column: Column, measure: Measure, mask: Mask) -> Moments:
     x = column.x[counted] if measure.cap is None else np.minimum(column.x[counted], measure.cap)
     if measure.shape in ("mean", "proportion"):
         return Moments.from_values(x)
-    return linearise(PairMoments.from_values(x, column.y[counted]))
+    found = linearise(PairMoments.from_values(x, column.y[counted]))
+    if measure.shape != "root" or not found.mean > 0:
+        return found
+    return Moments(found.n, float(np.sqrt(found.mean)), found.m2 / (4 * found.mean))
 
 
 def _steps(stage: CanaryStage, rate: float) -> Sequence[float]:

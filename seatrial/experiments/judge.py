@@ -15,6 +15,7 @@ from seatrial.experiments.asks import asks_of, measures_of
 from seatrial.experiments.checks import (
     Losses,
     check_both_arms,
+    check_covariates,
     check_coverage,
     check_dropped,
     check_phases,
@@ -23,6 +24,7 @@ from seatrial.experiments.checks import (
 from seatrial.experiments.judgement import Check, Judgement, MetricJudgement, ShadowComparison
 from seatrial.experiments.measures import answer_column, read
 from seatrial.experiments.metric import judge_metric, without_data
+from seatrial.experiments.row_columns import column_names
 from seatrial.experiments.sample import take_sample
 from seatrial.experiments.shadow import compare_shadow, failures_tolerated
 from seatrial.experiments.source import Source
@@ -57,7 +59,8 @@ def judge(deployment: Deployment, run: ReleaseRun, view: Source, now: int, *, lo
         return _before_units(deployment, run, now, shadow)
     thresholds = fixed_thresholds(view, run, now)
     answers = answer_column(view) is not None
-    asks = asks_of(deployment, deployment.release, run, thresholds, answers=answers)
+    names = column_names(view)
+    asks = asks_of(deployment, deployment.release, run, thresholds, answers=answers, columns=names)
     measures = {measure.name: measure for measure in measures_of(deployment, run, asks)}
     units, columns = read(view, run, list(measures.values()), now)
     samples = {name: take_sample(units, columns[name], measure, run, now) for name, measure in measures.items()}
@@ -68,6 +71,7 @@ def judge(deployment: Deployment, run: ReleaseRun, view: Source, now: int, *, lo
         check_dropped(losses, rows, run),
         check_coverage({name: s.coverage for name, s in samples.items() if s.coverage is not None}, run),
         check_phases({name: samples[name] for name in samples if asks[name].part != "secondary"}),
+        *check_covariates(samples),
     )
     metrics = [
         judge_metric(ask, samples[name], measures[name], run, deployment.unit.name)
@@ -133,6 +137,7 @@ def _identity(deployment: Deployment, run: ReleaseRun, now: int) -> dict[str, An
         "champion_version": run.champion_version,
         "challenger_version": run.challenger_version,
         "at": now,
+        "method": run.plan.name,
     }
 
 

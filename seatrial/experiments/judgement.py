@@ -4,12 +4,13 @@ from typing import Literal
 
 import msgspec
 
+from seatrial.spec.deployment import MethodName
 from seatrial.stats.bayes import Bayesian
 from seatrial.stats.interval import TestResult
 from seatrial.stats.recommendation import Recommendation
 from seatrial.stats.verdict import Role, Verdict
 
-CheckName = Literal["sample-ratio", "dropped-rows", "label-coverage", "both-arms", "phases"]
+CheckName = Literal["sample-ratio", "dropped-rows", "label-coverage", "both-arms", "phases", "covariates"]
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +55,41 @@ class PhaseEffect(msgspec.Struct, frozen=True, kw_only=True):
     standard_error: float | None
 
 
+class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
+    """What an effect is adjusted for, and what that changed.
+
+    Attributes:
+        covariate: ``context.<key>``, or ``prediction``: the champion's last one before the exposure.
+        missing: Share of the counted units that have none: imputed, and flagged beside.
+        variance_ratio: Squared standard error of the adjusted effect over the plain one's; None where it is refused.
+        unadjusted: The plain effect; likewise.
+        refused: Why it is not adjusted after all, in words; empty when it is.
+    """
+
+    covariate: str
+    missing: float
+    variance_ratio: float | None = None
+    unadjusted: float | None = None
+    refused: str = ""
+
+
+class Score(msgspec.Struct, frozen=True, kw_only=True):
+    """A metric of answers of one variant by itself.
+
+    Attributes:
+        variant: Its name.
+        units: Units counted.
+        value: None where nothing can be said yet, as of a precision without positive answers.
+        lower, upper: Its interval at 1 - alpha, for one look; None likewise.
+    """
+
+    variant: str
+    units: int
+    value: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+
+
 class MetricJudgement(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one metric.
 
@@ -71,6 +107,8 @@ class MetricJudgement(msgspec.Struct, frozen=True, kw_only=True):
         uncapped: The effect without the outlier cap, where there is one.
         cap: The cap, or for latency the frozen threshold in microseconds.
         tolerated: For a latency guardrail the challenger's own threshold, its margin added, in microseconds.
+        adjustment: What the effect is adjusted for; None where nothing.
+        scores: Of a metric of answers, each variant by itself, over all phases; for one look.
         sentence: One plain sentence.
     """
 
@@ -87,6 +125,8 @@ class MetricJudgement(msgspec.Struct, frozen=True, kw_only=True):
     uncapped: float | None = None
     cap: float | None = None
     tolerated: float | None = None
+    adjustment: Adjustment | None = None
+    scores: tuple[Score, ...] = ()
     sentence: str
 
 
@@ -160,6 +200,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
         left_out: Rows that are no evidence, by reason.
         caps: Every number that was fixed before the first look; store it with the release.
         edited: What was edited while the release ran.
+        method: When its primary may be judged.
         shadow: The paired comparison, where there are shadow rows.
         ended: How the release ended (``promoted``, ``rolled-back``, ...); empty while it is under way.
         sentence: One plain sentence.
@@ -183,6 +224,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     left_out: dict[str, int] = {}
     caps: dict[str, float] = {}
     edited: tuple[str, ...] = ()
+    method: MethodName = "always-valid"
     shadow: ShadowComparison | None = None
     ended: str = ""
     sentence: str

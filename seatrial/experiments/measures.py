@@ -8,20 +8,24 @@ be looked at any time.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from seatrial.experiments.answers import Answers
+from seatrial.experiments.covariates import reading_of
+from seatrial.experiments.labels import finite_number
+from seatrial.experiments.model_measures import model_measure
+from seatrial.experiments.ranking_measures import items_column, ranking_measure
+from seatrial.experiments.row_columns import column_names, number_column
+from seatrial.experiments.shapes import BY_ROW, Shape
 from seatrial.experiments.source import Source
 from seatrial.experiments.units import EVIDENCE, SKEW, Units, parameters
+from seatrial.experiments.value_measure import value_measure
 from seatrial.releases.run import ReleaseRun
 from seatrial.spec.deployment import Deployment, MetricSpec
 from seatrial.spec.errors import BadInput
-
-Shape = Literal["mean", "proportion", "ratio", "share"]
-"""How ``x`` and ``y`` become a mean: x; x of zeros and ones; Σx/Σy; Σx/Σy where x counts some of y's items."""
 
 ANSWER_WINDOW = 60.0
 """Seconds from a unit's first exposure in which its answers are measured (errors, latency): long enough for several
@@ -51,7 +55,7 @@ revisions AS (
 ),
 happened AS MATERIALIZED (
   SELECT row_number() OVER () AS h, outcome, unit, request_id, "row" AS i, "key" AS k, value_number, value_text,
-         "fields", epoch_us("at") AS t, epoch_us(received_at) AS came, until
+         "fields", item, epoch_us("at") AS t, epoch_us(received_at) AS came, until
   FROM (SELECT *, {FOREVER} AS until FROM named WHERE {_IDENTITY} NOT IN (SELECT identity FROM revised)
         UNION ALL BY NAME
         SELECT * EXCLUDE (content), coalesce(epoch_us(lead(received_at) OVER ({_IN_ORDER})), {FOREVER}) AS until
@@ -103,6 +107,10 @@ class Measure:
         outcome: The outcome it needs, or None.
         needs_label: Units without one are missing, not zero.
         cap: Outlier cap on unit totals, or None.
+        covariate: What the effect is adjusted for (``experiments.covariates``), or None.
+        others: Further outcomes that it needs.
+        items: Whether it reads the row's list of items; ``{p}items`` in ``sql``.
+        number: Columns of a row of which the first that is known is its answer as a number; ``{p}number`` in ``sql``.
     """
 
     name: str
@@ -114,6 +122,15 @@ class Measure:
     outcome: str | None = None
     needs_label: bool = False
     cap: float | None = None
+    covariate: str | None = None
+    others: tuple[str, ...] = ()
+    items: bool = False
+    number: tuple[str, ...] = ()
+
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        """All that it needs."""
+        return () if self.outcome is None else (self.outcome, *self.others)
 
     @property
     def matures(self) -> int:
@@ -123,7 +140,11 @@ class Measure:
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """The numbers of one measure by unit, in order of exposure; arrays [n] of the names in ``COLUMNS``."""
+    """The numbers of one measure by unit, in order of exposure; arrays [n] of the names in ``COLUMNS``.
+
+    ``z`` is its covariate, NaN where it is missing; None: the measure has none. ``answers`` are its labelled answers
+    one by one, for a measure that ranks them.
+    """
 
     x: NDArray[np.float64]
     y: NDArray[np.float64]
@@ -133,6 +154,8 @@ class Column:
     wanted: NDArray[np.float64]
     late: NDArray[np.float64]
     early: NDArray[np.float64]
+    z: NDArray[np.float64] | None = None
+    answers: Answers | None = None
 
 
 def answer_window(deployment: Deployment) -> float:
@@ -194,7 +217,8 @@ def read(source: Source, run: ReleaseRun, measures: Sequence[Measure], now: int)
     query, given = _query(source, run, measures, now)
     table = source.sql(query, given)
     longest = max((m.within for m in measures), default=0)
-    columns = {m.name: _column(table, index) for index, m in enumerate(measures)}
+    covariates = _covariates(measures)
+    columns = {m.name: _column(table, index, m, covariates) for index, m in enumerate(measures)}
     return Units.from_table(table, run, longest), columns
 
 
@@ -203,45 +227,76 @@ def answer_column(source: Source) -> str | None:
 
     A column whose type changed lives on beside its later ones, ``prediction.label#<type>``.
     """
-    names = source.sql("SELECT * FROM rows LIMIT 0", {}).column_names
+    names = column_names(source)
     found = [f'"{name}"' for name in names if name == _ANSWER or name.startswith(f"{_ANSWER}#")]
     if len(found) < 2:
         return found[0] if found else None
     return f"coalesce({', '.join(f'CAST({name} AS VARCHAR)' for name in found)})"
 
 
+def also_of(measures: Sequence[Measure], names: Sequence[str]) -> str:
+    """SQL of the rows' answers as numbers or lists, for the measures that rate those, to follow other columns."""
+    numbers = [(index, m.number) for index, m in enumerate(measures) if m.number]
+    found = [f", {number_column(columns, names)} AS m{index}_number" for index, columns in numbers]
+    found += [f", {items_column(names)} AS m{index}_items" for index, m in enumerate(measures) if m.items]
+    return "".join(found)
+
+
 def _query(source: Source, run: ReleaseRun, measures: Sequence[Measure], now: int) -> tuple[str, dict[str, object]]:
     given = parameters(run, now)
-    parts = [EVIDENCE.format(answer=answer_column(source) or "NULL")]
-    outcomes = sorted({m.outcome for m in measures if m.outcome is not None})
+    names = column_names(source)
+    parts = [EVIDENCE.format(answer=answer_column(source) or "NULL", also=also_of(measures, names))]
+    outcomes = sorted({name for m in measures for name in m.outcomes})
     if outcomes:
         parts += [HAPPENED, ATTACHED]
         given["outcomes"] = outcomes
-    joins = []
+    covariates = _covariates(measures)
+    before = reading_of(covariates, names, run)
+    parts += before.tables
+    given |= before.parameters
+    joins = list(before.joins)
     picked = ["units.unit", "units.variant", "units.phase", "units.first_at"]
+    picked += [f"{before.columns[name]} AS z{index}" for index, name in enumerate(covariates)]
     for index, measure in enumerate(measures):
         parts.append(f"m{index} AS ({measure.sql.replace('{p}', f'm{index}_')})")
         joins.append(f"LEFT JOIN m{index} ON m{index}.u = units.u")
         picked += [f"coalesce(m{index}.{c}, 0)::DOUBLE AS m{index}_{c}" for c in COLUMNS]
+        if measure.shape in BY_ROW:
+            picked.append(f"m{index}.answers AS m{index}_answers")
         given |= {f"m{index}_{name}": value for name, value in measure.parameters.items()}
     query = f"WITH {', '.join(parts)} SELECT {', '.join(picked)} FROM units {' '.join(joins)} ORDER BY units.u"
     return query, given
 
 
-def _column(table: pa.Table, index: int) -> Column:
-    return Column(**{c: table[f"m{index}_{c}"].to_numpy() for c in COLUMNS})
+def _covariates(measures: Sequence[Measure]) -> list[str]:
+    """Each once, in order."""
+    return list(dict.fromkeys(m.covariate for m in measures if m.covariate is not None))
+
+
+def _column(table: pa.Table, index: int, measure: Measure, covariates: Sequence[str]) -> Column:
+    numbers = {c: table[f"m{index}_{c}"].to_numpy() for c in COLUMNS}
+    answers = Answers.from_lists(table[f"m{index}_answers"]) if measure.shape in BY_ROW else None
+    z = None
+    if measure.covariate is not None:
+        z = table[f"z{covariates.index(measure.covariate)}"].cast(pa.float64()).to_numpy()  # null becomes NaN
+    return Column(**numbers, z=z, answers=answers)
 
 
 def measure_of(name: str, deployment: Deployment, caps: Mapping[str, float]) -> Measure:
     """The measure of one of the file's metrics; ``caps`` holds for metrics that declare none."""
     spec = deployment.metrics[name]
-    if spec.outcome is None or spec.within is None:
+    value = value_measure(spec, _ON_TIME, _BY_NOW, _TIMES)
+    first = spec.outcome if value is None else value.outcomes[0]
+    if first is None or spec.within is None:
         raise BadInput(f"metric {name!r} names no outcome or no window: add `outcome:` and `within:` to it.")
-    outcome = deployment.outcomes.get(spec.outcome)
+    outcome = deployment.outcomes.get(first)
     label = outcome is not None and outcome.label
     within, grace = _micros(spec.within), _micros(spec.grace)
-    given: dict[str, object] = {"outcome": spec.outcome, "within": within, "matures": within + grace}
-    sql, shape, paths = _KINDS[spec.kind](spec, label)
+    given: dict[str, object] = {"within": within, "matures": within + grace}
+    given |= {} if value is not None else {"outcome": first}
+    model, ranking = model_measure(spec), ranking_measure(spec)
+    other = model or ranking or value
+    sql, shape, paths = _KINDS[spec.kind](spec, label) if other is None else (other.sql, other.shape, other.parameters)
     cap = spec.cap if spec.cap is not None else caps.get(name)
     return Measure(
         name,
@@ -250,9 +305,13 @@ def measure_of(name: str, deployment: Deployment, caps: Mapping[str, float]) -> 
         grace,
         sql,
         given | paths,
-        spec.outcome,
-        needs_label=label or spec.kind == "accuracy",
-        cap=cap if shape == "mean" else None,
+        first,
+        others=value.outcomes[1:] if value is not None else (),
+        needs_label=label or model is not None,
+        cap=cap if shape == "mean" and value is None else None,
+        covariate=spec.covariate,
+        items=ranking is not None,
+        number=() if model is None else model.number,
     )
 
 
@@ -273,17 +332,11 @@ def _totals(aggregate: str, second: str, label: bool) -> str:
     FROM attached a WHERE a.outcome = ${{p}}outcome GROUP BY a.u"""
 
 
-def _number(text: str) -> str:
-    """SQL of a text as a finite number, true and false as 1 and 0, anything else NULL."""
-    value = f"coalesce(TRY_CAST({text} AS DOUBLE), CASE lower({text}) WHEN 'true' THEN 1 WHEN 'false' THEN 0 END)"
-    return f"CASE WHEN isfinite({value}) THEN {value} END"
-
-
 def _field(parameter: str) -> str:
-    return _number(f'json_extract_string(a."fields", ${{p}}{parameter})')
+    return finite_number(f'json_extract_string(a."fields", ${{p}}{parameter})')
 
 
-_VALUE = f"coalesce(a.value_number, {_number('a.value_text')}, CASE WHEN a.value_text IS NULL THEN 1 END)"
+_VALUE = f"coalesce(a.value_number, {finite_number('a.value_text')}, CASE WHEN a.value_text IS NULL THEN 1 END)"
 """An outcome's own value; one without any simply happened: 1."""
 
 
@@ -315,65 +368,7 @@ def _ratio(spec: MetricSpec, label: bool) -> tuple[str, Shape, dict[str, object]
     return _totals(f"sum({_field('numerator')})", f"sum({_field('denominator')})", label), "ratio", paths
 
 
-def _accuracy(spec: MetricSpec, label: bool) -> tuple[str, Shape, dict[str, object]]:
-    """Rows of the window whose label equals the answer, of those with a label; nothing answered is wrong."""
-    del label  # accuracy always needs one
-    found = labels_of_rows("placed", spec.value, "${p}outcome", "${p}value")
-    sql = f"""
-    SELECT u, sum(x) AS x, sum(y) AS y, sum(x_all) AS x_all, sum(y_all) AS y_all, sum(y) AS labels,
-           count(*) AS wanted, sum((y_all > y)::INT) AS late, 0 AS early
-    FROM (
-      SELECT p.u, p.r, coalesce(arg_max({is_right("n", "p.answer")}, n.came) FILTER (n.timely), 0) AS x,
-             (count(n.came) FILTER (n.timely) > 0)::INT AS y,
-             coalesce(arg_max({is_right("n", "p.answer")}, n.came) FILTER (n.until > $now), 0) AS x_all,
-             (count(n.came) FILTER (n.until > $now) > 0)::INT AS y_all
-      FROM placed p LEFT JOIN (
-        SELECT l.*, p.first_at + ${{p}}matures BETWEEN l.came AND l.until - 1 AS timely
-        FROM ({found}) l JOIN placed p ON p.r = l.r
-        WHERE l.t BETWEEN p.t - {SKEW} AND p.first_at + ${{p}}within
-      ) n ON n.r = p.r
-      WHERE p.t <= p.first_at + ${{p}}within GROUP BY p.u, p.r)
-    GROUP BY u"""
-    return sql, "share", {} if spec.value is None else {"value": path(spec.value)}
-
-
-def labels_of_rows(table: str, value: str | None, outcome: str, field_parameter: str) -> str:
-    """SQL that gives each row's labels: ``r``, ``t``, ``came``, ``until``, and the label as ``text`` or ``number``.
-
-    A label belongs to the row of its request (and row or key), else to the rows of its key, else to those of its unit.
-
-    Args:
-        table: Has ``r, request_id, i, k, unit`` by row.
-        value: The field that holds the label, or None for the outcome's own value.
-        outcome: SQL of the outcome's name.
-        field_parameter: SQL of the field's path, used when there is one.
-    """
-    text = f'json_extract_string(l."fields", {field_parameter})' if value is not None else "l.value_text"
-    number = "NULL::DOUBLE" if value is not None else "l.value_number"
-    joins = (
-        "l.request_id = p.request_id AND (l.i IS NULL OR l.i = p.i) AND (l.k IS NULL OR l.k = p.k)",
-        "l.k = p.k AND l.request_id IS NULL",
-        "l.unit = p.unit AND l.request_id IS NULL AND l.k IS NULL",
-    )
-    return " UNION ALL ".join(
-        f"""SELECT p.r, l.t, l.came, l.until, {text} AS text, {number} AS number FROM {table} p JOIN happened l ON {on}
-        WHERE l.outcome = {outcome} AND (l.unit IS NULL OR l.unit = p.unit)
-          AND ({text} IS NOT NULL OR {number} IS NOT NULL)"""
-        for on in joins
-    )
-
-
-def is_right(label: str, answer: str) -> str:
-    """SQL of 1 where a label (an alias with ``text`` and ``number``) equals an answer, else 0; no answer is wrong.
-
-    3, 3.0 and "3" are one label, and so are true, "true" and 1: a model of zeros and ones is told booleans.
-    """
-    text = f"CAST({answer} AS VARCHAR)"
-    return f"""coalesce({label}.text = {text} OR coalesce({label}.number, {_number(f"{label}.text")}) = {_number(text)},
-        false)::INT"""
-
-
-_KINDS = {"mean": _mean, "proportion": _proportion, "ratio": _ratio, "accuracy": _accuracy}
+_KINDS = {"mean": _mean, "proportion": _proportion, "ratio": _ratio}
 
 
 def _micros(seconds: float) -> int:

@@ -8,7 +8,12 @@ from seatrial.experiments import sentences
 from seatrial.experiments.asks import Ask
 from seatrial.experiments.judgement import Counts, MetricJudgement, PhaseEffect
 from seatrial.experiments.measures import Measure
+from seatrial.experiments.one_look import judge_once
+from seatrial.experiments.planned import judge_planned
+from seatrial.experiments.returns import return_on_costs
 from seatrial.experiments.sample import Sample, weight_left
+from seatrial.experiments.scores import scores_of
+from seatrial.experiments.shapes import BY_ROW
 from seatrial.releases.run import ReleaseRun
 from seatrial.stats.bayes import Bayesian, compare_normal, compare_shares
 from seatrial.stats.chi_squared import chi_squared
@@ -48,6 +53,8 @@ def judge_metric(ask: Ask, sample: Sample, measure: Measure, run: ReleaseRun, un
         uncapped=None if sample.uncapped is None else finite(sample.uncapped.effect),
         cap=ask.cap,
         tolerated=ask.tolerated,
+        adjustment=sample.adjustment,
+        scores=scores_of(ask.kind, sample.counted, run),
         sentence="",
     )
     return msgspec.structs.replace(judged, sentence=sentences.of_metric(judged, run, unit))
@@ -84,14 +91,17 @@ def without_data(ask: Ask, reason: str) -> MetricJudgement:
 
 
 def verdict_of(ask: Ask, sample: Sample, measure: Measure) -> Verdict:
-    """The always-valid verdict: the only one that is acted on."""
+    """The verdict that is acted on."""
+    if measure.shape in BY_ROW and sample.counted is not None and ask.plan.name != "fixed":
+        return judge_once(ask, sample.effect, sample.counted)
     # A share's events are counted by request, an exact sequence's by unit: they answer the same question only where
     # the line is 0, as for a guardrail whose margin is inside its threshold.
     exact = measure.shape == "proportion" or (ask.kind == "latency" and ask.part == "guardrail")
     counts = sample.counts if exact else ()
     if ask.part == "guardrail":
         return judge_guardrail(sample.effect, ask.question, counts=counts, method=_method(ask))
-    return judge_primary(sample.effect, ask.question, counts=counts, role=ask.part)
+    watched = judge_primary(sample.effect, ask.question, counts=counts, role=ask.part)
+    return watched if ask.plan.name == "always-valid" else judge_planned(ask, sample, measure, watched)
 
 
 def _method(ask: Ask) -> Method:
@@ -118,6 +128,8 @@ def _fixed(ask: Ask, sample: Sample) -> tuple[TestResult, ...]:
     if min(effect.n_treatment, effect.n_control) < 2:
         return ()
     found = [welch_of(effect, ask.question.alpha)]
+    if ask.kind == "value" and sample.counted is not None:
+        found += return_on_costs(sample.counted, ask.question.alpha)
     if table is not None:
         found += [two_proportion_z(*table, ask.question.alpha), chi_squared(_cells(table))]
     return tuple(msgspec.structs.replace(result, method=f"{result.method} (fixed)") for result in found)
@@ -127,10 +139,10 @@ def _bayesian(ask: Ask, sample: Sample) -> Bayesian | None:
     effect, table = sample.arrived, _table(sample)
     if min(effect.n_treatment, effect.n_control) < 2:
         return None
-    if table is not None:
+    if table is not None and ask.plan.prior_sd is None:
         found = compare_shares(*table)
     elif effect.se_unpooled > 0:
-        found = compare_normal(effect)
+        found = compare_normal(effect, ask.plan.prior_sd, prior_mean=ask.plan.prior_mean)
     else:
         return None
     if ask.question.want == "higher":

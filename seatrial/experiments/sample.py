@@ -4,21 +4,19 @@ What is left out is counted by reason, so that a reader can add up: every unit t
 in one of these numbers.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from seatrial.experiments.measures import Column, Measure, Shape
-from seatrial.experiments.units import Units
+from seatrial.experiments.adjustment import adjusted
+from seatrial.experiments.counted import Counted, Mask, Values, by_phase, refusal
+from seatrial.experiments.judgement import Adjustment
+from seatrial.experiments.measures import Column, Measure
+from seatrial.experiments.units import STRATUM, Units
 from seatrial.releases.run import Phase, ReleaseRun
 from seatrial.stats.conditional import PhaseCounts
 from seatrial.stats.effect import Effect
-from seatrial.stats.moments import Moments, PairMoments
 from seatrial.stats.phases import Phases, combine_phases
-
-Mask = NDArray[np.bool_]
-Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,9 @@ class Sample:
         missing: Matured units without a label.
         late: Outcomes that arrived after their unit matured.
         early: Outcomes stamped before their unit's exposure.
+        adjustment: What the effect is adjusted for; None where nothing.
+        at: The moment, microseconds since 1970 UTC.
+        counted: The units behind ``phases``, for whoever asks of a part of them; None where only totals are known.
     """
 
     two_valued: bool
@@ -52,6 +53,9 @@ class Sample:
     missing: int
     late: int
     early: int
+    adjustment: Adjustment | None = None
+    at: int = 0
+    counted: Counted | None = None
 
     @property
     def effect(self) -> Effect:
@@ -74,37 +78,38 @@ def take_sample(units: Units, column: Column, measure: Measure, run: ReleaseRun,
     censored = eligible & (units.moved_at < units.first_at + measure.within)
     waiting = eligible & ~censored & (units.first_at + measure.matures > now)
     matured = eligible & ~censored & ~waiting
-    counted = matured & (column.labels > 0) if measure.needs_label else matured
-    treatment, strata = units.variant == run.challenger, units.strata(run, measure.within)
-
-    def effects(x: Values, y: Values, mask: Mask, shape: Shape = measure.shape) -> dict[int, Effect]:
-        return {
-            int(stratum): _effect(x, y, mask & (strata == stratum), treatment, shape)
-            for stratum in np.unique(strata[mask])
-        }
-
-    wanted = np.maximum(column.wanted, 1.0)  # a unit without any outcome wants one label
-    labels = np.minimum(column.labels, wanted)
-    x, x_all = _capped(column.x, measure), _capped(column.x_all, measure)
-    by_stratum = effects(x, column.y, counted)
-    arrived = matured & (column.y_all > 0) if measure.needs_label and measure.shape != "ratio" else counted
+    here = matured & (column.labels > 0) if measure.needs_label else matured
+    capped = Counted(
+        shape=measure.shape,
+        x=_capped(column.x, measure),
+        y=column.y,
+        treatment=units.variant == run.challenger,
+        strata=units.strata(run, measure.within),
+        here=here,
+        first_at=units.first_at,
+        z=column.z,
+        answers=column.answers,
+    )
+    found = adjusted(capped, measure.covariate, run)
+    counted = found.counted
+    labelled = measure.needs_label and measure.shape in ("mean", "proportion", "share")
+    arrived = matured & (column.y_all > 0) if labelled else here
     return Sample(
         two_valued=measure.shape == "proportion",
-        phases=combine_phases(list(by_stratum.values())),
-        arrived=combine_phases(list(effects(x_all, column.y_all, arrived).values())).effect,
-        uncapped=None
-        if measure.cap is None
-        else combine_phases(list(effects(column.x, column.y, counted).values())).effect,
-        by_phase=_by_phase(by_stratum),
-        counts=_counts(x, counted, treatment, strata, run) if measure.shape in ("proportion", "share") else (),
-        coverage=combine_phases(list(effects(labels, wanted, matured, "share").values())).effect
-        if measure.needs_label
-        else None,
+        phases=combine_phases(list(found.by_stratum.values())),
+        arrived=_arrived(capped, _capped(column.x_all, measure), column.y_all, arrived),
+        uncapped=None if measure.cap is None else _uncapped(counted, column.x),
+        by_phase=by_phase(found.by_stratum),
+        counts=_counts(counted, run) if measure.shape in ("proportion", "share") else (),
+        coverage=_coverage(capped, column, matured) if measure.needs_label else None,
         waiting=int(waiting.sum()),
         censored=int(censored.sum()),
-        missing=int((matured & ~counted).sum()),
+        missing=int((matured & ~here).sum()),
         late=int(column.late[matured].sum()),
         early=int(column.early[eligible].sum()),
+        adjustment=found.adjustment,
+        at=now,
+        counted=counted,
     )
 
 
@@ -112,32 +117,30 @@ def _capped(x: Values, measure: Measure) -> Values:
     return x if measure.cap is None else np.minimum(x, measure.cap)
 
 
-def _effect(x: Values, y: Values, here: Mask, treatment: Mask, shape: Shape) -> Effect:
-    t, c = here & treatment, here & ~treatment
-    if shape in ("mean", "proportion"):
-        return Effect.of_means(Moments.from_values(x[t]), Moments.from_values(x[c]), two_valued=shape == "proportion")
-    pairs = PairMoments.from_values(x[t], y[t]), PairMoments.from_values(x[c], y[c])
-    return Effect.of_ratios(*pairs, two_valued=shape == "share")
+def _arrived(capped: Counted, x: Values, y: Values, here: Mask) -> Effect:
+    """Not adjusted: the classical tests stand beside as everybody knows them."""
+    return replace(capped, x=x, y=y, here=here, z=None).combined().effect
 
 
-def _by_phase(by_stratum: dict[int, Effect]) -> dict[int, Effect]:
-    numbers = sorted({stratum // 1000 for stratum in by_stratum})
-    return {
-        number: combine_phases([effect for stratum, effect in by_stratum.items() if stratum // 1000 == number]).effect
-        for number in numbers
-    }
+def _uncapped(counted: Counted, x: Values) -> Effect:
+    whole = replace(counted, x=x)
+    return (whole.without_covariate() if refusal(whole) else whole).combined().effect
 
 
-def _counts(
-    x: Values, counted: Mask, treatment: Mask, strata: NDArray[np.int64], run: ReleaseRun
-) -> tuple[PhaseCounts, ...]:
-    event = x > 0
+def _coverage(capped: Counted, column: Column, matured: Mask) -> Effect:
+    wanted = np.maximum(column.wanted, 1.0)  # a unit without any outcome wants one label
+    labels = np.minimum(column.labels, wanted)
+    return replace(capped, shape="share", x=labels, y=wanted, here=matured, z=None).combined().effect
+
+
+def _counts(counted: Counted, run: ReleaseRun) -> tuple[PhaseCounts, ...]:
+    event, treatment = counted.x > 0, counted.treatment
     parts = (treatment & event, treatment, ~treatment & event, ~treatment)
     found = []
-    for stratum in np.unique(strata[counted]).tolist():
-        weight = weight_left(run, *divmod(stratum, 1000))
+    for stratum in np.unique(counted.strata[counted.here]).tolist():
+        weight = weight_left(run, *divmod(stratum, STRATUM))
         if weight is not None:
-            here = counted & (strata == stratum)
+            here = counted.here & (counted.strata == stratum)
             sizes = [int(np.count_nonzero(here & part)) for part in parts]
             found.append(PhaseCounts(sizes[0], sizes[1], sizes[2], sizes[3], weight))
     return tuple(found)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from seatrial.experiments.covariates import known_as
 from seatrial.experiments.judgement import Check, Judgement, MetricJudgement, ShadowComparison
 from seatrial.experiments.thresholds import QUANTILES
 from seatrial.releases.run import HELD_OUT, ReleaseRun, RunStatus
@@ -11,7 +12,8 @@ from seatrial.spec.deployment import ReleaseSpec, ShadowStage
 from seatrial.spec.units import show_count, show_duration, show_moment
 from seatrial.stats.recommendation import Recommendation
 
-_SHARES = frozenset({"proportion", "accuracy", "errors", "latency"})
+_SHARES = frozenset({"proportion", "accuracy", "precision", "recall", "hit_rate", "errors", "latency"})
+_ONE_LOOK = frozenset({"auc", "calibration_error"})
 
 _OPENINGS: dict[Recommendation, str] = {
     "withheld": "No verdict can be trusted",
@@ -41,6 +43,8 @@ def overall(
 ) -> str:
     """The recommendation, the primary's numbers, what stands in the way, and what was edited meanwhile."""
     edited = f" Edited while the release ran: {', '.join(run.edited)}." if run.edited else ""
+    if run.plan.name == "bayes":
+        edited += f" By a posterior: stopping on it does not hold the error rate of {_percent(run.alpha)}."
     failed = [check for check in checks if check.withholds and not check.ok]
     if recommendation == "withheld":
         return f"{_OPENINGS[recommendation]}: {' '.join(check.sentence for check in failed)}{edited}"
@@ -141,7 +145,9 @@ def reading(metric: MetricJudgement, run: ReleaseRun, unit: str) -> str:
     units = f"on {counted(verdict.n_treatment + verdict.n_control, plural(unit))}"
     if verdict.word == "no-data":
         return f"{what}, {units}, which is not enough: {verdict.reason}"
-    return f"{what} (difference {_difference(metric)}), {units}: {_WORDS[verdict.word]}{_small(metric)}"
+    difference = f"{_difference(metric)}{_adjusted(metric)}"
+    said = f"{_WORDS[verdict.word]}{_small(metric)}{_once(metric)}"
+    return f"{what} (difference {difference}), {units}: {said}"
 
 
 _WORDS = {
@@ -213,6 +219,15 @@ def _difference(metric: MetricJudgement) -> str:
     if metric.kind in _SHARES:
         return f"{100 * lower:+.2g} to {100 * upper:+.2g} points"
     return f"{lower:+.3g} to {upper:+.3g}"
+
+
+def _once(metric: MetricJudgement) -> str:
+    return ", which holds for one look" if metric.kind in _ONE_LOOK else ""
+
+
+def _adjusted(metric: MetricJudgement) -> str:
+    adjustment = metric.adjustment
+    return "" if adjustment is None or adjustment.refused else f", adjusted for {known_as(adjustment.covariate)}"
 
 
 def _guardrails(metrics: Sequence[MetricJudgement]) -> list[str]:

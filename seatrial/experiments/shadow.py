@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from seatrial.experiments.judgement import ShadowComparison
-from seatrial.experiments.measures import HAPPENED, answer_column, is_right, labels_of_rows, path
+from seatrial.experiments.labels import is_right, labels_of_rows
+from seatrial.experiments.measures import HAPPENED, answer_column, path
 from seatrial.experiments.sentences import count, counted, names
 from seatrial.experiments.source import Source
 from seatrial.experiments.units import SKEW

@@ -23,20 +23,27 @@ from seatrial.routing.snapshot import Entry
 NEVER = np.iinfo(np.int64).max
 """``moved_at`` of a unit that no later phase moves."""
 
+STRATUM = 1000
+"""A stratum is a phase's number times this, plus how many later phases began inside the window."""
+
 SKEW = 300_000_000
 """Five minutes, in microseconds: how far an event may lie before the exposure that it follows."""
 
 SLACK = 3_600_000_000
 """An hour: rows this much older than the release are read too, because clocks differ."""
 
-EVIDENCE = """
+DRAWN = """release = $release AND "at" >= to_timestamp($since) AND epoch_us("at") <= $now AND role IN ('answer', 'app')
+    AND contested AND unit_named AND reason IN ('split', 'canary', 'bandit')"""
+"""Which rows are evidence, as a condition on ``rows``."""
+
+EVIDENCE = f"""
 evidence AS MATERIALIZED (
   SELECT row_number() OVER () AS r, unit, variant, phase, epoch_us("at") AS t, request_id, "row" AS i, "key" AS k,
          CASE status WHEN 'ok' THEN answered_by IN ('default', 'fallback', 'none')
-                     WHEN 'miss' THEN answered_by <> 'default' ELSE true END AS failed, latency_us, {answer} AS answer
+                     WHEN 'miss' THEN answered_by <> 'default' ELSE true END AS failed, latency_us,
+         {{answer}} AS answer{{also}}
   FROM rows
-  WHERE release = $release AND "at" >= to_timestamp($since) AND epoch_us("at") <= $now AND role IN ('answer', 'app')
-    AND contested AND unit_named AND reason IN ('split', 'canary', 'bandit')
+  WHERE {DRAWN}
 ),
 firsts AS (
   SELECT unit, min(t) AS first_at, arg_min(variant, t) AS variant, arg_min(phase, t) AS phase
@@ -60,11 +67,10 @@ SELECT CASE
 FROM rows WHERE role IN ('answer', 'app') AND "at" >= to_timestamp($since) AND epoch_us("at") <= $now
 GROUP BY why, variant ORDER BY why, variant"""
 
-_TWICE = """
+_TWICE = f"""
 SELECT count(*) AS n FROM (
   SELECT unit FROM rows
-  WHERE release = $release AND "at" >= to_timestamp($since) AND epoch_us("at") <= $now AND role IN ('answer', 'app')
-    AND contested AND unit_named AND reason IN ('split', 'canary', 'bandit')
+  WHERE {DRAWN}
   GROUP BY unit, phase HAVING min(variant) <> max(variant))"""
 
 
@@ -118,7 +124,7 @@ class Units:
         crossed = np.zeros(len(self.first_at), dtype=np.int64)
         for later in run.phases:
             crossed += (self.phase < later.number) & (self.first_at + within > later.started_at)
-        groups: NDArray[np.int64] = self.phase * 1000 + crossed
+        groups: NDArray[np.int64] = self.phase * STRATUM + crossed
         return groups
 
 

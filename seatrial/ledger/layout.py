@@ -8,6 +8,7 @@
     ledger/retention.json, ledger/forgotten.json, ledger/redaction.key
     counters/<worker>.counters
     underway/<worker>.underway                               what a worker runs now
+    watch/<deployment>/                                      what monitors remember; a cache
     quarantine.json                                          versions that no worker may run
 
 A stream is ``outcomes`` or ``rows.<deployment>.<n>``: one Arrow schema, one sequence of numbers.
@@ -48,6 +49,11 @@ def counters(home: Path) -> Path:
 def underway(home: Path) -> Path:
     """Directory of the files that say what workers run now."""
     return home / "underway"
+
+
+def shelf(home: Path, deployment: str) -> Path:
+    """Directory of what the monitors of a deployment remember between two readings."""
+    return home / "watch" / _escaped(deployment)
 
 
 def quarantine(home: Path) -> Path:

@@ -6,21 +6,18 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import pandas as pd
-from numpy.typing import NDArray
 
-from seatrial.drift.profile import Profile
 from seatrial.models.artefact import PROFILE, SAMPLES, digest_of
 from seatrial.models.environments import make_environment, read_requirements, with_needed
 from seatrial.models.lineage import git_commit
 from seatrial.models.manifest import Environment, Lineage, Manifest
 from seatrial.models.opening import open_model
-from seatrial.models.originals import Predicted
 from seatrial.models.performance import performance, strangers
 from seatrial.models.preparing import Ready, RuntimeName, Wishes, prepare
-from seatrial.models.profiling import profile_of
+from seatrial.models.profiling import Holdout, profile_of
 from seatrial.models.python_form import prove
 from seatrial.models.reference import Reference, read_reference
 from seatrial.models.registry import Registry, RegistrySettings, check_alias
@@ -127,7 +124,8 @@ def register(
         environment, added = _environment(requirements, ready.form, environments)
         manifest = _manifest(name, ready.form, lineage, environment)
         directory = work / "artefact"
-        write_artefact(directory, manifest, ready, _profile(ready, held))
+        profile = profile_of(ready.form.signature, ready.frame, None if held is None else held.rows)
+        write_artefact(directory, manifest, ready, profile)
         _check_start(directory, manifest, ready.form, environments, parity)
         digest = digest_of(directory)
         version = registry.add(
@@ -192,10 +190,9 @@ def _check_start(directory: Path, manifest: Manifest, form: ServingForm, environ
 
 
 class _Held(NamedTuple):
-    """The holdout: answers, truth, and how good they are."""
+    """The holdout, and how good the answers on it are."""
 
-    predicted: Predicted
-    truth: NDArray[Any]
+    rows: Holdout
     metrics: dict[str, float]
 
 
@@ -214,17 +211,13 @@ def _hold(ready: Ready, holdout: Reference) -> _Held:
             f"The holdout's {holdout.target_name!r} holds {', '.join(map(repr, foreign))}, and the model answers "
             f"{', '.join(map(repr, signature.answer.classes[:5]))}; write the labels as the model gives them."
         )
+    rows = holdout.frame[known].reset_index(drop=True)
     try:
-        predicted = ready.predict(holdout.frame[known].reset_index(drop=True))
+        predicted = ready.predict(rows)
     except BadInput as error:
         raise BadInput(f"The holdout does not fit the model: {error}") from error
-    return _Held(predicted, truth, performance(signature.task, predicted, truth, signature.answer.classes))
-
-
-def _profile(ready: Ready, held: _Held | None) -> Profile:
-    if held is None:
-        return profile_of(ready.form.signature, ready.frame, None, None)
-    return profile_of(ready.form.signature, ready.frame, held.predicted, held.truth)
+    found = performance(signature.task, predicted, truth, signature.answer.classes)
+    return _Held(Holdout(rows, predicted, truth), found)
 
 
 def _lineage(
@@ -239,7 +232,7 @@ def _lineage(
     return Lineage(
         data_digest=reference.digest,
         data_rows=len(ready.frame),
-        holdout_rows=0 if held is None else len(held.truth),
+        holdout_rows=0 if held is None else len(held.rows.truth),
         target=reference.target_name,
         parent=None if parent is None else f"{name}:{parent.version}",
         git_commit=git_commit(Path.cwd()),

@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from seatrial.releases.plan import Plan
 from seatrial.releases.states import StateName, state_of
 from seatrial.routing.snapshot import Arm
 
@@ -62,6 +63,7 @@ class ReleaseRun(msgspec.Struct, frozen=True, kw_only=True):
         step: Of a ``canary`` stage, the position in its ``steps``, from 0.
         phases: Periods of constant weights in which units were exposed (``canary`` and ``test``); none in ``shadow``.
         alpha: Error rate of the primary's sequence, fixed when the release began.
+        plan: When the primary is judged, fixed likewise.
         plan_units: Units for which the sequences are tightest, fixed likewise.
         caps: Outlier cap by metric, fixed before the first look.
         status: ``pending`` (the calendar is closed), ``running``, ``baking`` (a canary step that has its units),
@@ -86,6 +88,7 @@ class ReleaseRun(msgspec.Struct, frozen=True, kw_only=True):
     step: int = 0
     phases: tuple[Phase, ...] = ()
     alpha: float = 0.05
+    plan: Plan = Plan()
     plan_units: int = 5000
     caps: dict[str, float] = {}
     status: RunStatus = "running"

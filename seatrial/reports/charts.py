@@ -4,7 +4,7 @@ Every chart takes frozen points and returns an ``altair.Chart`` whose colours wo
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, cast
 
@@ -37,7 +37,7 @@ def traffic_share(points: Sequence[TrafficPoint], bins: Bins, *, height: int = 1
                 axis=alt.Axis(format="%", grid=False, tickCount=5),
             ),
             y2="high_share:Q",
-            color=_variants(data),
+            color=variants(data),
             tooltip=[*_traffic_tooltips(), alt.Tooltip("share:Q", format=".3~p")],
         )
     )
@@ -47,7 +47,7 @@ def requests(points: Sequence[TrafficPoint], bins: Bins, *, height: int = 120) -
     """Requests per interval, stacked by variant; how many of them a shadow was given is a dashed line."""
     data = _stacked(_bars([p for p in points if p.role == "answer"], bins), bins)
     copies = _bars([p for p in points if p.role == "shadow"], bins)
-    colour = _variants([*data, *copies])
+    colour = variants([*data, *copies])
     axis = {"title": "requests", "axis": alt.Axis(tickCount=4, tickMinStep=1, format="~s")}
     bars = (
         wide_chart(data, height)
@@ -85,9 +85,9 @@ def latency(points: Sequence[TrafficPoint], bins: Bins, *, height: int = 120) ->
         wide_chart(data, height)
         .mark_line(point={"size": 14})
         .encode(
-            x=_time(data, [bins.start // 1000, bins.end // 1000]),
+            x=time_axis(data, [bins.start // 1000, bins.end // 1000]),
             y=alt.Y("ms:Q", title="milliseconds", axis=alt.Axis(tickCount=4), scale=alt.Scale(zero=True)),
-            color=_variants(data),
+            color=variants(data),
             strokeDash=alt.StrokeDash(
                 "quantile:N",
                 title=None,
@@ -155,10 +155,12 @@ def _traffic_tooltips() -> list[alt.Tooltip]:
     ]
 
 
-def verdict_over_time(points: Sequence[VerdictPoint], *, height: int = 160, share: bool = False) -> alt.LayerChart:
+def verdict_over_time(
+    points: Sequence[VerdictPoint], *, height: int = 160, share: bool = False, title: str = ""
+) -> alt.LayerChart:
     """The effect and its always-valid interval at every look: it may be read at any time.
 
-    ``share``: the metric is a share, and its effect is drawn in points (hundredths).
+    ``share``: the metric is a share, and its effect is drawn in points (hundredths). ``title`` names the axis.
     """
     scale = 100 if share else 1
     data: _Rows = [
@@ -173,19 +175,19 @@ def verdict_over_time(points: Sequence[VerdictPoint], *, height: int = 160, shar
         for p in points
     ]
     base = wide_chart(data, height)
-    title = "challenger − champion" + (", points" if share else "")
+    title = title or "challenger − champion" + (", points" if share else "")
     tooltip = [
         at_tooltip(),
         *(alt.Tooltip(f"{name}:Q", format="+.4~r") for name in ("effect", "lower", "upper")),
         alt.Tooltip("units:Q"),
         alt.Tooltip("verdict:N"),
     ]
-    ends = base.mark_rule(color=VARIANT_COLOURS[0], opacity=0.5).encode(x=_time(data), y="lower:Q", y2="upper:Q")
+    ends = base.mark_rule(color=VARIANT_COLOURS[0], opacity=0.5).encode(x=time_axis(data), y="lower:Q", y2="upper:Q")
     band = base.mark_area(opacity=0.25, color=VARIANT_COLOURS[0], interpolate="step-after").encode(
-        x=_time(data), y=alt.Y("lower:Q", title=title), y2="upper:Q"
+        x=time_axis(data), y=alt.Y("lower:Q", title=title), y2="upper:Q"
     )
     line = base.mark_line(color=VARIANT_COLOURS[0], interpolate="step-after", point={"size": 14}).encode(
-        x=_time(data), y="effect:Q", tooltip=tooltip
+        x=time_axis(data), y="effect:Q", tooltip=tooltip
     )
     zero = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(strokeDash=[3, 3], opacity=0.7).encode(y="zero:Q")
     return alt.layer(band, ends, line, zero).properties(width=_WIDTH, height=height)
@@ -273,11 +275,12 @@ def grid_image(
     )
 
 
-def wide_chart(data: _Rows, height: int) -> alt.Chart:
-    return alt.Chart(alt.Data(values=data)).properties(width=_WIDTH, height=height)
+def wide_chart(data: Sequence[Mapping[str, object]], height: int) -> alt.Chart:
+    """An empty chart of inline rows, as wide as its place."""
+    return alt.Chart(alt.Data(values=list(data))).properties(width=_WIDTH, height=height)
 
 
-def _time(data: _Rows, whole: list[int] | None = None) -> alt.X:
+def time_axis(data: _Rows, whole: list[int] | None = None) -> alt.X:
     """A time axis in UTC, over ``whole`` where given; else a lone moment stands in the middle of a minute."""
     moments = {cast(int, point["at"]) for point in data}
     lone = [min(moments) - 30_000, max(moments) + 30_000] if len(moments) == 1 else alt.Undefined
@@ -311,7 +314,7 @@ def at_tooltip() -> alt.Tooltip:
     )
 
 
-def _variants(data: _Rows) -> alt.Color:
+def variants(data: _Rows) -> alt.Color:
     """Champion and challenger keep their colours whatever else is there."""
     names = _variant_names(data)
     colours = [VARIANT_COLOURS[i % len(VARIANT_COLOURS)] for i in range(len(names))]

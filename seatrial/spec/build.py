@@ -4,6 +4,8 @@ from typing import Any
 
 from seatrial.spec import deployment as model
 from seatrial.spec.calendar import Calendar
+from seatrial.spec.check_models import ERRORS
+from seatrial.spec.declared import longest_within
 from seatrial.spec.units import Amount
 
 Values = dict[str, Any]
@@ -21,8 +23,9 @@ def build(values: Values) -> model.Deployment:
         "variants": lambda variants: {name: _variant(variant) for name, variant in variants.items()},
         "transform": _transform,
         "routing": _routing,
+        "metrics": lambda metrics: {name: _metric(metric) for name, metric in metrics.items()},
         "release": _release,
-        "monitors": _monitors,
+        "monitors": lambda monitors: _monitors(monitors, values),
         "log": _log,
     }
     for key, make in makers.items():
@@ -49,6 +52,11 @@ def _transform(values: Values) -> Values:
     if "features" not in values:
         return values
     return {**values, "features": {name: _context(kind) for name, kind in values["features"].items()}}
+
+
+def _metric(values: Values) -> Values:
+    """Errors are better small, whatever is written."""
+    return {**values, "want": "lower"} if values["kind"] in ERRORS else values
 
 
 def _margin(values: Values) -> Values:
@@ -86,8 +94,12 @@ def _release(values: Values) -> Values:
     }
 
 
-def _monitors(values: Values) -> Values:
+def _monitors(values: Values, whole: Values) -> Values:
     made = dict(values)
+    for name in ("concept", "fairness"):
+        monitor = made.get(name, {})
+        if "outcome" in monitor:
+            made[name] = {"within": longest_within(monitor["outcome"], whole), **monitor}
     if made.get("data") == "off":
         made["data"] = None
     if "worse_by" in made.get("performance", {}):

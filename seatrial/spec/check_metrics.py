@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from seatrial.spec.check_models import ERRORS, OF_ANSWERS, OF_LABELS, OF_LISTS, OF_POSITIVES, check_answers, check_task
+from seatrial.spec.check_value import check_value
 from seatrial.spec.declared import declared_outcome
 from seatrial.spec.problems import Findings, did_you_mean
 from seatrial.spec.shapes import BAD
@@ -18,18 +20,19 @@ BUILT_IN: dict[str, str] = {
 
 NEEDS: dict[str, tuple[str, ...]] = {
     "mean": ("outcome", "within"),
+    "value": ("of", "within"),
     "proportion": ("outcome", "within"),
     "ratio": ("outcome", "numerator", "denominator", "within"),
-    "accuracy": ("outcome", "within"),
-}
+} | dict.fromkeys((*OF_ANSWERS, *OF_LISTS), ("outcome", "within"))
 TAKES: dict[str, tuple[str, ...]] = {
-    "mean": ("value", "cap"),
-    "proportion": ("value",),
-    "ratio": (),
-    "accuracy": ("value",),
-}
-_EVERY = ("value", "numerator", "denominator", "cap")
-ALWAYS = ("kind", "outcome", "within", "grace", "want")
+    "mean": ("value", "cap", "covariate"),
+    "value": ("cost", "covariate"),
+    "proportion": ("value", "covariate"),
+    "ratio": ("covariate",),
+} | {kind: ("value", "positive") if kind in OF_POSITIVES else ("value",) for kind in OF_ANSWERS}
+TAKES |= dict.fromkeys(OF_LISTS, ("k", "credit"))
+_EVERY = ("value", "numerator", "denominator", "cap", "covariate", "positive", "k", "credit", "of", "cost", "outcome")
+ALWAYS = ("kind", "within", "grace", "want")
 
 Values = dict[str, Any]
 
@@ -47,6 +50,33 @@ def check_metrics(values: Values, found: Findings) -> None:
         if isinstance(metric, dict) and isinstance(metric.get("kind"), str):
             _keys(metric, path, found)
             _outcome(metric, path, values, found)
+            if metric["kind"] == "value":
+                check_value(metric, path, values, found)
+            if metric["kind"] in OF_LISTS:
+                check_task(metric["kind"], path, "ranking", values, found)
+            _covariate(metric, f"{path}.covariate", values, found)
+
+
+def _covariate(metric: Values, path: str, values: Values, found: Findings) -> None:
+    """A covariate is a number: of a declared context key, or a prediction that is one."""
+    name = metric.get("covariate")
+    if not isinstance(name, str) or "covariate" not in TAKES[metric["kind"]]:
+        return
+    if name == "prediction":
+        task = values.get("task")
+        if task in ("ranking", "raw"):
+            message = f"a prediction of `task: {task}` is no number to adjust for; name a context key, or remove it"
+            found.add(path, name, message)
+        return
+    key, context = name.removeprefix("context."), values.get("context", {})
+    if not isinstance(context, dict):
+        return
+    if key not in context:
+        mend = did_you_mean(key, context) if context else f"declare it: `context: {{{key}: number}}`"
+        found.add(path, name, f"{show(key)} is not a key of `context`; {mend}")
+    elif isinstance(context[key], str) and context[key].endswith("string"):
+        message = f"`{name}` is a string, and a covariate is a number, an integer or a boolean; name another key"
+        found.add(path, name, message)
 
 
 def _keys(metric: Values, path: str, found: Findings) -> None:
@@ -61,11 +91,13 @@ def _keys(metric: Values, path: str, found: Findings) -> None:
     for key, value in metric.items():
         if key not in allowed and (value is not BAD or key in _EVERY):
             found.add(f"{path}.{key}", key, f"the {kind} `{_name(path)}` has no use for `{key}`; remove it")
-    if kind == "accuracy" and metric.get("want") == "lower":
-        found.add(f"{path}.want", "lower", f"the accuracy `{_name(path)}` cannot want `lower`; remove `want`")
+    wrong = "higher" if kind in ERRORS else "lower"
+    if kind in (*OF_ANSWERS, *OF_LISTS) and metric.get("want") == wrong:
+        found.add(f"{path}.want", wrong, f"the {kind} `{_name(path)}` cannot want `{wrong}`; remove `want`")
 
 
 _EXAMPLES = {
+    "of": "a sum of outcomes, like `of: purchase.amount - 0.3 * returned.amount`",
     "outcome": "the name of a declared outcome, like `outcome: purchase`",
     "within": "the window after the first exposure in which outcomes count, like `within: 7d`",
     "numerator": "a numeric field of the outcome, like `numerator: amount`",
@@ -79,14 +111,14 @@ def _outcome(metric: Values, path: str, values: Values, found: Findings) -> None
     if not isinstance(name, str) or not isinstance(outcome, dict) or outcome.get("fields") is BAD:
         return
     _fields(metric, path, name, outcome.get("fields", {}), found)
-    if metric["kind"] == "accuracy":
-        _accuracy(path, name, outcome, values, found)
+    if metric["kind"] in OF_ANSWERS:
+        check_answers(metric["kind"], path, name, outcome, values, found)
 
 
 def _fields(metric: Values, path: str, outcome: str, fields: Values, found: Findings) -> None:
     kind = metric["kind"]
-    if kind in ("mean", "accuracy") and fields and "value" not in metric:
-        fit = [name for name, written in fields.items() if kind == "accuracy" or written != "string"]
+    if (kind == "mean" or kind in OF_ANSWERS) and fields and "value" not in metric:
+        fit = [name for name, written in fields.items() if kind in OF_LABELS or written != "string"]
         message = f"the {kind} `{_name(path)}` needs `value`, because `{outcome}` has fields"
         found.add(path, outcome, f"{message}; {did_you_mean('', fit)}")
     for key in ("value", "numerator", "denominator"):
@@ -100,19 +132,9 @@ def _field(kind: str, path: str, field: str, outcome: str, fields: Values, found
     if field not in fields:
         mend = did_you_mean(field, fields) if fields else f"add `fields: {{{field}: number}}` to it"
         found.add(path, field, f"{show(field)} is not a field of the outcome `{outcome}`; {mend}")
-    elif fields[field] == "string" and kind != "accuracy":
+    elif fields[field] == "string" and kind not in OF_LABELS:
         message = f"the field `{field}` of `{outcome}` is a string, but `{key}` needs a number, an integer or a boolean"
         found.add(path, field, message)
-
-
-def _accuracy(path: str, name: str, outcome: Values, values: Values, found: Findings) -> None:
-    if outcome.get("label", False) is False:
-        message = f"accuracy compares answers with labels, but `{name}` is none; declare `{name}: {{label: true}}`"
-        found.add(f"{path}.outcome", name, message)
-    task = values.get("task")
-    if task in ("regression", "ranking", "raw"):
-        message = f"accuracy needs `task: classification`, but the task is `{task}`; use a `mean` of an outcome"
-        found.add(f"{path}.kind", "accuracy", message)
 
 
 def _name(path: str) -> str:

@@ -1,9 +1,12 @@
 """Checks of a release: its challenger, its entry, its stages, and margins in the unit of their metric."""
 
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
+from seatrial.spec.check_method import check_method, method_of
 from seatrial.spec.check_metrics import BUILT_IN
+from seatrial.spec.check_models import ONE_LOOK
+from seatrial.spec.deployment import MetricKind
 from seatrial.spec.problems import Findings, did_you_mean
 from seatrial.spec.shapes import BAD
 from seatrial.spec.units import MARGIN_FORMS, Amount, show, show_duration, show_share
@@ -11,7 +14,8 @@ from seatrial.spec.units import MARGIN_FORMS, Amount, show, show_duration, show_
 LARGEST_SHARE = 0.95
 """Of a split, for a challenger: there is always somebody to compare with at the same time."""
 
-UNIT_OF_KIND: dict[str, str] = {"mean": "number", "ratio": "number", "proportion": "share", "accuracy": "share"}
+SHARES = ("proportion", "accuracy", "precision", "recall", "hit_rate")
+UNIT_OF_KIND: dict[str, str] = {kind: "share" if kind in SHARES else "number" for kind in get_args(MetricKind)}
 UNIT_OF_BUILT_IN: dict[str, str] = {"errors": "share", "error_rate": "share", "p50": "duration", "p99": "duration"}
 FORM_OF_UNIT = {
     "share": "a share like `{absolute: 0.1%}`",
@@ -37,6 +41,7 @@ def check_release(values: Values, found: Findings) -> None:
     _stages(release, found)
     _primary(release, values, found)
     _guardrails(release, values, found)
+    check_method(release, found)
     _challenge(release, values, found)
     _required(release, values, found)
     holdout = release.get("holdout")
@@ -212,6 +217,8 @@ def _primary(release: Values, values: Values, found: Findings) -> None:
         found.add(f"{path}.metric", name, message)
     elif isinstance(name, str):
         _known(name, f"{path}.metric", values, found, ())
+        if not (method_of(release) == "fixed" and _kind_of(name, values) == "auc"):
+            _holds_at_every_look(name, f"{path}.metric", values, found)
     if isinstance(margin, dict):
         _unit_of(name, margin, f"{path}.minimum_effect", values, found)
         for key, value in margin.items():
@@ -233,8 +240,23 @@ def _guardrails(release: Values, values: Values, found: Findings) -> None:
         if isinstance(primary, dict) and primary.get("metric") == name:
             message = f"`{name}` is the primary metric, and being worse in it stops the release already; remove it here"
             found.add(path, name, message)
+        _holds_at_every_look(name, path, values, found)
         if isinstance(margin, dict):
             _unit_of(name, margin, path, values, found)
+
+
+def _holds_at_every_look(name: str, path: str, values: Values, found: Findings) -> None:
+    kind = _kind_of(name, values)
+    if kind in ONE_LOOK:
+        message = f"`{name}` is of kind `{kind}`, which holds for one look only; let another metric decide"
+        found.add(path, name, message)
+
+
+def _kind_of(name: str, values: Values) -> str | None:
+    metrics = values.get("metrics")
+    metric = metrics.get(name) if isinstance(metrics, dict) else None
+    kind = metric.get("kind") if isinstance(metric, dict) else None
+    return kind if isinstance(kind, str) else None
 
 
 def _worse_by(values: Values, found: Findings) -> None:

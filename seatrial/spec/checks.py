@@ -9,7 +9,8 @@ from typing import Any
 from seatrial.spec.check_alerts import check_alerts
 from seatrial.spec.check_bandits import check_bandits
 from seatrial.spec.check_ensembles import check_ensembles
-from seatrial.spec.check_metrics import BUILT_IN, check_metrics
+from seatrial.spec.check_metrics import check_metrics
+from seatrial.spec.check_monitors import check_monitors
 from seatrial.spec.check_people import check_people
 from seatrial.spec.check_popular import check_populars
 from seatrial.spec.check_release import check_release
@@ -38,7 +39,7 @@ def check(values: Values, found: Findings) -> None:
     check_bandits(values, found)
     check_metrics(values, found)
     check_release(values, found)
-    _monitors(values, found)
+    check_monitors(values, found)
     _keep(values, found)
     check_alerts(values, found)
 
@@ -174,18 +175,6 @@ def _fallback(values: Values, found: Findings) -> None:
     score = fallback.get("score", 0)
     if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
         found.add("fallback.score", score, f"`fallback.score` is {show(score)} but must be a number from 0 to 1")
-
-
-def _monitors(values: Values, found: Findings) -> None:
-    performance = part(part(values, "monitors", dict), "performance", dict)
-    metrics, name = part(values, "metrics", dict), performance.get("metric")
-    if not isinstance(name, str):
-        return
-    path = "monitors.performance.metric"
-    if name in BUILT_IN:
-        found.add(path, name, f"a performance monitor of `{name}` is not built yet: name a declared metric")
-    elif name not in metrics:
-        undeclared(path, name, "metric", metrics, found)
 
 
 def _keep(values: Values, found: Findings) -> None:

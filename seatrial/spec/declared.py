@@ -1,4 +1,4 @@
-"""Whether what a part of the file names is declared elsewhere in it."""
+"""What a part of the file names, as it is declared elsewhere in it."""
 
 from typing import Any
 
@@ -19,3 +19,14 @@ def declared_outcome(name: object, values: dict[str, Any], path: str, found: Fin
     mend = did_you_mean(name, outcomes) if outcomes else f"add `outcomes: {{{name}: {{}}}}`"
     found.add(path, name, f"{show(name)} is not a declared outcome; {mend}")
     return None
+
+
+def longest_within(outcome: object, values: dict[str, Any]) -> float | None:
+    """The longest window of the declared metrics of an outcome, seconds; None where no metric has one."""
+    metrics = values.get("metrics")
+    found = [
+        metric["within"]
+        for metric in (metrics.values() if isinstance(metrics, dict) else ())
+        if isinstance(metric, dict) and metric.get("outcome") == outcome and isinstance(metric.get("within"), float)
+    ]
+    return max(found, default=None)

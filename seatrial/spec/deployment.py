@@ -13,7 +13,27 @@ from seatrial.spec.calendar import Calendar, Window
 from seatrial.spec.signature import Task
 from seatrial.spec.units import show_duration
 
-MetricKind = Literal["mean", "proportion", "ratio", "accuracy"]
+MetricKind = Literal[
+    "mean",
+    "value",
+    "proportion",
+    "ratio",
+    "accuracy",
+    "precision",
+    "recall",
+    "f1",
+    "log_loss",
+    "brier",
+    "auc",
+    "calibration_error",
+    "mae",
+    "rmse",
+    "hit_rate",
+    "precision_at",
+    "recall_at",
+    "ndcg",
+    "mrr",
+]
 
 
 class Model(BaseModel):
@@ -255,6 +275,18 @@ class MetricSpec(Model):
     grace: float = 3600.0
     want: Literal["higher", "lower"] = "higher"
     cap: float | None = None
+    covariate: str | None = None
+    """``context.<key>`` or ``prediction``: what the estimate is adjusted for."""
+    positive: str = "1"
+    """The label that precision, recall, F1 and scores are about; ``1`` is ``true`` as well."""
+    of: str | None = None
+    """Of a value: a sum of outcomes times numbers (``spec.value_terms``)."""
+    cost: dict[str, float] = {}
+    """Of a value: what a request costs, by variant; 0 for others."""
+    k: int = 10
+    """Of metrics of lists: the places that count."""
+    credit: Literal["request", "item"] = "request"
+    """Of those: an item counts for the list of the request that its outcome names, or the last that showed it."""
 
 
 class ShadowStage(Model):
@@ -302,10 +334,29 @@ class Primary(Model):
     minimum_effect: Margin
 
 
+MethodName = Literal["always-valid", "fixed", "group-sequential", "bayes"]
+SpendingForm = Literal["obrien-fleming", "pocock"]
+
+
+class Prior(Model):
+    """A normal prior on the difference, in the metric's unit."""
+
+    mean: float = 0.0
+    sd: float
+
+
 class Method(Model):
-    name: Literal["always-valid"] = "always-valid"
+    name: MethodName = "always-valid"
     alpha: float = 0.05
     plan_units: int = 5000
+    after: float | None = None
+    """``fixed``: seconds from the first exposure on in which units are counted; or ``units``."""
+    units: int | None = None
+    """``fixed`` and ``group-sequential``: matured units of both arms at the end."""
+    looks: int = 5
+    spending: SpendingForm = "obrien-fleming"
+    prior: Prior | None = None
+    """``bayes``; None: flat."""
 
 
 class ReleaseSpec(Model):
@@ -324,11 +375,32 @@ class ReleaseSpec(Model):
     require: Literal["off-policy"] | None = None
 
 
+class Constraint(Model):
+    missing: float | None = None
+    least: float | None = None
+    most: float | None = None
+    values: tuple[str, ...] = ()
+    """Empty: any."""
+    allow: float = 0.0
+
+
+class ArrivalBounds(Model):
+    at_least: int | None = None
+    at_most: int | None = None
+
+
+Against = Literal["training", "last 4 weeks", "same weekday", "same hours"]
+
+
 class DataMonitor(Model):
     window: float = 3600.0
     features: Literal["all"] | tuple[str, ...] = "all"
-    against: Literal["training"] = "training"
+    against: Against = "training"
     minimum_rows: int = 100
+    constraints: dict[str, Constraint] = {}
+    duplicated: float | None = None
+    """Share of rows that may repeat another; None: not looked at."""
+    arrival: Literal["usual"] | ArrivalBounds | None = None
 
 
 class PerformanceMonitor(Model):
@@ -338,11 +410,41 @@ class PerformanceMonitor(Model):
     worse_by: Margin | None = None
     """Alert when the whole interval of a window is worse than the baseline by more than this;
     None: 5 points for shares, 10 % for other values."""
+    estimate: bool = False
+    calibration: bool = False
+
+
+DetectorName = Literal["adwin", "page-hinkley", "ddm", "hddm-a", "hddm-w"]
+
+
+class ConceptMonitor(Model):
+    outcome: str
+    value: str | None = None
+    detector: DetectorName = "adwin"
+    window: float = 3600.0
+    within: float
+    """Left out in the file: the longest of the metrics of its outcome."""
+    grace: float = 3600.0
+
+
+class FairnessMonitor(Model):
+    by: tuple[str, ...]
+    positive: str | None = None
+    outcome: str | None = None
+    value: str | None = None
+    window: float = 86400.0
+    within: float = 0.0
+    """Left out in the file: the longest of the metrics of its outcome; 0 without an outcome."""
+    grace: float = 3600.0
+    at_most: float = 0.1
+    minimum_rows: int = 100
 
 
 class Monitors(Model):
     data: DataMonitor | None = DataMonitor()
     performance: PerformanceMonitor | None = None
+    concept: ConceptMonitor | None = None
+    fairness: FairnessMonitor | None = None
 
 
 class LogSpec(Model):

@@ -11,12 +11,13 @@ from seatrial.spec.features import FEATURE
 from seatrial.spec.grammar.bandit import BANDIT, REWARD
 from seatrial.spec.grammar.climbing import CALENDAR, CANARY, CHALLENGE, HOLDOUT
 from seatrial.spec.grammar.measures import METRIC, OUTCOME, SOURCE
+from seatrial.spec.grammar.monitors import ARRIVAL, CONCEPT, CONSTRAINT, DATA, FAIRNESS, MONITORS, PERFORMANCE
 from seatrial.spec.grammar.people import UNIT
-from seatrial.spec.grammar.release import METHOD, PRIMARY, RELEASE, SHADOW, STAGE, TEST
+from seatrial.spec.grammar.release import METHOD, PRIMARY, PRIOR, RELEASE, SHADOW, STAGE, TEST
 from seatrial.spec.grammar.remote import REMOTE
 from seatrial.spec.grammar.routing import COLD_START, ENTRY
 from seatrial.spec.grammar.variants import BATCH, BREAKER, CACHE, LOOKUP, POPULAR, TRANSFORM, VARIANT
-from seatrial.spec.grammar.watching import ACTION, AFTER, ALERT, ALERTING, DATA, LOG, MONITORS, PERFORMANCE
+from seatrial.spec.grammar.watching import ACTION, AFTER, ALERT, ALERTING, LOG
 from seatrial.spec.grammar.whole import DEPLOYMENT
 from seatrial.spec.grammar.words import MARGIN
 from seatrial.spec.settings import SETTINGS
@@ -51,9 +52,14 @@ SECTIONS: dict[str, Record] = {
     "holdout": HOLDOUT,
     "primary": PRIMARY,
     "method": METHOD,
+    "prior": PRIOR,
     "monitors": MONITORS,
     "data": DATA,
+    "constraints": CONSTRAINT,
+    "arrival": ARRIVAL,
     "performance": PERFORMANCE,
+    "concept": CONCEPT,
+    "fairness": FAIRNESS,
     "log": LOG,
     "alerts": ALERT,
     "alerting": ALERTING,

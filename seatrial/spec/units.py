@@ -4,6 +4,7 @@
 Each has exactly one form, so that a number never means two things. The patterns are shared with the JSON Schema.
 """
 
+import math
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -96,6 +97,17 @@ def parse_amount(value: object) -> Amount:
     if isinstance(value, str) and re.fullmatch(DURATION_PATTERN, value):
         return Amount("duration", parse_duration(value), value)
     raise BadInput(f"{show(value)} is not an amount: {AMOUNT_FORMS}")
+
+
+def parse_label(value: object) -> str:
+    """Reads a label, a text, a number or a boolean, as the text that answers and outcomes are compared with."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+        return str(int(value)) if value == int(value) else repr(value)
+    if isinstance(value, str) and 0 < len(value) <= 200:
+        return value
+    raise BadInput(f"{show(value)} is no label: write a text, a number, `true` or `false`")
 
 
 def show_share(share: float) -> str:

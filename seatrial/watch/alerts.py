@@ -160,6 +160,10 @@ class _Past:
 
 def _signals(window: Window) -> tuple[tuple[str, Signal], ...]:
     measured = window.state == "measured"
+    if window.monitor == "estimate":
+        return ()  # it is shown, and never acts alone
+    if window.monitor in ("concept", "fairness", "calibration"):
+        return ((window.monitor, window.drift),) if measured else ()
     if window.monitor == "performance":
         # Stalled outcomes are known without data; that they flow again is known only with it.
         outcomes = (("outcomes", window.outcomes),) if measured or not window.outcomes.calm else ()

@@ -13,18 +13,39 @@ class Watermark(msgspec.Struct, frozen=True):
 
     data: int = 0
     performance: int = 0
+    estimate: int = 0
+    concept: int = 0
+    fairness: int = 0
+    calibration: int = 0
+
+    @classmethod
+    def everywhere(cls, at: int) -> "Watermark":
+        """The same for every monitor."""
+        return cls(*([at] * len(cls.__struct_fields__)))
+
+    def after(self, other: "Watermark") -> "Watermark":
+        """The later mark of each monitor."""
+        pairs = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True)
+        return Watermark(*(max(pair) for pair in pairs))
 
 
 def watermark(deployment: Deployment, now: int) -> Watermark:
     """Up to where monitors can read at ``now``; what lies before the last mark was read, and is not read again."""
     monitors, late = deployment.monitors, _micros(lateness(deployment))
-    data = performance = 0
+    marks: dict[str, int] = {}
     if monitors.data is not None:
-        data = floor(now - late, monitors.data.window)
-    if monitors.performance is not None:
-        metric = deployment.metrics[monitors.performance.metric]
-        performance = floor(now - late - maturity(metric), monitors.performance.window)
-    return Watermark(max(data, 0), max(performance, 0))
+        marks["data"] = floor(now - late, monitors.data.window)
+    if (performance := monitors.performance) is not None:
+        marks["performance"] = floor(now - late - maturity(deployment.metrics[performance.metric]), performance.window)
+        if performance.estimate:
+            marks["estimate"] = floor(now - late, performance.window)
+        if performance.calibration:
+            marks["calibration"] = marks["performance"]
+    if (concept := monitors.concept) is not None:
+        marks["concept"] = floor(now - late - _micros(concept.within + concept.grace), concept.window)
+    if (fairness := monitors.fairness) is not None:
+        marks["fairness"] = floor(now - late - _micros(fairness.within + fairness.grace), fairness.window)
+    return Watermark(**{name: max(mark, 0) for name, mark in marks.items()})
 
 
 def lateness(deployment: Deployment) -> float:

@@ -1,15 +1,22 @@
 """The data monitor: drift of a variant's features and answers, and columns that broke, in one window."""
 
+from typing import Protocol
+
 import msgspec
 
 from seatrial.drift import FeatureDrift, FeatureProfile, Profile, decide_window, shifts, worst
 from seatrial.drift.decide import DRIFT, QUALITY, Q, size_of
+from seatrial.drift.rules import with_rules
 from seatrial.experiments.source import Source
 from seatrial.spec.deployment import DataMonitor, Deployment
 from seatrial.watch import reading
 from seatrial.watch.budget import per_window
+from seatrial.watch.first_day import first_day
+from seatrial.watch.panes import Panes
+from seatrial.watch.quality import arrival, as_column, count_rules
 from seatrial.watch.reading import Busy, Span
-from seatrial.watch.window import Monitor, Signal, Window
+from seatrial.watch.shelf import Shelf
+from seatrial.watch.window import Signal, Window
 
 CALM = 0.75
 """A condition is over when no significant effect is over this part of its threshold."""
@@ -22,7 +29,13 @@ Pairs = list[tuple[FeatureProfile, FeatureProfile]]
 
 
 def data_windows(
-    deployment: Deployment, span: Span, rows: Busy, profile: Profile, source: Source, variants: int
+    deployment: Deployment,
+    span: Span,
+    rows: Busy,
+    profile: Profile,
+    source: Source,
+    variants: int,
+    shelf: Shelf,
 ) -> tuple[Window, ...]:
     """The windows ``data`` and ``prediction`` of one span, decided together.
 
@@ -33,25 +46,57 @@ def data_windows(
         profile: Of the variant's version.
         source: Rows.
         variants: Variants that are watched.
+        shelf: What was counted before.
     """
     monitor = deployment.monitors.data
     assert monitor is not None
     names = reading.column_names(source)
-    features = _feature_pairs(deployment, monitor, span, rows, profile, source, names)
-    answers = _answer_pairs(monitor, span, rows, profile, source, names)
+    features = _feature_pairs(deployment, monitor, span, rows, profile, source, names, shelf)
+    known = profile.prediction or first_day(deployment.deployment, span, source, names, shelf)
+    answers = _answer_pairs(deployment, monitor, span, rows, known, source, names, shelf)
     every = features + answers
     shown = decide_window(every, minimum_rows=monitor.minimum_rows)
     strict = per_window(monitor.window, variants, Q)
     sure = decide_window(every, q=strict, minimum_rows=monitor.minimum_rows)
-    parts: tuple[tuple[Monitor, int, slice], ...] = (
-        ("data", rows.assigned, slice(0, len(features))),
-        ("prediction", rows.answered, slice(len(features), None)),
+    ruled = _ruled(deployment, span, rows, profile, source, names, strict)
+    decided = (
+        ("data", rows.assigned, features, ruled(shown[: len(features)], Q), ruled(sure[: len(features)], strict)),
+        ("prediction", rows.answered, answers, shown[len(features) :], sure[len(features) :]),
     )
     return tuple(
-        _window(deployment, monitor, span, name, number, every[part], shown[part], sure[part])
-        for name, number, part in parts
-        if number
+        _window(deployment, monitor, span, name, number, pairs, mild, strong)
+        for name, number, pairs, mild, strong in decided
+        if number or any(drift.quality != "none" for drift in mild)
     )
+
+
+class _Ruled(Protocol):
+    def __call__(self, drifts: tuple[FeatureDrift, ...], alpha: float) -> tuple[FeatureDrift, ...]: ...
+
+
+def _ruled(
+    deployment: Deployment,
+    span: Span,
+    rows: Busy,
+    profile: Profile,
+    source: Source,
+    names: frozenset[str],
+    strict: float,
+) -> _Ruled:
+    """Adds to a window's columns what its rules say, read once, at either level of sureness."""
+    monitor = deployment.monitors.data
+    assert monitor is not None
+    which = f"{reading.FEATURE_ROWS} AND {_sampled(names)}"
+    counts = count_rules(deployment, span, source, profile, names, which) if rows.assigned else ()
+    watched = span.variant == deployment.default
+    arrived = {alpha: arrival(monitor, span, source, alpha) for alpha in (Q, strict)} if watched else {}
+
+    def ruled(drifts: tuple[FeatureDrift, ...], alpha: float) -> tuple[FeatureDrift, ...]:
+        came = arrived.get(alpha)
+        last = () if came is None or came.severity == "none" else (as_column(came, rows.assigned),)
+        return (*with_rules(drifts, counts, alpha), *last)
+
+    return ruled
 
 
 def _feature_pairs(
@@ -62,6 +107,7 @@ def _feature_pairs(
     profile: Profile,
     source: Source,
     names: frozenset[str],
+    shelf: Shelf,
 ) -> Pairs:
     if rows.assigned < monitor.minimum_rows:
         return []
@@ -71,7 +117,8 @@ def _feature_pairs(
         if columns and (monitor.features == "all" or feature.name in monitor.features):
             reference = as_logged(feature, deployment)
             wanted[reading.expression(reference.kind, columns)] = reference
-    return _pairs(source, span, f"{reading.FEATURE_ROWS} AND {_sampled(names)}", wanted, rows.assigned)
+    which = f"{reading.FEATURE_ROWS} AND {_sampled(names)}"
+    return _pairs(deployment, source, span, which, wanted, rows.assigned, shelf)
 
 
 def as_logged(feature: FeatureProfile, deployment: Deployment) -> FeatureProfile:
@@ -87,31 +134,55 @@ def _sampled(names: frozenset[str]) -> str:
 
 
 def _answer_pairs(
-    monitor: DataMonitor, span: Span, rows: Busy, profile: Profile, source: Source, names: frozenset[str]
+    deployment: Deployment,
+    monitor: DataMonitor,
+    span: Span,
+    rows: Busy,
+    known: tuple[FeatureProfile, ...],
+    source: Source,
+    names: frozenset[str],
+    shelf: Shelf,
 ) -> Pairs:
     if rows.answered < monitor.minimum_rows:
         return []
     wanted: dict[str, FeatureProfile] = {}
-    for answer in profile.prediction:
+    for answer in known:
         if answer.name == "confidence":
-            scores = tuple(sorted(name for name in names if name.startswith("prediction.score.")))
-            if scores:
-                wanted[reading.largest(scores)] = answer
+            if (confidence := reading.answered_confidence(names)) is not None:
+                wanted[confidence] = answer
         elif columns := reading.written(names, f"prediction.{answer.name}"):
             wanted[reading.expression(answer.kind, columns)] = answer
-    return _pairs(source, span, reading.PREDICTION_ROWS, wanted, rows.answered)
+    return _pairs(deployment, source, span, reading.PREDICTION_ROWS, wanted, rows.answered, shelf)
 
 
-def _pairs(source: Source, span: Span, rows: str, wanted: dict[str, FeatureProfile], expected: int) -> Pairs:
+def _pairs(
+    deployment: Deployment,
+    source: Source,
+    span: Span,
+    rows: str,
+    wanted: dict[str, FeatureProfile],
+    expected: int,
+    shelf: Shelf,
+) -> Pairs:
+    """The window's columns beside what they are compared with."""
+    monitor = deployment.monitors.data
+    assert monitor is not None
+    if not wanted:
+        return []
     found = reading.read(source, span, rows, wanted, expected)
-    return [(reference, found[sql]) for sql, reference in wanted.items()]
+    if monitor.against == "training":
+        return [(reference, found[sql]) for sql, reference in wanted.items()]
+    panes = Panes(source, span, rows, wanted, shelf, deployment.deployment)
+    panes.keep(found)
+    before = panes.before(monitor.against)
+    return [(before[sql], found[sql]) for sql in wanted]
 
 
 def _window(
     deployment: Deployment,
     monitor: DataMonitor,
     span: Span,
-    name: Monitor,
+    name: str,
     rows: int,
     pairs: Pairs,
     shown: tuple[FeatureDrift, ...],
@@ -121,7 +192,7 @@ def _window(
     measured = any(drift.state == "measured" for drift in shown)
     window = Window(
         deployment=deployment.deployment,
-        monitor=name,
+        monitor="data" if name == "data" else "prediction",
         variant=span.variant,
         version=span.version,
         start=span.start,
@@ -134,7 +205,7 @@ def _window(
         shifts=shifts(pairs),
     )
     known = max((reference.rows for reference, _ in pairs), default=None)
-    return msgspec.structs.replace(window, sentence=_sentence(window, known, monitor.minimum_rows))
+    return msgspec.structs.replace(window, sentence=_sentence(window, known, monitor))
 
 
 def signal_of(shown: tuple[FeatureDrift, ...], sure: tuple[FeatureDrift, ...], *, quality: bool) -> Signal:
@@ -164,25 +235,24 @@ def _slim(drift: FeatureDrift) -> FeatureDrift:
     return msgspec.structs.replace(drift, findings=kept)
 
 
-def _sentence(window: Window, known: int | None, minimum: int) -> str:
-    """What a window says.
-
-    Args:
-        known: Rows of the largest reference; None: nothing there is to compare with.
-        minimum: Rows that either side needs.
-    """
+def _sentence(window: Window, known: int | None, monitor: DataMonitor) -> str:
+    """What a window says; ``known``: rows of the largest reference, None where nothing is there to compare with."""
+    minimum, against = monitor.minimum_rows, monitor.against
     what = "predictions" if window.monitor == "prediction" else "features"
     if window.state == "no-data":
         if window.rows < minimum:
             rows = f"{window.rows} row{'s' * (window.rows != 1)}"
             return f"No data on {what} of {window.variant}: {rows}, and {minimum} are needed."
         if known is not None and known < minimum:
-            return (
-                f"No data on {what} of {window.variant}: the reference of its version has {known} rows for them, and "
-                f"{minimum} are needed; register it with more."
-            )
+            if against == "training":
+                has = f"the reference of its version has {known} rows for them, and {minimum} are needed"
+                return f"No data on {what} of {window.variant}: {has}; register it with more."
+            return f"No data on {what} of {window.variant}: {against}: {known} rows, and {minimum} are needed."
         if window.monitor == "prediction":
-            return f"No data on predictions of {window.variant}: its version was registered without a holdout."
+            return (
+                f"No data on predictions of {window.variant}: its version was registered without a holdout, and its "
+                "first live day is not over."
+            )
         return f"No data on features of {window.variant}: none of them is logged."
     broken = [drift for drift in window.features if drift.quality != "none"]
     moved = [drift for drift in window.features if drift.severity != "none"]

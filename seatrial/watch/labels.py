@@ -10,13 +10,17 @@ again says the same.
     ratio         x: numerator                            y: denominator
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from seatrial.experiments.measures import HAPPENED_AT_ALL, answer_column, is_right
+from seatrial.experiments.labels import is_right
+from seatrial.experiments.measures import HAPPENED_AT_ALL, answer_column
 from seatrial.experiments.source import Source
+from seatrial.ledger.sql import quoted
 from seatrial.spec.deployment import MetricSpec
 from seatrial.watch.clock import maturity
 from seatrial.watch.reading import Span
@@ -36,7 +40,7 @@ class Matured(NamedTuple):
 _SERVED = """
 served AS MATERIALIZED (
   SELECT row_number() OVER () AS r, unit, request_id, "row" AS i, "key" AS k, epoch_us("at") AS t,
-         CAST({answer} AS VARCHAR) AS answer
+         CAST({answer} AS VARCHAR) AS answer{more}
   FROM rows
   WHERE "at" >= make_timestamptz($start) AND "at" < make_timestamptz($end) AND role IN ('answer', 'app')
     AND answered = $variant AND status = 'ok' AND ($version = '' OR version = $version)
@@ -61,6 +65,17 @@ joined AS MATERIALIZED (
 ),
 attached AS MATERIALIZED (SELECT * FROM joined WHERE t BETWEEN answered_at - $skew AND answered_at + $within)"""
 """Answers of the window, outcomes that could belong to them, and the pairs of them."""
+
+_LABELLED = """
+SELECT s.t AS at, s.unit, s.answer, s.* EXCLUDE (r, unit, request_id, i, k, t, answer), l.* EXCLUDE (r)
+FROM served s LEFT JOIN (
+  SELECT r, arg_max(text, came) AS text, arg_max(number, came) AS number, arg_max({right}, came) AS correct,
+         arg_max({positive}, came) AS positive
+  FROM (SELECT r, came, answer, coalesce(text, CAST(number AS VARCHAR)) AS text,
+               coalesce(number, TRY_CAST(text AS DOUBLE)) AS number
+        FROM (SELECT r, came, answer, {text} AS text, {number} AS number FROM attached)) n
+  WHERE text IS NOT NULL GROUP BY r) l USING (r)
+ORDER BY s.t, s.request_id, s.i"""
 
 _BY_ROW = """
 SELECT coalesce(x, 0)::DOUBLE AS x, coalesce(y, 0)::DOUBLE AS y, wanted
@@ -89,11 +104,48 @@ def read_matured(source: Source, span: Span, metric: MetricSpec, *, label: bool)
     """
     select = _accuracy(metric) if metric.kind == "accuracy" else _totals(metric, label)
     answer = answer_column(source) or "NULL"
-    table = source.sql(f"WITH {_SERVED.format(answer=answer)} {select}", _parameters(span, metric))
+    table = source.sql(f"WITH {_SERVED.format(answer=answer, more='')} {select}", _parameters(span, metric))
     wanted = table["wanted"][0].as_py() if table.num_rows else 0  # the same in every row
     x, y = _floats(table["x"]), _floats(table["y"])
     there = y > 0 if label else np.ones(len(y), dtype=np.bool_)
     return Matured(x[there], y[there], int(wanted))
+
+
+def read_labelled(
+    source: Source,
+    span: Span,
+    metric: MetricSpec,
+    answer: str,
+    more: Mapping[str, str] | None = None,
+    *,
+    positive: str | None = None,
+) -> pa.Table:
+    """Read one window of one variant row by row, in order of prediction time.
+
+    Args:
+        source: Rows and outcomes.
+        span: Which window; the variant is the one that answered.
+        metric: Its outcome, value, ``within`` and ``grace`` are where labels come from.
+        answer: SQL of what was answered.
+        more: SQL of further columns of the rows, by the names that they get.
+        positive: Which label is the positive one.
+
+    Returns:
+        ``at`` (microseconds), ``unit``, ``answer`` (text), the further columns, and of the latest label ``text``,
+        ``number`` (null where it is no number), ``correct`` (1 where it is the answer) and ``positive`` (1 where it is
+        the positive one, null where none is named); null without a label.
+    """
+    extra = "".join(f", {sql} AS {quoted(name)}" for name, sql in (more or {}).items())
+    text, number = _label(metric)
+    named = is_right("n", "$positive") if positive is not None else "NULL::INT"
+    select = _LABELLED.format(text=text, number=number, right=is_right("n", "n.answer"), positive=named)
+    given = _parameters(span, metric) | ({} if positive is None else {"positive": positive})
+    return source.sql(f"WITH {_SERVED.format(answer=answer, more=extra)} {select}", given)
+
+
+def _label(metric: MetricSpec) -> tuple[str, str]:
+    """SQL of a label as text and as number."""
+    return ("value_text", "value_number") if metric.value is None else (_json("value"), "NULL::DOUBLE")
 
 
 def _parameters(span: Span, metric: MetricSpec) -> dict[str, object]:
@@ -114,7 +166,7 @@ def _uses(metric: MetricSpec, name: str) -> bool:
 
 def _accuracy(metric: MetricSpec) -> str:
     """Right is what an experiment calls right, so that the two never disagree about one answer."""
-    text, number = ("value_text", "value_number") if metric.value is None else (_json("value"), "NULL::DOUBLE")
+    text, number = _label(metric)
     return _BY_ROW.format(text=text, number=number, right=is_right("n", "n.answer"))
 
 

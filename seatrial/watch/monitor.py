@@ -7,12 +7,18 @@ doubles nothing.
 
 from collections.abc import Iterator, Mapping
 
+import msgspec
+
 from seatrial.drift import Profile
 from seatrial.experiments.source import Source
 from seatrial.spec.deployment import Deployment
 from seatrial.watch import reading
+from seatrial.watch.calibration import calibration_window
 from seatrial.watch.clock import Watermark, watermark
+from seatrial.watch.concept import Memory, concept_window, fresh
 from seatrial.watch.data import data_windows
+from seatrial.watch.estimating import estimate_window, off_sentence, realised, think
+from seatrial.watch.fairness import fairness_window
 from seatrial.watch.labels import read_matured
 from seatrial.watch.performance import (
     Base,
@@ -22,7 +28,9 @@ from seatrial.watch.performance import (
     measure,
     performance_window,
 )
+from seatrial.watch.quality import first_row
 from seatrial.watch.reading import Busy, Span
+from seatrial.watch.shelf import Shelf, keyed
 from seatrial.watch.window import Window
 
 
@@ -34,6 +42,7 @@ def watch(
     now: int,
     *,
     versions: Mapping[str, str] | None = None,
+    shelf: Shelf | None = None,
 ) -> tuple[Window, ...]:
     """Windows that became complete between the watermark and ``now``, in order of time.
 
@@ -45,13 +54,19 @@ def watch(
         now: Likewise.
         versions: ``name:version`` in each variant's slot: rows of another version that stood there before are not
             held against this one's profile.
+        shelf: What was remembered at earlier readings; without it all that is needed is read again.
     """
-    begin = since if isinstance(since, Watermark) else Watermark(since, since)
+    begin = since if isinstance(since, Watermark) else Watermark.everywhere(since)
     end = watermark(deployment, now)
     named = versions or {}
+    kept: Shelf = {} if shelf is None else shelf
     found = [
-        *_data(deployment, profiles, view, begin.data, end.data, named),
+        *_data(deployment, profiles, view, begin.data, end.data, named, kept),
+        *_estimates(deployment, profiles, view, begin.estimate, end.estimate, named),
         *_performance(deployment, profiles, view, begin.performance, end.performance, named),
+        *_fairness(deployment, profiles, view, begin.fairness, end.fairness, named),
+        *_calibration(deployment, profiles, view, begin.calibration, end.calibration, named),
+        *_concept(deployment, profiles, view, begin.concept, end.concept, named, kept),
     ]
     return tuple(sorted(found, key=lambda window: (window.end, window.start)))
 
@@ -63,12 +78,14 @@ def _data(
     start: int,
     end: int,
     versions: Mapping[str, str],
+    shelf: Shelf,
 ) -> Iterator[Window]:
     monitor = deployment.monitors.data
     if monitor is None:
         return
-    for rows, span in _spans(profiles, view, start, end, monitor.window, versions):
-        yield from data_windows(deployment, span, rows, profiles[rows.variant], view, len(profiles))
+    quiet = deployment.default if monitor.arrival is not None else None
+    for rows, span in _spans(profiles, view, start, end, monitor.window, versions, quiet):
+        yield from data_windows(deployment, span, rows, profiles[rows.variant], view, len(profiles), shelf)
 
 
 def _performance(
@@ -90,19 +107,146 @@ def _performance(
         if found is not None:
             bases[rows.variant] = found
         base = found[0] if found is not None and span.start > found[1] else None
-        yield performance_window(deployment, span, view, base, len(profiles))
+        window = performance_window(deployment, span, view, base, len(profiles))
+        yield _beside_its_estimate(deployment, span, view, profiles[rows.variant], window, rows.served)
+
+
+def _beside_its_estimate(
+    deployment: Deployment, span: Span, view: Source, profile: Profile, window: Window, served: int
+) -> Window:
+    """The window with what was thought of it before its labels came, where the file asks for estimates."""
+    monitor = deployment.monitors.performance
+    if monitor is None or not monitor.estimate:
+        return window
+    thought = think(deployment, span, view, profile, served).estimated
+    if thought is None:
+        return window
+    known = window.performance
+    accuracy = None if known is None or known.kind != "accuracy" else (known.value, known.labels)
+    found = realised(deployment, span, view, thought, accuracy)
+    return msgspec.structs.replace(window, estimated=found, sentence=window.sentence + off_sentence(found))
+
+
+def _estimates(
+    deployment: Deployment,
+    profiles: Mapping[str, Profile],
+    view: Source,
+    start: int,
+    end: int,
+    versions: Mapping[str, str],
+) -> Iterator[Window]:
+    monitor = deployment.monitors.performance
+    if monitor is None or not monitor.estimate:
+        return
+    for rows, span in _spans(profiles, view, start, end, monitor.window, versions):
+        if rows.served:
+            yield estimate_window(deployment, span, view, profiles[rows.variant], rows.served)
+
+
+def _fairness(
+    deployment: Deployment,
+    profiles: Mapping[str, Profile],
+    view: Source,
+    start: int,
+    end: int,
+    versions: Mapping[str, str],
+) -> Iterator[Window]:
+    monitor = deployment.monitors.fairness
+    if monitor is None:
+        return
+    for rows, span in _spans(profiles, view, start, end, monitor.window, versions):
+        if rows.served:
+            yield fairness_window(deployment, span, view, profiles[rows.variant], len(profiles))
+
+
+def _calibration(
+    deployment: Deployment,
+    profiles: Mapping[str, Profile],
+    view: Source,
+    start: int,
+    end: int,
+    versions: Mapping[str, str],
+) -> Iterator[Window]:
+    monitor = deployment.monitors.performance
+    if monitor is None or not monitor.calibration:
+        return
+    for rows, span in _spans(profiles, view, start, end, monitor.window, versions):
+        if rows.served:
+            yield calibration_window(deployment, span, view, profiles[rows.variant], len(profiles))
+
+
+def _concept(
+    deployment: Deployment,
+    profiles: Mapping[str, Profile],
+    view: Source,
+    start: int,
+    end: int,
+    versions: Mapping[str, str],
+    shelf: Shelf,
+) -> Iterator[Window]:
+    """Windows of the error stream; what the detectors had read up to ``start`` is on the shelf, or is read again."""
+    monitor = deployment.monitors.concept
+    if monitor is None or end <= start:
+        return
+    memories = {variant: _remembered(deployment, shelf, variant, versions, start) for variant in profiles}
+    missing = {variant: profile for variant, profile in profiles.items() if memories[variant] is None}
+    for rows, span in _spans(missing, view, 0, start, monitor.window, versions):
+        if rows.served:
+            memory = memories[rows.variant] or fresh(monitor)
+            _, memories[rows.variant] = concept_window(deployment, span, view, profiles[rows.variant], memory)
+    for rows, span in _spans(profiles, view, start, end, monitor.window, versions):
+        if rows.served:
+            memory = memories[rows.variant] or fresh(monitor)
+            window, memories[rows.variant] = concept_window(deployment, span, view, profiles[rows.variant], memory)
+            yield window
+    for variant, kept in memories.items():
+        shelf[_concept_key(deployment, variant, versions, end)] = msgspec.json.encode(kept or fresh(monitor))
+
+
+def _remembered(
+    deployment: Deployment, shelf: Shelf, variant: str, versions: Mapping[str, str], at: int
+) -> Memory | None:
+    content = shelf.get(_concept_key(deployment, variant, versions, at))
+    return None if content is None else msgspec.json.decode(content, type=Memory)
+
+
+def _concept_key(deployment: Deployment, variant: str, versions: Mapping[str, str], at: int) -> str:
+    monitor = deployment.monitors.concept
+    return keyed("concept", deployment.deployment, variant, versions.get(variant, ""), monitor, at)
 
 
 def _spans(
-    profiles: Mapping[str, Profile], view: Source, start: int, end: int, window: float, versions: Mapping[str, str]
+    profiles: Mapping[str, Profile],
+    view: Source,
+    start: int,
+    end: int,
+    window: float,
+    versions: Mapping[str, str],
+    quiet: str | None = None,
 ) -> Iterator[tuple[Busy, Span]]:
+    """Windows in which something happened; of the variant ``quiet`` also those in which nothing did."""
     if end <= start:
         return
     length = round(window * 1e6)
-    for rows in reading.busy(view, start, end, length):
+    there = reading.busy(view, start, end, length)
+    if quiet is not None:
+        there = _with_silence(there, quiet, view, start, end, length)
+    for rows in there:
         if rows.variant in profiles:
             version = versions.get(rows.variant, "")
             yield rows, Span(rows.variant, version, max(rows.start, start), rows.start + length)
+
+
+def _with_silence(
+    there: tuple[Busy, ...], variant: str, view: Source, start: int, end: int, length: int
+) -> tuple[Busy, ...]:
+    first = first_row(view)
+    if first is None:
+        return there
+    begin = max(start, first) // length * length
+    known = {rows.start for rows in there if rows.variant == variant}
+    silent = [Busy(variant, at, 0, 0, 0) for at in range(begin, end, length) if at not in known]
+    return tuple(sorted((*there, *silent), key=lambda rows: (rows.start, rows.variant)))
 
 
 def _base(deployment: Deployment, profiles: Mapping[str, Profile], view: Source, span: Span) -> tuple[Base, int] | None:

@@ -12,6 +12,7 @@ import numpy as np
 from seatrial.drift import Profile, Severity
 from seatrial.experiments.source import Source
 from seatrial.spec.deployment import Deployment, Margin, MetricSpec, PerformanceMonitor
+from seatrial.spec.errors import BadInput
 from seatrial.watch.budget import per_window
 from seatrial.watch.interval import (
     Measured,
@@ -99,6 +100,8 @@ def measure(matured: Matured, metric: MetricSpec, monitor: PerformanceMonitor, a
             return mean_by_unit(values, alpha)
         case "ratio":
             return ratio_by_unit(matured.x, matured.y, alpha)
+        case _:
+            raise BadInput(f"a performance monitor of a {metric.kind} is not built yet; name another metric.")
 
 
 def labels_of(matured: Matured, metric: MetricSpec) -> int:

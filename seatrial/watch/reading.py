@@ -58,7 +58,7 @@ PREDICTION_ROWS = (
 )
 """Whose answers: rows that it answered, as a shadow too."""
 
-_IN_SPAN = '"at" >= make_timestamptz($start) AND "at" < make_timestamptz($end)'
+IN_SPAN = '"at" >= make_timestamptz($start) AND "at" < make_timestamptz($end)'
 
 
 def busy(source: Source, start: int, end: int, length: int) -> tuple[Busy, ...]:
@@ -71,10 +71,10 @@ def busy(source: Source, start: int, end: int, length: int) -> tuple[Busy, ...]:
         FROM (
           SELECT variant AS v, epoch_us("at") // $length AS bucket,
                  CASE WHEN role <> 'shadow' THEN 'assigned' WHEN status = 'ok' THEN 'shadow' ELSE '' END AS what
-          FROM rows WHERE {_IN_SPAN}
+          FROM rows WHERE {IN_SPAN}
           UNION ALL
           SELECT answered, epoch_us("at") // $length, 'served'
-          FROM rows WHERE {_IN_SPAN} AND role <> 'shadow' AND status = 'ok' AND answered <> ''
+          FROM rows WHERE {IN_SPAN} AND role <> 'shadow' AND status = 'ok' AND answered <> ''
         )
         GROUP BY v, bucket ORDER BY start, variant""",
         {"start": start, "end": end, "length": length},
@@ -108,11 +108,57 @@ def read(
     found: dict[str, FeatureProfile] = {}
     for group in _groups(tuple(references), max(1, MOST_VALUES // max(expected, 1))):
         picked = ", ".join(f"{sql} AS c{index}" for index, sql in enumerate(group))
-        query = f"SELECT {picked} FROM rows WHERE {_IN_SPAN} AND {rows}"
+        query = f"SELECT {picked} FROM rows WHERE {IN_SPAN} AND {rows}"
         table = source.sql(query, span._asdict())
         for index, sql in enumerate(group):
             found[sql] = _count(references[sql], table[f"c{index}"])
     return found
+
+
+ANSWERED_ROWS = (
+    "role IN ('answer', 'app') AND answered = $variant AND status = 'ok' AND ($version = '' OR version = $version)"
+)
+"""Whose performance: rows that it answered to somebody."""
+
+
+def answers(source: Source, span: Span, wanted: Mapping[str, str]) -> pa.Table:
+    """Columns of a window's answers, in no order.
+
+    Args:
+        source: Where rows are.
+        span: Which window of which variant.
+        wanted: SQL of each column by its name; where one of them is a feature, rows whose features were not logged are
+            left out.
+    """
+    logged = any(name.startswith("feature.") for name in wanted) and "sampled" in column_names(source)
+    picked = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in wanted.items())
+    return source.sql(
+        f"SELECT {picked} FROM rows WHERE {IN_SPAN} AND {ANSWERED_ROWS}{' AND sampled' * logged}", span._asdict()
+    )
+
+
+def answered_label(names: frozenset[str]) -> str | None:
+    """SQL of the label that was answered, as text; None where no row carries one."""
+    columns = written(names, "prediction.label")
+    return expression("category", columns) if columns else None
+
+
+def answered_value(names: frozenset[str]) -> str | None:
+    """SQL of the value that was answered; None where no row carries one."""
+    columns = written(names, "prediction.value")
+    return expression("number", columns) if columns else None
+
+
+def answered_score(names: frozenset[str]) -> str | None:
+    """SQL of P(positive) with two classes; None where no row carries one."""
+    columns = written(names, "prediction.score")
+    return expression("number", columns) if columns else None
+
+
+def answered_confidence(names: frozenset[str]) -> str | None:
+    """SQL of the largest score with more than two classes; None where no row carries one."""
+    scores = tuple(sorted(name for name in names if name.startswith("prediction.score.")))
+    return largest(scores) if scores else None
 
 
 def expression(kind: str, columns: Sequence[str]) -> str:

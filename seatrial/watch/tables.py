@@ -11,6 +11,7 @@ from scipy.special import ndtr
 
 from seatrial.drift import FeatureDrift, FeatureProfile, Severity, decide_window, shifts, worst
 from seatrial.drift.by_kind import ColumnReference
+from seatrial.drift.cell_names import cell_names
 from seatrial.drift.decide import MINIMUM_ROWS, THRESHOLDS, Q
 from seatrial.drift.domain_classifier import LEAST, Separation, domain_classifier
 from seatrial.drift.identifiers import NewIds
@@ -277,7 +278,8 @@ def parts(reference: FeatureProfile, window: FeatureProfile) -> tuple[Part, ...]
     m, n = max(reference.rows, 1), max(window.rows, 1)
     missing = Part("missing", reference.missing_rate, window.missing_rate)
     cells = [
-        Part(name, a / m, b / n) for name, a, b in zip(_names(reference), reference.counts, window.counts, strict=True)
+        Part(name, a / m, b / n)
+        for name, a, b in zip(cell_names(reference), reference.counts, window.counts, strict=True)
     ]
     if reference.form == "category":
         *listed, other = cells
@@ -286,17 +288,3 @@ def parts(reference: FeatureProfile, window: FeatureProfile) -> tuple[Part, ...]
         others = Part("other", sum(part.reference for part in rest), sum(part.window for part in rest))
         cells = [*listed[:MOST_PARTS], others]
     return (missing, *cells) if missing.reference or missing.window else tuple(cells)
-
-
-def _names(profile: FeatureProfile) -> list[str]:
-    """The cells in words, in order."""
-    if profile.form != "numeric":
-        return [*profile.categories, "other"] if profile.form == "category" else []
-    names, low = [], None
-    for edge in profile.bins.edges:
-        atom = edge in profile.bins.atoms
-        until = f"{'below' if atom else 'up to'} {edge:.4g}"
-        names.append(until if low is None else f"{low:.4g} to {edge:.4g}")
-        names += [f"{edge:.4g}"] if atom else []
-        low = edge
-    return [*names, "all" if low is None else f"over {low:.4g}"]

@@ -9,7 +9,7 @@ import msgspec
 
 from seatrial.drift import FeatureDrift, Severity, worst
 
-Monitor = Literal["data", "prediction", "performance"]
+Monitor = Literal["data", "prediction", "performance", "estimate", "concept", "fairness", "calibration"]
 State = Literal["measured", "no-data"]
 
 
@@ -26,6 +26,124 @@ class Signal(msgspec.Struct, frozen=True, omit_defaults=True):
     severity: Severity = "none"
     alarm: Severity = "none"
     calm: bool = True
+
+
+class Estimated(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What labels were thought to say before they were there, and what they said.
+
+    Attributes:
+        metric: ``accuracy``, or ``mae``: the mean absolute error of a regression's answers.
+        value: In the metric's unit.
+        lower, upper: What the labels of these rows are thought to say, at ``level``.
+        level: Of the interval.
+        n: Answers behind it.
+        baseline: The version's own on its holdout.
+        worse_by: How much worse than that (positive is worse).
+        realised: What the labels said; None before they have matured, or where there were too few.
+        labels: How many of them.
+    """
+
+    metric: Literal["accuracy", "mae"]
+    value: float
+    lower: float
+    upper: float
+    level: float
+    n: int
+    baseline: float
+    worse_by: float
+    realised: float | None = None
+    labels: int = 0
+
+    @property
+    def off(self) -> float | None:
+        """The estimate less what came; None before it came."""
+        return None if self.realised is None else self.value - self.realised
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a detector says that the errors changed.
+
+    Attributes:
+        at: Time of the answer that raised the alarm, microseconds; the change itself began before it.
+        answer: Which labelled answer it was, counted from 1 since the detector first read this version.
+        before, after: Mean error of the older and the newer part.
+    """
+
+    at: int
+    answer: int
+    before: float
+    after: float
+
+
+class Concept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of the stream of errors in one window.
+
+    Attributes:
+        detector: Which reads it.
+        errors: Labelled answers in the window.
+        mean: Their mean error: the share of wrong answers, or the mean absolute error; None without one.
+        read: Labelled answers read so far.
+        changes: In order.
+    """
+
+    detector: str
+    errors: int
+    mean: float | None
+    read: int
+    changes: tuple[Change, ...] = ()
+
+
+class GroupRate(msgspec.Struct, frozen=True, kw_only=True):
+    """A rate in one group.
+
+    Attributes:
+        by: What groups are told by: ``context.region``.
+        group: Its value.
+        rate: ``chosen``, ``right``, ``found`` or ``false alarms`` (see ``watch.fairness``).
+        value, lower, upper: The rate, and an interval that holds for all groups and rates together.
+        rows: Behind it.
+    """
+
+    by: str
+    group: str
+    rate: str
+    value: float
+    lower: float
+    upper: float
+    rows: int
+
+
+class RateGap(msgspec.Struct, frozen=True, kw_only=True):
+    """The largest difference of a rate between two groups: the higher less the lower, with its interval."""
+
+    by: str
+    rate: str
+    high: str
+    low: str
+    value: float
+    lower: float
+    upper: float
+
+
+class Calibrated(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened beside what scores say, on labelled answers.
+
+    Attributes:
+        expected: Mean chance that the holdout's calibration gives to the scores: of the positive label with two
+            classes, of being right with more.
+        happened: Share in which it happened.
+        off, lower, upper: Happened less expected, and its interval by unit.
+        error: Expected calibration error of these chances, less what noise adds.
+        labels: Labelled answers behind it.
+    """
+
+    expected: float
+    happened: float
+    off: float
+    lower: float
+    upper: float
+    error: float
+    labels: int
 
 
 class Performance(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +195,10 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         features: One a column (data and prediction); at rest, a column keeps only its PSI and its mean shift.
         shifts: How far each column moved, for a picture (see ``drift.shifts``).
         performance: The metric, for the performance monitor.
+        estimated: Before there are labels (estimate), and beside what they said (performance).
+        concept: For the concept monitor.
+        rates, gaps: For the fairness monitor.
+        calibrated: For calibration.
         sentence: All of it in words.
     """
 
@@ -94,6 +216,11 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     features: tuple[FeatureDrift, ...] = ()
     shifts: dict[str, float | None] = {}
     performance: Performance | None = None
+    estimated: Estimated | None = None
+    concept: Concept | None = None
+    rates: tuple[GroupRate, ...] = ()
+    gaps: tuple[RateGap, ...] = ()
+    calibrated: Calibrated | None = None
     sentence: str = ""
 
     @property

@@ -1,6 +1,9 @@
 """What happens to units afterwards, and what is measured of it."""
 
-from seatrial.spec.grammar.words import DURATION, FIELD, NAME, SOME_TIME
+from typing import get_args
+
+from seatrial.spec.deployment import MetricKind
+from seatrial.spec.grammar.words import COUNT, COVARIATE, DURATION, FIELD, LABEL, NAME, SOME_TIME, TERMS
 from seatrial.spec.shapes import Boolean, Choice, Key, Named, Number, Record, Text
 
 FIELD_KINDS = ("number", "integer", "string", "boolean")
@@ -34,31 +37,52 @@ OUTCOME = Record(
     forms="write `{}` for an outcome with a plain value, `{label: true}`, or `{fields: {amount: number}}`",
 )
 
-METRIC_KINDS = ("mean", "proportion", "ratio", "accuracy")
+METRIC_KINDS: tuple[str, ...] = get_args(MetricKind)
 
-LATER_KINDS = (
-    "auc quantile median count calibration brier log_loss f1 precision recall mae rmse ndcg mrr average_precision"
-)
+LATER_KINDS = "quantile median count average_precision"
 
 METRIC = Record(
     "a metric",
     {
         "kind": Key(
-            Choice(METRIC_KINDS, dict.fromkeys(LATER_KINDS.split(), "use mean, proportion, ratio or accuracy")),
-            "`mean` of the totals by unit, `proportion` of units with the outcome, `ratio` of two sums, or `accuracy`.",
+            Choice(METRIC_KINDS, dict.fromkeys(LATER_KINDS.split(), "use mean, proportion or ratio of an outcome")),
+            "`mean` of the totals by unit, `value` of them less costs, `proportion` of units with the outcome, `ratio` "
+            "of two sums, or a metric of answers against labels or of ranked lists: see below.",
             required=True,
         ),
-        "outcome": Key(NAME, "The declared outcome that it counts; every kind needs one."),
+        "outcome": Key(NAME, "The declared outcome that it counts; every kind but `value` needs one."),
         "value": Key(FIELD, "The field to read, where the outcome has fields; without it, the plain value."),
+        "of": Key(TERMS, "For `value`: a sum of outcomes or their fields, `purchase.amount - 0.3 * returned.amount`."),
+        "cost": Key(
+            Named(NAME, Number(minimum=0), least=1),
+            "For `value`: what one request costs, by variant; 0 for the others.",
+        ),
         "numerator": Key(FIELD, "For `ratio`: the numeric field above the line."),
         "denominator": Key(FIELD, "For `ratio`: the numeric field below the line."),
         "within": Key(SOME_TIME, "The window after a unit's first exposure in which its outcomes count; needed."),
         "grace": Key(DURATION, "How much longer outcomes may take to arrive before a unit is matured.", default="1h"),
-        "want": Key(Choice(("higher", "lower")), "Which direction is good.", default="higher"),
+        "want": Key(
+            Choice(("higher", "lower")), "Which direction is good; a metric of answers knows it.", default="higher"
+        ),
         "cap": Key(Number(above=0), "For `mean`: the largest total that one unit counts with."),
+        "positive": Key(
+            LABEL,
+            "For `precision`, `recall`, `f1` and metrics of scores: the label that they are about, the one that "
+            "`score` is the chance of. Without it `1`, which is `true` as well.",
+        ),
+        "k": Key(COUNT, "For metrics of lists: the places that count. Without it 10."),
+        "credit": Key(
+            Choice(("request", "item")),
+            "For those: an item counts for the list of the `request` that its outcome names (without it), or for the "
+            "unit's last list that showed the `item`.",
+        ),
+        "covariate": Key(
+            COVARIATE,
+            "For `mean`, `proportion` and `ratio`: what the difference is adjusted for, `context.<key>` of a unit's "
+            "first exposing request, or `prediction`, the champion's last one before it.",
+        ),
     },
     later={
-        "covariate": "remove it; the estimate is unadjusted",
         "cluster": "remove it; units are the clusters",
         "trigger": "remove it; every exposed unit counts",
     },

@@ -1,5 +1,8 @@
 """A challenger's way to command."""
 
+from typing import get_args
+
+from seatrial.spec.deployment import MethodName, SpendingForm
 from seatrial.spec.grammar.climbing import CALENDAR, CANARY, CHALLENGE, HOLDOUT
 from seatrial.spec.grammar.words import COUNT, DURATION, MARGIN, NAME, SOME_SHARE, SOME_TIME
 from seatrial.spec.shapes import Choice, Key, Listed, Named, Number, Record
@@ -44,21 +47,37 @@ PRIMARY = Record(
     forms="write `{metric: conversion, minimum_effect: {relative: 2%}}`",
 )
 
+PRIOR = Record(
+    "a prior",
+    {
+        "mean": Key(Number(minimum=-1e15), "Its mean, in the metric's unit.", default="0"),
+        "sd": Key(Number(above=0), "Its standard deviation, in the metric's unit.", required=True),
+    },
+    forms="write `{sd: 0.02}`, or `{mean: 0.01, sd: 0.02}`",
+)
+
 METHOD = Record(
     "the method",
     {
         "name": Key(
-            Choice(
-                ("always-valid",),
-                dict.fromkeys(
-                    ("fixed", "group-sequential", "bayesian"), "use `always-valid`, which may be looked at any time"
-                ),
-            ),
-            "How the verdict is reached.",
+            Choice(get_args(MethodName)),
+            "When the primary metric may be judged: at any time, once (`fixed`), at a few planned looks, or by a "
+            "posterior (`bayes`), which does not hold `alpha`.",
             default="always-valid",
         ),
         "alpha": Key(Number(above=0, maximum=0.5), "Chance of a false verdict, a plain number.", default="0.05"),
         "plan_units": Key(COUNT, "Number of units at which the sequence is tightest.", default="5000"),
+        "after": Key(SOME_TIME, "Of `fixed`: units first exposed within so long of the first are counted."),
+        "units": Key(COUNT, "Of `fixed` and `group-sequential`: matured units of both arms at the end."),
+        "looks": Key(
+            Number(minimum=2, maximum=20, whole=True),
+            "Of `group-sequential`: how many, at equal parts of `units`. Without it 5.",
+        ),
+        "spending": Key(
+            Choice(get_args(SpendingForm)),
+            "Of `group-sequential`: nearly all of `alpha` at the end (`obrien-fleming`, without it), or evenly.",
+        ),
+        "prior": Key(PRIOR, "Of `bayes`: on the difference; without it, a flat one."),
     },
     forms="write `{name: always-valid, alpha: 0.05}`",
 )

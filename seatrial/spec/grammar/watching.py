@@ -1,9 +1,10 @@
-"""What is watched and logged, and who is told."""
+"""What is logged, and who is told."""
 
 from seatrial.spec.alerting import CLOCK_PATTERN, SUSTAINED_PATTERN, parse_clock, parse_sustained
 from seatrial.spec.calendar import WINDOW_PATTERN, parse_window
 from seatrial.spec.events import EVENTS, GROUPS
-from seatrial.spec.grammar.words import COUNT, DURATION, FEATURE, MARGIN, NAME, SHARE, SOME_TIME
+from seatrial.spec.grammar.monitors import FEATURES_OR_ALL
+from seatrial.spec.grammar.words import DURATION, FEATURE, SHARE, SOME_TIME
 from seatrial.spec.shapes import Choice, Either, Key, Listed, Parsed, Record, Text, anchored
 
 TARGET = Text(
@@ -13,40 +14,6 @@ TARGET = Text(
 )
 
 SUSTAINED = Parsed(parse_sustained, {"type": "string", "pattern": anchored(SUSTAINED_PATTERN)})
-
-FEATURES_OR_ALL = Listed(FEATURE, least=1)
-
-DATA = Record(
-    "the data monitor",
-    {
-        "window": Key(SOME_TIME, "Length of a window.", default="1h"),
-        "features": Key(Either(Choice(("all",)), FEATURES_OR_ALL), "`all`, or a list of names.", default="all"),
-        "against": Key(Choice(("training",)), "What windows are compared with.", default="training"),
-        "minimum_rows": Key(COUNT, "Rows below which a window is `no-data`.", default="100"),
-    },
-    forms="write `{window: 1h}`, or `off`",
-)
-
-PERFORMANCE = Record(
-    "the performance monitor",
-    {
-        "metric": Key(NAME, "The declared metric that is watched.", required=True),
-        "window": Key(SOME_TIME, "Length of a window.", default="1d"),
-        "minimum_labels": Key(COUNT, "Matured labels below which a window is `no-data`.", default="100"),
-        "worse_by": Key(MARGIN, "Alert when a window is worse by more; without it, 5 points for shares, else 10%."),
-    },
-    later={"estimate": "remove it; performance is measured on matured labels"},
-    forms="write `{metric: accuracy, window: 1d}`",
-)
-
-MONITORS = Record(
-    "the monitors",
-    {
-        "data": Key(Either(Choice(("off",)), DATA), "Drift of features and predictions; `off` switches it off."),
-        "performance": Key(PERFORMANCE, "The model's quality on matured labels; without it, not watched."),
-    },
-    later={"concept": "use `performance`, which sees concept drift in matured labels"},
-)
 
 LOG = Record(
     "the log",

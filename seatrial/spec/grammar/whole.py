@@ -2,11 +2,12 @@
 
 from seatrial.spec.grammar.fallback import FallbackAnswer
 from seatrial.spec.grammar.measures import METRIC, OUTCOME
+from seatrial.spec.grammar.monitors import MONITORS
 from seatrial.spec.grammar.people import CONTEXT, UNIT
 from seatrial.spec.grammar.release import RELEASE
 from seatrial.spec.grammar.routing import ENTRY
 from seatrial.spec.grammar.variants import TRANSFORM, VARIANT
-from seatrial.spec.grammar.watching import ACTION, ALERT, ALERTING, LOG, MONITORS
+from seatrial.spec.grammar.watching import ACTION, ALERT, ALERTING, LOG
 from seatrial.spec.grammar.words import DURATION, NAME
 from seatrial.spec.shapes import Boolean, Choice, Key, Listed, Named, Record, Shape
 

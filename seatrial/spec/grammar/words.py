@@ -2,9 +2,19 @@
 
 from seatrial.spec import units
 from seatrial.spec.shapes import Key, Number, Parsed, Record, Text, Unit, anchored
+from seatrial.spec.value_terms import terms_of
 
 NAME = Text("[A-Za-z][A-Za-z0-9_-]{0,63}", "a name starts with a letter, then letters, digits, `-` and `_`, at most 64")
 FIELD = Text("[A-Za-z_][A-Za-z0-9_]{0,63}", "it starts with a letter or `_`, then letters, digits and `_`, at most 64")
+TERMS = Parsed(lambda value: (terms_of(value), value)[1], {"type": "string", "minLength": 1, "maxLength": 1000})
+COVARIATE = Text(
+    r"context\.[A-Za-z_][A-Za-z0-9_]{0,63}|prediction",
+    "write `context.<key>` for a number that requests carry, or `prediction` for what the champion said before",
+)
+LABEL = Parsed(
+    units.parse_label,
+    {"type": ["string", "number", "boolean"], "minLength": 1, "maxLength": 200},
+)
 FEATURE = Text(r"[^\n]{1,200}", "the name of a feature, at most 200 characters")
 
 MODEL = Text(

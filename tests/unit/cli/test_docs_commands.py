@@ -52,7 +52,7 @@ def test_there_are_commands() -> None:
     assert len(COMMANDS) > 15
 
 
-@pytest.mark.parametrize("words", ["resume churn", "status --colour", "statsu", "judge", "wait churn --until soon"])
+@pytest.mark.parametrize("words", ["resume churn", "status --colour", "statsu", "promote", "wait churn --until soon"])
 def test_a_wrong_one_is_found(words: str) -> None:
     with pytest.raises(USAGE):
         parse(words.split())

@@ -11,6 +11,7 @@ import pytest
 from seatrial.control.apply import apply
 from seatrial.control.perform import Done, Who, promote, rollback
 from seatrial.control.site import Site
+from seatrial.releases.plan import Plan
 from seatrial.releases.publication import PreparationFailed
 from seatrial.routing.router import Router
 from seatrial.routing.snapshot import Batch, Cache, Lookup
@@ -213,6 +214,18 @@ def test_an_edited_alpha_is_said_to_wait_for_the_next_release(harbour: Harbour) 
     assert run is not None
     assert run.alpha == 0.05
     assert any("`release.method.alpha`" in note and "this one keeps 0.05" in note for note in applied.notes)
+
+
+def test_an_edited_method_waits_for_the_next_release_too(harbour: Harbour) -> None:
+    primary = next(line for line in RELEASE.splitlines() if line.strip().startswith("primary:"))
+    method = primary[: len(primary) - len(primary.lstrip())] + "method: {name: fixed, units: 5000}"
+    harbour.apply(RELEASE.replace(primary, f"{primary}\n{method}"))
+    applied = harbour.apply(RELEASE)
+    run = harbour.state.deployments.get("churn").run
+    assert run is not None
+    assert run.plan == Plan(name="fixed", units=5000)
+    assert run.edited == ("release.method",)
+    assert any("this one keeps the method fixed" in note for note in applied.notes)
 
 
 def test_edited_terms_are_marked_on_the_release(harbour: Harbour) -> None:

@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 
+from seatrial.drift.estimates.lesson import estimate_by_scores
 from seatrial.drift.profile import Profile
 from seatrial.models.frames import pack, rows_of
 from seatrial.models.parity import served_answers
@@ -104,6 +105,12 @@ def test_the_artefact_carries_its_profile_samples_and_lineage(digits: pd.DataFra
     assert profile.rows == 600
     assert profile.holdout_rows == 300
     assert profile.performance["accuracy"].n == 300
+    assert profile.lesson is not None
+    assert profile.lesson.calibrator is not None
+    unseen = holdout.drop(columns="digit")
+    found = estimate_by_scores(profile.lesson.calibrator, model.predict_proba(unseen).max(axis=1))
+    assert found is not None
+    assert found.holds(model.score(unseen, holdout["digit"]))
     samples = msgspec.json.decode((directory / "samples.json").read_bytes())
     assert set(samples[0]) == set(training.columns) - {"digit"}
     lineage = done.manifest.lineage
@@ -128,6 +135,7 @@ def test_without_a_holdout_there_is_no_prediction_profile(digits: pd.DataFrame, 
     profile = Profile.from_json((directory / "profile.json").read_bytes())
     assert profile.prediction == ()
     assert profile.performance == {}
+    assert profile.lesson is None
     assert done.manifest.lineage.metrics == {}
 
 

@@ -8,6 +8,7 @@ import pytest
 from seatrial.spec import reference
 from seatrial.spec.features import load_features
 from seatrial.spec.grammar.whole import DEPLOYMENT
+from seatrial.spec.metrics_file import METRICS_FILE, load_metrics
 from seatrial.spec.read import load_deployment
 from seatrial.spec.settings import SETTINGS
 from seatrial.spec.tree import parse
@@ -37,6 +38,8 @@ def test_every_yaml_block_reads(page: Path, line: int, body: str) -> None:
         load_deployment(body, f"{page}:{line}")
     if "features" in tree:
         load_features(body, f"{page}:{line}")
+    if set(tree) <= set(METRICS_FILE.keys) and "metrics" in tree:
+        load_metrics(body, f"{page}:{line}")
 
 
 def test_there_are_examples() -> None:
@@ -86,8 +89,14 @@ DEFAULTS = {
     "metrics": "deployment: a\nvariants: {champion: {model: models:/m/1}}\noutcomes: {o: {}}\n"
     "metrics: {m: {kind: mean, outcome: o, within: 1d, @: #}}\n",
     "data": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nmonitors: {data: {@: #}}\n",
+    "constraints": "deployment: a\nvariants: {champion: {model: models:/m/1}}\n"
+    "monitors: {data: {constraints: {f: {least: 0, @: #}}}}\n",
     "performance": "deployment: a\nvariants: {champion: {model: models:/m/1}}\noutcomes: {o: {label: true}}\n"
     "metrics: {m: {kind: accuracy, outcome: o, within: 1d}}\nmonitors: {performance: {metric: m, @: #}}\n",
+    "concept": "deployment: a\nvariants: {champion: {model: models:/m/1}}\noutcomes: {o: {label: true}}\n"
+    "monitors: {concept: {outcome: o, within: 1d, @: #}}\n",
+    "fairness": "deployment: a\ncontext: {c: string}\nvariants: {champion: {model: models:/m/1}}\n"
+    "monitors: {fairness: {by: [context.c], @: #}}\n",
     "alerting": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nalerting: {@: #}\n",
     "after": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nalerting: {after: {@: #}}\n",
     "actions": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nactions: [{on: [data], run: r, @: #}]\n",
@@ -107,6 +116,7 @@ DEFAULTS |= {
     "canary": RELEASE + "  stages: [{canary: {steps: [5%], @: #}}]\n",
     "test": RELEASE + "  stages: [{test: {@: #}}]\n",
     "method": RELEASE + "  stages: [{test: {}}]\n  method: {@: #}\n",
+    "prior": RELEASE + "  stages: [{test: {}}]\n  method: {name: bayes, prior: {sd: 1, @: #}}\n",
 }
 BANDIT = (
     "deployment: a\nvariants: {champion: {model: models:/m/1}, b: {model: models:/m/2}}\noutcomes: {o: {}}\n"

@@ -39,6 +39,7 @@ def test_full_file(full_text: str) -> None:
     assert read.outcomes["purchase"].fields == {"amount": "number", "items": "integer"}
     assert read.outcomes["churned"].label
     assert read.metrics["revenue"].cap == 5000.0
+    assert read.metrics["revenue"].covariate == "context.prior_revenue"
     assert read.metrics["right"] == model.MetricSpec(
         kind="accuracy", outcome="churned", within=30 * 86400.0, grace=86400.0
     )
@@ -57,9 +58,21 @@ def test_full_file(full_text: str) -> None:
             "errors": model.Margin(absolute=0.001),
         },
     )
-    assert read.monitors.data == model.DataMonitor(minimum_rows=200)
+    assert read.monitors.data == model.DataMonitor(
+        minimum_rows=200,
+        constraints={
+            "tenure": model.Constraint(least=0, most=80, allow=0.001, missing=0.01),
+            "plan": model.Constraint(values=("free", "paid")),
+        },
+        duplicated=0.05,
+        arrival=model.ArrivalBounds(at_least=100, at_most=100_000),
+    )
     assert read.monitors.performance == model.PerformanceMonitor(
-        metric="right", minimum_labels=200, worse_by=model.Margin(absolute=0.02)
+        metric="right", minimum_labels=200, worse_by=model.Margin(absolute=0.02), estimate=True, calibration=True
+    )
+    assert read.monitors.concept == model.ConceptMonitor(outcome="churned", within=30 * 86400.0)
+    assert read.monitors.fairness == model.FairnessMonitor(
+        by=("context.country",), positive="0", outcome="churned", within=30 * 86400.0, minimum_rows=200
     )
     assert read.log == model.LogSpec(redact=("email",))
     assert read.alerts[0].events == ("rollback", "guardrail", "performance.major", "outcomes.stalled")
@@ -193,6 +206,33 @@ EDITS = {
     "unknown primary": ("primary: {metric: conversion", "primary: {metric: konversion", "konversion", "did you mean `conversion`"),
     "built-in primary": ("primary: {metric: conversion", "primary: {metric: p99", "p99", "not built yet"),
     "no primary": ("  primary: {metric: conversion, minimum_effect: {relative: 2%}}\n", "", "", "needs `primary`"),
+    "precision that wants lower": ("kind: accuracy, outcome: churned", "kind: precision, want: lower, outcome: churned", "lower", "the precision `right` cannot want `lower`"),
+    "an error that wants higher": ("kind: accuracy, outcome: churned", "kind: brier, want: higher, outcome: churned", "higher", "the brier `right` cannot want `higher`"),
+    "mae of a classification": ("kind: accuracy", "kind: mae", "mae", "mae needs `task: regression`"),
+    "recall of no label": ("kind: accuracy, outcome: churned", "kind: recall, outcome: purchase", "purchase", "recall compares answers with labels, but `purchase` is none"),
+    "positive of an accuracy": ("kind: accuracy,", "kind: accuracy, positive: 1,", "positive", "the accuracy `right` has no use for `positive`"),
+    "positive that is a list": ("kind: accuracy,", "kind: f1, positive: [1],", "1", "is no label"),
+    "fixed without an end": ("name: always-valid", "name: fixed", "fixed", "needs its planned end"),
+    "fixed with two ends": ("name: always-valid", "name: fixed, after: 7d, units: 100", "fixed", "and not both"),
+    "fixed that never ends": ("name: always-valid", "name: fixed, after: 28d", "28d", "the test ends at 28d"),
+    "looks without units": ("name: always-valid", "name: group-sequential, looks: 3", "group-sequential", "write `units: 20000`"),
+    "one look": ("name: always-valid", "name: group-sequential, units: 100, looks: 1", "1", "a whole number of at least 2"),
+    "looks of another method": ("name: always-valid", "name: always-valid, looks: 3", "looks", "the method `always-valid` has no use for `looks`"),
+    "bayesian": ("name: always-valid", "name: bayesian", "bayesian", "did you mean `bayes`"),
+    "prior without a width": ("name: always-valid", "name: bayes, prior: {mean: 1}", "", "needs `sd`"),
+    "a list of a classification": ("kind: accuracy, outcome: churned", "kind: ndcg, outcome: purchase", "ndcg", "ndcg needs `task: ranking`"),
+    "places of an accuracy": ("kind: accuracy,", "kind: accuracy, k: 5,", "k", "the accuracy `right` has no use for `k`"),
+    "value of no outcome": ("kind: proportion, outcome: purchase", "kind: value, of: purchse.amount", "purchse", "not a declared outcome; did you mean `purchase`"),
+    "value of no field": ("kind: proportion, outcome: purchase", "kind: value, of: purchase.amout", "amout", "did you mean `amount`"),
+    "value of a whole outcome with fields": ("kind: proportion, outcome: purchase", "kind: value, of: 2 * purchase", "purchase", "the sum needs one of them"),
+    "value of a label": ("kind: proportion, outcome: purchase", "kind: value, of: churned", "churned", "is a label, which not every unit gets"),
+    "value that is no sum": ("kind: proportion, outcome: purchase", "kind: value, of: purchase.amount ** 2", "", "write a sum like"),
+    "value with an outcome": ("kind: proportion, outcome: purchase", "kind: value, of: purchase.amount, outcome: purchase", "outcome", "the value `conversion` has no use for `outcome`"),
+    "cost of nobody": ("kind: proportion, outcome: purchase", "kind: value, of: purchase.amount, cost: {chalenger: 1}", "chalenger", "did you mean `challenger`"),
+    "covariate of a key that is none": ("covariate: context.prior_revenue", "covariate: context.prior_revenu", "context.prior_revenu", "not a key of `context`; did you mean `prior_revenue`"),
+    "covariate that is a string": ("covariate: context.prior_revenue", "covariate: context.country", "context.country", "a covariate is a number, an integer or a boolean"),
+    "covariate of a feature": ("covariate: context.prior_revenue", "covariate: features.tenure", "features.tenure", "write `context.<key>`"),
+    "covariate of an accuracy": ("within: 30d, grace: 1d", "within: 30d, grace: 1d, covariate: prediction", "covariate", "the accuracy `right` has no use for `covariate`"),
     "alpha as a share": ("alpha: 0.05", "alpha: 5%", "5%", "must be a number above 0 and at most 0.5"),
     "unit from nowhere": ("from: context.customer_id", "from: context.custmer", "context.custmer", "`context` declares no `custmer`"),
     "unit from a number": ("{customer_id: string", "{customer_id: number", "context.customer_id", "a unit is a string or an integer"),
@@ -259,13 +299,8 @@ def test_one_sentence_each(case: str, full_text: str) -> None:
 
 
 NOT_BUILT = {
-    "covariate": ("cap: 5000", "covariate: context.prior_revenue"),
     "cap": ("denominator: items,", "denominator: items, cap: 5,"),
-    "auc": ("kind: accuracy", "kind: auc"),
     "quantile": ("kind: accuracy", "kind: quantile"),
-    "group-sequential": ("name: always-valid", "name: group-sequential"),
-    "estimate": ("worse_by: {absolute: 2%}", "estimate: true"),
-    "concept": ("monitors:\n", "monitors:\n  concept: {outcome: churned}\n"),
 }
 
 
@@ -420,3 +455,51 @@ def test_an_empty_file_is_told_what_it_needs() -> None:
 def test_a_missing_name_is_said_as_a_mend() -> None:
     with pytest.raises(SpecError, match="a deployment file needs `deployment`; add it: the endpoint's name"):
         load_deployment("variants: {champion: {model: models:/m/1}}\n")
+
+
+@pytest.mark.parametrize("kind", ["auc", "calibration_error"])
+@pytest.mark.parametrize("part", ["primary", "guardrail"])
+def test_what_holds_for_one_look_decides_nothing(kind: str, part: str, full_text: str) -> None:
+    text = full_text.replace("kind: accuracy", f"kind: {kind}").replace(
+        "performance: {metric: right", "performance: {metric: conversion"
+    )
+    if part == "primary":
+        text = text.replace("primary: {metric: conversion", "primary: {metric: right")
+    else:
+        text = text.replace("revenue: {relative: 1%}", "right: {relative: 1%}")
+    assert any("holds for one look only" in problem.message for problem in problems_of(text))
+
+
+def test_errors_are_better_small_and_a_label_is_read_as_text() -> None:
+    read = load_deployment(
+        SMALLEST + "outcomes: {o: {label: true}}\nmetrics:\n"
+        "  loss: {kind: log_loss, outcome: o, within: 1d, positive: true}\n"
+        "  found: {kind: recall, outcome: o, within: 1d, positive: 2.0}\n"
+        "  right: {kind: precision, outcome: o, within: 1d, positive: spam}\n"
+    )
+    assert [(m.want, m.positive) for m in read.metrics.values()] == [
+        ("lower", "true"),
+        ("higher", "2"),
+        ("higher", "spam"),
+    ]
+
+
+def test_a_posterior_promotes_nothing_by_itself(full_text: str) -> None:
+    text = full_text.replace("name: always-valid", "name: bayes, prior: {sd: 0.01}").replace(
+        "then: ask", "then: promote"
+    )
+    (problem,) = problems_of(text)
+    assert "stopping on a posterior does not hold `alpha`" in problem.message
+    assert load_deployment(text.replace("then: promote", "then: ask")).release.method == model.Method(  # type: ignore[union-attr]
+        name="bayes", plan_units=20000, prior=model.Prior(sd=0.01)
+    )
+
+
+def test_an_area_may_decide_once(full_text: str) -> None:
+    text = full_text.replace("kind: accuracy", "kind: auc").replace(
+        "performance: {metric: right", "performance: {metric: conversion"
+    )
+    text = text.replace("primary: {metric: conversion", "primary: {metric: right")
+    text = re.sub(r", estimate: true,\s+calibration: true", "", text)
+    assert problems_of(text)
+    assert load_deployment(text.replace("name: always-valid", "name: fixed, units: 5000")).release is not None

@@ -1,0 +1,192 @@
+"""Judging files: a plain one beside tea-tasting, and exposures with outcomes; seconds, processor time, peak memory.
+
+    python -m bench.judging --rows 1000000 --metrics 20 --pairs 5
+
+Each run is a process of its own, cold (imports count in its processor time and not in its seconds); turns
+alternate, and ratios are within pairs. tea-tasting runs in an environment of its own (``bench/rivals/requirements``).
+Both compute the same of the plain file: Welch's t for every metric, and the sample ratio by chi-squared. Ours also
+refuses doubled units, which reads the units once more.
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from pyarrow.parquet import ParquetWriter
+
+from bench.contestant import ROOT
+
+PART = 500_000
+DAY = 86_400_000_000
+START = 1_772_000_000_000_000
+
+
+class Turn(NamedTuple):
+    """One run: seconds of the analysis, processor seconds of the process, its peak memory, and what it found."""
+
+    seconds: float
+    processor: float
+    megabytes: float
+    effect: float
+
+
+def write_units(file: Path, rows: int, metrics: int) -> None:
+    """A row a unit: its variant and so many totals."""
+    rng = np.random.default_rng(1)
+    writer: ParquetWriter | None = None
+    for first in range(0, rows, PART):
+        n = min(PART, rows - first)
+        columns: dict[str, object] = {
+            "unit": np.arange(first, first + n),
+            "variant": np.where(rng.random(n) < 0.5, "new", "control"),
+            **{f"m{i}": rng.lognormal(1, 1, n) for i in range(metrics)},
+        }
+        table = pa.table(columns)
+        writer = writer or ParquetWriter(file, table.schema)
+        writer.write_table(table)
+    if writer is not None:
+        writer.close()
+
+
+def write_log(folder: Path, rows: int, metrics: int) -> None:
+    """Exposures, a unit each, and outcomes of so many names, one for every fifth unit each."""
+    rng = np.random.default_rng(2)
+    files: dict[str, ParquetWriter] = {}
+    for first in range(0, rows, PART):
+        n = min(PART, rows - first)
+        unit = np.arange(first, first + n)
+        at = START + (unit * (14 * DAY // max(rows, 1))).astype(np.int64)
+        exposed = {"unit": unit, "variant": np.where(rng.random(n) < 0.5, "new", "control"), "at": _times(at)}
+        tables = {"exposures": pa.table(exposed)}
+        who = rng.integers(0, n, size=n * metrics // 5)
+        tables["outcomes"] = pa.table(
+            {
+                "unit": unit[who],
+                "outcome": np.array([f"o{i}" for i in range(metrics)])[rng.integers(0, metrics, len(who))],
+                "at": _times(at[who] + rng.integers(0, 5 * DAY, len(who))),
+                "value": rng.lognormal(1, 1, len(who)),
+            }
+        )
+        for name, table in tables.items():
+            files.setdefault(name, ParquetWriter(folder / f"{name}.parquet", table.schema)).write_table(table)
+    for writer in files.values():
+        writer.close()
+
+
+def _times(microseconds: np.ndarray) -> pa.Array:
+    return pa.array(microseconds, pa.timestamp("us", tz="UTC"))
+
+
+def ours(files: list[str], metrics: int) -> None:
+    """One run of ours, in this process; prints it."""
+    from seatrial.analysis.judging import judge
+
+    few = pa.table({"unit": range(6), "variant": ["control", "new"] * 3, "m0": [1.0, 2.0, 3.0, 5.0, 4.0, 6.0]})
+    judge(few, metrics={"m0": "mean:m0"})  # what imports late
+    begun = time.perf_counter()
+    if len(files) == 1:
+        found = judge(files[0], metrics={f"m{i}": f"mean:m{i}" for i in range(metrics)})
+    else:
+        found = judge(files[0], files[1], metrics={f"m{i}": f"mean:o{i},within=3d" for i in range(metrics)})
+    effect = found.comparisons[0].metric("m0").verdict.effect
+    print(json.dumps({"seconds": time.perf_counter() - begun, "effect": effect}))
+
+
+def turn(command: list[str]) -> Turn:
+    """Runs a process to its end."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    peak = subprocess.run(
+        [sys.executable, "-c", _PEAK, *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if peak.returncode:
+        raise SystemExit(peak.stderr[-2000:])
+    said, kilobytes = peak.stdout.strip().splitlines()[-2:]
+    found = json.loads(said)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Turn(found["seconds"], used, int(kilobytes) / 1024, found["effect"])
+
+
+_PEAK = (
+    "import resource, subprocess, sys; done = subprocess.run(sys.argv[1:]); "
+    "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, flush=True); sys.exit(done.returncode)"
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--metrics", type=int, default=20)
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--ours", nargs="+", help="Internal: one run of ours on these files.")
+    asked = parser.parse_args()
+    if asked.ours:
+        ours(asked.ours, asked.metrics)
+        return
+    rival = rivals_python()
+    with tempfile.TemporaryDirectory(prefix="bench-judging-") as name:
+        compare(Path(name), asked.rows, asked.metrics, asked.pairs, rival)
+        alone(Path(name), asked.rows, asked.metrics)
+
+
+def rivals_python() -> str:
+    """The interpreter of tea-tasting's environment, made when it is not there."""
+    folder, pins = ROOT / ".cache" / "rivals" / "tea-tasting", ROOT / "bench" / "rivals" / "requirements"
+    subprocess.run(
+        [str(ROOT / "scripts" / "other-environment"), str(folder), str(pins / "tea-tasting.txt")],
+        env={**os.environ, "INSTALLER": sys.executable},
+        check=True,
+    )
+    return str(folder / "bin" / "python")
+
+
+def compare(folder: Path, rows: int, metrics: int, pairs: int, python: str) -> None:
+    """Prints turns on a plain file and their ratios."""
+    file = folder / "units.parquet"
+    write_units(file, rows, metrics)
+    mine = [sys.executable, "-m", "bench.judging", "--metrics", str(metrics), "--ours", str(file)]
+    theirs = [python, str(ROOT / "bench" / "rivals" / "tea_tasting.py"), str(file), str(metrics)]
+    turns: list[tuple[Turn, Turn]] = []
+    for pair in range(pairs):
+        order = [mine, theirs] if pair % 2 == 0 else [theirs, mine]
+        found = [turn(command) for command in order]
+        a, b = found if pair % 2 == 0 else found[::-1]
+        if abs(a.effect / b.effect - 1) > 1e-9:
+            raise SystemExit(f"the effects differ: {a.effect!r} and {b.effect!r}")
+        turns.append((a, b))
+    print(f"plain file, {rows} units x {metrics} metrics, {pairs} pairs, medians (least to most)")
+    for what in ("seconds", "processor", "megabytes"):
+        a, b = ([getattr(turn, what) for turn in side] for side in zip(*turns, strict=True))
+        ratios = sorted(x / y for x, y in zip(a, b, strict=True))
+        middle = f"{statistics.median(a):.3g} against {statistics.median(b):.3g}"
+        print(f"  {what}: {middle}, ratio {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})")
+
+
+def alone(folder: Path, rows: int, metrics: int) -> None:
+    """Prints one turn of ours on exposures and outcomes."""
+    write_log(folder, rows, metrics)
+    files = [str(folder / f"{name}.parquet") for name in ("exposures", "outcomes")]
+    found = turn([sys.executable, "-m", "bench.judging", "--metrics", str(metrics), "--ours", *files])
+    print(
+        f"exposures and outcomes, {rows} units x {metrics} metrics, {rows * metrics // 5} outcomes: "
+        f"{found.seconds:.3g} s, {found.processor:.3g} s of processor time, {found.megabytes:.0f} MB at most"
+    )
+
+
+if __name__ == "__main__":
+    main()

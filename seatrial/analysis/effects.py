@@ -1,0 +1,117 @@
+"""From a metric's two arms to its effect, adjusted for covariates where it has some, and the results beside it."""
+
+import math
+from typing import NamedTuple
+
+import msgspec
+
+from seatrial.analysis.metrics import Metric
+from seatrial.analysis.reduce import Arm, Arms
+from seatrial.stats.bayes import Bayesian, compare_normal, compare_shares
+from seatrial.stats.conditional import PhaseCounts
+from seatrial.stats.cuped import Ratio, cuped, cuped_ratios
+from seatrial.stats.effect import Effect
+from seatrial.stats.exact_proportion import shares_tests
+from seatrial.stats.interval import TestResult
+from seatrial.stats.moments import PairMoments
+from seatrial.stats.multivariate import MultiMoments
+from seatrial.stats.welch import welch_of
+
+NOBODY = MultiMoments.nothing(1)
+
+
+class Measured(NamedTuple):
+    """A metric's effect.
+
+    Attributes:
+        effect: What is judged.
+        unadjusted: Without covariates.
+        variance_ratio: Squared standard error of the first over the second's; None where nothing was adjusted.
+    """
+
+    effect: Effect
+    unadjusted: Effect
+    variance_ratio: float | None
+
+
+def measure(metric: Metric, treatment: Arm | None, control: Arm | None, *, adjust: bool = True) -> Measured:
+    """The effect of one metric; an arm that is not there has no units."""
+    k = max(arm.moments.k for arm in (treatment, control) if arm is not None)
+    t = MultiMoments.nothing(k) if treatment is None else treatment.moments
+    c = MultiMoments.nothing(k) if control is None else control.moments
+    plain = plain_effect(metric, t, c)
+    own = 2 if metric.kind == "ratio" else 1
+    if not adjust or k == own or min(t.n, c.n) < 2 or t.n + c.n < k + 2 or not plain.se > 0:
+        return Measured(plain, plain, None)
+    if metric.kind == "ratio":
+        adjusted = cuped_ratios(t, c, Ratio(0, 1), list(range(2, k)))
+    else:
+        adjusted = cuped(t, c, two_valued=metric.kind == "proportion")
+    return Measured(adjusted.effect, plain, adjusted.variance_ratio)
+
+
+def plain_effect(metric: Metric, treatment: MultiMoments, control: MultiMoments) -> Effect:
+    """The effect without covariates."""
+    if metric.kind == "ratio":
+        return Effect.of_ratios(_pair(treatment), _pair(control))
+    return Effect.of_means(treatment.column(0), control.column(0), two_valued=metric.kind == "proportion")
+
+
+def counts_of(metric: Metric, arms: Arms, treatment: str, control: str, weight: float) -> tuple[PhaseCounts, ...]:
+    """Units with and without the event, for the exact sequence; none where there are no events."""
+    table = _table(metric, arms, treatment, control)
+    return () if table is None else (PhaseCounts(*table, weight),)
+
+
+def tests_of(
+    metric: Metric, measured: Measured, arms: Arms, treatment: str, control: str, alpha: float
+) -> tuple[TestResult, ...]:
+    """Classical results of the same units, for one look."""
+    if min(measured.effect.n_treatment, measured.effect.n_control) < 2:
+        return ()
+    table = _table(metric, arms, treatment, control)
+    found = [welch_of(measured.effect, alpha)]
+    if measured.variance_ratio is not None:
+        found.append(msgspec.structs.replace(welch_of(measured.unadjusted, alpha), method="Welch's t, unadjusted"))
+    if table is not None:
+        found += shares_tests(*table, alpha)
+    return tuple(found)
+
+
+def bayesian_of(metric: Metric, measured: Measured, arms: Arms, treatment: str, control: str) -> Bayesian | None:
+    """A posterior comparison, of which more is better."""
+    effect, table = measured.effect, _table(metric, arms, treatment, control)
+    if min(effect.n_treatment, effect.n_control) < 2:
+        return None
+    if table is not None and measured.variance_ratio is None:
+        found = compare_shares(*table)
+    elif effect.se_unpooled > 0:
+        found = compare_normal(effect)
+    else:
+        return None
+    if metric.want == "higher":
+        return found
+    return msgspec.structs.replace(
+        found, p_better=1 - found.p_better, loss_treatment=found.loss_control, loss_control=found.loss_treatment
+    )
+
+
+def uncapped_of(arms: Arms, treatment: str, control: str) -> float | None:
+    """The effect without the cap, where there is one."""
+    t, c = arms.get(treatment), arms.get(control)
+    if t is None or c is None or t.uncapped is None or c.uncapped is None:
+        return None
+    difference = t.uncapped - c.uncapped
+    return difference if math.isfinite(difference) else None
+
+
+def _table(metric: Metric, arms: Arms, treatment: str, control: str) -> tuple[int, int, int, int] | None:
+    t, c = arms.get(treatment), arms.get(control)
+    if metric.kind != "proportion" or t is None or c is None:
+        return None
+    return round(t.moments.column(0).total), t.moments.n, round(c.moments.column(0).total), c.moments.n
+
+
+def _pair(arm: MultiMoments) -> PairMoments:
+    (xx, xy), (_, yy) = (row[:2] for row in arm.products[:2])
+    return PairMoments(arm.n, arm.means[0], arm.means[1], xx, yy, xy)

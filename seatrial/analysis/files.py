@@ -1,0 +1,223 @@
+"""Exposures and outcomes as DuckDB reads them: files or tables of anybody's, with their columns checked and named.
+
+A file of exposures has a row an exposure (``unit``, ``variant``, ``at``), or, where no outcomes stand beside it, a row
+a unit with its totals as columns. A file of outcomes has a row each: ``unit``, ``outcome``, ``at``, ``value``, and its
+fields as columns. Nothing is loaded whole: DuckDB streams the files, and spills what does not fit its share of memory.
+"""
+
+import glob
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Any, NamedTuple, Self, TypeAlias
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+from seatrial.ledger.sql import literal, quoted
+from seatrial.spec.errors import BadInput
+from seatrial.spec.problems import did_you_mean, nearest
+
+Data: TypeAlias = str | Path | pa.Table | pd.DataFrame
+"""A ``.parquet`` or ``.csv`` file, a pattern of several (``day-*.parquet``), or a table in memory."""
+
+MEMORY = "1500MB"
+"""What DuckDB may hold before it spills to the disk."""
+
+_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
+_NUMERIC = (*_NUMBERS, "UHUGEINT", "FLOAT", "DOUBLE", "BOOLEAN", "DECIMAL")
+
+
+class Columns(NamedTuple):
+    """What a file calls the columns that every experiment has."""
+
+    unit: str = "unit"
+    variant: str = "variant"
+    at: str = "at"
+
+
+class Files:
+    """An experiment's files, open.
+
+    Args:
+        exposures: Who was exposed to what.
+        outcomes: What happened afterwards; None: the exposures are a file of units with totals.
+        columns: What they are called.
+
+    Raises:
+        BadInput: A file is not there or cannot be read, or lacks a column.
+    """
+
+    def __init__(self, exposures: Data, outcomes: Data | None = None, columns: Columns = Columns()) -> None:
+        self._spill = TemporaryDirectory(prefix="seatrial-judge-")
+        config: dict[str, Any] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+        self._connection = duckdb.connect(config=config)
+        self._connection.execute(f"SET TimeZone = 'UTC'; SET memory_limit = '{MEMORY}'")
+        self._connection.execute(
+            f"SET python_enable_replacements = false; SET temp_directory = {literal(self._spill.name)}"
+        )
+        self.columns = columns
+        self.names = {"exposures": _called(exposures, "exposures")}
+        try:
+            self._kinds = {"exposures": self._open("exposures", exposures)}
+            if outcomes is not None:
+                self.names["outcomes"] = _called(outcomes, "outcomes")
+                self._kinds["outcomes"] = self._open("outcomes", outcomes)
+            self._need("exposures", columns.unit, columns.variant)
+            if outcomes is not None:
+                self._need("outcomes", columns.unit)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the files and of what was spilled."""
+        self._connection.close()
+        self._spill.cleanup()
+
+    @property
+    def with_outcomes(self) -> bool:
+        """Whether outcomes have a file of their own."""
+        return "outcomes" in self._kinds
+
+    @property
+    def timed(self) -> bool:
+        """Whether the exposures have times."""
+        return self.has("exposures", self.columns.at)
+
+    def has(self, table: str, column: str) -> bool:
+        """Whether ``exposures`` or ``outcomes`` has the column."""
+        return column in self._kinds[table]
+
+    def number(self, table: str, column: str) -> str:
+        """SQL of a column as a number; a name before it is the caller's to write.
+
+        Raises:
+            BadInput: There is no such column, or it holds no numbers; the first row that does not is named.
+        """
+        self._need(table, column)
+        kind = self._kinds[table][column]
+        if not kind.startswith(_NUMERIC):
+            self._no_number(table, column, kind)
+        return f"CAST({quoted(column)} AS DOUBLE)"
+
+    def key(self, table: str) -> str:
+        """SQL of the unit, as both files can be joined by it."""
+        kinds = {kinds.get(self.columns.unit) for kinds in self._kinds.values()}
+        name = quoted(self.columns.unit)
+        return name if len(kinds) == 1 and table in self._kinds else f"CAST({name} AS VARCHAR)"
+
+    def text(self, table: str, column: str) -> str:
+        """SQL of a column as text."""
+        self._need(table, column)
+        return f"CAST({quoted(column)} AS VARCHAR)"
+
+    def moment(self, table: str) -> str | None:
+        """SQL of the table's times; None where it has none."""
+        column = self.columns.at
+        kind = self._kinds[table].get(column)
+        if kind is None:
+            return None
+        if kind.startswith(_NUMERIC):
+            raise BadInput(
+                f"{self.names[table]} has numbers ({kind}) in {column!r}, not times; write timestamps, or RFC 3339"
+            )
+        return f"CAST({quoted(column)} AS TIMESTAMPTZ)"
+
+    def query(self, sql: str, parameters: Mapping[str, object] | Sequence[object] | None = None) -> pa.Table:
+        """Runs a query over ``exposures`` and ``outcomes``.
+
+        Raises:
+            BadInput: A value cannot be read as what its column is.
+        """
+        try:
+            return self._connection.sql(sql, params=parameters).to_arrow_table()
+        except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
+            raise BadInput(f"a value cannot be read: {_first_line(error)}; mend the file") from None
+
+    def run(self, sql: str) -> None:
+        """Runs a statement."""
+        try:
+            self._connection.execute(sql)
+        except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
+            raise BadInput(f"a value cannot be read: {_first_line(error)}; mend the file") from None
+
+    def first_row(self, table: str, condition: str, shown: str) -> tuple[int, object] | None:
+        """The first row, from 1, that meets a condition, and what stands there."""
+        numbered = f"SELECT row_number() OVER () AS seatrial_row, * FROM {table}"
+        found = self.query(
+            f"SELECT seatrial_row, {shown} AS shown FROM ({numbered}) WHERE {condition} ORDER BY seatrial_row LIMIT 1"
+        ).to_pylist()
+        return (found[0]["seatrial_row"], found[0]["shown"]) if found else None
+
+    def _open(self, table: str, data: Data) -> dict[str, str]:
+        if isinstance(data, pd.DataFrame):
+            data = pa.Table.from_pandas(data, preserve_index=False)
+        try:
+            if isinstance(data, pa.Table):
+                self._connection.register(f"given_{table}", data)
+                source = f"given_{table}"
+            else:
+                source = _reader(data)
+            self._connection.execute(f"CREATE TEMP VIEW {table} AS SELECT * FROM {source}")
+            described = self._connection.execute(f"DESCRIBE {table}").fetchall()
+        except duckdb.Error as error:
+            raise BadInput(f"{self.names[table]} cannot be read ({_first_line(error)}); mend it") from None
+        return {str(row[0]): str(row[1]) for row in described}
+
+    def _need(self, table: str, *columns: str) -> None:
+        known = self._kinds[table]
+        for column in columns:
+            if column not in known:
+                near = nearest(column, known)
+                raise BadInput(
+                    f"{self.names[table]} has no column {column!r}, only {', '.join(known)}"
+                    f"{f'; did you mean {near!r}?' if near else ': rename or add it, or say what it is called'}"
+                )
+
+    def _no_number(self, table: str, column: str, kind: str) -> None:
+        name = quoted(column)
+        bad = self.first_row(table, f"{name} IS NOT NULL AND TRY_CAST({name} AS DOUBLE) IS NULL", f"{name}::VARCHAR")
+        where = f"; row {bad[0]} has {bad[1]!r}" if bad else ""
+        raise BadInput(f"{self.names[table]} holds {kind} in {column!r}, not numbers{where}")
+
+    def known_outcomes(self, wanted: Sequence[str], column: str = "outcome") -> None:
+        """Raises BadInput for an outcome that the file of outcomes does not hold."""
+        self._need("outcomes", column)
+        found = [
+            str(row["name"])
+            for row in self.query(f"SELECT DISTINCT {quoted(column)} AS name FROM outcomes").to_pylist()
+        ]
+        for name in wanted:
+            if name not in found:
+                raise BadInput(f"{self.names['outcomes']} has no outcome {name!r}; {did_you_mean(name, found)}")
+
+
+def _called(data: Data, otherwise: str) -> str:
+    return str(data) if isinstance(data, str | Path) else otherwise
+
+
+def _reader(data: str | Path) -> str:
+    path = str(data)
+    suffix = next((s for s in (".parquet", ".csv", ".csv.gz") if path.endswith(s)), None)
+    if suffix is None:
+        raise BadInput(f"{path!r} is neither .parquet nor .csv: convert it to one of them")
+    if not (Path(path).is_file() or glob.glob(path)):
+        raise BadInput(f"there is no file {path!r}")
+    if suffix == ".parquet":
+        return f"read_parquet({literal(path)}, union_by_name = true)"
+    return f"read_csv({literal(path)}, header = true, sample_size = 100000)"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]

@@ -1,0 +1,290 @@
+"""Judging an experiment from files: read once, reduced to moments, checked, then decided. The library by itself.
+
+import seatrial
+seatrial.judge("exposures.parquet", "outcomes.parquet", metrics={"conversion": "proportion:purchase"})
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from seatrial.analysis import trust
+from seatrial.analysis.deciding import conclude
+from seatrial.analysis.effects import Measured, bayesian_of, counts_of, measure, tests_of, uncapped_of
+from seatrial.analysis.files import Columns, Data, Files
+from seatrial.analysis.metrics import Metric
+from seatrial.analysis.planning import CONTROLS, Plan, plan_of, question, with_options
+from seatrial.analysis.reduce import Arms, Reduction
+from seatrial.analysis.unfolding import unfold
+from seatrial.analysis.verdicts import Analysis, Check, Finding, How
+from seatrial.spec.errors import BadInput
+from seatrial.spec.problems import did_you_mean
+from seatrial.stats.effect import Effect
+from seatrial.stats.guardrail import judge_guardrail
+from seatrial.stats.novelty import Novelty, novelty
+from seatrial.stats.primary import judge_primary
+from seatrial.stats.verdict import Verdict
+
+
+def judge(
+    exposures: Data,
+    outcomes: Data | None = None,
+    *,
+    metrics: Mapping[str, str] | str | Path,
+    primary: str = "",
+    minimum_effect: str | None = None,
+    guardrails: Mapping[str, str] | None = None,
+    alpha: float | None = None,
+    method: How = "fixed",
+    control: str = "",
+    shares: Mapping[str, float] | None = None,
+    columns: Columns = Columns(),
+    over_time: bool | None = False,
+    segments: Sequence[str] = (),
+) -> Analysis:
+    """Judges an experiment from files or tables; nothing is served, stored or installed.
+
+    Args:
+        exposures: Who was exposed to what: ``unit``, ``variant``, ``at``. Without outcomes a row a unit, with its
+            totals as columns.
+        outcomes: What happened afterwards: ``unit``, ``outcome``, ``at``, ``value`` and fields as columns.
+        metrics: By name, as flags write them (``{"revenue": "mean:purchase.amount,within=7d"}``), or a metrics file.
+        primary: The metric that decides; the first unless named.
+        minimum_effect: The smallest difference that matters: ``relative:2%`` or ``absolute:0.5``.
+        guardrails: By how much a metric may be worse at most, written likewise.
+        alpha: Chance of a false claim on the primary; 0.05.
+        method: ``fixed`` for one look at the planned end; ``always-valid`` when it is repeated as data come in.
+        control: Which variant the others are compared with; the one called ``control`` or ``champion`` unless named.
+        shares: What each variant was to get (any scale); equal unless given.
+        columns: What the files call unit, variant and time.
+        over_time: Also the effect as it stood over time; needs times. None: where there are times.
+        segments: Columns of the exposures by whose values effects are shown too.
+
+    Raises:
+        BadInput: A file, column, metric or value that cannot be used; the message names it.
+
+    Example:
+        >>> import pandas as pd
+        >>> units = pd.DataFrame({"unit": range(400), "variant": ["control", "new"] * 200, "spent": [1, 2, 3, 5] * 100})
+        >>> judge(units, metrics={"spent": "mean:spent"}).comparisons[0].primary.verdict.word
+        'better'
+    """
+    plan = plan_of(metrics, outcomes=outcomes is not None)
+    plan = with_options(
+        plan,
+        primary=primary,
+        minimum_effect=minimum_effect,
+        guardrails=guardrails or {},
+        alpha=alpha,
+        method=method,
+        control=control,
+        shares=shares or {},
+    )
+    with Files(exposures, outcomes, columns) as files:
+        unfolded = files.timed if over_time is None else over_time
+        return judge_files(files, plan, over_time=unfolded, segments=segments)
+
+
+def judge_files(files: Files, plan: Plan, *, over_time: bool = False, segments: Sequence[str] = ()) -> Analysis:
+    """The same with the files open and the plan made."""
+    plan = plan.checked()
+    for segment in segments:
+        files.text("exposures", segment)
+    reduction = Reduction(files, plan.metrics, segments, several=over_time or bool(segments))
+    arms = reduction.arms()[""] if reduction.crowd.units else {}
+    if not arms:
+        raise BadInput(f"{files.names['exposures']} has no rows; there is nobody to judge")
+    control = _control(plan, reduction.crowd.units)
+    treatments = tuple(v for v in sorted(reduction.crowd.units) if v != control)
+    if not treatments:
+        raise BadInput(
+            f"{files.names['exposures']} has the one variant {control!r}; there is nothing to compare it with"
+        )
+    shares = _shares(plan, (control, *treatments))
+    checks, unbalanced = _checks(plan, reduction, arms, control, treatments, shares)
+    judged = Judged(plan, arms, control, shares, unbalanced)
+    failed = [check for check in checks if check.withholds and not check.ok]
+    findings = {treatment: judged.findings(treatment, alpha) for treatment, alpha in judged.alphas(treatments).items()}
+    found = Analysis(
+        control=control,
+        method=plan.method,
+        alpha=plan.alpha,
+        units=dict(reduction.crowd.units),
+        shares=shares,
+        until=reduction.crowd.until,
+        checks=checks,
+        comparisons=tuple(
+            conclude(treatment, control, found, failed, plan.method) for treatment, found in findings.items()
+        ),
+    )
+    if over_time or segments:
+        return unfold(found, reduction, plan, over_time=over_time, segments=segments, unbalanced=unbalanced)
+    return found
+
+
+def _control(plan: Plan, units: Mapping[str, int]) -> str:
+    if plan.control:
+        if plan.control not in units:
+            raise BadInput(f"no unit was exposed to the control {plan.control!r}; {did_you_mean(plan.control, units)}")
+        return plan.control
+    found = [name for name in CONTROLS if name in units]
+    if len(found) != 1:
+        raise BadInput(f"the variants are {', '.join(sorted(units))}; say which is the control (--control)")
+    return found[0]
+
+
+def _shares(plan: Plan, variants: Sequence[str]) -> dict[str, float]:
+    if not plan.shares:
+        return dict.fromkeys(variants, 1 / len(variants))
+    for name in plan.shares:
+        if name not in variants:
+            raise BadInput(f"the shares name {name!r}, which no unit was exposed to; {did_you_mean(name, variants)}")
+    missing = [name for name in variants if name not in plan.shares]
+    if missing or not all(share > 0 for share in plan.shares.values()):
+        raise BadInput(f"the shares must give each of {', '.join(variants)} a share above 0")
+    total = sum(plan.shares.values())
+    return {name: plan.shares[name] / total for name in variants}
+
+
+def _checks(
+    plan: Plan,
+    reduction: Reduction,
+    arms: Mapping[str, Arms],
+    control: str,
+    treatments: Sequence[str],
+    shares: Mapping[str, float],
+) -> tuple[tuple[Check, ...], frozenset[str]]:
+    """The checks, and the covariates that are out of balance."""
+    variants = (control, *treatments)
+    found = [
+        trust.check_sample_ratio(reduction.crowd.units, shares, plan.method, stated=bool(plan.shares)),
+        trust.check_both_arms(reduction.crowd),
+        trust.check_coverage(plan.metrics, arms, variants),
+    ]
+    found += _warnings(plan, reduction, arms, control, treatments, shares)
+    balance: dict[str, list[Effect]] = {}
+    for metric in plan.metrics:
+        for column, name in enumerate(reduction.covariates(metric), start=len(metric.totals)):
+            balance.setdefault(name, []).extend(
+                effect
+                for treatment in treatments
+                if (effect := _covariate_effect(arms[metric.name], treatment, control, column)) is not None
+            )
+    if not balance:
+        return tuple(found), frozenset()
+    check, odd = trust.check_covariates(balance)
+    return (*found, check), odd
+
+
+def _warnings(
+    plan: Plan,
+    reduction: Reduction,
+    arms: Mapping[str, Arms],
+    control: str,
+    treatments: Sequence[str],
+    shares: Mapping[str, float],
+) -> list[Check]:
+    """What makes a verdict doubtful without withholding it, as far as the files tell."""
+    faded: dict[str, list[Novelty]] = {}
+    before: dict[str, list[Effect]] = {}
+    for metric in plan.metrics:
+        for treatment in treatments:
+            t, c = arms[metric.name].get(treatment), arms[metric.name].get(control)
+            if t is None or c is None or min(t.moments.n, c.moments.n) < 2:
+                continue
+            if t.halves is not None and c.halves is not None and (one := novelty(t.halves, c.halves)) is not None:
+                faded.setdefault(metric.name, []).append(one)
+            if t.before is not None and c.before is not None and t.before.m2 + c.before.m2 > 0:
+                before.setdefault(metric.name, []).append(Effect.of_means(t.before, c.before))
+    checks = [trust.check_novelty(faded)] if faded else []
+    checks += [trust.check_carry_over(before)] if before else []
+    counts = reduction.counts()
+    return checks if counts is None else [*checks, trust.check_gaps(counts, shares)]
+
+
+def _covariate_effect(arms: Arms, treatment: str, control: str, column: int) -> Effect | None:
+    if treatment not in arms or control not in arms or min(arms[v].moments.n for v in (treatment, control)) < 2:
+        return None
+    return Effect.of_means(arms[treatment].moments.column(column), arms[control].moments.column(column))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Every metric's arms, read as the plan asks.
+
+    Attributes:
+        plan: Checked.
+        arms: By metric.
+        control: Name of the control.
+        shares: What each variant was to get.
+        unbalanced: Covariates that are not adjusted for.
+    """
+
+    plan: Plan
+    arms: Mapping[str, Arms]
+    control: str
+    shares: Mapping[str, float]
+    unbalanced: frozenset[str]
+
+    def alphas(self, treatments: Sequence[str]) -> dict[str, float]:
+        """Each treatment's alpha on the primary: Holm over all treatments, by their p-values."""
+        primary = self.plan.metrics[0]
+        if len(treatments) == 1:
+            return {treatments[0]: self.plan.alpha}
+        values = {t: self.verdict(primary, t, self.plan.alpha / len(treatments)).p_value for t in treatments}
+        return holm_alphas({t: 1.0 if p is None else p for t, p in values.items()}, self.plan.alpha)
+
+    def findings(self, treatment: str, alpha: float) -> list[Finding]:
+        """All that is known of every metric, the primary judged at ``alpha``."""
+        return [self._finding(metric, treatment, alpha) for metric in self.plan.metrics]
+
+    def _finding(self, metric: Metric, treatment: str, alpha: float) -> Finding:
+        arms = self.arms[metric.name]
+        both = [arms[v] for v in (treatment, self.control) if v in arms]
+        measured = self.measured(metric, treatment)
+        adjusted = measured.variance_ratio is not None
+        return Finding(
+            name=metric.name,
+            part=self.plan.part(metric.name),
+            kind=metric.kind,
+            verdict=self.verdict(metric, treatment, alpha if metric.name == self.plan.primary else self.plan.alpha),
+            waiting=sum(arm.waiting for arm in both),
+            missing=sum(arm.missing for arm in both),
+            tests=tests_of(metric, measured, arms, treatment, self.control, self.plan.alpha),
+            bayesian=bayesian_of(metric, measured, arms, treatment, self.control),
+            covariates=metric.covariates if adjusted else (),
+            variance_ratio=measured.variance_ratio,
+            unadjusted=measured.unadjusted.effect if adjusted else None,
+            uncapped=uncapped_of(arms, treatment, self.control),
+        )
+
+    def measured(self, metric: Metric, treatment: str) -> Measured:
+        """The effect of a treatment on a metric."""
+        arms, adjust = self.arms[metric.name], not self.unbalanced.intersection(metric.covariates)
+        return measure(metric, arms.get(treatment), arms.get(self.control), adjust=adjust)
+
+    def verdict(self, metric: Metric, treatment: str, alpha: float) -> Verdict:
+        """What the plan's method says of it."""
+        arms, plan = self.arms[metric.name], self.plan
+        effect = self.measured(metric, treatment).effect
+        weight = self.shares[treatment] / (self.shares[treatment] + self.shares[self.control])
+        counts = counts_of(metric, arms, treatment, self.control, weight) if plan.method == "always-valid" else ()
+        asked = question(plan, metric, treatment, self.control, alpha)
+        part = plan.part(metric.name)
+        if part == "guardrail":
+            return judge_guardrail(effect, asked, counts=counts, method=plan.method)
+        return judge_primary(effect, asked, counts=counts, method=plan.method, role=part)
+
+
+def holm_alphas(p_values: Mapping[str, float], alpha: float) -> dict[str, float]:
+    """The level at which each of several hypotheses is tested by Holm's steps, in the order given.
+
+    References:
+        Holm (1979), A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6(2).
+    """
+    levels, left = {}, len(p_values)
+    for name in sorted(p_values, key=lambda n: p_values[n]):
+        levels[name] = alpha / left
+        if p_values[name] <= levels[name]:
+            left -= 1
+    return {name: levels[name] for name in p_values}

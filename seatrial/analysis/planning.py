@@ -1,0 +1,129 @@
+"""What was planned before anybody looked: metrics, what decides, margins, error rates."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from seatrial.analysis.metrics import Metric, margin_of, metrics_of_file, named, read_margin
+from seatrial.analysis.verdicts import How
+from seatrial.spec.errors import BadInput
+from seatrial.spec.metrics_file import load_metrics
+from seatrial.spec.problems import did_you_mean
+from seatrial.stats.contrast import Margin
+from seatrial.stats.interval import check_alpha
+from seatrial.stats.verdict import Question, Role
+
+CONTROLS = ("control", "champion")
+"""Variants that are the control unless another is named."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was planned before anybody looked.
+
+    Attributes:
+        metrics: What is measured.
+        primary: The metric that decides; "": the first.
+        minimum_effect: The smallest difference cared about; None: any.
+        guardrails: By how much a metric may be worse at most.
+        alpha: Chance of a false claim on the primary, over all treatments.
+        method: ``fixed`` for one look at the planned end, ``always-valid`` for any number.
+        control: Name of the control; "": the variant called so.
+        shares: What each variant was to get; empty: equal shares.
+        plan_units: Units at which an always-valid interval is narrowest.
+    """
+
+    metrics: tuple[Metric, ...]
+    primary: str = ""
+    minimum_effect: Margin | None = None
+    guardrails: Mapping[str, Margin] = field(default_factory=dict)
+    alpha: float = 0.05
+    method: How = "fixed"
+    control: str = ""
+    shares: Mapping[str, float] = field(default_factory=dict)
+    plan_units: int = 5000
+
+    def checked(self) -> "Plan":
+        """Itself, with its primary named.
+
+        Raises:
+            BadInput: No metric, two of one name, or a primary or guardrail that is none of them.
+        """
+        if not self.metrics:
+            raise BadInput("there is no metric to judge by; name one, like `--metric conversion=proportion:purchase`")
+        names = [metric.name for metric in self.metrics]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise BadInput(f"the metric {twice!r} stands twice; keep one")
+        for name in (self.primary, *self.guardrails):
+            if name and name not in names:
+                raise BadInput(f"{name!r} is not one of the metrics; {did_you_mean(name, names)}")
+        primary = self.primary or next((n for n in names if n not in self.guardrails), names[0])
+        if primary in self.guardrails:
+            raise BadInput(f"{primary!r} is the primary metric and a guardrail; it can be one of them")
+        check_alpha(self.alpha)
+        ordered = sorted(self.metrics, key=lambda m: (m.name != primary, m.name not in self.guardrails))
+        return replace(self, primary=primary, metrics=tuple(ordered))
+
+    def part(self, name: str) -> Role:
+        """A metric's part in the decision."""
+        if name == self.primary:
+            return "primary"
+        return "guardrail" if name in self.guardrails else "secondary"
+
+
+def plan_of(metrics: Mapping[str, str] | str | Path, *, outcomes: bool) -> Plan:
+    """The plan that metrics by name, or a metrics file, say."""
+    if isinstance(metrics, Mapping):
+        return Plan(named(metrics, outcomes=outcomes))
+    path = Path(metrics)
+    if not path.is_file():
+        raise BadInput(f"there is no metrics file {str(path)!r}")
+    file = load_metrics(path.read_text("utf-8"), path.name)
+    return Plan(
+        metrics_of_file(file, outcomes=outcomes),
+        primary=file.primary.metric if file.primary else "",
+        minimum_effect=read_margin(file.primary.minimum_effect) if file.primary else None,
+        guardrails={name: read_margin(margin) for name, margin in file.guardrails.items()},
+        alpha=file.alpha,
+    )
+
+
+def with_options(
+    plan: Plan,
+    *,
+    primary: str,
+    minimum_effect: str | None,
+    guardrails: Mapping[str, str],
+    alpha: float | None,
+    method: How,
+    control: str,
+    shares: Mapping[str, float],
+) -> Plan:
+    """The plan with what was said beside its metrics; what was said wins."""
+    effect = plan.minimum_effect if minimum_effect is None else margin_of(minimum_effect, "the minimum effect")
+    margins = {name: margin_of(text, f"the margin of {name!r}") for name, text in guardrails.items()}
+    return replace(
+        plan,
+        primary=primary or plan.primary,
+        minimum_effect=effect,
+        guardrails={**plan.guardrails, **margins},
+        alpha=plan.alpha if alpha is None else alpha,
+        method=method,
+        control=control or plan.control,
+        shares=shares or plan.shares,
+    )
+
+
+def question(plan: Plan, metric: Metric, treatment: str, control: str, alpha: float) -> Question:
+    """What is asked of a metric."""
+    margin = plan.minimum_effect if metric.name == plan.primary else plan.guardrails.get(metric.name)
+    return Question(
+        metric=metric.name,
+        want=metric.want,
+        margin=margin,
+        alpha=alpha,
+        plan_units=plan.plan_units,
+        treatment=treatment,
+        control=control,
+    )

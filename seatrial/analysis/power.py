@@ -1,0 +1,302 @@
+"""How many units a question needs before it is asked, by flags or by what files of the past hold; and the inverse."""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from seatrial.analysis.effects import plain_effect
+from seatrial.analysis.files import Files
+from seatrial.analysis.metrics import Kind, Metric
+from seatrial.analysis.reduce import Reduction
+from seatrial.spec.errors import BadInput
+from seatrial.spec.units import show_count
+from seatrial.stats.contrast import Margin
+from seatrial.stats.cuped import Ratio, coefficients, linearised
+from seatrial.stats.multivariate import MultiMoments
+from seatrial.stats.power import (
+    Design,
+    Plan,
+    detectable_means,
+    detectable_proportions,
+    plan_means,
+    plan_non_inferiority,
+    plan_proportions,
+)
+
+DAY = 86_400.0
+LEAST_UNITS = 100
+"""Units of the past below which nothing is foretold."""
+
+Goal = Literal["better", "non-inferior"]
+
+
+class Past(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a metric before.
+
+    Attributes:
+        metric: Its name.
+        kind: A ratio's spread is its delta-method spread by unit.
+        mean: Mean, share or ratio of the control.
+        sd: Standard deviation by unit; of a share that of zeros and ones.
+        correlation: With its covariates (the root of R²), 0 without any.
+        units: Of the past that say so; None: it was stated.
+        units_a_day: Units that come a day; None: unknown.
+        within: Window of the metric, seconds.
+    """
+
+    metric: str
+    kind: Kind
+    mean: float
+    sd: float
+    correlation: float = 0.0
+    units: int | None = None
+    units_a_day: float | None = None
+    within: float = 0.0
+
+    @property
+    def saved(self) -> float:
+        """The share of the variance that the covariates take off."""
+        return self.correlation**2
+
+
+class Need(msgspec.Struct, frozen=True, kw_only=True):
+    """What one question needs.
+
+    Attributes:
+        metric: Of which.
+        goal: To be shown better by the effect, or not worse by it as a margin.
+        effect: In the metric's unit.
+        relative: Of the control's mean; None when that is 0.
+        fixed: Units of all arms, looking once at the end; None where no number is enough.
+        always_valid: Looking at any time.
+        fixed_days, always_valid_days: Until so many have come and matured; None where the traffic is unknown.
+    """
+
+    metric: str
+    goal: Goal
+    effect: float
+    relative: float | None
+    fixed: int | None
+    always_valid: int | None
+    fixed_days: float | None = None
+    always_valid_days: float | None = None
+
+
+class Forecast(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of ``seatrial power``.
+
+    Attributes:
+        past: What it rests on, a metric each.
+        design: In words.
+        needs: What was asked for.
+        curve: The same for a range of effects of the first metric, for a picture.
+    """
+
+    past: tuple[Past, ...]
+    design: str
+    needs: tuple[Need, ...]
+    curve: tuple[Need, ...] = ()
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """One for each need."""
+        return tuple(sentence(need) for need in self.needs)
+
+    def to_html(self, title: str = "Power") -> str:
+        """The page that ``--html`` writes."""
+        from seatrial.analysis.power_page import power_page  # slow to import: the charts
+
+        return power_page(self, title)
+
+    def _repr_html_(self) -> str:
+        from seatrial.analysis.power_page import notebook_html  # slow to import: the charts
+
+        return notebook_html(self)
+
+
+def stated(*, metric: str, baseline: float | None, mean: float | None, sd: float | None, correlation: float) -> Past:
+    """The past as somebody states it: a share, or a mean with its standard deviation.
+
+    Raises:
+        BadInput: Neither, or both.
+    """
+    if baseline is not None and mean is None and sd is None:
+        if not 0 < baseline < 1:
+            raise BadInput(f"the baseline {baseline:.4%} is no share between 0% and 100%")
+        spread = math.sqrt(baseline * (1 - baseline))
+        return Past(metric=metric, kind="proportion", mean=baseline, sd=spread, correlation=correlation)
+    if baseline is None and mean is not None and sd is not None:
+        if not (sd > 0 and math.isfinite(sd) and math.isfinite(mean)):
+            raise BadInput(f"the standard deviation {sd:g} must be above 0, and the mean {mean:g} a number")
+        return Past(metric=metric, kind="mean", mean=mean, sd=sd, correlation=correlation)
+    raise BadInput("say what there is now: --baseline 10% for a share, or --mean 20 --sd 35 for a value")
+
+
+def past_of(files: Files, metrics: Sequence[Metric], control: str = "") -> tuple[Past, ...]:
+    """Mean, spread, covariates' gain and traffic of metrics in files of the past.
+
+    Args:
+        files: Open; every variant in them counts as itself, unless ``control`` names the one that stands for the past.
+        metrics: Which.
+        control: The variant whose units are used.
+
+    Raises:
+        BadInput: Fewer than 100 units, or none that varies.
+    """
+    reduction = Reduction(files, metrics)
+    units = reduction.crowd.units
+    if not units:
+        raise BadInput(f"{files.names['exposures']} has no rows; there is no past in it")
+    if control and control not in units:
+        raise BadInput(f"{control!r} is not among the variants {', '.join(units)}")
+    chosen = control or max(units, key=lambda name: units[name])
+    rate = _units_a_day(reduction)
+    arms = reduction.arms()[""]
+    return tuple(_past(metric, arms[metric.name][chosen].moments, rate) for metric in metrics)
+
+
+def _past(metric: Metric, arm: MultiMoments, rate: float | None) -> Past:
+    if arm.n < LEAST_UNITS:
+        raise BadInput(f"{arm.n} units of the past say too little about {metric.name!r}; give {LEAST_UNITS} at least")
+    own = 2 if metric.kind == "ratio" else 1
+    columns: list[Ratio | int] = [Ratio(0, 1) if metric.kind == "ratio" else 0, *range(own, arm.k)]
+    line = linearised(arm, columns)
+    value = line.column(0)
+    if not value.m2 > 0:
+        raise BadInput(
+            f"every unit of the past has the same {metric.name}, so its spread is not known; give more of it"
+        )
+    left = 1.0
+    if line.k > 1:
+        left = line.combination(np.concatenate([[1.0], -coefficients([line])])).m2 / value.m2
+    return Past(
+        metric=metric.name,
+        kind=metric.kind,
+        mean=plain_effect(metric, arm, arm).control_mean,
+        sd=math.sqrt(value.variance),
+        correlation=math.sqrt(min(max(1 - left, 0.0), 1 - 1e-9)),
+        units=arm.n,
+        units_a_day=rate,
+        within=metric.within or 0.0,
+    )
+
+
+def _units_a_day(reduction: Reduction) -> float | None:
+    """Units of all variants that came a day; None without times."""
+    if not reduction.timed:
+        return None
+    (row,) = reduction.query("SELECT count(*) AS n, (max(first_at) - min(first_at)) / 1e6 AS seconds FROM judged")
+    return float(row["n"]) / max(float(row["seconds"]), 3600.0) * DAY
+
+
+def need(past: Past, effect: Margin, design: Design, goal: Goal = "better") -> Need:
+    """Units and days for an effect of this size; or, as a margin, to show that it is kept with no true difference."""
+    size = effect.size * abs(past.mean) if effect.scale == "relative" else effect.size
+    design = design._replace(correlation=past.correlation if design.correlation == 0 else design.correlation)
+    plan = _plan(past, size, design, goal)
+    return Need(
+        metric=past.metric,
+        goal=goal,
+        effect=size,
+        relative=size / abs(past.mean) if past.mean else None,
+        fixed=plan.fixed,
+        always_valid=plan.always_valid,
+        fixed_days=_days(plan.fixed, past),
+        always_valid_days=_days(plan.always_valid, past),
+    )
+
+
+def _plan(past: Past, size: float, design: Design, goal: Goal) -> Plan:
+    if goal == "non-inferior":
+        return plan_non_inferiority(size, past.sd, design)
+    if past.kind != "proportion":
+        return plan_means(size, past.sd, design)
+    if past.mean + size >= 1:  # a rise is not possible, a fall is
+        return plan_proportions(past.mean, past.mean - size, design)
+    return plan_proportions(past.mean, past.mean + size, design)
+
+
+def _days(units: int, past: Past) -> float | None:
+    return None if past.units_a_day is None else units / past.units_a_day + past.within / DAY
+
+
+def visible(past: Past, units: float, design: Design) -> Need:
+    """The smallest effect that so many units of all arms show."""
+    design = design._replace(correlation=past.correlation if design.correlation == 0 else design.correlation)
+    if past.kind == "proportion":
+        found = detectable_proportions(units, past.mean, design)
+    else:
+        found = detectable_means(units, past.sd, design)
+    size = found.fixed
+    if not math.isfinite(size):
+        raise BadInput(f"{units:g} units show no effect on {past.metric!r} at all; give more")
+    return Need(
+        metric=past.metric,
+        goal="better",
+        effect=size,
+        relative=size / abs(past.mean) if past.mean else None,
+        fixed=math.ceil(units),
+        always_valid=None,
+        fixed_days=_days(math.ceil(units), past),
+    )
+
+
+def visible_always(past: Past, units: float, design: Design) -> Need | None:
+    """The same when one looks at any time; None below the minimum of units."""
+    design = design._replace(correlation=past.correlation if design.correlation == 0 else design.correlation)
+    if past.kind == "proportion":
+        size = detectable_proportions(units, past.mean, design).always_valid
+    else:
+        size = detectable_means(units, past.sd, design).always_valid
+    if not math.isfinite(size):
+        return None
+    return Need(
+        metric=past.metric,
+        goal="better",
+        effect=size,
+        relative=size / abs(past.mean) if past.mean else None,
+        fixed=None,
+        always_valid=math.ceil(units),
+        always_valid_days=_days(math.ceil(units), past),
+    )
+
+
+def curve(past: Past, around: Margin, design: Design, goal: Goal) -> tuple[Need, ...]:
+    """Needs for effects from a third of one to three times it."""
+    found = []
+    for factor in np.geomspace(1 / 3, 3, 25):
+        try:
+            found.append(need(past, Margin(around.scale, around.size * float(factor)), design, goal))
+        except BadInput:  # an effect beyond what a share can be has no number
+            continue
+    return tuple(found)
+
+
+def told(design: Design) -> str:
+    """The design in words."""
+    arms = "one treatment" if design.treatments == 1 else f"{design.treatments} treatments"
+    return f"{arms} with {design.share:.4g} of the units each, alpha {design.alpha:g}, power {design.power:g}"
+
+
+def sentence(one: Need) -> str:
+    """What it takes, as ``conversion: to see an effect of 0.002 (2%) takes 63 000 units at one planned look.``"""
+    relative = "" if one.relative is None else f" ({100 * one.relative:.3g}%)"
+    parts = [
+        f"{show_count(units)} units{_in_days(days)} {how}"
+        for units, days, how in (
+            (one.fixed, one.fixed_days, "at one planned look"),
+            (one.always_valid, one.always_valid_days, "looking at any time"),
+        )
+        if units is not None
+    ]
+    what = "to show it is not worse by" if one.goal == "non-inferior" else "to see an effect of"
+    return f"{one.metric}: {what} {one.effect:.4g}{relative} takes {', '.join(parts)}."
+
+
+def _in_days(days: float | None) -> str:
+    if days is None:
+        return ""
+    return f" ({days:.3g} days)" if days >= 1 else f" ({24 * days:.2g} hours)"

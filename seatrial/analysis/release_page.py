@@ -1,0 +1,86 @@
+"""A release as a one-file page: what is known of it now, how that came about, its units, and what can be trusted."""
+
+from collections.abc import Sequence
+
+from seatrial.analysis.page import TONES, interval, mean, trust_section, units_section
+from seatrial.experiments.judgement import Judgement, MetricJudgement
+from seatrial.experiments.sentences import told
+from seatrial.reports.charts import verdict_over_time
+from seatrial.reports.experiment_charts import Arrival, verdict_effects
+from seatrial.reports.page import Section, Table, render_page
+from seatrial.reports.points import VerdictPoint
+from seatrial.spec.units import show_moment
+
+_SHARES = ("proportion", "accuracy", "errors", "latency")
+
+
+def release_page(judgement: Judgement, history: Sequence[Judgement], arrivals: Sequence[Arrival]) -> str:
+    """The page as one string of HTML; it asks no host for anything.
+
+    Args:
+        judgement: Now.
+        history: Every judgement that was kept of this release, the oldest first.
+        arrivals: Units of the two arms as they came.
+    """
+    parts = [_result(judgement), *_over_time(judgement, [*history, judgement])]
+    parts += [units_section(arrivals)] if arrivals else []
+    versions = f"{judgement.challenger_version or judgement.challenger} against {judgement.champion_version}"
+    subtitle = f"{versions}, {judgement.stage}, judged {show_moment(judgement.at)}"
+    return render_page(judgement.deployment, subtitle, [*parts, trust_section(judgement.checks)])
+
+
+def _result(judgement: Judgement) -> Section:
+    return Section(
+        heading="Verdict",
+        badge=judgement.ended or judgement.recommendation,
+        verdict=TONES[judgement.recommendation],
+        sentences=(
+            judgement.sentence if judgement.ended else f"{told(judgement)}",
+            *([judgement.shadow.sentence] if judgement.shadow is not None else []),
+        ),
+        charts=verdict_effects([m.verdict for m in judgement.metrics if m.verdict.word != "no-data"]),
+        table=Table(
+            ("metric", "part", "champion", "challenger", "difference", "relative", "verdict", "what is known"),
+            tuple(_row(metric) for metric in judgement.metrics),
+        ),
+    )
+
+
+def _row(metric: MetricJudgement) -> tuple[str, ...]:
+    v, share = metric.verdict, metric.kind in _SHARES
+    return (
+        metric.name,
+        metric.part,
+        mean(v.control_mean, share=share),
+        mean(v.treatment_mean, share=share),
+        interval(v.lower, v.upper, share=False),
+        interval(v.relative_lower, v.relative_upper, share=True),
+        v.word,
+        metric.sentence.removeprefix(f"{metric.name}: "),
+    )
+
+
+def _over_time(judgement: Judgement, history: Sequence[Judgement]) -> list[Section]:
+    shown = [m for m in judgement.metrics if m.part != "secondary"]
+    charts = [
+        verdict_over_time(points, share=metric.kind in _SHARES, title=f"{metric.name}: difference")
+        for metric in shown
+        if len(points := _points(metric.name, history)) > 1
+    ]
+    if not charts:
+        return []
+    said = "Each band holds at every look together: it may be read at any time."
+    return [Section(heading="As units came", sentences=(said,), charts=tuple(charts))]
+
+
+def _points(name: str, history: Sequence[Judgement]) -> list[VerdictPoint]:
+    points = []
+    for judgement in history:
+        metric = next((m for m in judgement.metrics if m.name == name), None)
+        if metric is None or metric.verdict.effect is None:
+            continue
+        v = metric.verdict
+        if v.lower is not None and v.upper is not None:
+            units = v.n_treatment + v.n_control
+            points.append(VerdictPoint(judgement.at, name, v.effect or 0.0, v.lower, v.upper, v.word, units))
+    return points

@@ -1,0 +1,244 @@
+"""``judge``: the release of a deployment now, or anybody's experiment from files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import typer
+
+from seatrial.cli.context import settings
+from seatrial.cli.output import JSON_HELP, print_json, print_table
+from seatrial.cli.releases import tell, tell_segments
+from seatrial.spec.errors import BadInput
+from seatrial.spec.units import parse_share, show_count
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from seatrial.analysis.verdicts import Analysis, Comparison, Finding
+    from seatrial.experiments.judgement import Judgement
+    from seatrial.stats.same_arms import SameArms
+
+_EXAMPLE = (
+    "Example: seatrial judge churn, or without any platform: seatrial judge --data exposures.parquet "
+    "--outcomes outcomes.parquet --metric conversion=proportion:purchase,within=7d "
+    "--metric revenue=mean:purchase.amount,within=7d --guardrail revenue=relative:1% --require better"
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command(epilog=_EXAMPLE)(judge)
+
+
+def judge(
+    deployment: str | None = typer.Argument(None, metavar="[DEPLOYMENT]", help="Which deployment; none with files."),
+    holdout: bool = typer.Option(False, "--holdout", help="What the last promotion brought: against units held out."),
+    require: Literal["better", "not-worse"] | None = typer.Option(
+        None, help="Exit code 0 only when the challenger is shown to be that; 1 if not, 3 without data."
+    ),
+    data: str | None = typer.Option(
+        None,
+        help="Instead of a deployment: exposures (unit, variant, at), .parquet or .csv; or a row a unit with totals.",
+    ),
+    outcomes: str | None = typer.Option(None, help="With --data: what happened (unit, outcome, at, value, fields)."),
+    metric: list[str] = typer.Option(
+        [],
+        help="NAME=KIND:WHAT with mean, proportion or ratio; WHAT is an outcome (or outcome.field), without --outcomes "
+        "a column. Options follow after commas: within=7d, want=lower, cap=100, covariate=COLUMN. The first decides.",
+    ),
+    file: Path | None = typer.Option(
+        None, help="Metrics from a metrics file, or a deployment file, instead of --metric."
+    ),
+    primary: str = typer.Option("", help="The metric that decides, if not the first."),
+    minimum_effect: str | None = typer.Option(None, help="The smallest effect that matters: relative:2%."),
+    guardrail: list[str] = typer.Option([], help="NAME=relative:1%: by how much a metric may be worse at most."),
+    control: str = typer.Option("", help="The variant to compare with, if it is not called control or champion."),
+    shares: str = typer.Option("", help="What each variant was to get, A=90%,B=10%; equal shares if not said."),
+    method: Literal["fixed", "always-valid"] = typer.Option(
+        "fixed", help="fixed: one look, at the planned end. always-valid: when you look again and again."
+    ),
+    alpha: float | None = typer.Option(None, help="Chance of a false claim, 0.05 if not said."),
+    unit_column: str = typer.Option("unit", help="What the files call the unit."),
+    variant_column: str = typer.Option("variant", help="What the file of exposures calls the variant."),
+    time_column: str = typer.Option("at", help="What the files call the time."),
+    segment: list[str] = typer.Option([], help="Effects by this too, again for more: context.KEY, or a file's column."),
+    aa: int | None = typer.Option(
+        None,
+        "--aa",
+        min=20,
+        help="Instead: split the control's own units so often; exit code 1 when a metric fails.",
+    ),
+    html: Path | None = typer.Option(None, help="Write a page with charts into this file; it needs no network."),
+    json: bool = typer.Option(False, "--json", help=JSON_HELP),
+) -> None:
+    """Judge a release now, or anybody's experiment from files. Exit code 0 when it says ship, else 1."""
+    if deployment is not None:
+        if data or outcomes or metric or file:
+            raise BadInput(f"{deployment!r} is a deployment, and --data is for files; give one of the two")
+        if aa is not None:
+            _split_deployment(deployment, aa, json)
+            return
+        _deployment(deployment, holdout=holdout, require=require, html=html, json=json, segments=segment)
+        return
+    if data is None:
+        raise typer.BadParameter("give a deployment, or --data with a file of exposures")
+    from seatrial.analysis.deciding import exit_code
+    from seatrial.analysis.files import Columns, Files
+    from seatrial.analysis.judging import judge_files
+    from seatrial.analysis.planning import plan_of, with_options
+
+    plan = with_options(
+        plan_of(_metrics(metric, file), outcomes=outcomes is not None),
+        primary=primary,
+        minimum_effect=minimum_effect,
+        guardrails=pairs(guardrail, "--guardrail"),
+        alpha=alpha,
+        method=method,
+        control=control,
+        shares={n: parse_share(share) for n, share in pairs(shares.split(",") if shares else [], "--shares").items()},
+    )
+    with Files(data, outcomes, Columns(unit_column, variant_column, time_column)) as files:
+        if aa is not None:
+            from seatrial.analysis.same_arms import split_files
+
+            _tell_splits(split_files(files, plan, aa), json)
+            return
+        found = judge_files(files, plan, over_time=html is not None and files.timed, segments=segment)
+    if html is not None:
+        html.write_text(found.to_html(Path(data).name), "utf-8")
+    if json:
+        print_json(found)
+    else:
+        _tell_analysis(found)
+    _end(exit_code(found, require))
+
+
+def _deployment(
+    deployment: str,
+    *,
+    holdout: bool,
+    require: Literal["better", "not-worse"] | None,
+    html: Path | None,
+    json: bool,
+    segments: Sequence[str],
+) -> None:
+    from seatrial.control.judging import judge_now, release_report, segments_now
+
+    judgement = judge_now(settings(), deployment, holdout=holdout)
+    if html is not None:
+        html.write_text(release_report(settings(), deployment, judgement), "utf-8")
+    found = [one for by in segments for one in segments_now(settings(), deployment, by)]
+    if json:
+        print_json({"judgement": judgement, "segments": found} if segments else judgement)
+    else:
+        tell(judgement)
+        tell_segments(found)
+    _end(_code(judgement, require))
+
+
+def _split_deployment(deployment: str, splits: int, json: bool) -> None:
+    from seatrial.control.judging import split_past_now
+
+    _tell_splits(split_past_now(settings(), deployment, splits), json)
+
+
+def _tell_splits(found: Sequence[SameArms], json: bool) -> None:
+    if json:
+        print_json(found)
+    else:
+        for one in found:
+            typer.echo(f"{'ok' if one.trustworthy else 'UNTRUSTWORTHY'}: {one.sentence}")
+    _end(0 if all(one.trustworthy for one in found) else 1)
+
+
+def _code(judgement: Judgement, require: Literal["better", "not-worse"] | None) -> int:
+    from seatrial.analysis.deciding import meets
+
+    if require is None:
+        return 1 if judgement.ended or judgement.recommendation != "ship" else 0
+    primary = judgement.primary
+    if primary is None or primary.verdict.word == "no-data":
+        return 3
+    guardrails = [metric.verdict for metric in judgement.metrics if metric.part == "guardrail"]
+    return 0 if meets(primary.verdict, guardrails, require) else 1
+
+
+def _metrics(metric: list[str], file: Path | None) -> dict[str, str] | Path:
+    if file is not None and metric:
+        raise BadInput(f"--metric and --file {file} both say what is measured; give one of the two")
+    return file if file is not None else pairs(metric, "--metric")
+
+
+def pairs(given: list[str], option: str) -> dict[str, str]:
+    """``NAME=...`` options by name, each once."""
+    found: dict[str, str] = {}
+    for text in given:
+        name, equals, rest = text.partition("=")
+        if not (name and equals and rest):
+            raise BadInput(f"{option} {text!r} is not NAME=...; see seatrial judge --help")
+        if name in found:
+            raise BadInput(f"{option} names {name!r} twice; keep one")
+        found[name] = rest
+    return found
+
+
+def _tell_analysis(found: Analysis) -> None:
+    for comparison in found.comparisons:
+        typer.secho(comparison.sentence, bold=True)
+        print_table(
+            ("metric", "part", found.control, comparison.treatment, "difference", "verdict"),
+            (_row(finding) for finding in comparison.metrics),
+        )
+        for note in _notes(comparison):
+            typer.echo(note)
+    for check in found.checks:
+        typer.echo(f"{'ok' if check.ok else 'FAILED' if check.withholds else 'warning'}: {check.sentence}")
+
+
+def _row(finding: Finding) -> tuple[str, ...]:
+    v = finding.verdict
+    share = finding.kind == "proportion"
+    return (
+        finding.name,
+        finding.part,
+        _mean(v.control_mean, share),
+        _mean(v.treatment_mean, share),
+        _ends(finding),
+        v.word,
+    )
+
+
+def _mean(value: float | None, share: bool) -> str:
+    return "" if value is None else f"{100 * value:.4g}%" if share else f"{value:.6g}"
+
+
+def _ends(finding: Finding) -> str:
+    v = finding.verdict
+    if v.relative_lower is not None or v.relative_upper is not None:
+        ends = [None if end is None else f"{end:+.2%}" for end in (v.relative_lower, v.relative_upper)]
+    else:
+        ends = [None if end is None else f"{end:+.4g}" for end in (v.lower, v.upper)]
+    if ends == [None, None]:
+        return ""
+    return f"{ends[0] or '…'} to {ends[1] or '…'}"
+
+
+def _notes(comparison: Comparison) -> list[str]:
+    notes = []
+    for finding in comparison.metrics:
+        if finding.variance_ratio is not None:
+            saved = f"{1 - finding.variance_ratio:.0%} of its variance"
+            notes.append(f"{finding.name}: adjusted for {', '.join(finding.covariates)}, which took {saved} off.")
+        if finding.waiting:
+            notes.append(f"{finding.name}: {show_count(finding.waiting)} units wait for the end of their window.")
+        if finding.missing:
+            notes.append(f"{finding.name}: {show_count(finding.missing)} units have no value and are left out.")
+        if finding.uncapped is not None:
+            notes.append(f"{finding.name}: without its cap the difference is {finding.uncapped:+.4g}.")
+    return notes
+
+
+def _end(code: int) -> None:
+    if code:
+        raise typer.Exit(code)

@@ -1,0 +1,128 @@
+"""Verdicts by a plan: one look at a planned end, a few planned looks, or a posterior.
+
+What a planned look saw is found again at any time, because a matured unit's numbers never change: the units that were
+first exposed until the planned end, or the first so many by exposure. Looking between two planned looks therefore shows
+what the last one showed, and nothing is spent.
+"""
+
+import math
+
+import msgspec
+
+from seatrial.experiments.asks import Ask
+from seatrial.experiments.counted import Counted, refusal
+from seatrial.experiments.measures import Measure
+from seatrial.experiments.one_look import judge_once
+from seatrial.experiments.sample import Sample
+from seatrial.experiments.shapes import BY_ROW
+from seatrial.releases.plan import Plan
+from seatrial.spec.units import show_count, show_moment
+from seatrial.stats.bayes import NOTE, compare_normal
+from seatrial.stats.contrast import Margin
+from seatrial.stats.effect import Effect
+from seatrial.stats.evidence import Evidence
+from seatrial.stats.interval import Interval
+from seatrial.stats.minimum import what_is_missing
+from seatrial.stats.planned_looks import Stage, judge_looks
+from seatrial.stats.primary import judge_primary, word_of
+from seatrial.stats.spending import Spending
+from seatrial.stats.statement import no_data, stated
+from seatrial.stats.verdict import Verdict
+
+
+def judge_planned(ask: Ask, sample: Sample, measure: Measure, watched: Verdict) -> Verdict:
+    """The verdict of a metric that is not a guardrail, by its release's plan.
+
+    Args:
+        ask: Its question and plan.
+        sample: Its units.
+        measure: When they mature.
+        watched: The verdict at every look, which alone may say ``worse`` for a posterior.
+    """
+    counted = sample.counted
+    if counted is None:  # only totals are known: nothing can be cut to a plan
+        return watched
+    if ask.plan.name == "fixed":
+        return _at_the_end(ask, sample, counted, measure)
+    if ask.plan.name == "group-sequential":
+        return _at_looks(ask, sample.effect, counted)
+    return _posterior(ask, sample.effect, watched) if ask.plan.name == "bayes" else watched
+
+
+def _at_the_end(ask: Ask, sample: Sample, counted: Counted, measure: Measure) -> Verdict:
+    """Once, of the units that were planned: before that nothing, and afterwards always the same."""
+    plan = ask.plan
+    waiting = _until(plan, ask.began + measure.matures, sample.at, counted)
+    if waiting:
+        return no_data(sample.effect, ask.question, ask.part, "fixed", waiting)
+    if plan.units is not None:
+        part = counted.first(plan.units)
+    else:
+        part = counted.where(counted.first_at <= ask.began + _micros(plan.after))
+    effect = effect_of(part)
+    if measure.shape in BY_ROW:
+        return judge_once(ask, effect, part)
+    return judge_primary(effect, ask.question, role=ask.part, method="fixed")
+
+
+def _until(plan: Plan, matured_from: int, now: int, counted: Counted) -> str:
+    """What the planned end waits for, in words; "" when it has come."""
+    if plan.units is not None:
+        if counted.n >= plan.units:
+            return ""
+        return (
+            f"{show_count(counted.n)} of {show_count(plan.units)} planned units have matured; it is judged once, then"
+        )
+    end = matured_from + _micros(plan.after)
+    return f"it is judged once, at its planned end {show_moment(end)}" if now < end else ""
+
+
+def _at_looks(ask: Ask, whole: Effect, counted: Counted) -> Verdict:
+    plan, units = ask.plan, ask.plan.units or 1
+    ends = [math.ceil(units * look / plan.looks) for look in range(1, plan.looks + 1)]
+    taken = [n for n in ends if n <= counted.n]
+    if not taken:
+        so_far = f"{show_count(counted.n)} of {show_count(ends[0])} matured units"
+        reason = f"{so_far} for the first of {plan.looks} planned looks"
+        return no_data(whole, ask.question, ask.part, "group-sequential", reason)
+    stages = [Stage(n / units, effect_of(counted.first(n))) for n in taken]
+    spending, final = Spending(plan.spending), len(taken) == len(ends)
+    verdict = judge_looks(stages, ask.question, role=ask.part, spending=spending, final=final).verdict
+    if verdict.word == "no-data":
+        return verdict
+    return msgspec.structs.replace(verdict, method=f"{verdict.method} of {plan.looks} ({plan.spending})")
+
+
+def _posterior(ask: Ask, effect: Effect, watched: Verdict) -> Verdict:
+    """The words from a credible interval; ``worse`` takes a version back by itself, so it needs the sequence too."""
+    question = ask.question
+    missing = what_is_missing(effect, question.treatment, question.control)
+    if missing is not None:
+        return no_data(effect, question, ask.part, "always-valid", missing)
+    found = compare_normal(effect, ask.plan.prior_sd, question.alpha, prior_mean=ask.plan.prior_mean)
+    interval = Interval(found.lower, found.upper)
+
+    def beyond(shift: Margin) -> Interval:
+        by = shift.size * (abs(effect.control_mean) if shift.scale == "relative" else 1.0)
+        return Interval(interval.lower - by, interval.upper - by)
+
+    evidence = Evidence(
+        method=f"{100 * (1 - question.alpha):.4g}% credible interval, prior {found.prior}; {NOTE.rstrip('.')}",
+        absolute=interval,
+        relative=None,
+        beyond=beyond,
+        p_value=lambda _shift, _side: math.nan,
+    )
+    word = word_of(evidence, question)
+    if word == "worse" and watched.word != "worse":
+        word = "inconclusive"
+    return stated(effect, question, evidence, role=ask.part, word=word, p_value=math.nan)
+
+
+def effect_of(part: Counted) -> Effect:
+    """The effect of some units, adjusted where their covariate allows it."""
+    return (part.without_covariate() if part.z is not None and refusal(part) else part).combined().effect
+
+
+def _micros(seconds: float | None) -> int:
+    return round((seconds or 0.0) * 1e6)

@@ -1,0 +1,97 @@
+"""Metrics of ranked lists: whether the items that a unit took afterwards stood where it could see them.
+
+An answer of ``task: ranking`` is a list of items, the first place first. An outcome that names an ``item`` makes it
+relevant to one list: with ``credit: request`` the list of the request that the outcome names, with ``credit: item`` the
+unit's last list before the outcome that showed the item. Items count once a list, and all alike. No outcome is no hit,
+as with a click; what nobody answered showed nothing and stays in its arm.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from seatrial.experiments.shapes import Shape
+from seatrial.experiments.units import SKEW
+from seatrial.spec.deployment import MetricSpec
+
+ITEMS = "prediction.json"
+"""The column of a row that holds its list."""
+
+
+class RankingMeasure(NamedTuple):
+    """One kind of metric of lists: see ``measures.Measure``."""
+
+    shape: Shape
+    sql: str
+    parameters: dict[str, object]
+
+
+class _Kind(NamedTuple):
+    """What a list adds above and below the line, as SQL over its ``items`` and the relevant ones, ``FOUND``."""
+
+    shape: Shape
+    x: str
+    y: str = "1"
+
+
+_PLACES = """list_filter(list_transform(FOUND, lambda each: list_position(items, each)),
+    lambda place: place BETWEEN 1 AND ${p}k)"""
+_HITS = f"coalesce(len({_PLACES}), 0)"
+_RELEVANT = "coalesce(len(FOUND), 0)"
+_ANY = f"({_RELEVANT} > 0)::INT"
+_DISCOUNTED = "coalesce(list_sum(list_transform({places}, lambda place: 1 / log2(place + 1))), 0)"
+_GAIN = _DISCOUNTED.replace("{places}", _PLACES)
+_BEST = _DISCOUNTED.replace("{places}", f"generate_series(1, least({_RELEVANT}, ${{p}}k))")
+
+KINDS: dict[str, _Kind] = {
+    "hit_rate": _Kind("share", f"({_HITS} > 0)::INT"),
+    "precision_at": _Kind("ratio", f"{_HITS} / ${{p}}k::DOUBLE"),
+    "recall_at": _Kind("ratio", f"CASE WHEN {_RELEVANT} > 0 THEN {_HITS} / {_RELEVANT}::DOUBLE ELSE 0 END", _ANY),
+    "ndcg": _Kind("ratio", f"CASE WHEN {_RELEVANT} > 0 THEN {_GAIN} / {_BEST} ELSE 0 END", _ANY),
+    "mrr": _Kind("ratio", f"coalesce(1.0 / list_min({_PLACES}), 0)"),
+}
+
+_BY_REQUEST = f"""
+      SELECT p.r, h.item, h.came, h.until, p.first_at FROM happened h JOIN placed p
+        ON h.request_id = p.request_id AND (h.i IS NULL OR h.i = p.i) AND (h.k IS NULL OR h.k = p.k)
+      WHERE h.outcome = ${{p}}outcome AND h.item IS NOT NULL AND (h.unit IS NULL OR h.unit = p.unit)
+        AND h.t BETWEEN p.t - {SKEW} AND p.first_at + ${{p}}within"""
+
+_BY_ITEM = f"""
+      SELECT arg_max(p.r, p.t) AS r, any_value(h.item) AS item, any_value(h.came) AS came,
+             any_value(h.until) AS until, any_value(p.first_at) AS first_at
+      FROM attached h JOIN placed p ON p.u = h.u
+      WHERE h.outcome = ${{p}}outcome AND list_contains(p.${{p}}items, h.item) AND h.t >= p.t - {SKEW}
+        AND h.t <= p.first_at + ${{p}}within AND p.t <= p.first_at + ${{p}}within
+      GROUP BY h.h"""
+
+
+def ranking_measure(spec: MetricSpec) -> RankingMeasure | None:
+    """The measure of a metric of lists; None for another."""
+    kind = KINDS.get(spec.kind)
+    if kind is None:
+        return None
+
+    def of(text: str, found: str) -> str:
+        return text.replace("FOUND", found)
+
+    credited = (_BY_REQUEST if spec.credit == "request" else _BY_ITEM).replace("${p}items", "{p}items")
+    sql = f"""
+    SELECT u, sum({of(kind.x, "found")}) AS x, sum({of(kind.y, "found")}) AS y,
+           sum({of(kind.x, "found_all")}) AS x_all, sum({of(kind.y, "found_all")}) AS y_all, 0 AS labels, 0 AS wanted,
+           sum((coalesce(len(found_all), 0) > coalesce(len(found), 0))::INT) AS late, 0 AS early
+    FROM (
+      SELECT p.u, p.r, any_value(p.{{p}}items) AS items, list(DISTINCT n.item) FILTER (n.timely) AS found,
+             list(DISTINCT n.item) FILTER (n.until > $now) AS found_all
+      FROM placed p LEFT JOIN (
+        SELECT *, first_at + ${{p}}matures BETWEEN came AND until - 1 AS timely FROM ({credited})
+      ) n ON n.r = p.r
+      WHERE p.t <= p.first_at + ${{p}}within GROUP BY p.u, p.r)
+    GROUP BY u"""
+    return RankingMeasure(kind.shape, sql, {"k": spec.k})
+
+
+def items_column(names: Sequence[str]) -> str:
+    """SQL of a row's items, the first place first; NULL where it has no list."""
+    if ITEMS not in names:
+        return "NULL::VARCHAR[]"
+    return f"""CASE WHEN json_valid("{ITEMS}") THEN json_extract_string("{ITEMS}", '$[*].item') END"""

@@ -1,0 +1,56 @@
+"""Does the effect wear off, or grow? What units did early in their window against what they did late, in both arms.
+
+An effect that is the same share of the control's mean throughout leaves the ratio of the arms' means as it is, whether
+outcomes come early or late:
+
+    change = ln(treatment late / control late) - ln(treatment early / control early)
+
+with its standard error by the delta method at the unit, for early and late of one unit go together.
+
+References:
+    Kohavi, Tang, Xu (2020), Trustworthy Online Controlled Experiments, chapter 3: primacy and novelty effects.
+    Deng, Knoblich, Lu (2018), Applying the delta method in metric analytics, KDD.
+"""
+
+import math
+from typing import NamedTuple
+
+from scipy.special import ndtr
+
+from seatrial.stats.minimum import MINIMUM_EVENTS
+from seatrial.stats.moments import PairMoments
+
+
+class Novelty(NamedTuple):
+    """How the effect changed from early to late.
+
+    Attributes:
+        early, late: The effect in each, relative to the control.
+        change: Of the log of the arms' ratio; below 0 it wore off where it was good.
+        se: Of the change.
+        p_value: Two-sided, against no change; for one look.
+    """
+
+    early: float
+    late: float
+    change: float
+    se: float
+    p_value: float
+
+
+def novelty(treatment: PairMoments, control: PairMoments) -> Novelty | None:
+    """From each arm's totals by unit, x early and y late; None where a part has too few events or no positive mean."""
+    for arm in (treatment, control):
+        if min(arm.x.effective_events, arm.y.effective_events) < MINIMUM_EVENTS or min(arm.mean_x, arm.mean_y) <= 0:
+            return None
+    early, late = treatment.mean_x / control.mean_x, treatment.mean_y / control.mean_y
+    change = math.log(late / early)
+    se = math.sqrt(sum(_variance(arm) for arm in (treatment, control)))
+    if not se > 0:
+        return None
+    return Novelty(early - 1, late - 1, change, se, 2 * float(ndtr(-abs(change) / se)))
+
+
+def _variance(arm: PairMoments) -> float:
+    """Of ln(mean late) - ln(mean early)."""
+    return arm.combination(-1 / arm.mean_x, 1 / arm.mean_y).variance / arm.n

@@ -1,0 +1,74 @@
+"""Shares by group, each with an interval that holds for all groups together, and the largest gap between two groups."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seatrial.watch.interval import Measured, difference, share_by_unit
+
+Flags = NDArray[np.bool_]
+MOST_GROUPS = 20
+"""Groups that are looked at, the largest first."""
+
+
+class GroupShare(NamedTuple):
+    """A share in one group, with its interval and the rows behind it."""
+
+    group: str
+    measured: Measured
+    rows: int
+
+
+class Gap(NamedTuple):
+    """The largest difference of a share between two groups."""
+
+    high: str
+    low: str
+    measured: Measured
+
+
+def groups_of(values: Sequence[Any], minimum: int) -> tuple[str, ...]:
+    """Groups with at least so many rows, the largest first; rows without a value are in none."""
+    texts = np.array([value for value in values if value is not None], dtype=object)
+    if not texts.size:
+        return ()
+    names, counts = np.unique(texts.astype(str), return_counts=True)
+    order = sorted(zip(names.tolist(), counts.tolist(), strict=True), key=lambda pair: (-pair[1], pair[0]))
+    return tuple(name for name, n in order[:MOST_GROUPS] if n >= minimum)
+
+
+def shares(
+    groups: Sequence[str], values: NDArray[Any], units: NDArray[Any], hits: Flags, of: Flags, alpha: float, minimum: int
+) -> tuple[GroupShare, ...]:
+    """Share of hits among the rows ``of``, by group.
+
+    Args:
+        groups: Which.
+        values: Group of each row, shape [n].
+        units: Unit of each row, shape [n]: a unit's rows are alike, and count for less.
+        hits, of: Shape [n].
+        alpha: One side of each interval; the caller divides it over all that it asks.
+        minimum: Rows below which a group's share is left out.
+    """
+    found = []
+    for group in groups:
+        mine = of & (values == group)
+        n = int(mine.sum())
+        if n < minimum:
+            continue
+        _, place = np.unique(units[mine].astype(str), return_inverse=True)
+        rows = np.bincount(place).astype(np.float64)
+        right = np.bincount(place, weights=hits[mine].astype(np.float64)).astype(np.float64)
+        found.append(GroupShare(group, share_by_unit(right, rows, alpha), n))
+    return tuple(found)
+
+
+def largest_gap(found: Sequence[GroupShare]) -> Gap | None:
+    """The two groups that are furthest apart; None of fewer than two."""
+    if len(found) < 2:
+        return None
+    high = max(found, key=lambda share: share.measured.value)
+    low = min(found, key=lambda share: share.measured.value)
+    return Gap(high.group, low.group, difference(high.measured, low.measured))

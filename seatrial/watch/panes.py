@@ -1,0 +1,144 @@
+"""What windows are compared with when it is not the training data: the same variant's own past.
+
+    last 4 weeks   every window of the 28 days before
+    same weekday   the same window of the weekday, in each of the four weeks before
+    same hours     the same window of the day, in each of the 28 days before
+
+The past is counted in the cells of the training data, a *pane* a window; panes merge exactly, whole days are merged
+once, and both are kept on the shelf, so that a row is read once.
+"""
+
+import zlib
+from collections.abc import Mapping
+
+import msgspec
+
+from seatrial.drift import FeatureProfile
+from seatrial.drift.bins import Bins
+from seatrial.experiments.source import Source
+from seatrial.spec.deployment import Against
+from seatrial.watch import reading
+from seatrial.watch.quality import first_row
+from seatrial.watch.reading import Span
+from seatrial.watch.shelf import Shelf, keyed
+
+DAY = 86_400_000_000
+DAYS = 28
+_STEPS: dict[Against, int] = {"same weekday": 7 * DAY, "same hours": DAY}
+
+Counted = dict[str, FeatureProfile]
+"""Profiles by SQL expression, as ``reading.read`` gives them."""
+
+
+class Panes:
+    """Reads the past of one variant in one set of cells.
+
+    Args:
+        source: Rows.
+        span: The window that is compared; the past lies before it.
+        rows: SQL of which rows count.
+        references: By SQL expression, the training's profiles.
+        shelf: Where panes are kept.
+        about: What else panes depend on: the deployment's name.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        span: Span,
+        rows: str,
+        references: Mapping[str, FeatureProfile],
+        shelf: Shelf,
+        about: str,
+    ) -> None:
+        self._source, self._span, self._rows, self._shelf = source, span, rows, shelf
+        self._references = dict(references)
+        cells = sha_of(self._references)
+        self._about = (about, span.variant, span.version, rows, cells)
+        self._first = first_row(source)
+        self._length = span.end - span.start
+
+    def keep(self, found: Mapping[str, FeatureProfile]) -> None:
+        """Keep the window itself: it is the past of later ones."""
+        self._put(self._span.start, self._span.end, dict(found))
+
+    def before(self, against: Against) -> Counted:
+        """What the window is compared with: the training's cells, with the counts of the past."""
+        found = {sql: _empty(reference) for sql, reference in self._references.items()}
+        for start, end in self._parts(against):
+            pane = self._part(start, end)
+            found = {sql: profile.merge(pane[sql]) for sql, profile in found.items()}
+        return found
+
+    def _parts(self, against: Against) -> list[tuple[int, int]]:
+        start, length = self._span.start, self._length
+        if against == "last 4 weeks":
+            begin = max(start - DAYS * DAY, (self._first or start) // length * length)
+            return _cut(begin, start, length)
+        step = _STEPS[against]
+        moments = range(start - step, start - DAYS * DAY - 1, -step)
+        return [(at, at + length) for at in moments if self._first is not None and at + length > self._first]
+
+    def _part(self, start: int, end: int) -> Counted:
+        known = self._shelf.get(self._key(start, end))
+        if known is not None:
+            return self._restored(known)
+        if end - start > self._length:
+            found = {sql: _empty(reference) for sql, reference in self._references.items()}
+            for at in range(start, end, self._length):
+                pane = self._part(at, at + self._length)
+                found = {sql: profile.merge(pane[sql]) for sql, profile in found.items()}
+        else:
+            span = self._span._replace(start=start, end=end)
+            found = reading.read(self._source, span, self._rows, self._references, reading.MOST_VALUES // 100)
+        self._put(start, end, found)
+        return found
+
+    def _put(self, start: int, end: int, found: Counted) -> None:
+        bare = [_bare(found[sql]) for sql in self._references]
+        self._shelf[self._key(start, end)] = zlib.compress(msgspec.msgpack.encode(bare), 1)
+
+    def _restored(self, content: bytes) -> Counted:
+        bare = msgspec.msgpack.decode(zlib.decompress(content), type=list[FeatureProfile])
+        pairs = zip(self._references.items(), bare, strict=True)
+        return {sql: _dressed(profile, reference) for (sql, reference), profile in pairs}
+
+    def _key(self, start: int, end: int) -> str:
+        return keyed("pane", *self._about, start, end)
+
+
+def sha_of(references: Mapping[str, FeatureProfile]) -> str:
+    """What cells are counted, as a digest."""
+    return keyed("cells", msgspec.msgpack.encode(list(references.items())).hex())
+
+
+def _cut(begin: int, end: int, length: int) -> list[tuple[int, int]]:
+    """[begin, end) as whole days where windows fill them, and windows for the rest."""
+    if DAY % length:
+        return [(at, at + length) for at in range(begin, end, length)]
+    first, last = -(-begin // DAY) * DAY, end // DAY * DAY
+    if first >= last:
+        return [(at, at + length) for at in range(begin, end, length)]
+    days = [(at, at + DAY) for at in range(first, last, DAY)]
+    early = [(at, at + length) for at in range(begin, first, length)]
+    return [*early, *days, *((at, at + length) for at in range(last, end, length))]
+
+
+def _empty(reference: FeatureProfile) -> FeatureProfile:
+    bare = FeatureProfile(name=reference.name, kind=reference.kind, counts=(0,) * len(reference.counts))
+    return _dressed(bare, reference)
+
+
+def _bare(profile: FeatureProfile) -> FeatureProfile:
+    """Without what the reference knows already."""
+    return msgspec.structs.replace(profile, bins=Bins(), categories=(), limits=None)
+
+
+def _dressed(profile: FeatureProfile, reference: FeatureProfile) -> FeatureProfile:
+    return msgspec.structs.replace(
+        profile,
+        bins=reference.bins,
+        categories=reference.categories,
+        limits=reference.limits,
+        singletons=reference.singletons,
+    )

@@ -1,0 +1,45 @@
+"""The page of a release, and its units as they came beside what its weights made expected."""
+
+import numpy as np
+import pytest
+
+from seatrial.analysis.release_page import release_page
+from seatrial.experiments.arrivals import arrivals
+from tests import worlds
+from tests.unit.analysis.test_page import charts_of
+from tests.unit.control.test_powering import judged
+
+SECOND = worlds.SECOND
+
+
+def test_units_are_counted_once_beside_what_the_weights_of_their_phase_make_expected() -> None:
+    run = worlds.release((0.5, 0))
+    n = 400
+    rng = np.random.default_rng(1)
+    variant = np.where(rng.random(n) < 0.5, "challenger", "champion").astype(object)
+    at = worlds.START + np.arange(n) * SECOND
+    rows = worlds.rows(run, worlds.unit_names(n), at, variant=variant)
+    again = worlds.rows(run, worlds.unit_names(n), at + 5 * SECOND, variant=variant)
+    found = arrivals(worlds.source([rows, again]), run, worlds.START + n * SECOND)
+    assert sum(one.units for one in found) == n
+    assert sum(one.units for one in found if one.variant == "challenger") == (variant == "challenger").sum()
+    for one in found:
+        total = sum(other.units for other in found if other.at == one.at)
+        assert one.expected == pytest.approx(total / 2)
+    assert 3 < len({one.at for one in found}) <= 80
+
+
+def test_a_release_page_draws_effects_looks_and_units() -> None:
+    now = judged(0.3)
+    run = worlds.release((0.5, 0))
+    rows = worlds.rows(
+        run,
+        worlds.unit_names(50),
+        worlds.START + np.arange(50) * SECOND,
+        variant=np.array(["champion", "challenger"] * 25, dtype=object),
+    )
+    came = arrivals(worlds.source([rows]), run, worlds.START + 60 * SECOND)
+    html = release_page(now, [judged(0.1, units=1000), judged(0.2, units=2000)], came)
+    assert len(charts_of(html)) == 4
+    assert "<h1>churn</h1>" in html
+    assert len(charts_of(release_page(now, [], ()))) == 1

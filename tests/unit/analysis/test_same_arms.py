@@ -1,0 +1,68 @@
+"""``judge --aa``: the control's own units, split by many salts."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from seatrial.cli.app import run
+from seatrial.experiments.same_arms import split_past
+from seatrial.ledger.reader import Reader
+from seatrial.releases.run import Phase, ReleaseRun
+from seatrial.routing.snapshot import Arm
+from seatrial.spec.read import load_deployment
+from tests.ledger_events import envelope
+from tests.trials import FILE, write_trial
+
+
+def written(path: Path, heavy: float = 0.0) -> str:
+    rng = np.random.default_rng(3)
+    values = rng.normal(5, 1, 4000)
+    values[0] += heavy
+    frame = pd.DataFrame({"unit": np.arange(4000), "variant": np.where(rng.random(4000) < 0.5, "new", "control")})
+    frame["x"] = values
+    frame.loc[0, "variant"] = "control"
+    frame.to_parquet(path)
+    return str(path)
+
+
+def test_an_honest_metric_passes_and_one_heavy_unit_is_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["judge", "--metric", "x=mean:x", "--aa", "200", "--data"]
+    assert run([*words, written(tmp_path / "honest.parquet")]) == 0
+    assert "ok: x:" in capsys.readouterr().out
+    assert run([*words, written(tmp_path / "heavy.parquet", heavy=1e6)]) == 1
+    assert "UNTRUSTWORTHY: x: 0 of 200" in capsys.readouterr().out
+
+
+def test_a_deployments_past_goes_through_its_own_judge(tmp_path: Path) -> None:
+    write_trial(tmp_path, units=3000, better=False)
+    release = (
+        'variants:\n  challenger: {model: "models:/churn/2"}\n',
+        "release: {of: challenger, into: everybody, stages: [test: {share: 50%}], "
+        "primary: {metric: conversion, minimum_effect: {relative: 2%}}}\n",
+    )
+    text = FILE.replace("split: {champion: 50%, challenger: 50%}", "split: {champion: 100%}") + release[1]
+    spec = load_deployment(text)
+    now = envelope(3000).at + 3 * 86_400_000_000
+    run_ = ReleaseRun(
+        id="r",
+        deployment="churn",
+        entry="everybody",
+        champion="champion",
+        challenger="challenger",
+        champion_version="",
+        challenger_version="",
+        salt="",
+        stage="test",
+        stage_started_at=now,
+        started_at=now,
+        phases=(Phase(number=1, arms=(Arm("champion", 1.0),), started_at=now, revision=1),),
+    )
+    with Reader(tmp_path).open("churn") as view:
+        found = {one.metric: one for one in split_past(spec, run_, view, now, 60)}
+    assert found["conversion"].splits == 60
+    assert found["conversion"].trustworthy
+    assert found["conversion"].claims <= 5

@@ -1,0 +1,120 @@
+"""``seatrial judge --data … --outcomes …``: anybody's experiment on the command line, no home, no server."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from seatrial.cli.app import run
+
+START = pd.Timestamp("2026-03-02", tz="UTC")
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEATRIAL_HOME", str(tmp_path / "no-home"))
+    write(0.1, 0.14)
+    return tmp_path
+
+
+def write(control: float, new: float, units: int = 4000) -> None:
+    rng = np.random.default_rng(1)
+    variant = np.where(np.arange(units) % 2, "new", "control")
+    exposed = pd.DataFrame(
+        {
+            "unit": [f"u{i}" for i in range(units)],
+            "variant": variant,
+            "at": START + pd.to_timedelta(rng.uniform(0, 7, units), unit="D"),
+        }
+    )
+    exposed.to_parquet("exposures.parquet")
+    exposed.to_csv("exposures.csv", index=False)
+    bought = exposed[rng.random(units) < np.where(variant == "new", new, control)]
+    bought = pd.DataFrame(
+        {
+            "unit": bought["unit"],
+            "outcome": "purchase",
+            "at": bought["at"] + pd.Timedelta("2h"),
+            "amount": rng.lognormal(3, 0.4, len(bought)),
+        }
+    )
+    bought.to_parquet("outcomes.parquet")
+    bought.to_csv("outcomes.csv", index=False)
+
+
+def words(suffix: str = "parquet", *more: str) -> list[str]:
+    return [
+        "judge",
+        *("--data", f"exposures.{suffix}", "--outcomes", f"outcomes.{suffix}"),
+        *("--metric", "conversion=proportion:purchase,within=1d"),
+        *("--metric", "revenue=mean:purchase.amount,within=1d", "--guardrail", "revenue=relative:10%"),
+        *more,
+    ]
+
+
+def test_a_better_variant_is_told_so_from_parquet_and_csv_alike(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = []
+    for suffix in ("parquet", "csv"):
+        assert run(words(suffix, "--require", "better")) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+    assert "Ship new: conversion: new is better than control by" in said[0]
+    assert "revenue keeps its margin" in said[0]
+    assert "for one look" in said[0]
+    assert not (files / "no-home").exists()
+
+
+@pytest.mark.usefixtures("files")
+def test_exit_codes_say_yes_no_and_no_data(capsys: pytest.CaptureFixture[str]) -> None:
+    write(0.1, 0.1)
+    assert run(words("parquet", "--require", "better")) == 1
+    assert "Not shown: conversion: new against control is not decided yet" in capsys.readouterr().out
+    assert run(words("parquet", "--require", "not-worse", "--minimum-effect", "relative:40%")) == 0
+    assert run(words("parquet", "--require", "not-worse", "--minimum-effect", "relative:5%")) == 1
+    write(0.1, 0.14, units=120)
+    assert run(words("parquet", "--require", "better")) == 3
+    assert "no data yet" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("files")
+def test_json_has_every_number_and_only_finite_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(words("parquet", "--json")) == 0
+    document = json.loads(capsys.readouterr().out, parse_constant=lambda text: pytest.fail(text))
+    (comparison,) = document["comparisons"]
+    assert comparison["recommendation"] == "ship"
+    assert {m["name"]: m["verdict"]["word"] for m in comparison["metrics"]} == {
+        "conversion": "better",
+        "revenue": "non-inferior",
+    }
+    assert document["shares"] == {"control": 0.5, "new": 0.5}
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["judge"], "give a deployment, or --data"),
+        (["judge", "churn", "--data", "exposures.parquet"], "give one of the two"),
+        (["judge", "--data", "exposure.parquet", "--metric", "x=mean:x"], "there is no file 'exposure.parquet'"),
+        (["judge", "--data", "exposures.txt", "--metric", "x=mean:x"], "neither .parquet nor .csv"),
+        (["judge", "--data", "exposures.parquet", "--metric", "x"], "is not NAME=..."),
+        (["judge", "--data", "exposures.parquet", "--metric", "x=mean:x", "--file", "m.yaml"], "give one of the two"),
+        (["judge", "--data", "exposures.parquet", "--file", "m.yaml"], "there is no metrics file 'm.yaml'"),
+        (["judge", "--data", "exposures.parquet", "--metric", "x=mean:varian"], "did you mean 'variant'?"),
+        (["judge", "--data", "exposures.csv", "--unit-column", "customer", "--metric", "x=mean:x"], "'customer'"),
+        (words("parquet", "--guardrail", "revenu=relative:1%"), "did you mean `revenue`?"),
+        (words("parquet", "--minimum-effect", "2%"), "write `relative:2%`"),
+        (words("parquet", "--shares", "control=50"), "a share is written with a percent sign"),
+        (words("parquet", "--control", "old"), "no unit was exposed to the control 'old'"),
+    ],
+)
+def test_bad_usage_ends_with_two_and_says_what_to_do(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == 2
+    assert says in capsys.readouterr().err.replace("\n", " ")

@@ -1,0 +1,195 @@
+"""Verdicts by a plan: one look, a few looks, a posterior; each beside the method's own numbers on the same units."""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from scipy import stats as oracle
+
+from seatrial.experiments.judge import judge
+from seatrial.experiments.judgement import Judgement
+from seatrial.experiments.source import TableSource
+from seatrial.releases.plan import Plan
+from seatrial.releases.run import ReleaseRun
+from seatrial.spec.deployment import Deployment
+from seatrial.stats.effect import Effect
+from seatrial.stats.moments import Moments
+from seatrial.stats.planned_looks import Stage, judge_looks
+from seatrial.stats.spending import Spending
+from seatrial.stats.verdict import Question
+from tests import worlds
+
+SECOND = worlds.SECOND
+UNITS = 1000
+"""Exposed one a second; matured 40 seconds later."""
+
+
+def deployment(want: str = "higher") -> Deployment:
+    return worlds.deployment(
+        outcomes={"buy": {}},
+        metrics={"revenue": {"kind": "mean", "outcome": "buy", "within": 30.0, "grace": 10.0, "want": want}},
+        release={
+            "of": "challenger",
+            "into": "everybody",
+            "stages": [{"kind": "test"}],
+            "primary": {"metric": "revenue", "minimum_effect": {"absolute": 0.01}},
+            "guardrails": {"errors": {"absolute": 0.5}},
+        },
+    )
+
+
+def run_of(**plan: Any) -> ReleaseRun:
+    return msgspec.structs.replace(worlds.release((0.5, 0)), plan=Plan(**plan))
+
+
+class World:
+    """What each unit spends, by arm; the challenger's more by ``effect``, after ``turn`` units by ``then``."""
+
+    def __init__(self, effect: float = 0.0, *, turn: int = UNITS, then: float = 0.0, seed: int = 1) -> None:
+        names = worlds.unit_names(UNITS)
+        self.at = worlds.START + np.arange(UNITS) * SECOND
+        rows = worlds.rows(run_of(), names, self.at)
+        self.treated = np.asarray(rows["variant"] == "challenger")
+        more = np.where(np.arange(UNITS) < turn, effect, then)
+        self.spent = np.random.default_rng(seed).normal(10, 1, UNITS) + self.treated * more
+        bought = worlds.outcomes("buy", self.at + SECOND, unit=names, value_number=self.spent)
+        self.source: TableSource = worlds.source([rows], [bought])
+
+    def judged(self, seconds: float, want: str = "higher", **plan: Any) -> Judgement:
+        return judge(deployment(want), run_of(**plan), self.source, worlds.START + round(seconds * SECOND))
+
+    def effect(self, n: int) -> Effect:
+        t, x = self.treated[:n], self.spent[:n]
+        return Effect.of_means(Moments.from_values(x[t]), Moments.from_values(x[~t]))
+
+
+def test_a_fixed_plan_refuses_before_its_end_and_says_when_that_is() -> None:
+    found = World(1.0).judged(639.9, name="fixed", after=600.0)
+    assert found.metric("revenue").verdict.word == "no-data"
+    assert found.recommendation == "wait"
+    assert "it is judged once, at its planned end 2023-11-14 22:24Z" in found.sentence
+    assert found.metric("revenue").verdict.lower is None
+
+
+def test_at_its_end_a_fixed_plan_is_welch_s_test_on_the_planned_units() -> None:
+    world = World(0.3)
+    found = world.judged(640, name="fixed", after=600.0).metric("revenue").verdict
+    x, t = world.spent[:601], world.treated[:601]
+    expected = oracle.ttest_ind(x[t], x[~t], equal_var=False)
+    ends = expected.confidence_interval(0.95)
+    assert found.n_treatment + found.n_control == 601
+    assert found.p_value == pytest.approx(expected.pvalue, rel=1e-9)
+    assert found.lower == pytest.approx(ends.low, rel=1e-9)
+    # The end that says "worse" has alpha_rollback shared with the guardrail: as wide or wider.
+    assert found.upper is not None
+    assert found.upper >= ends.high - 1e-12
+
+
+def test_a_fixed_plan_says_the_same_ever_after() -> None:
+    world = World(0.1, turn=600, then=-3.0)
+    first = world.judged(640, name="fixed", after=600.0).metric("revenue").verdict
+    assert all(
+        world.judged(seconds, name="fixed", after=600.0).metric("revenue").verdict == first
+        for seconds in (641, 700, 1100)
+    )
+
+
+def test_a_fixed_plan_of_units_counts_down_and_stops_at_them() -> None:
+    world = World(0.3)
+    early = world.judged(500, name="fixed", units=600)
+    assert "461 of 600 planned units have matured" in early.sentence
+    found = world.judged(1100, name="fixed", units=600).metric("revenue").verdict
+    assert (found.n_treatment + found.n_control, found.word) == (600, "better")
+
+
+def test_looks_are_those_that_were_planned_and_nothing_is_said_before_the_first() -> None:
+    early = World(3.0).judged(200, name="group-sequential", units=1000, looks=4)
+    assert "161 of 250 matured units for the first of 4 planned looks" in early.sentence
+    assert early.recommendation == "wait"
+
+
+@pytest.mark.parametrize("spending", ["obrien-fleming", "pocock"])
+@pytest.mark.parametrize("seconds", [300, 550, 800, 1100])
+def test_a_planned_look_is_the_group_sequential_verdict_on_its_units(seconds: int, spending: Any) -> None:
+    world = World(0.05)
+    found = world.judged(seconds, name="group-sequential", units=1000, looks=4, spending=spending)
+    matured = min(UNITS, seconds - 40 + 1)
+    taken = [n for n in (250, 500, 750, 1000) if n <= matured]
+    question = Question(metric="revenue", margin=None, alpha=0.05, alpha_worse=0.025)
+    expected = judge_looks(
+        [Stage(n / 1000, world.effect(n)) for n in taken],
+        question,
+        spending=Spending(spending),
+        final=len(taken) == 4,
+    ).verdict
+    verdict = found.metric("revenue").verdict
+    assert (verdict.word, verdict.lower, verdict.upper) == (expected.word, expected.lower, expected.upper)
+    assert f"{len(taken)} planned looks of 4 ({spending})" in verdict.method
+
+
+def test_between_two_looks_nothing_changes() -> None:
+    world = World(0.1)
+    plan = {"name": "group-sequential", "units": 1000, "looks": 4}
+    at_look = world.judged(540, **plan).metric("revenue").verdict
+    assert world.judged(700, **plan).metric("revenue").verdict == at_look
+    assert world.judged(790, **plan).metric("revenue").verdict.n_treatment != at_look.n_treatment
+
+
+def test_a_decision_at_a_look_stands_whatever_comes_after() -> None:
+    world = World(1.5, turn=300, then=-1.5)
+    plan = {"name": "group-sequential", "units": 1000, "looks": 4, "spending": "pocock"}
+    assert world.judged(300, **plan).metric("revenue").verdict.word == "better"
+    assert world.judged(1100, **plan).metric("revenue").verdict.word == "better"
+    assert world.effect(UNITS).effect < 0
+
+
+def test_a_posterior_is_the_normal_one_with_its_prior_and_says_what_it_does_not_hold() -> None:
+    world = World(0.3)
+    found = world.judged(1100, name="bayes", prior_mean=0.1, prior_sd=0.05)
+    effect = world.effect(UNITS)
+    precision = 1 / 0.05**2 + 1 / effect.se_unpooled**2
+    mean = (0.1 / 0.05**2 + effect.effect / effect.se_unpooled**2) / precision
+    low, high = oracle.norm(mean, precision**-0.5).interval(0.95)
+    verdict = found.metric("revenue").verdict
+    assert verdict.lower == pytest.approx(low, rel=1e-9)
+    assert verdict.upper == pytest.approx(high, rel=1e-9)
+    assert verdict.word == "better"
+    assert "prior Normal(0.1, 0.05) on the difference" in verdict.method
+    assert "stopping on it does not hold alpha" in verdict.method
+    assert "does not hold the error rate of 5%" in found.sentence
+    assert found.metric("revenue").bayesian is not None
+    assert found.metric("revenue").bayesian.prior == "Normal(0.1, 0.05) on the difference"  # type: ignore[union-attr]
+
+
+def test_a_posterior_takes_nothing_back_before_the_sequence_does() -> None:
+    slightly = World(-0.2).judged(1100, name="bayes")
+    bayesian = slightly.metric("revenue").bayesian
+    assert bayesian is not None
+    assert bayesian.upper < 0
+    assert slightly.metric("revenue").verdict.word == "inconclusive"
+    assert slightly.recommendation == "wait"
+    assert World(-2.0).judged(1100, name="bayes").recommendation == "stop"
+
+
+@pytest.mark.parametrize(
+    "plan", [{"name": "fixed", "units": 900}, {"name": "group-sequential", "units": 900}, {"name": "bayes"}]
+)
+def test_guardrails_are_watched_at_every_look_whatever_the_plan(plan: dict[str, Any]) -> None:
+    found = World().judged(300, **plan)
+    assert "valid at every look" in found.metric("errors").verdict.method
+    assert found.metric("errors").verdict.word == "non-inferior"
+    assert found.method == plan["name"]
+
+
+def test_without_a_plan_the_verdict_is_the_sequence_s() -> None:
+    found = World(0.3).judged(1100)
+    assert "valid at every look" in found.metric("revenue").verdict.method
+    assert found.method == "always-valid"
+
+
+@pytest.mark.parametrize("word", ["better", "worse"])
+def test_less_is_better_where_the_file_says_so(word: str) -> None:
+    world = World(1.0 if word == "worse" else -1.0)
+    for plan in ({"name": "fixed", "units": 900}, {"name": "group-sequential", "units": 900}, {"name": "bayes"}):
+        assert world.judged(1100, want="lower", **plan).metric("revenue").verdict.word == word

@@ -1,0 +1,109 @@
+"""Reviews by people: what is drawn, with which probability, and what the filled file says of all pairs."""
+
+import csv
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from seatrial.cli.app import run as cli
+from seatrial.experiments.review import assess, draw
+from seatrial.experiments.source import TableSource
+from seatrial.spec.errors import BadInput
+from tests import worlds
+
+SECOND = worlds.SECOND
+ASSIGNED = worlds.release((0.5, 0))
+RUN = msgspec.structs.replace(ASSIGNED, phases=(), stage="shadow")
+N = 4000
+
+
+def answers() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Truth, champion and challenger; right on 80 % and 90 %."""
+    rng = np.random.default_rng(1)
+    truth = rng.choice(["cat", "dog"], N, p=[0.3, 0.7])
+    other = np.where(truth == "cat", "dog", "cat")
+    return truth, np.where(rng.random(N) < 0.8, truth, other), np.where(rng.random(N) < 0.9, truth, other)
+
+
+def source(champion: np.ndarray, challenger: np.ndarray) -> TableSource:
+    at = worlds.START + np.arange(len(champion)) * SECOND
+    shared = {"feature.x": np.arange(len(champion), dtype=float)}
+    units = worlds.unit_names(len(champion))
+    rows = [
+        worlds.rows(ASSIGNED, units, at, variant=np.full(len(champion), name, dtype=object), role=[role] * len(units),
+                    **shared, **{"prediction.label": said})
+        for name, role, said in (("champion", "answer", champion), ("challenger", "shadow", challenger))
+    ]  # fmt: skip
+    return worlds.source(rows)
+
+
+def test_strata_are_what_the_two_said_and_probabilities_are_the_shares_drawn() -> None:
+    _, champion, challenger = answers()
+    drawn = draw(source(champion, challenger), RUN, ["feature.x"], disagreements=200, agreements=50)
+    kinds = {(row["champion"], row["challenger"]): row for row in drawn}
+    assert len(kinds) == 4
+    for (ours, theirs), row in kinds.items():
+        pairs = int(((champion == ours) & (challenger == theirs)).sum())
+        own = [one for one in drawn if one["stratum"] == row["stratum"]]
+        assert row["pairs"] == pairs
+        assert row["probability"] == pytest.approx(len(own) / pairs)
+    assert sum(row["champion"] != row["challenger"] for row in drawn) == pytest.approx(200, abs=2)
+    assert len({row["request_id"] for row in drawn}) == len(drawn)
+    again = draw(source(champion, challenger), RUN, ["feature.x"], disagreements=200, agreements=50)
+    assert again == drawn
+    another = draw(source(champion, challenger), RUN, [], disagreements=200, agreements=50, seed=1)
+    assert {row["request_id"] for row in another} != {row["request_id"] for row in drawn}
+
+
+def test_the_filled_sample_tells_accuracy_precision_and_recall_of_all_pairs() -> None:
+    truth, champion, challenger = answers()
+    drawn = draw(source(champion, challenger), RUN, ["feature.x"], disagreements=300, agreements=200)
+    filled = [{k: str(v) for k, v in row.items()} | {"label": truth[int(row["x"])]} for row in drawn]
+    found = assess(filled)
+    assert (found.drawn, found.labelled, found.pairs) == (len(drawn), len(drawn), N)
+    for model, said in ((found.champion, champion), (found.challenger, challenger)):
+        known = [(model.accuracy, (said == truth).mean())]
+        for label in ("cat", "dog"):
+            known.append((model.precision[label], (truth[said == label] == label).mean()))
+            known.append((model.recall[label], (said[truth == label] == label).mean()))
+        for estimate, true in known:
+            assert estimate.value == pytest.approx(true, abs=1.2 * (estimate.upper - estimate.lower))
+    true = (challenger == truth).mean() - (champion == truth).mean()
+    assert found.difference.lower < true < found.difference.upper
+    naive = np.mean([row["challenger"] == row["label"] for row in filled])
+    assert abs(naive - (challenger == truth).mean()) > 0.05  # unweighted it misses
+    some = assess([row | ({"label": ""} if i % 3 else {}) for i, row in enumerate(filled)])
+    assert some.labelled < found.labelled
+    assert some.difference.upper - some.difference.lower > found.difference.upper - found.difference.lower
+
+
+def test_what_cannot_be_reviewed_is_refused() -> None:
+    same = np.full(50, "cat")
+    with pytest.raises(BadInput, match="agree on every request"):
+        draw(source(same, same), RUN, [], disagreements=10, agreements=0)
+    with pytest.raises(BadInput, match="no row has a label"):
+        assess([{k: str(v) for k, v in row.items()} for row in
+                draw(source(same, np.full(50, "dog")), RUN, [], disagreements=10, agreements=0)])  # fmt: skip
+    with pytest.raises(BadInput, match="no file that `seatrial review --out` wrote"):
+        assess([{"a": "1"}])
+
+
+def test_the_command_line_reads_a_filled_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    truth, champion, challenger = answers()
+    drawn = draw(source(champion, challenger), RUN, ["feature.x"], disagreements=100, agreements=100)
+    file = tmp_path / "review.csv"
+    with file.open("w", newline="") as out:
+        writer = csv.DictWriter(out, list(drawn[0]))
+        writer.writeheader()
+        writer.writerows([row | {"label": truth[int(row["x"])]} for row in drawn])
+    assert cli(["review", "churn", "--filled", str(file)]) == 0
+    told = capsys.readouterr().out
+    assert "which stand for 4000" in told
+    assert "precision" in told
+    assert cli(["review", "churn"]) == 2
+    assert "--filled" in capsys.readouterr().err
+    assert cli(["review", "churn", "--out", str(file)]) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert cli(["review", "churn", "--filled", str(tmp_path / "nothing.csv")]) == 2
