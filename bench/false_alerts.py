@@ -40,6 +40,8 @@ HOUR = 3_600_000_000
 HOURS, DAYS, FEATURES, CYCLING = 720, 30, 10, 4
 ROWS, REFERENCE = 300, 2000
 LABELS, UNITS, CORRELATION, HOLDOUT, ACCURACY, MARGIN = 400, 80, 0.3, 500, 0.9, 0.05
+_ROUND = 4
+"""Months of each world in turn, so that a run that is stopped has some of every one."""
 RECEIVER = AlertSpec(to="json://receiver")
 
 Values = NDArray[np.float64]
@@ -217,9 +219,9 @@ def main(arguments: Iterable[str] | None = None) -> None:
     kept = read(given.keep)
     known = {(m.world, m.seed) for m in kept}
     with multiprocessing.get_context("spawn").Pool(given.processes) as pool, given.keep.open("a", buffering=1) as file:
-        for seed in range(0, given.months, 10):
+        for seed in range(0, given.months, _ROUND):
             for number, world in enumerate(WORLDS):
-                todo = [s for s in range(seed, min(seed + 10, given.months)) if (world.name, s) not in known]
+                todo = [s for s in range(seed, min(seed + _ROUND, given.months)) if (world.name, s) not in known]
                 if given.only in world.name:
                     for found in pool.imap(partial(_numbered, number), todo):
                         kept.append(found)
