@@ -47,10 +47,11 @@ fuzz:            ## the HTTP edge under a coverage-guided fuzzer: RUNS inputs (a
 	@scripts/environment dev,fuzz
 	@$(BIN)/python -m tests.fuzz --runs $(or $(RUNS),1000000)
 
-verdicts:        ## CUPED, bounded metrics and quantiles in WORLDS (2 000) simulated worlds a cell (a quarter of an hour)
+verdicts:        ## CUPED, bounded metrics, quantiles and methods in WORLDS (2 000) simulated worlds a cell (hours; 200: a quarter)
 	@scripts/environment dev
 	@$(BIN)/python -m tests.statistics.adjustment --worlds $(or $(WORLDS),2000)
 	@$(BIN)/python -m tests.statistics.bounded --worlds $(or $(WORLDS),2000)
+	@$(BIN)/python -m tests.statistics.wired --worlds $(or $(WORLDS),2000)
 
 adaptive:        ## estimates under a bandit's changing weights: 2 000 worlds of equal arms (some minutes)
 	@scripts/environment dev

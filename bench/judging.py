@@ -2,7 +2,7 @@
 
     python -m bench.judging --rows 1000000 --metrics 20 --pairs 5
 
-Each run is a process of its own, cold (imports count in its processor time and not in its seconds); turns
+Each run is a process of its own, cold (imports count in the processor time of the whole process alone); turns
 alternate, and ratios are within pairs. tea-tasting runs in an environment of its own (``bench/rivals/requirements``).
 Both compute the same of the plain file: Welch's t for every metric, and the sample ratio by chi-squared. Ours also
 refuses doubled units, which reads the units once more.
@@ -32,10 +32,11 @@ START = 1_772_000_000_000_000
 
 
 class Turn(NamedTuple):
-    """One run: seconds of the analysis, processor seconds of the process, its peak memory, and what it found."""
+    """One run: seconds and processor seconds of the analysis, of the whole process, its peak memory, what it found."""
 
     seconds: float
     processor: float
+    whole: float
     megabytes: float
     effect: float
 
@@ -93,13 +94,56 @@ def ours(files: list[str], metrics: int) -> None:
 
     few = pa.table({"unit": range(6), "variant": ["control", "new"] * 3, "m0": [1.0, 2.0, 3.0, 5.0, 4.0, 6.0]})
     judge(few, metrics={"m0": "mean:m0"})  # what imports late
-    begun = time.perf_counter()
+    begun, used = time.perf_counter(), time.process_time()
     if len(files) == 1:
         found = judge(files[0], metrics={f"m{i}": f"mean:m{i}" for i in range(metrics)})
     else:
         found = judge(files[0], files[1], metrics={f"m{i}": f"mean:o{i},within=3d" for i in range(metrics)})
     effect = found.comparisons[0].metric("m0").verdict.effect
-    print(json.dumps({"seconds": time.perf_counter() - begun, "effect": effect}))
+    print(json.dumps({**spent(begun, used), "effect": effect}))
+
+
+def spent(begun: float, used: float) -> dict[str, float]:
+    """Seconds, and processor seconds of all threads, since."""
+    return {"seconds": time.perf_counter() - begun, "processor": time.process_time() - used}
+
+
+def release(folder: str, metrics: int) -> None:
+    """One judgement of a release by the platform's own judge from such files, in this process; prints it."""
+    from seatrial.experiments.judge import judge
+    from seatrial.experiments.source import TableSource
+    from seatrial.releases.run import Phase, ReleaseRun
+    from seatrial.routing.snapshot import Arm
+    from seatrial.spec.read import load_deployment
+
+    lines = [f"  o{i}: {{}}" for i in range(metrics)]
+    asked = [f"  m{i}: {{kind: mean, outcome: o{i}, within: 3d, grace: 0s}}" for i in range(metrics)]
+    spec = load_deployment(
+        "deployment: bench\nvariants:\n"
+        "  control: {model: 'models:/bench@champion'}\n  new: {model: 'models:/bench/2'}\n"
+        "default: control\nrouting: [{name: all, split: {control: 100%}}]\n"
+        "outcomes:\n" + "\n".join(lines) + "\nmetrics:\n" + "\n".join(asked) + "\n"
+        "release: {of: new, into: all, stages: [test: {}], primary: {metric: m0, minimum_effect: {relative: 2%}}}\n"
+    )
+    phase = Phase(number=1, arms=(Arm("control", 0.5), Arm("new", 0.5)), started_at=START, revision=1)
+    run = ReleaseRun(
+        id="",
+        deployment="bench",
+        entry="all",
+        champion="control",
+        challenger="new",
+        champion_version="",
+        challenger_version="",
+        salt="",
+        stage="test",
+        stage_started_at=START,
+        started_at=START,
+        phases=(phase,),
+    )
+    source = TableSource(Path(folder) / "exposures.parquet", Path(folder) / "outcomes.parquet")
+    begun, used = time.perf_counter(), time.process_time()
+    found = judge(spec, run, source, START + 30 * DAY)
+    print(json.dumps({**spent(begun, used), "effect": found.metric("m0").verdict.effect}))
 
 
 def turn(command: list[str]) -> Turn:
@@ -118,8 +162,8 @@ def turn(command: list[str]) -> Turn:
         raise SystemExit(peak.stderr[-2000:])
     said, kilobytes = peak.stdout.strip().splitlines()[-2:]
     found = json.loads(said)
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Turn(found["seconds"], used, int(kilobytes) / 1024, found["effect"])
+    whole = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Turn(found["seconds"], found["processor"], whole, int(kilobytes) / 1024, found["effect"])
 
 
 _PEAK = (
@@ -134,9 +178,13 @@ def main() -> None:
     parser.add_argument("--metrics", type=int, default=20)
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--ours", nargs="+", help="Internal: one run of ours on these files.")
+    parser.add_argument("--release", help="Internal: one run of the release's judge on the files of a folder.")
     asked = parser.parse_args()
     if asked.ours:
         ours(asked.ours, asked.metrics)
+        return
+    if asked.release:
+        release(asked.release, asked.metrics)
         return
     rival = rivals_python()
     with tempfile.TemporaryDirectory(prefix="bench-judging-") as name:
@@ -170,7 +218,7 @@ def compare(folder: Path, rows: int, metrics: int, pairs: int, python: str) -> N
             raise SystemExit(f"the effects differ: {a.effect!r} and {b.effect!r}")
         turns.append((a, b))
     print(f"plain file, {rows} units x {metrics} metrics, {pairs} pairs, medians (least to most)")
-    for what in ("seconds", "processor", "megabytes"):
+    for what in ("seconds", "processor", "whole", "megabytes"):
         a, b = ([getattr(turn, what) for turn in side] for side in zip(*turns, strict=True))
         ratios = sorted(x / y for x, y in zip(a, b, strict=True))
         middle = f"{statistics.median(a):.3g} against {statistics.median(b):.3g}"
@@ -178,14 +226,14 @@ def compare(folder: Path, rows: int, metrics: int, pairs: int, python: str) -> N
 
 
 def alone(folder: Path, rows: int, metrics: int) -> None:
-    """Prints one turn of ours on exposures and outcomes."""
+    """Prints one turn of ours on exposures and outcomes, by the judge of files and by that of releases, and again."""
     write_log(folder, rows, metrics)
     files = [str(folder / f"{name}.parquet") for name in ("exposures", "outcomes")]
-    found = turn([sys.executable, "-m", "bench.judging", "--metrics", str(metrics), "--ours", *files])
-    print(
-        f"exposures and outcomes, {rows} units x {metrics} metrics, {rows * metrics // 5} outcomes: "
-        f"{found.seconds:.3g} s, {found.processor:.3g} s of processor time, {found.megabytes:.0f} MB at most"
-    )
+    ways = {"the judge of files": ["--ours", *files], "the judge of releases": ["--release", str(folder)]}
+    print(f"exposures and outcomes, {rows} units x {metrics} metrics, {rows * metrics // 5} outcomes")
+    for name, way in ways.items():
+        found = turn([sys.executable, "-m", "bench.judging", "--metrics", str(metrics), *way])
+        print(f"  {name}: {found.seconds:.3g} s, processor {found.processor:.3g} s, {found.megabytes:.0f} MB at most")
 
 
 if __name__ == "__main__":

@@ -17,8 +17,6 @@ from seatrial.stats.moments import PairMoments
 from seatrial.stats.multivariate import MultiMoments
 from seatrial.stats.welch import welch_of
 
-NOBODY = MultiMoments.nothing(1)
-
 
 class Measured(NamedTuple):
     """A metric's effect.

@@ -166,10 +166,20 @@ def metrics_of_file(file: MetricsFile, *, outcomes: bool) -> tuple[Metric, ...]:
     return tuple(_declared(name, spec, file, outcomes=outcomes) for name, spec in file.metrics.items())
 
 
+_USED: dict[Kind, tuple[str, ...]] = {
+    "mean": ("value", "cap"),
+    "proportion": ("value",),
+    "ratio": ("numerator", "denominator"),
+}
+
+
 def _declared(name: str, spec: MetricSpec, file: MetricsFile, *, outcomes: bool) -> Metric:
     kind = next((kind for kind in KINDS if kind == spec.kind), None)
     if kind is None:
         raise BadInput(f"the metric {name!r} is of kind {spec.kind!r}; files are judged by {', '.join(KINDS)}")
+    for key in ("value", "numerator", "denominator", "cap"):
+        if getattr(spec, key) is not None and key not in _USED[kind]:
+            raise BadInput(f"the {kind} {name!r} has no use for `{key}`; remove it")
     if outcomes and spec.outcome is None:
         raise BadInput(f"the metric {name!r} names no outcome; add `outcome:` to it")
     source = spec.outcome if outcomes else None
@@ -187,16 +197,15 @@ def _declared(name: str, spec: MetricSpec, file: MetricsFile, *, outcomes: bool)
         want=spec.want,
         within=spec.within if outcomes else None,
         cap=spec.cap,
-        covariates=_covariates(getattr(spec, "covariate", None)),
+        covariates=_covariates(spec.covariate),
         label=declared is not None and declared.label,
         declared=declared is not None,
     )
 
 
-def _covariates(written: object) -> tuple[str, ...]:
+def _covariates(written: str | None) -> tuple[str, ...]:
     """Columns: ``context.prior_revenue`` of a deployment file is the column ``prior_revenue``."""
-    names = [written] if isinstance(written, str) else list(written) if isinstance(written, tuple | list) else []
-    return tuple(str(name).removeprefix("context.") for name in names)
+    return () if written is None else (written.removeprefix("context."),)
 
 
 def read_margin(margin: SpecMargin) -> Margin:

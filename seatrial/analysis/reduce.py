@@ -220,7 +220,7 @@ class Reduction:
         files.run(f"CREATE TEMP {how} judged AS SELECT {', '.join(parts)} FROM exposures")
         unit, variant = quoted(columns.unit), quoted(columns.variant)
         self._refuse_nameless()
-        row = files.query(f"SELECT count(*) AS n, count(DISTINCT {unit}) AS units FROM exposures").to_pylist()[0]
+        (row,) = self.query(f"SELECT count(*) AS n, count(DISTINCT {unit}) AS units FROM exposures")
         if row["units"] < row["n"]:
             twice = files.query(
                 f"SELECT CAST({unit} AS VARCHAR) AS u, count(*) AS n FROM exposures GROUP BY {unit} "

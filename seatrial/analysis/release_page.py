@@ -11,7 +11,7 @@ from seatrial.reports.page import Section, Table, render_page
 from seatrial.reports.points import VerdictPoint
 from seatrial.spec.units import show_moment
 
-_SHARES = ("proportion", "accuracy", "errors", "latency")
+_SHARES = ("proportion", "accuracy", "precision", "recall", "hit_rate", "errors", "latency")
 
 
 def release_page(judgement: Judgement, history: Sequence[Judgement], arrivals: Sequence[Arrival]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from seatrial.analysis.metrics import Metric
 from seatrial.analysis.reduce import Arms, Counts, Crowd
 from seatrial.analysis.verdicts import Check, How
-from seatrial.spec.units import show_count, show_moment, show_share
+from seatrial.spec.units import show_count, show_moment
 from seatrial.stats.chi_squared import chi_squared
 from seatrial.stats.effect import Effect
 from seatrial.stats.gaps import lagging, silences
@@ -170,8 +170,3 @@ _REASONS = {
     "both-arms": "units met two variants",
     "label-coverage": "the variants lack unequal shares of their values",
 }
-
-
-def told_shares(shares: Mapping[str, float]) -> str:
-    """``A 50%, B 50%``."""
-    return ", ".join(f"{name} {show_share(round(share, 6))}" for name, share in shares.items())

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def add_to(app: typer.Typer) -> None:
     app.command(epilog="Example: seatrial predict churn --unit ann --features '{\"tenure\": 12}'")(predict)
     group = typer.Typer(
-        help="Send one outcome, import a file of them, or see how long they take.",
+        help="Send outcomes, import a file of them, see how long they take.",
         epilog="Example: seatrial outcome send purchase --unit ann --field amount=12.50",
         no_args_is_help=True,
     )

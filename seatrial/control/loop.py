@@ -48,7 +48,7 @@ from seatrial.releases.publication import PreparationFailed
 from seatrial.releases.records import AuditEntry, DeploymentState, VerdictRecord
 from seatrial.releases.run import ReleaseRun
 from seatrial.spec.deployment import Deployment
-from seatrial.spec.errors import Conflict, SeatrialError
+from seatrial.spec.errors import Conflict, SeatrialError, Unavailable
 from seatrial.spec.read import load_deployment
 from seatrial.watch.alerts import event_alert
 from seatrial.watch.delivery import Post
@@ -64,6 +64,8 @@ _JUDGE_AT_LEAST, _JUDGE_COST, _JUDGE_AGE, _JUDGE_AT_MOST = 1.0, 5.0, 1 / 200, 30
 release's age (which is at most so many seconds): a release of days need not be looked at every second."""
 _KEEP_SHARE, _KEEP_AT_MOST = 100, 300 * _SECOND
 """A judgement is kept when its recommendation is new, or a hundredth of the release's life has passed."""
+_KEEP_NOTICES = 90 * _DAY
+"""Messages that were taken or given up are kept so long."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 2 * _SECOND, 300 * _SECOND
 """After a failure a deployment is left alone for so long, doubling."""
 
@@ -87,6 +89,7 @@ class Loop:
         self._breaking = Breaking(site)
         self._reactions = Reactions(site)
         self._digests = Digests(site)
+        self._cleared = 0
         self._specs: dict[str, tuple[str, Deployment]] = {}
         self._judge_at: dict[str, int] = {}
         self._registry_at: dict[str, int] = {}
@@ -120,11 +123,19 @@ class Loop:
         return True
 
     def _send(self, states: tuple[DeploymentState, ...], now: int) -> None:
-        """Decide what becomes of new alerts, and begin to send what is due."""
-        specs = {state.deployment: self._spec(state) for state in states if state.text}
-        decide_fates(self._site, specs, self._metrics, now)
-        self._digests.look(specs, now)
-        self._metrics.waiting(self._postman.send(now))
+        """Decide what becomes of new alerts, and begin to send what is due; trouble with it does not stop the loop."""
+        try:
+            specs = {state.deployment: self._spec(state) for state in states if state.text}
+            decide_fates(self._site, specs, self._metrics, now)
+            self._digests.look(specs, now)
+            self._metrics.waiting(self._postman.send(now))
+            if now - self._cleared >= _DAY:
+                self._site.state.notices.clear(now - _KEEP_NOTICES)
+                self._cleared = now
+        except Unavailable:
+            raise
+        except Exception:
+            log.exception("alerts could not be decided or sent; they are kept")
 
     def _guarded(self, deployment: str, now: int, work: Callable[[], None]) -> None:
         """Do ``work``; when it fails say so and leave the deployment alone for a while."""

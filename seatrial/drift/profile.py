@@ -6,10 +6,13 @@ import msgspec
 import numpy as np
 
 from seatrial.drift import columns
+from seatrial.drift.by_kind import ColumnReference
 from seatrial.drift.estimates.lesson import Lesson
 from seatrial.drift.feature import FeatureProfile
 from seatrial.spec.errors import BadInput
 from seatrial.spec.signature import Feature
+
+WATCHED_BY_MORE = frozenset({"text", "list", "time", "id"})
 
 
 class Baseline(msgspec.Struct, frozen=True):
@@ -30,6 +33,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         prediction: Profiles of the prediction's columns, of the holdout only; empty without one.
         performance: Baselines by metric kind (``accuracy``, ``mae``), of the holdout only.
         lesson: What the holdout taught about when the version is right; None without one, or where it was too small.
+        kinds: Of texts, lists, times and ids: what they are watched by beyond their one number.
     """
 
     rows: int
@@ -38,6 +42,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     prediction: tuple[FeatureProfile, ...] = ()
     performance: dict[str, Baseline] = {}
     lesson: Lesson | None = None
+    kinds: tuple[ColumnReference, ...] = ()
 
     @classmethod
     def from_values(
@@ -64,6 +69,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         if absent:
             raise BadInput(f"the reference data has no column {absent[0]!r}; give one for every feature of the model")
         profiles = tuple(FeatureProfile.from_values(feature, values[feature.name]) for feature in features)
+        more = (ColumnReference.from_values(f, values[f.name]) for f in features if f.kind in WATCHED_BY_MORE)
         lengths = {profile.rows for profile in profiles}
         if len(lengths) > 1:
             raise BadInput(f"the columns of the reference data have different lengths {sorted(lengths)}")
@@ -74,6 +80,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
             prediction=prediction,
             performance=dict(performance or {}),
             lesson=lesson,
+            kinds=tuple(more),
         )
 
     def to_json(self) -> bytes:

@@ -21,6 +21,7 @@ from seatrial.experiments.checks import (
     check_phases,
     check_sample_ratio,
 )
+from seatrial.experiments.family import as_family
 from seatrial.experiments.judgement import Check, Judgement, MetricJudgement, ShadowComparison
 from seatrial.experiments.measures import answer_column, read
 from seatrial.experiments.metric import judge_metric, without_data
@@ -79,6 +80,7 @@ def judge(deployment: Deployment, run: ReleaseRun, view: Source, now: int, *, lo
         else without_data(ask, ask.impossible)
         for name, ask in asks.items()
     ]
+    metrics = as_family(metrics, run, deployment.unit.name)
     return _conclude(deployment, run, now, _Found(units, rows, metrics, checks, run.caps | thresholds, shadow))
 
 

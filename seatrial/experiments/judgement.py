@@ -108,6 +108,7 @@ class MetricJudgement(msgspec.Struct, frozen=True, kw_only=True):
         cap: The cap, or for latency the frozen threshold in microseconds.
         tolerated: For a latency guardrail the challenger's own threshold, its margin added, in microseconds.
         adjustment: What the effect is adjusted for; None where nothing.
+        adjusted_p: Of a secondary metric, its p-value as one of all of them (Holm); its word stands by it.
         scores: Of a metric of answers, each variant by itself, over all phases; for one look.
         sentence: One plain sentence.
     """
@@ -126,6 +127,7 @@ class MetricJudgement(msgspec.Struct, frozen=True, kw_only=True):
     cap: float | None = None
     tolerated: float | None = None
     adjustment: Adjustment | None = None
+    adjusted_p: float | None = None
     scores: tuple[Score, ...] = ()
     sentence: str
 

@@ -158,7 +158,7 @@ def _traffic_tooltips() -> list[alt.Tooltip]:
 def verdict_over_time(
     points: Sequence[VerdictPoint], *, height: int = 160, share: bool = False, title: str = ""
 ) -> alt.LayerChart:
-    """The effect and its always-valid interval at every look: it may be read at any time.
+    """The effect and its interval as it stood at every look.
 
     ``share``: the metric is a share, and its effect is drawn in points (hundredths). ``title`` names the axis.
     """

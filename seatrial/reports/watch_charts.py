@@ -37,7 +37,7 @@ def performance_over_time(
         share: It is a share, and is drawn in percent.
         height: Pixels.
     """
-    data = [
+    data: list[dict[str, object]] = [
         {
             "at": (p.start + p.end) // 2000,
             "from": p.start // 1000,
@@ -102,7 +102,9 @@ def performance_over_time(
 
 def moments_over_time(moments: Sequence[Moment], *, span: tuple[int, int], height: int = 56) -> alt.Chart:
     """Alerts in one lane, what became of releases in the other, each with its words."""
-    data = [{"at": m.at // 1000, "lane": m.lane, "word": m.word, "tone": m.tone, "says": m.sentence} for m in moments]
+    data: list[dict[str, object]] = [
+        {"at": m.at // 1000, "lane": m.lane, "word": m.word, "tone": m.tone, "says": m.sentence} for m in moments
+    ]
     return (
         wide_chart(data, height)
         .mark_point(filled=True, size=80, opacity=0.85)

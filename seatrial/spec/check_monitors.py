@@ -78,6 +78,11 @@ def _performance(performance: Values, values: Values, found: Findings) -> None:
             found.add(path, name, message)
         if performance.get("estimate") is True:
             _estimate(name, metrics[name], values, found)
+        if "segments" in performance:
+            _by("monitors.performance.segments", performance["segments"], values, found)
+            if isinstance(kind, str) and kind != "accuracy":
+                message = f"segments are of an accuracy, but `{name}` is a {kind}; watch an accuracy, or remove them"
+                found.add("monitors.performance.segments", name, message)
         if performance.get("calibration") is True and isinstance(kind, str) and kind != "accuracy":
             message = (
                 f"calibration is about scores and labels, but `{name}` is a {kind}; watch an accuracy, or remove it"
@@ -102,12 +107,7 @@ def _estimate(name: str, metric: Values, values: Values, found: Findings) -> Non
 
 def _fairness(fairness: Values, values: Values, found: Findings) -> None:
     """Groups are told by what is declared, and labels are of a declared outcome."""
-    context, told = values.get("context", {}), fairness.get("by")
-    for by in told if isinstance(told, list | tuple) else ():
-        name = str(by).removeprefix("context.")
-        if str(by).startswith("context.") and isinstance(context, dict) and name not in context:
-            mend = did_you_mean(name, context) if context else f"add `context: {{{name}: string}}`"
-            found.add("monitors.fairness.by", by, f"{show(name)} is not a declared key of the context; {mend}")
+    _by("monitors.fairness.by", fairness.get("by"), values, found)
     if values.get("task") not in (None, "classification", BAD):
         message = f"fairness compares rates of labels, but the task is `{values['task']}`; remove it"
         found.add("monitors.fairness", values["task"], message)
@@ -119,6 +119,16 @@ def _fairness(fairness: Values, values: Values, found: Findings) -> None:
     elif "value" in fairness:
         message = "`value` is a field of the label, and no `outcome` is named; add it, or remove `value`"
         found.add("monitors.fairness.value", fairness["value"], message)
+
+
+def _by(path: str, told: Any, values: Values, found: Findings) -> None:
+    """Keys of the context that groups are told by are declared; features are the model's, and not known here."""
+    context = values.get("context", {})
+    for by in told if isinstance(told, list | tuple) else ():
+        name = str(by).removeprefix("context.")
+        if str(by).startswith("context.") and isinstance(context, dict) and name not in context:
+            mend = did_you_mean(name, context) if context else f"add `context: {{{name}: string}}`"
+            found.add(path, by, f"{show(name)} is not a declared key of the context; {mend}")
 
 
 def _concept(concept: Values, values: Values, found: Findings) -> None:

@@ -412,6 +412,7 @@ class PerformanceMonitor(Model):
     None: 5 points for shares, 10 % for other values."""
     estimate: bool = False
     calibration: bool = False
+    segments: tuple[str, ...] = ()
 
 
 DetectorName = Literal["adwin", "page-hinkley", "ddm", "hddm-a", "hddm-w"]

@@ -6,12 +6,14 @@ import msgspec
 
 from seatrial.drift import FeatureDrift, FeatureProfile, Profile, decide_window, shifts, worst
 from seatrial.drift.decide import DRIFT, QUALITY, Q, size_of
+from seatrial.drift.identifiers import NewIds
 from seatrial.drift.rules import with_rules
 from seatrial.experiments.source import Source
 from seatrial.spec.deployment import DataMonitor, Deployment
 from seatrial.watch import reading
 from seatrial.watch.budget import per_window
 from seatrial.watch.first_day import first_day
+from seatrial.watch.kinds import ByKind, by_kind
 from seatrial.watch.panes import Panes
 from seatrial.watch.quality import arrival, as_column, count_rules
 from seatrial.watch.reading import Busy, Span
@@ -52,6 +54,8 @@ def data_windows(
     assert monitor is not None
     names = reading.column_names(source)
     features = _feature_pairs(deployment, monitor, span, rows, profile, source, names, shelf)
+    more = _by_kind(deployment, monitor, span, rows, profile, source, names)
+    features += more.pairs
     known = profile.prediction or first_day(deployment.deployment, span, source, names, shelf)
     answers = _answer_pairs(deployment, monitor, span, rows, known, source, names, shelf)
     every = features + answers
@@ -63,8 +67,9 @@ def data_windows(
         ("data", rows.assigned, features, ruled(shown[: len(features)], Q), ruled(sure[: len(features)], strict)),
         ("prediction", rows.answered, answers, shown[len(features) :], sure[len(features) :]),
     )
+    ids = {"data": more.new_ids}
     return tuple(
-        _window(deployment, monitor, span, name, number, pairs, mild, strong)
+        _window(deployment, monitor, span, name, number, pairs, mild, strong, ids.get(name, {}))
         for name, number, pairs, mild, strong in decided
         if number or any(drift.quality != "none" for drift in mild)
     )
@@ -119,6 +124,27 @@ def _feature_pairs(
             wanted[reading.expression(reference.kind, columns)] = reference
     which = f"{reading.FEATURE_ROWS} AND {_sampled(names)}"
     return _pairs(deployment, source, span, which, wanted, rows.assigned, shelf)
+
+
+def _by_kind(
+    deployment: Deployment,
+    monitor: DataMonitor,
+    span: Span,
+    rows: Busy,
+    profile: Profile,
+    source: Source,
+    names: frozenset[str],
+) -> ByKind:
+    """What texts, lists, times and ids are watched by beside, against the training data only."""
+    if rows.assigned < monitor.minimum_rows or monitor.against != "training":
+        return ByKind([], {})
+    wanted = [
+        column
+        for column in profile.kinds
+        if (monitor.features == "all" or column.feature.name in monitor.features)
+        and column.feature.name not in deployment.log.redact
+    ]
+    return by_kind(source, span, f"{reading.FEATURE_ROWS} AND {_sampled(names)}", wanted, names)
 
 
 def as_logged(feature: FeatureProfile, deployment: Deployment) -> FeatureProfile:
@@ -187,6 +213,7 @@ def _window(
     pairs: Pairs,
     shown: tuple[FeatureDrift, ...],
     sure: tuple[FeatureDrift, ...],
+    new_ids: dict[str, NewIds],
 ) -> Window:
     rows = max((counted.rows for _, counted in pairs), default=rows)
     measured = any(drift.state == "measured" for drift in shown)
@@ -203,6 +230,7 @@ def _window(
         quality=signal_of(shown, sure, quality=True),
         features=tuple(_slim(drift) for drift in shown),
         shifts=shifts(pairs),
+        new_ids=new_ids,
     )
     known = max((reference.rows for reference, _ in pairs), default=None)
     return msgspec.structs.replace(window, sentence=_sentence(window, known, monitor))

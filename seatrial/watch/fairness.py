@@ -19,7 +19,7 @@ from seatrial.ledger.sql import quoted
 from seatrial.spec.deployment import Deployment, FairnessMonitor, MetricSpec
 from seatrial.watch import reading
 from seatrial.watch.budget import per_window
-from seatrial.watch.groups import Flags, GroupShare, groups_of, largest_gap, shares
+from seatrial.watch.groups import Flags, GroupShare, column_of, groups_of, largest_gap, shares
 from seatrial.watch.labels import read_labelled
 from seatrial.watch.reading import Span
 from seatrial.watch.window import GroupRate, RateGap, Signal, Window
@@ -87,7 +87,7 @@ def _read(monitor: FairnessMonitor, span: Span, source: Source, profile: Profile
         return "no label was answered"
     if positive is None:
         return "which answer is the positive one is not known; write `positive`"
-    columns = {by: _column(by) for by in monitor.by}
+    columns = {by: column_of(by) for by in monitor.by}
     absent = [by for by, column in columns.items() if column not in names]
     if absent:
         return f"{absent[0]} is not logged"
@@ -117,11 +117,6 @@ def _positive(profile: Profile) -> str | None:
     """The second of two classes."""
     classes = next((column.categories for column in profile.prediction if column.name == "label"), ())
     return classes[1] if len(classes) == 2 else None
-
-
-def _column(by: str) -> str:
-    """``features.age`` in the file is ``feature.age`` in the ledger."""
-    return by.replace("features.", "feature.", 1) if by.startswith("features.") else by
 
 
 def _rate(by: str, rate: str, share: GroupShare) -> GroupRate:

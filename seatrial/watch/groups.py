@@ -29,6 +29,11 @@ class Gap(NamedTuple):
     measured: Measured
 
 
+def column_of(by: str) -> str:
+    """The ledger's column of what a file tells groups by: ``features.age`` is ``feature.age`` there."""
+    return by.replace("features.", "feature.", 1) if by.startswith("features.") else by
+
+
 def groups_of(values: Sequence[Any], minimum: int) -> tuple[str, ...]:
     """Groups with at least so many rows, the largest first; rows without a value are in none."""
     texts = np.array([value for value in values if value is not None], dtype=object)

@@ -30,6 +30,7 @@ from seatrial.watch.performance import (
 )
 from seatrial.watch.quality import first_row
 from seatrial.watch.reading import Busy, Span
+from seatrial.watch.segments import with_segments
 from seatrial.watch.shelf import Shelf, keyed
 from seatrial.watch.window import Window
 
@@ -108,6 +109,8 @@ def _performance(
             bases[rows.variant] = found
         base = found[0] if found is not None and span.start > found[1] else None
         window = performance_window(deployment, span, view, base, len(profiles))
+        if monitor.segments:
+            window = with_segments(deployment, span, view, window, len(profiles))
         yield _beside_its_estimate(deployment, span, view, profiles[rows.variant], window, rows.served)
 
 

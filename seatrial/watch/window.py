@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from seatrial.drift import FeatureDrift, Severity, worst
+from seatrial.drift.identifiers import NewIds
 
 Monitor = Literal["data", "prediction", "performance", "estimate", "concept", "fairness", "calibration"]
 State = Literal["measured", "no-data"]
@@ -194,10 +195,11 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         outcomes: Labels that stopped coming (performance).
         features: One a column (data and prediction); at rest, a column keeps only its PSI and its mean shift.
         shifts: How far each column moved, for a picture (see ``drift.shifts``).
+        new_ids: Of id columns: the share of distinct ids that the reference did not have; shown and not judged.
         performance: The metric, for the performance monitor.
         estimated: Before there are labels (estimate), and beside what they said (performance).
         concept: For the concept monitor.
-        rates, gaps: For the fairness monitor.
+        rates, gaps: For the fairness monitor; ``rates`` also of the segments of an accuracy.
         calibrated: For calibration.
         sentence: All of it in words.
     """
@@ -215,6 +217,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     outcomes: Signal = Signal()
     features: tuple[FeatureDrift, ...] = ()
     shifts: dict[str, float | None] = {}
+    new_ids: dict[str, NewIds] = {}
     performance: Performance | None = None
     estimated: Estimated | None = None
     concept: Concept | None = None

@@ -30,6 +30,8 @@ ARRIVAL = Record(
     forms="write `{at_least: 1000}`, or `usual`",
 )
 
+BY = Listed(Text(r"(context|features)\.[^\n]{1,200}", "write `context.<name>` or `features.<name>`"), least=1)
+
 DATA = Record(
     "the data monitor",
     {
@@ -67,6 +69,7 @@ PERFORMANCE = Record(
         "calibration": Key(
             Boolean(), "Watch whether scores are still worth what they were on the holdout.", default="false"
         ),
+        "segments": Key(BY, "Show an accuracy by these too: `[context.region]`."),
     },
     forms="write `{metric: accuracy, window: 1d}`",
 )
@@ -87,11 +90,7 @@ CONCEPT = Record(
 FAIRNESS = Record(
     "the fairness monitor",
     {
-        "by": Key(
-            Listed(Text(r"(context|features)\.[^\n]{1,200}", "write `context.<name>` or `features.<name>`"), least=1),
-            "What groups are told by: `[context.region]`.",
-            required=True,
-        ),
+        "by": Key(BY, "What groups are told by: `[context.region]`.", required=True),
         "positive": Key(Text(r"[^\n]{1,200}", "a label"), "The favourable answer; with two classes the second."),
         "outcome": Key(NAME, "The declared outcome that is the label; without it only the answers are compared."),
         "value": Key(FIELD, "The field that is the label, where the outcome has fields."),

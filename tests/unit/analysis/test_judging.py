@@ -296,6 +296,26 @@ def test_a_metrics_file_says_the_same_as_flags(tmp_path: Path) -> None:
         judge(units, bought, metrics=file)
 
 
+@pytest.mark.parametrize(
+    ("metric", "says"),
+    [
+        ("{kind: ratio, outcome: purchase, numerator: amount, denominator: items, cap: 5}", "no use for `cap`"),
+        ("{kind: ratio, outcome: purchase}", "needs `numerator:` and `denominator:`"),
+        ("{kind: mean, value: amount}", "names no outcome"),
+        ("{kind: accuracy, outcome: purchase, within: 2d}", "files are judged by mean, proportion, ratio"),
+        ("{kind: mean, outcome: purchas, value: amount}", "did you mean `purchase`"),
+    ],
+)
+def test_a_metrics_file_is_refused_what_files_cannot_measure(tmp_path: Path, metric: str, says: str) -> None:
+    units = exposed(300)
+    file = tmp_path / "metrics.yaml"
+    file.write_text(
+        f"outcomes: {{purchase: {{fields: {{amount: number, items: integer}}}}}}\nmetrics:\n  x: {metric}\n"
+    )
+    with pytest.raises(BadInput, match=says):
+        judge(units, purchases(units), metrics=file)
+
+
 def test_an_always_valid_interval_is_wider_and_says_so() -> None:
     units = exposed(2000)
     bought = purchases(units)

@@ -1,11 +1,15 @@
 """The page of a release, and its units as they came beside what its weights made expected."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from seatrial.analysis.release_page import release_page
+from seatrial.control.judging import release_report
 from seatrial.experiments.arrivals import arrivals
 from tests import worlds
+from tests.houses import lived_in
 from tests.unit.analysis.test_page import charts_of
 from tests.unit.control.test_powering import judged
 
@@ -43,3 +47,12 @@ def test_a_release_page_draws_effects_looks_and_units() -> None:
     assert len(charts_of(html)) == 4
     assert "<h1>churn</h1>" in html
     assert len(charts_of(release_page(now, [], ()))) == 1
+
+
+def test_a_release_on_a_machine_is_reported_from_its_state_and_ledger(tmp_path: Path) -> None:
+    with lived_in(tmp_path / "home") as (house, _):
+        judgement = house.judgement("churn")
+        assert judgement is not None
+        html = release_report(house.settings, "churn", judgement)
+    assert judgement.sentence.split(":")[0].lower() in html.lower()
+    assert len(charts_of(html)) >= 1

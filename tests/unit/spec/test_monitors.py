@@ -55,6 +55,8 @@ REFUSED = {
     "concept: {}": "outcome",
     "performance: {metric: price, calibration: true}": "`price` is a mean; watch an accuracy",
     "fairness: {}": "by",
+    "performance: {metric: right, segments: [context.region]}": "not a declared key of the context",
+    "performance: {metric: bought, segments: [features.region]}": "`bought` is a proportion; watch an accuracy",
     "fairness: {by: [region]}": "write `context.<name>` or `features.<name>`",
     "fairness: {by: [context.region]}": "not a declared key of the context; add `context: {region: string}`",
     "fairness: {by: [features.region], value: x}": "no `outcome` is named",

@@ -68,7 +68,12 @@ def test_full_file(full_text: str) -> None:
         arrival=model.ArrivalBounds(at_least=100, at_most=100_000),
     )
     assert read.monitors.performance == model.PerformanceMonitor(
-        metric="right", minimum_labels=200, worse_by=model.Margin(absolute=0.02), estimate=True, calibration=True
+        metric="right",
+        minimum_labels=200,
+        worse_by=model.Margin(absolute=0.02),
+        estimate=True,
+        calibration=True,
+        segments=("context.country",),
     )
     assert read.monitors.concept == model.ConceptMonitor(outcome="churned", within=30 * 86400.0)
     assert read.monitors.fairness == model.FairnessMonitor(

@@ -1,0 +1,37 @@
+"""Many questions: what the metrics that do not decide say together.
+
+Of twenty metrics one looks better by chance. Those that are neither the primary nor a guardrail are one family: a word
+stands only where Holm's adjustment of their always-valid p-values keeps it. Guardrails are no family: each must hold
+its margin for a release to ship, so several of them cost power and no error.
+
+References:
+    Holm (1979), A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6(2).
+    Schultzberg, Ankargren, Frånberg (2024), Risk-aware product decisions in A/B tests with multiple metrics.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from seatrial.experiments import sentences
+from seatrial.experiments.judgement import MetricJudgement
+from seatrial.releases.run import ReleaseRun
+from seatrial.spec.check_models import ONE_LOOK
+from seatrial.stats.holm import holm
+
+
+def as_family(metrics: Sequence[MetricJudgement], run: ReleaseRun, unit: str) -> list[MetricJudgement]:
+    """The same metrics, the secondary ones' words and p-values adjusted; those without a p-value stay as they are."""
+    asked = [m for m in metrics if m.part == "secondary" and m.kind not in ONE_LOOK and m.verdict.p_value is not None]
+    adjusted = holm([m.verdict.p_value for m in asked if m.verdict.p_value is not None])
+    found = {m.name: _adjusted(m, p, run, unit) for m, p in zip(asked, adjusted, strict=True)}
+    return [found.get(m.name, m) for m in metrics]
+
+
+def _adjusted(metric: MetricJudgement, p_value: float, run: ReleaseRun, unit: str) -> MetricJudgement:
+    word = metric.verdict.word
+    if word in ("better", "worse") and p_value > run.alpha:
+        verdict = msgspec.structs.replace(metric.verdict, word="inconclusive", smaller_than_cared=False)
+        metric = msgspec.structs.replace(metric, verdict=verdict, adjusted_p=p_value)
+        return msgspec.structs.replace(metric, sentence=sentences.of_metric(metric, run, unit))
+    return msgspec.structs.replace(metric, adjusted_p=p_value)

@@ -1,0 +1,53 @@
+"""What a column is watched by beyond its one number, by its kind: the parts of ``drift.by_kind`` that need raw values.
+
+text    `.empty` or written, and `.unseen`: the share of its words that the reference does not have
+list    `.length`
+time    `.hour` of the day, in windows of whole days only: an hour is never like a day
+id      the share of new ids, which is shown and not judged
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from seatrial.drift import FeatureProfile
+from seatrial.drift.by_kind import ColumnReference
+from seatrial.drift.identifiers import NewIds
+from seatrial.experiments.source import Source
+from seatrial.ledger.sql import quoted
+from seatrial.watch import reading
+from seatrial.watch.panes import DAY
+from seatrial.watch.reading import Span
+
+
+class ByKind(NamedTuple):
+    """The further columns of a window beside their reference, and the new ids of id columns."""
+
+    pairs: list[tuple[FeatureProfile, FeatureProfile]]
+    new_ids: dict[str, NewIds]
+
+
+def by_kind(source: Source, span: Span, rows: str, columns: Sequence[ColumnReference], names: frozenset[str]) -> ByKind:
+    """Count the columns of one window that are logged as what they are.
+
+    Args:
+        source: Rows.
+        span: Which window of which variant.
+        rows: SQL of which rows count.
+        columns: References of columns that are watched and not redacted.
+        names: Columns of rows.
+    """
+    pairs: list[tuple[FeatureProfile, FeatureProfile]] = []
+    new_ids: dict[str, NewIds] = {}
+    whole_days = (span.end - span.start) % DAY == 0
+    for made in columns:
+        name = f"feature.{made.feature.name}"
+        if name not in names or (made.feature.kind == "time" and not whole_days):
+            continue
+        table = source.sql(f"SELECT {quoted(name)} AS v FROM rows WHERE {reading.IN_SPAN} AND {rows}", span._asdict())
+        values = table["v"].to_pylist()
+        counted = zip(made.profiles, made.count(values), strict=True)
+        pairs += [(reference, window) for reference, window in counted if reference.name != made.feature.name]
+        new = made.new_ids(values)
+        if new is not None:
+            new_ids[made.feature.name] = new
+    return ByKind(pairs, new_ids)

@@ -1,0 +1,71 @@
+"""Secondary metrics as one family: Holm's numbers beside statsmodels', and words that stand only by them."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from statsmodels.stats.multitest import multipletests
+
+from seatrial.experiments.judge import judge
+from seatrial.experiments.judgement import Judgement
+from tests import worlds
+
+SECOND = worlds.SECOND
+RUN = worlds.release((0.5, 0))
+END = worlds.START + 1000 * SECOND
+OTHERS = 12
+
+
+def judged(effects: dict[str, float], n: int = 2000, seed: int = 1) -> Judgement:
+    rng = np.random.default_rng(seed)
+    rows = worlds.rows(RUN, worlds.unit_names(n), np.full(n, worlds.START))
+    treated = np.asarray(rows["variant"] == "challenger")
+    outcomes = [
+        worlds.outcomes(
+            name,
+            np.full(n, worlds.START + SECOND),
+            unit=rows["unit"],
+            value_number=rng.normal(10, 1, n) + treated * effect,
+        )
+        for name, effect in effects.items()
+    ]
+    metrics: dict[str, Any] = {
+        name: {"kind": "mean", "outcome": name, "within": 30.0, "grace": 10.0} for name in effects
+    }
+    release = {
+        "of": "challenger",
+        "into": "everybody",
+        "stages": [{"kind": "test"}],
+        "primary": {"metric": "primary", "minimum_effect": {"absolute": 0.01}},
+    }
+    deployment = worlds.deployment(outcomes={name: {} for name in effects}, metrics=metrics, release=release)
+    return judge(deployment, RUN, worlds.source([rows], outcomes), END)
+
+
+def test_p_values_are_adjusted_over_all_secondary_metrics() -> None:
+    found = judged({"primary": 0.0, **{f"m{i}": 0.03 * i for i in range(OTHERS)}})
+    others = [m for m in found.metrics if m.part == "secondary" and m.verdict.p_value is not None]
+    assert len(others) >= OTHERS
+    expected = multipletests([m.verdict.p_value for m in others], method="holm")[1]
+    assert [m.adjusted_p for m in others] == pytest.approx(expected)
+    assert found.primary is not None
+    assert found.primary.adjusted_p is None, "the primary has all of alpha"
+
+
+def test_a_word_that_one_metric_alone_would_get_is_taken_back_among_many() -> None:
+    for seed in range(40):
+        found = judged({"primary": 0.0, **{f"m{i}": 0.15 if i == 0 else 0.0 for i in range(OTHERS)}}, seed=seed)
+        one = found.metric("m0")
+        assert one.verdict.p_value is not None
+        assert one.adjusted_p is not None
+        if one.verdict.p_value <= 0.05 < one.adjusted_p:
+            assert one.verdict.word == "inconclusive"
+            assert "not decided yet" in one.sentence
+            return
+    pytest.fail("no world had such a metric")
+
+
+def test_a_clear_secondary_metric_keeps_its_word_and_ships_nothing() -> None:
+    found = judged({"primary": 0.0, **{f"m{i}": 0.5 if i == 0 else 0.0 for i in range(OTHERS)}})
+    assert found.metric("m0").verdict.word == "better"
+    assert found.recommendation == "wait"
