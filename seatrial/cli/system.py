@@ -150,7 +150,7 @@ def _stay(process: "subprocess.Popen[bytes]", *, quiet: bool) -> None:
 
 
 def down(
-    timeout: float = typer.Option(30.0, help="Seconds to wait for the end."),
+    timeout: float = typer.Option(70.0, help="Seconds to wait for the end."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
     """Stop a system: drain the workers, flush what they wrote."""

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import socket
 import sys
 import time
 from pathlib import Path
@@ -44,10 +45,16 @@ def supervise(settings: Settings, *, insecure: bool) -> None:
             crashed=_Blame(home),
             pulse=lambda worker: pulse(home, worker),
             silent_seconds=settings.hung_after,
+            closing=lambda: _close(http, control, *held),
         ).run()
     finally:
         (home / "running.json").unlink(missing_ok=True)
         lock.release()
+
+
+def _close(*sockets: socket.socket) -> None:
+    for each in sockets:
+        each.close()
 
 
 def _settle(home: Path, worker: str) -> None:

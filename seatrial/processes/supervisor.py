@@ -25,6 +25,9 @@ from seatrial.spec.logs import line
 STEADY_SECONDS = 10.0
 """A child that lived this long has not crashed at once: its count of crashes starts again."""
 
+STOP_SECONDS = 20.0
+"""More than a worker may take: a second to stop following, eight to drain, two for models, two for spans, five to
+write."""
 SILENT_SECONDS = 30.0
 """A worker whose event loop has done nothing for so long hangs."""
 
@@ -65,6 +68,8 @@ class Supervisor:
             quarantine for it, in words.
         pulse: Gives a number that changes while a worker's event loop is alive; None: it has not begun to.
         silent_seconds: A worker whose pulse has not changed for so long is killed.
+        closing: Called before children are asked to stop: gives up the listening sockets, so that who comes now is
+            refused at once and not left waiting in a queue that nobody reads.
         monotonic: Seconds; injected for tests.
     """
 
@@ -78,6 +83,7 @@ class Supervisor:
         crashed: Callable[[str, int, float, float], tuple[str, ...]] = lambda _worker, _code, _now, _silent: (),
         pulse: Callable[[str], int | None] = lambda _worker: None,
         silent_seconds: float = SILENT_SECONDS,
+        closing: Callable[[], None] = lambda: None,
     ) -> None:
         self._home = home
         self._kept = {child.name: _Kept(child) for child in children}
@@ -86,12 +92,17 @@ class Supervisor:
         self._crashed = crashed
         self._pulse = pulse
         self._silent_seconds = silent_seconds
+        self._closing = closing
         self._now = monotonic
         (home / "logs").mkdir(parents=True, exist_ok=True)
         self._log: IO[str] = (home / "logs" / "supervisor.log").open("a", buffering=1)
 
-    def run(self, *, stop_within: float = 15.0) -> None:
-        """Start everything, keep it up, return after SIGTERM or SIGINT once all children have ended."""
+    def run(self, *, stop_within: float = STOP_SECONDS) -> None:
+        """Start everything, keep it up, return after SIGTERM or SIGINT once all children have ended.
+
+        Args:
+            stop_within: Seconds that each group of children has to end; then it is killed.
+        """
         signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
         try:
             self._keep_up()
@@ -189,12 +200,13 @@ class Supervisor:
             self._say("not settled", child=child.name, error=str(error))
 
     def _stop(self, within: float) -> None:
-        deadline = self._now() + within
+        self._closing()
         for order in sorted({kept.child.order for kept in self._kept.values()}):
             group = [kept for kept in self._kept.values() if kept.child.order == order and kept.process is not None]
             for kept in group:
                 assert kept.process is not None
                 kept.process.terminate()
+            deadline = self._now() + within  # of its own: a slow worker must not cost the compactor its time
             for kept in group:
                 self._end(kept, deadline)
         self._say("stopped")

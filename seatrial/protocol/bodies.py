@@ -28,6 +28,9 @@ class Instance(msgspec.Struct, forbid_unknown_fields=True):
     context: dict[str, Any] | None = None
 
 
+MAX_TIMEOUT_MS = 3_600_000
+
+
 class PredictBody(msgspec.Struct, forbid_unknown_fields=True):
     """``POST /v1/deployments/{name}/predict``: ``features`` for one row, or ``instances`` for several."""
 
@@ -38,6 +41,8 @@ class PredictBody(msgspec.Struct, forbid_unknown_fields=True):
     variant: str | None = None
     """Asks for this variant: an ``override``, which is never evidence."""
     request_id: str | None = None
+    timeout_ms: float | None = None
+    """Within which the caller wants an answer."""
 
 
 class AssignBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -163,6 +168,13 @@ def _check_size(unit: str) -> None:
     size = len(unit.encode("utf-8", "surrogatepass"))
     if size > MAX_UNIT_BYTES:
         raise BadInput(f"unit is {size} bytes ({unit[:20]}…); the limit is {MAX_UNIT_BYTES}, send an id or its digest")
+
+
+def read_timeout(value: object, what: str) -> float:
+    """Seconds of a time in milliseconds. Raises BadInput: it is no time above 0, or is longer than an hour."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MAX_TIMEOUT_MS:
+        raise BadInput(f"{what} is {str(value)[:40]!r}; expected milliseconds above 0, at most {MAX_TIMEOUT_MS}")
+    return value / 1000
 
 
 def read_name(value: str | None, what: str) -> str | None:

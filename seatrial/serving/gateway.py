@@ -13,7 +13,15 @@ from typing import Any, NamedTuple
 
 from seatrial.ledger.counters import read_counters
 from seatrial.ledger.quarantine import Entries
-from seatrial.protocol.bodies import AppPrediction, AssignBody, Instance, PredictBody, check_count, read_name
+from seatrial.protocol.bodies import (
+    AppPrediction,
+    AssignBody,
+    Instance,
+    PredictBody,
+    check_count,
+    read_name,
+    read_timeout,
+)
 from seatrial.protocol.features import Row
 from seatrial.protocol.inference import BinaryAnswer, InferAnswer, InferBody
 from seatrial.protocol.outcomes import OutcomeGiven
@@ -215,6 +223,10 @@ class Gateway:
         try:
             request_id = read_name(body.request_id, "request_id") or self._ids()
             parts, shape = self._parts(deployed, body, request_id)
+            if body.timeout_ms is not None:
+                deadline = _deadline(started, read_timeout(body.timeout_ms, "`timeout_ms`"))
+                for part in parts:
+                    part.deadline = deadline
             pending = Pending(deployed, request_id, self._clock(), started, parts, shape, size)
             answer: dict[str, Any] | Pending = self._answering.begin(pending)
         except BadInput:

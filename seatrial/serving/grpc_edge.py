@@ -39,6 +39,18 @@ Handle = Callable[[bytes, Context], Awaitable[bytes]]
 Wrap = Callable[[Handle], Handle]
 
 
+_CONNECTIONS = (
+    ("grpc.max_concurrent_streams", 256),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.max_connection_idle_ms", 300_000),
+    ("grpc.max_connection_age_ms", 900_000),
+    ("grpc.max_connection_age_grace_ms", 60_000),
+)
+"""A connection carries so many calls at once, is given up when its other end is gone or it is idle, and is asked to begin
+anew now and then: a call that never ends its message goes with it."""
+
+
 class GrpcEdge:
     """The gRPC listener of one worker.
 
@@ -71,7 +83,7 @@ class GrpcEdge:
             Unavailable: The address cannot be had.
         """
         limit = self._gateway.limits.body_bytes + _ROOM
-        options = (("grpc.so_reuseport", 1), ("grpc.max_receive_message_length", limit))
+        options = (("grpc.so_reuseport", 1), ("grpc.max_receive_message_length", limit), *_CONNECTIONS)
         self._server = grpc.aio.server(options=options)
         handlers = {name: grpc.unary_unary_rpc_method_handler(self._handler(name)) for name in CALLS}
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))

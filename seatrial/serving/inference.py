@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from seatrial.protocol.bodies import check_count, read_name
+from seatrial.protocol.bodies import check_count, read_name, read_timeout
 from seatrial.protocol.features import Row
 from seatrial.protocol.inference import (
     PLATFORM,
@@ -32,7 +32,6 @@ EXTENSIONS = ("binary_tensor_data", "model_repository")
 """Extensions of the protocol that are served. Loading and unloading are `apply`'s, and are refused with that said."""
 
 CONTEXT = "context."
-MAX_TIMEOUT_MS = 3_600_000
 
 
 def given_request_id(body: InferBody) -> str | None:
@@ -196,13 +195,7 @@ def versions(deployed: Deployed) -> list[str]:
 def timeout_of(body: InferBody) -> float | None:
     """Seconds within which the caller wants an answer, or None. Raises BadInput: a ``timeout_ms`` that is no time."""
     value = (body.parameters or {}).get("timeout_ms")
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MAX_TIMEOUT_MS:
-        raise BadInput(
-            f"parameter 'timeout_ms' is {str(value)[:40]!r}; expected milliseconds above 0, at most {MAX_TIMEOUT_MS}"
-        )
-    return value / 1000
+    return None if value is None else read_timeout(value, "parameter 'timeout_ms'")
 
 
 def metadata(deployed: Deployed, version: str | None) -> dict[str, Any]:

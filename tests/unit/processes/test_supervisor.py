@@ -49,7 +49,11 @@ def crashed(worker, code, now, silent):
         file.write(f"{worker}:{code}\\n")
     return ("its version",)
 running = Running(pid=0, http="127.0.0.1:1", control="127.0.0.1:2")
-Supervisor(place, children, running, settle, crashed=crashed).run(stop_within=3.0)
+def closing():
+    with (place / "ended").open("a") as file:
+        file.write("closed\\n")
+closing = closing if "closing" in sys.argv else lambda: None
+Supervisor(place, children, running, settle, crashed=crashed, closing=closing).run(stop_within=3.0)
 """
 
 
@@ -126,6 +130,25 @@ def test_children_are_stopped_in_their_order(place: Path) -> None:
     assert system.lines("ended") == ["worker0", "control", "compactor"]
     assert not any(alive(pid) for pid in pids)
     assert system.lines("settled") == []  # they ended well: nothing to book
+
+
+def test_the_door_is_closed_before_anybody_is_asked_to_stop(place: Path) -> None:
+    system = System(place, "worker0", "closing")
+    system.pid("worker0")
+    system.pid("closing")
+    system.process.terminate()
+    assert system.process.wait(20) == 0
+    assert system.lines("ended") == ["closed", "worker0", "closing"]
+
+
+def test_one_that_is_slow_to_stop_does_not_cost_the_others_their_time(place: Path) -> None:
+    system = System(place, "worker-stubborn", "compactor")
+    system.pid("worker-stubborn")
+    system.pid("compactor")
+    system.process.terminate()
+    assert system.process.wait(20) == 0
+    assert system.lines("ended") == ["compactor"]
+    assert '"killed", "child": "compactor"' not in (place / "logs" / "supervisor.log").read_text()
 
 
 def test_a_child_that_will_not_stop_is_killed_and_its_counts_settled(place: Path) -> None:

@@ -541,3 +541,17 @@ def test_a_request_with_a_time_limit_of_its_own(here: Bench, wire: Wire) -> None
     for wrong in (0, -1, True, "20", 1e9):
         body["parameters"] = {"timeout_ms": wrong}
         assert wire.ask("POST", INFER, msgspec.json.encode(body)).status == 400
+
+
+def test_the_short_way_has_a_time_limit_too(here: Bench, wire: Wire) -> None:
+    model = Scripted()
+    model.hang()
+    here.serve(snapshot(slots=(slot("champion", timeout=60.0),)), champion=slow(model))
+    body: dict[str, object] = {"features": {"age": 40, "income": 1, "country": "FR"}, "timeout_ms": 20}
+    reply = wire.ask("POST", "/v1/deployments/churn/predict", msgspec.json.encode(body))
+    model.release()
+    assert reply.status == 504
+    assert "that the request left" in reply.json["error"]
+    for wrong in (0, -1, True, "20", 1e9):
+        refused = wire.ask("POST", "/v1/deployments/churn/predict", msgspec.json.encode({**body, "timeout_ms": wrong}))
+        assert refused.status == 400
