@@ -190,12 +190,13 @@ def _is_revenue(policy: Policy) -> bool:
 
 def _worth(arms: Sequence[Arm], options: Options) -> Floats:
     """What a unit is worth on each arm, shape [K]: what it earns less what the arm costs."""
-    means = np.array([arm.mean for arm in arms])
+    means: Floats = np.array([arm.mean for arm in arms])
     if not options.penalty:
         return means
     if len(options.penalty) != len(arms):
         raise BadInput(f"{len(options.penalty)} penalties for {len(arms)} arms; give one an arm")
-    return means - np.array(options.penalty)
+    worth: Floats = means - np.array(options.penalty)
+    return worth
 
 
 def _split(arms: Sequence[Arm], worth: Floats, units: int, delay: int) -> int:
