@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from seatrial.processes.home import Running, read_running
 from seatrial.spec.settings import Settings, load_settings
+from tests.registries import give_registry
 from tests.waiting import wait_for
 
 
@@ -53,6 +54,7 @@ class LiveSystem:
     """
 
     def __init__(self, place: Path, *, workers: int = 1) -> None:
+        give_registry(place / "home")
         self.place = place
         self.environment = {
             **os.environ,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def add_to(app: typer.Typer) -> None:
     app.command(epilog="Example: seatrial predict churn --unit ann --features '{\"tenure\": 12}'")(predict)
     group = typer.Typer(
-        help="Send outcomes, import a file of them, see how long they take.",
+        help="Send outcomes, import a file of them, see when they come.",
         epilog="Example: seatrial outcome send purchase --unit ann --field amount=12.50",
         no_args_is_help=True,
     )
@@ -137,7 +137,10 @@ def maturity(
     since: str = typer.Option("90d", help="Of the units that came since so long ago."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Say how long an outcome takes to arrive, counting units of which it is not known yet. Exit code 3: no units."""
+    """Say how long an outcome takes to arrive.
+
+    A unit of which it is not in yet counts for as long as it has been waited for. Exit code 3: no units.
+    """
     from seatrial.control.maturing import maturity_of
 
     found = maturity_of(settings(), deployment, outcome, parse_duration(since))

@@ -62,7 +62,8 @@ def with_bandits(spec: Deployment, state: DeploymentState, now: int) -> Deployme
         arms = tuple(slots) or entry.bandit.arms  # all of them empty: their heirs
         old, last = state.bandits.get(entry.name), epochs.get(entry.name, 0)
         held = tuple(pin.slot for pin in state.pins if pin.slot is not None)
-        context = {key: declared(spec, held, key) for key in entry.bandit.context}
+        was = old.context if old is not None else {}
+        context = {key: declared(spec, held, key, was.get(key)) for key in entry.bandit.context}
         fresh = _begun(old, last + 1, arms, slots, context, now)
         same = old is not None and (old.versions, old.digests, old.context) == (fresh.versions, fresh.digests, context)
         runs[entry.name] = old if old is not None and same else fresh

@@ -12,17 +12,19 @@ from seatrial.spec.problems import did_you_mean
 _KINDS = {"number": "number", "integer": "integer", "boolean": "boolean", "category": "string"}
 
 
-def declared(spec: Deployment, slots: Sequence[Slot], key: str) -> str:
+def declared(spec: Deployment, slots: Sequence[Slot], key: str, before: str | None = None) -> str:
     """The kind of what a bandit chooses by, ``optional`` before it where a request may lack it.
 
-    A feature that no version takes any more is one that every request lacks.
+    A feature that no version takes any more is one that every request lacks, of the kind that it was ``before``: the
+    ledger still holds its values.
     """
     if not key.startswith(FEATURE):
         field = spec.context[key]
         return f"{OPTIONAL}{field.kind}" if field.optional else field.kind
     name = key.removeprefix(FEATURE)
     feature = features_of(slots).get(name)
-    kind = "number" if feature is None else _KINDS.get(feature.kind, "number")
+    was = "number" if before is None else before.removeprefix(OPTIONAL)
+    kind = was if feature is None else _KINDS.get(feature.kind, was)
     return kind if name in never_lacked(slots, None) else OPTIONAL + kind
 
 

@@ -42,9 +42,10 @@ def learn_lines(
     if len(seen.arms) < FEWEST or not seen.any_came or min(counts[arm] for arm in live) < bandit.minimum_units:
         return None, dict.fromkeys(live, 1 / len(live))
     keys = tuple(run.context)
-    columns = run.by_context.columns if run.by_context is not None else columns_of(run.context, seen.contexts)
+    given = as_declared(run, seen.contexts)
+    columns = run.by_context.columns if run.by_context is not None else columns_of(run.context, given)
     encoder = Encoder(columns, keys)
-    contexts = np.array([encoder.encode(one) for one in seen.contexts])
+    contexts = np.array([encoder.encode(one) for one in given])
     found = _lines(bandit, seen, live, contexts, columns)
     chances = chances_of(found, encoder.width)
     means = np.mean([chances(one) for one in contexts[-_LATEST:]], axis=0)
@@ -86,6 +87,15 @@ def kinds_of(run: BanditRun) -> dict[str, str]:
     return {key: declared.removeprefix(OPTIONAL) for key, declared in run.context.items()}
 
 
+def as_declared(run: BanditRun, contexts: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """What was logged, as far as it is of the kinds that a run chooses by: a feature may have been of another kind."""
+    kinds = tuple(kinds_of(run).values())
+    return [
+        tuple(value if _is_of(kind, value) else None for kind, value in zip(kinds, one, strict=True))
+        for one in contexts
+    ]
+
+
 def columns_of(declared: Mapping[str, str], contexts: Sequence[tuple[Any, ...]]) -> tuple[Column, ...]:
     """How contexts become numbers, from those that there are.
 
@@ -113,6 +123,13 @@ def columns_of(declared: Mapping[str, str], contexts: Sequence[tuple[Any, ...]])
             found.append(Column(key=key, kind="number", optional=optional, center=center, scale=scale))
     assert 1 + sum(map(width, found)) <= MOST_NUMBERS
     return tuple(found)
+
+
+def _is_of(kind: str, value: Any) -> bool:
+    """Whether a value that was logged is of the kind that it is now; a feature may have been of another."""
+    if kind == "string" or kind == "boolean":
+        return isinstance(value, str if kind == "string" else bool)
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _middle(values: Floats) -> tuple[float, float]:

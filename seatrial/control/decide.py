@@ -191,6 +191,12 @@ def _would_climb(observed: Observed) -> bool:
 
 RELEASE: tuple[Row, ...] = (
     Row("no release", "no release is under way", lambda o: not o.release),
+    Row(
+        "pending: time is up",
+        "it is pending, and the release has waited `at_most`, or as long as `log.keep` keeps its first rows",
+        lambda o: o.status == "pending" and _time_is_up(o),
+        "conclude",
+    ),
     Row("closed", "it would climb, and the calendar is closed", lambda o: bool(o.closed) and _would_climb(o)),
     Row(
         "held back",

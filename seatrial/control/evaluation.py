@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seatrial.bandits import AdaptiveData, AdaptiveEffect, Logged, OffPolicy, adaptive_effect, off_policy
-from seatrial.control.contextual import kinds_of
+from seatrial.control.contextual import as_declared, kinds_of
 from seatrial.control.site import Site, open_site
 from seatrial.experiments.rewards import Rewards, read_rewards
 from seatrial.ledger.reader import Reader
@@ -163,9 +163,8 @@ def _contexts(seen: Rewards, run: BanditRun) -> NDArray[np.float64] | None:
     if run.by_context is None:
         return None
     encoder, kept = Encoder(run.by_context.columns, tuple(run.context)), _together(seen, run)
-    return np.array([encoder.encode(seen.contexts[index])[1:] for index in kept.tolist()]).reshape(
-        kept.size, encoder.width - 1
-    )
+    given = as_declared(run, [seen.contexts[index] for index in kept.tolist()])
+    return np.array([encoder.encode(one)[1:] for one in given]).reshape(kept.size, encoder.width - 1)
 
 
 def _numbered(units: Sequence[str]) -> NDArray[np.int64]:

@@ -8,66 +8,69 @@ margin is the contrast T − (1 − δ)·C, which knows that the champion's mean
 """
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from dataclasses import replace
+from functools import cache, partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seatrial.bandits import AdaptiveData, adaptive_effect
 from seatrial.control.evaluation import adaptive
 from seatrial.control.site import Site
 from seatrial.experiments.rewards import Rewards, read_rewards
+from seatrial.experiments.trial import reward_of
 from seatrial.ledger.reader import Reader
 from seatrial.releases.records import BanditRun
 from seatrial.releases.run import ReleaseRun
-from seatrial.spec.deployment import Deployment, MetricSpec, RewardSpec
+from seatrial.spec.deployment import Deployment
 from seatrial.spec.errors import BadInput, SeatrialError
 from seatrial.spec.units import show_count
+from seatrial.stats.minimum import MINIMUM_EVENTS, MINIMUM_UNITS
 from seatrial.stats.sequence import multiplier
 
 EVERY, COST = 60.0, 20.0
 """What was logged is weighed again after so many seconds, or so many times what that cost."""
-LEAST_UNITS = 100
-"""Records of each version before anything is said."""
 _LEAST_CHANCE = 1e-6
 _SECOND = 1_000_000
 
 Chances = Callable[[int], Mapping[str, float]]
-"""The chance of each variant in the release's entry, by the snapshot's revision."""
+"""The chance of each variant in the release's entry, by the snapshot's revision; none where other versions served."""
 
 
 def held_back(site: Site, spec: Deployment, run: ReleaseRun, now: int) -> str:
     """Why the release of a file with ``require: off-policy`` may not begin yet, in words; "" when it may."""
     assert spec.release is not None
-    reward = reward_of(spec.metrics[spec.release.primary.metric])
+    metric = spec.release.primary.metric
     versions = {run.champion: run.champion_version, run.challenger: run.challenger_version}
     with Reader(site.home).open(spec.deployment) as view:
+        reward = reward_of(spec, metric)
         seen = read_rewards(view, run.entry, reward, versions, since=0, now=now, context={})
-    return weighed(spec, run, seen, partial(_chances, site, spec.deployment, run.entry))
+    chances = cache(partial(_chances, site, spec.deployment, run))
+    return weighed(spec, run, capped(seen, spec.metrics[metric].cap), chances)
 
 
-def reward_of(metric: MetricSpec) -> RewardSpec:
-    """The primary metric as a bandit's reward."""
-    assert metric.outcome is not None
-    assert metric.within is not None
-    return RewardSpec(
-        outcome=metric.outcome,
-        within=metric.within,
-        value=metric.value,
-        kind="binary" if metric.kind == "proportion" else "normal",
-        grace=metric.grace,
-    )
+def capped(seen: Rewards, cap: float | None) -> Rewards:
+    """With totals as the release's metric counts them."""
+    return seen if cap is None else replace(seen, values=np.minimum(seen.values, cap))
 
 
 def weighed(spec: Deployment, run: ReleaseRun, seen: Rewards, chances: Chances) -> str:
     """``held_back`` from what both versions earned; pure."""
     assert spec.release is not None
     data = _where_both_could(seen, run, chances)
-    counts = {version: int((data.arms == arm).sum()) for arm, version in enumerate(_versions(run))}
-    for version, count in counts.items():
-        if count < LEAST_UNITS:
+    for arm, version in enumerate(_versions(run)):
+        got = data.arms == arm
+        units = np.unique(data.units[got]).size  # epochs of one unit are not more evidence of others
+        if units < MINIMUM_UNITS:
             return (
-                f"{version} has {show_count(count)} matured units of a bandit in `{run.entry}` where both versions had "
-                f"a chance, and {LEAST_UNITS} are needed"
+                f"{version} has {show_count(units)} matured units of a bandit in `{run.entry}` where both versions had "
+                f"a chance, and {MINIMUM_UNITS} are needed"
+            )
+        events = _fewest_events(data.rewards[got])
+        if events is not None and events < MINIMUM_EVENTS:
+            return (
+                f"{version} has {show_count(events)} of {MINIMUM_EVENTS} events of each kind among its units of a "
+                f"bandit in `{run.entry}`"
             )
     try:
         return _judged(spec, run, data)
@@ -81,7 +84,10 @@ def _judged(spec: Deployment, run: ReleaseRun, data: AdaptiveData) -> str:
     sign = 1 if spec.metrics[primary.metric].want == "higher" else -1
     absolute, relative = primary.minimum_effect.absolute or 0.0, primary.minimum_effect.relative or 0.0
     contrast = adaptive_effect(data, 1, 0, of_control=1 - sign * relative)
-    half = multiplier(data.rewards.size, method.alpha, method.plan_units, "lower") * contrast.se
+    if not (contrast.se > 0 and np.ptp(data.rewards) > 0):
+        return f"in `{primary.metric}` every unit earned the same, so nothing can be said about its spread"
+    units = np.unique(data.units).size
+    half = multiplier(units, method.alpha, method.plan_units, "lower") * contrast.se
     limit = contrast.effect - sign * half
     if sign * limit > -absolute:
         return ""
@@ -91,8 +97,16 @@ def _judged(spec: Deployment, run: ReleaseRun, data: AdaptiveData) -> str:
     return (
         f"in `{primary.metric}` {run.champion_version} has {plain.control:.4g} and {run.challenger_version} "
         f"{plain.effect:+.4g}, and that this is no worse than by {line} is not shown yet on "
-        f"{show_count(data.rewards.size)} units: it may be worse by {-sign * limit - absolute:.4g} more"
+        f"{show_count(units)} units: it may be worse by {-sign * limit - absolute:.4g} more"
     )
+
+
+def _fewest_events(rewards: NDArray[np.float64]) -> int | None:
+    """Of a two-valued reward, how often its rarer value came; None for another."""
+    if not np.isin(rewards, (0.0, 1.0)).all():
+        return None
+    ones = int(rewards.sum())
+    return min(ones, rewards.size - ones)
 
 
 def _versions(run: ReleaseRun) -> tuple[str, str]:
@@ -100,7 +114,12 @@ def _versions(run: ReleaseRun) -> tuple[str, str]:
 
 
 def _where_both_could(seen: Rewards, run: ReleaseRun, chances: Chances) -> AdaptiveData:
-    """Records of epochs in which both versions had a chance; given that one of the two was drawn, which it was."""
+    """Records of epochs in which both versions had a chance; given that one of the two was drawn, which it was.
+
+    What another version did in the challenger's place says nothing of this one.
+    """
+    there = {revision for revision in set(seen.revisions) if {run.champion, run.challenger} <= chances(revision).keys()}
+    seen = _only(seen, [number for number, revision in enumerate(seen.revisions) if revision in there])
     arms = BanditRun(
         epoch=1,
         started_at=0,
@@ -121,9 +140,29 @@ def _where_both_could(seen: Rewards, run: ReleaseRun, chances: Chances) -> Adapt
     )
 
 
-def _chances(site: Site, deployment: str, entry: str, revision: int) -> Mapping[str, float]:
+def _only(seen: Rewards, kept: list[int]) -> Rewards:
+    """Some of the records."""
+    return replace(
+        seen,
+        units=tuple(seen.units[number] for number in kept),
+        arms=tuple(seen.arms[number] for number in kept),
+        epochs=seen.epochs[kept],
+        values=seen.values[kept],
+        propensities=seen.propensities[kept],
+        revisions=tuple(seen.revisions[number] for number in kept),
+        chances=tuple(seen.chances[number] for number in kept) if seen.chances else (),
+        at=(),
+        contexts=(),
+    )
+
+
+def _chances(site: Site, deployment: str, run: ReleaseRun, revision: int) -> Mapping[str, float]:
     snapshot = site.publication.read(deployment, revision)
-    return {arm.variant: arm.weight for one in snapshot.entries if one.name == entry for arm in one.arms}
+    serving = {slot.variant: slot.model_version for slot in snapshot.slots}
+    wanted = {run.champion: run.champion_version, run.challenger: run.challenger_version}
+    if any(serving.get(variant) != version for variant, version in wanted.items()):
+        return {}
+    return {arm.variant: arm.weight for one in snapshot.entries if one.name == run.entry for arm in one.arms}
 
 
 class Weighing:

@@ -8,6 +8,7 @@ holds its number; the Arrow columns are gathered from it in C.
 import struct
 from collections import Counter
 from collections.abc import Callable, Sequence
+from sys import getsizeof
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,6 +53,10 @@ _COMBINED = (
 _ROLE, _VARIANT = _COMBINED.index("role"), _COMBINED.index("variant")
 _ROW_OVERHEAD = 420
 """Bytes of Python objects that a row holds beside its text: list slots, small strings, tuples; estimated from above."""
+_NUMBER_OBJECT = 32
+"""Bytes of a number in a list: the slot and the object."""
+_MOST_BROUGHT = 2 << 20
+"""A chunk whose rows brought more is full, so that encoding it, which copies it, takes no more than that beside it."""
 
 Vector = Sequence[float] | NDArray[np.float64] | None
 
@@ -88,6 +93,7 @@ class Chunk:
 
     Attributes:
         count: Rows held.
+        capacity: At that count it is full; falls to ``count`` when the rows brought much text.
         bytes: Memory held, estimated from above: what is preallocated and what rows brought.
     """
 
@@ -104,6 +110,7 @@ class Chunk:
         self._number_index = _index_or_none(schema.number_index)
         self._text_index = schema.text_index
         self._combinations: dict[tuple[str, ...], int] = {}
+        self._most_bytes = self.bytes + _MOST_BROUGHT
         self._request_ids: list[str] = []
         self._keys: list[str | None] = []
         self._units: list[str] = []
@@ -165,7 +172,11 @@ class Chunk:
             status,
             error,
         )
-        code = self._combinations.setdefault(combined, len(self._combinations))
+        codes = self._combinations
+        brought = _ROW_OVERHEAD + _size(request_id) + _size(unit)
+        if combined not in codes:
+            brought += _ROW_OVERHEAD + sum(map(_size, combined))
+        code = codes.setdefault(combined, len(codes))
         index = self.count
         sampled = numbers is not None
         _FIXED.pack_into(
@@ -188,26 +199,29 @@ class Chunk:
             self._numbers[index] = numbers[: self._numbers.shape[1]]
         else:
             self._numbers[index] = numbers[self._number_index]
-        brought = _ROW_OVERHEAD + len(request_id) + len(unit)
+        if key is not None:
+            brought += _size(key)
         if texts is not None and self._text_index:
             texts = [texts[position] for position in self._text_index]
-            brought += sum(len(text) for text in texts if text is not None)
+            brought += sum(_size(text) for text in texts if text is not None)
         if vectors is not None and self.schema.vectors:
-            brought += sum(8 * len(vector) for vector in vectors if vector is not None)
-        if prediction is not None:
-            brought += sum(len(value) for value in prediction if type(value) is str)
+            brought += sum(_vector_size(vector) for vector in vectors if vector is not None)
+        for values in (context, prediction or ()):
+            brought += sum(_size(value) for value in values if type(value) is str)
         self._request_ids.append(request_id)
         self._keys.append(key)
         self._units.append(unit)
         if self._chances is not None:
             self._chances.append(chances or None)
-            brought += 8 * len(chances)
+            brought += _NUMBER_OBJECT * len(chances)
         self._contexts.append(context)
         self._texts.append(texts)
         self._vectors.append(vectors)
         self._predictions.append(prediction)
         self.count = index + 1
         self.bytes += brought
+        if self.bytes > self._most_bytes:
+            self.capacity = self.count
         return brought
 
     def append_plain(
@@ -261,7 +275,7 @@ class Chunk:
         self._vectors.append(None)
         self._predictions.append(prediction)
         self.count = index + 1
-        brought = _ROW_OVERHEAD + len(request_id) + len(unit)
+        brought = _ROW_OVERHEAD + _size(request_id) + _size(unit)
         self.bytes += brought
         return brought
 
@@ -337,6 +351,15 @@ class Chunk:
 def arm_of(combined: tuple[str, ...]) -> str:
     """The variant that a row's descriptive strings name; "" for a shadow's copy, which no arm misses."""
     return "" if combined[_ROLE] == "shadow" else combined[_VARIANT]
+
+
+def _size(text: str) -> int:
+    """Bytes of memory of a text, beside what every row is taken to have. Raises TypeError for what is no text."""
+    return len(text) if str.isascii(text) else getsizeof(text)
+
+
+def _vector_size(vector: Sequence[float] | NDArray[np.float64]) -> int:
+    return vector.nbytes if isinstance(vector, np.ndarray) else _NUMBER_OBJECT * len(vector)
 
 
 def _index_or_none(positions: tuple[int, ...]) -> NDArray[np.intp] | None:

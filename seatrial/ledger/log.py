@@ -11,7 +11,7 @@ the disk is slower than the traffic, memory grows to ``byte_limit`` and then row
 
 import struct
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -128,10 +128,9 @@ class RowBuffer:
 
     def flush(self) -> None:
         """Write what is waiting, and close the segment if it is due; called by the log's thread."""
-        for chunk in self._take():
-            self._write(chunk)
-            with self._lock:
-                self._log.held -= chunk.bytes
+        waiting = self._take()
+        while waiting:
+            self._write_and_let_go(waiting.popleft())
         self._writer.rotate()
 
     def close(self) -> None:
@@ -150,13 +149,19 @@ class RowBuffer:
             log.held += self._chunk.bytes
         return self._chunk
 
-    def _take(self) -> list[Chunk]:
+    def _take(self) -> deque[Chunk]:
         with self._lock:
-            taken, self._full = self._full, []
+            taken, self._full = deque(self._full), []
             if self._chunk is not None and self._chunk.count:
                 taken.append(self._chunk)
                 self._chunk = None
             return taken
+
+    def _write_and_let_go(self, chunk: Chunk) -> None:
+        """Nobody else holds the chunk, so that its memory is free as soon as it is counted so."""
+        self._write(chunk)
+        with self._lock:
+            self._log.held -= chunk.bytes
 
     def _write(self, chunk: Chunk) -> None:
         written, malformed = 0, Counter[str]()

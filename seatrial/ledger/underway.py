@@ -1,5 +1,7 @@
 """What a worker runs at this moment, in a memory-mapped file that outlives it: who was at work when it crashed.
 
+It also holds the worker's pulse, a number that its event loop raises, so that a worker whose loop hangs is noticed.
+
 One file a worker, ``underway/<worker>.underway``, in the layout of the counters: a series for each version of each
 variant, and in it how many of its calls, or its load, are under way. The memory belongs to the kernel, so it says so
 after any death of the process; whoever finds the worker dead reads it, once, and takes the file away.
@@ -14,6 +16,7 @@ from seatrial.ledger import layout
 from seatrial.ledger.counters import CounterFile, parse_series, read_file, series
 
 _NAME = "underway"
+_PULSE = "pulse"
 _DIGITS = 16
 """Of a digest, that name a version here: a series' name is short."""
 
@@ -68,6 +71,11 @@ class Underway:
         path.unlink(missing_ok=True)
         self._file = CounterFile(path)
         self._marks: dict[Suspect, Mark] = {}
+        self._pulse = self._file.slot(_PULSE)
+
+    def beat(self) -> None:
+        """Say that the event loop is alive; called by it alone."""
+        self._file.add(self._pulse)
 
     def mark(self, deployment: str, variant: str, digest: str, *, default: bool = False) -> Mark:
         """Where a version says that it is under way."""
@@ -75,6 +83,14 @@ class Underway:
         if suspect not in self._marks:
             self._marks[suspect] = Mark(self._file, suspect)
         return self._marks[suspect]
+
+
+def pulse(home: Path, worker: str) -> int | None:
+    """A number that changes while a worker's event loop is alive; None: it has not begun to beat."""
+    try:
+        return read_file(layout.underway(home) / f"{worker}{layout.UNDERWAY}").get(_PULSE) or None
+    except FileNotFoundError:
+        return None
 
 
 def take_suspects(home: Path, worker: str) -> tuple[Suspect, ...]:
@@ -87,7 +103,7 @@ def take_suspects(home: Path, worker: str) -> tuple[Suspect, ...]:
         return ()
     suspects = set()
     for text, calls in found.items():
-        if calls > 0:
+        if calls > 0 and text != _PULSE:
             _, labels = parse_series(text)
             suspects.add(Suspect(labels["deployment"], labels["variant"], labels["digest"], bool(labels["default"])))
     return tuple(sorted(suspects))

@@ -1,17 +1,21 @@
 """The near side of processes of their own: keeps one alive, sends it rows, and takes it for lost in time.
 
-One reader thread a model takes the answers, notices that the process died or hangs, and starts it again; until it is
-loaded again, calls fail at once, so that the default variant can answer.
+One reader thread a model starts the process, takes the answers, notices that it died or hangs, and starts it again;
+until it is loaded again, calls fail at once, so that the default variant can answer. The kernel ends the process with
+the thread that started it (see ``models.worker``), so no other thread may start one. It has a session of its own: what
+it forked ends with it, and a key pressed in a terminal does not end it before us.
 """
 
 import os
 import select
+import signal
 import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +74,11 @@ class ProcessRuntime:
         self._guard = threading.Lock()
         self._number = 0
         self._closed = threading.Event()
-        self._process: subprocess.Popen[bytes] | None = self._start()
-        self._reader = threading.Thread(target=self._keep, name="seatrial-process", daemon=True)
+        self._process: subprocess.Popen[bytes] | None = None
+        first: Future[None] = Future()
+        self._reader = threading.Thread(target=self._run, args=(first,), name="seatrial-process", daemon=True)
         self._reader.start()
+        first.result()
 
     @property
     def pid(self) -> int | None:
@@ -97,7 +103,7 @@ class ProcessRuntime:
         self._closed.set()
         process = self._process
         if process is not None:
-            process.kill()  # its pipes stay open until the reader, who waits on them, has seen the end
+            _kill(process)  # its pipes stay open until the reader, who waits on them, has seen the end
         self._reader.join(timeout=10.0)
         if process is not None:
             _end(process)
@@ -134,7 +140,12 @@ class ProcessRuntime:
     def _start(self) -> "subprocess.Popen[bytes]":
         one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         process = subprocess.Popen(
-            self._command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **one_thread}
+            self._command,
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **one_thread},
+            start_new_session=True,
         )
         assert process.stdout is not None
         ready, _, _ = select.select([process.stdout], [], [], START_SECONDS)
@@ -145,6 +156,16 @@ class ProcessRuntime:
             why = f"it did not load within {START_SECONDS:g} s" if not ready else "its process ended while loading"
             raise RuntimeFailure(reply.error if reply is not None else f"{self._what} does not serve: {why}.")
         return process
+
+    def _run(self, first: "Future[None]") -> None:
+        """Start the process, say in ``first`` how that went, and keep it."""
+        try:
+            self._process = self._start()
+        except BaseException as error:  # noqa: BLE001 - raised again by whoever waits for it
+            first.set_exception(error)
+            return
+        first.set_result(None)
+        self._keep()
 
     def _keep(self) -> None:
         """Take answers until closed; start the process again when it dies."""
@@ -245,8 +266,15 @@ class PythonRuntime(ProcessRuntime):
         super().__init__(command, "The model", timeout=timeout, patience=patience, growth=growth)
 
 
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    """Kill the process and what it forked."""
+    if process.returncode is None:  # afterwards its number may be somebody else's
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    process.kill()
+    _kill(process)
     process.wait()
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from seatrial.ledger.counters import retire
 from seatrial.ledger.layout import counters
 from seatrial.ledger.quarantine import add_quarantined
-from seatrial.ledger.underway import take_suspects
+from seatrial.ledger.underway import pulse, take_suspects
 from seatrial.processes.children import system
 from seatrial.processes.extras import require_extras
 from seatrial.processes.home import HomeLock, Running
@@ -36,7 +36,15 @@ def supervise(settings: Settings, *, insecure: bool) -> None:
         grpc = bound_address(held[0]) if held else None
         children = system(home, settings.workers, http.fileno(), control.fileno(), grpc)
         running = Running(pid=os.getpid(), http=bound_address(http), control=bound_address(control), grpc=grpc)
-        Supervisor(home, children, running, settle=lambda worker: _settle(home, worker), crashed=_Blame(home)).run()
+        Supervisor(
+            home,
+            children,
+            running,
+            settle=lambda worker: _settle(home, worker),
+            crashed=_Blame(home),
+            pulse=lambda worker: pulse(home, worker),
+            silent_seconds=settings.hung_after,
+        ).run()
     finally:
         (home / "running.json").unlink(missing_ok=True)
         lock.release()
@@ -54,9 +62,9 @@ class _Blame:
         self._home = home
         self._suspicion = Suspicion()
 
-    def __call__(self, worker: str, code: int, now: float) -> tuple[str, ...]:
+    def __call__(self, worker: str, code: int, now: float, silent: float) -> tuple[str, ...]:
         suspects = take_suspects(self._home, worker)
-        guilty = self._suspicion.crash(suspects, f"{worker} by {ended(code)}", code, now)
+        guilty = self._suspicion.crash(suspects, f"{worker} by {ended(code, silent)}", code, now, silent)
         for suspect, crashes in guilty.items():
             why = f"workers crashed within a minute while it ran: {', '.join(crashes)}"
             add_quarantined(self._home, (suspect,), time.time_ns() // 1000, why)

@@ -19,10 +19,14 @@ import msgspec
 
 from seatrial.processes.children import Child, backoff
 from seatrial.processes.home import Running, write_running
+from seatrial.processes.silence import Silence
 from seatrial.spec.logs import line
 
 STEADY_SECONDS = 10.0
 """A child that lived this long has not crashed at once: its count of crashes starts again."""
+
+SILENT_SECONDS = 30.0
+"""A worker whose event loop has done nothing for so long hangs."""
 
 _WATCHED = frozenset({signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 _PR_SET_PDEATHSIG = 1
@@ -45,6 +49,8 @@ class _Kept:
         self.started = 0.0
         self.crashes = 0
         self.start_at = 0.0
+        self.silence = Silence()
+        self.hung = 0.0
 
 
 class Supervisor:
@@ -54,8 +60,11 @@ class Supervisor:
         home: Where logs and ``running.json`` go.
         running: Addresses to note there.
         settle: Called with a dead worker's name before it is started again (books its unsettled counts).
-        crashed: Called with a crashed worker's name, how it ended and the monotonic time, likewise before; gives the
-            versions that are in quarantine for it, in words.
+        crashed: Called with a crashed worker's name, how it ended, the monotonic time, and for how many seconds it had
+            been silent when it was killed for that (0: it was not), likewise before; gives the versions that are in
+            quarantine for it, in words.
+        pulse: Gives a number that changes while a worker's event loop is alive; None: it has not begun to.
+        silent_seconds: A worker whose pulse has not changed for so long is killed.
         monotonic: Seconds; injected for tests.
     """
 
@@ -66,13 +75,17 @@ class Supervisor:
         running: Running,
         settle: Callable[[str], None],
         monotonic: Callable[[], float] = time.monotonic,
-        crashed: Callable[[str, int, float], tuple[str, ...]] = lambda _worker, _code, _now: (),
+        crashed: Callable[[str, int, float, float], tuple[str, ...]] = lambda _worker, _code, _now, _silent: (),
+        pulse: Callable[[str], int | None] = lambda _worker: None,
+        silent_seconds: float = SILENT_SECONDS,
     ) -> None:
         self._home = home
         self._kept = {child.name: _Kept(child) for child in children}
         self._running = running
         self._settle = settle
         self._crashed = crashed
+        self._pulse = pulse
+        self._silent_seconds = silent_seconds
         self._now = monotonic
         (home / "logs").mkdir(parents=True, exist_ok=True)
         self._log: IO[str] = (home / "logs" / "supervisor.log").open("a", buffering=1)
@@ -94,6 +107,7 @@ class Supervisor:
                 self._say("stopping", signal=signal.Signals(caught.si_signo).name)
                 return
             self._reap()
+            self._kill_silent()
 
     def _seconds_to_next_start(self) -> float:
         waiting = [kept.start_at - self._now() for kept in self._kept.values() if kept.process is None]
@@ -128,6 +142,7 @@ class Supervisor:
             with suppress(OSError):  # it has ended already, or may not: it runs on as it is
                 os.setpriority(os.PRIO_PROCESS, kept.process.pid, os.getpriority(os.PRIO_PROCESS, 0) + child.nice)
         kept.started = self._now()
+        kept.silence, kept.hung = Silence(), 0.0
         self._say("started", child=child.name, pid=kept.process.pid)
 
     def _reap(self) -> None:
@@ -141,11 +156,26 @@ class Supervisor:
             code, kept.process = kept.process.returncode, None
             self._settle_counts(kept.child)
             if kept.child.counted and code != 0:
-                self._blame(kept.child, code)
+                self._blame(kept.child, code, kept.hung)
 
-    def _blame(self, child: Child, code: int) -> None:
+    def _kill_silent(self) -> None:
+        """Kill workers whose event loop hangs; their death is noticed like any other."""
+        for kept in self._kept.values():
+            if not kept.child.counted or kept.process is None or kept.hung:
+                continue
+            try:
+                silent = kept.silence.look(self._pulse(kept.child.name), self._now())
+            except Exception as error:  # noqa: BLE001 - as in `_settle_counts`
+                self._say("not looked at", child=kept.child.name, error=str(error))
+                continue
+            if silent > self._silent_seconds:
+                kept.hung = silent
+                self._say("hung", child=kept.child.name, silent=round(silent, 1))
+                kept.process.kill()
+
+    def _blame(self, child: Child, code: int, silent: float) -> None:
         try:
-            for version in self._crashed(child.name, code, self._now()):
+            for version in self._crashed(child.name, code, self._now(), silent):
                 self._say("quarantined", child=child.name, version=version)
         except Exception as error:  # noqa: BLE001 - as in `_settle_counts`
             self._say("nobody blamed", child=child.name, error=str(error))

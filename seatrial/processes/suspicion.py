@@ -25,7 +25,9 @@ class Suspicion:
     def __init__(self) -> None:
         self._crashes: dict[Suspect, list[tuple[float, str]]] = {}
 
-    def crash(self, suspects: Sequence[Suspect], how: str, code: int, now: float) -> dict[Suspect, tuple[str, ...]]:
+    def crash(
+        self, suspects: Sequence[Suspect], how: str, code: int, now: float, silent: float = 0.0
+    ) -> dict[Suspect, tuple[str, ...]]:
         """Note a crash; gives the versions that it makes guilty, each with its crashes in words.
 
         Args:
@@ -33,11 +35,15 @@ class Suspicion:
             how: The crash, in words.
             code: How the process ended: an exit code, or a signal's number below zero.
             now: Monotonic seconds.
+            silent: Seconds for which it hung before the supervisor killed it for that; 0: it did not. It began to go
+                wrong that long ago, and the kill says nothing of somebody outside.
         """
-        from_outside = code == -signal.SIGKILL
+        from_outside = code == -signal.SIGKILL and not silent
         for suspect in suspects:
             if not (from_outside and suspect.default):
-                recent = [crash for crash in self._crashes.get(suspect, []) if now - crash[0] <= WITHIN_SECONDS]
+                recent = [
+                    crash for crash in self._crashes.get(suspect, []) if now - silent - crash[0] <= WITHIN_SECONDS
+                ]
                 self._crashes[suspect] = [*recent, (now, how)]
         guilty = {
             suspect: tuple(said for _, said in self._crashes[suspect])
@@ -50,8 +56,10 @@ class Suspicion:
         return others or guilty
 
 
-def ended(code: int) -> str:
-    """How a process ended, in words."""
+def ended(code: int, silent: float = 0.0) -> str:
+    """How a process ended, in words; ``silent`` as in `Suspicion.crash`."""
+    if silent:
+        return f"hanging for {silent:.0f} s"
     if code >= 0:
         return f"exit code {code}"
     try:

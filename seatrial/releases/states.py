@@ -106,7 +106,7 @@ MOVES: tuple[Move, ...] = (
     Move((*_OPEN, "pending", "inconclusive", "abandoned"), "promote", ("promoted",), "`ship`, or by hand"),
     Move((*_AT_WORK, "waiting for approval"), "pause", ("paused",), "by hand"),
     Move(("paused",), "resume", ("shadow", "step", "test"), "by hand"),
-    Move(_OPEN, "conclude", ("inconclusive",), "its time is up"),
+    Move((*_OPEN, "pending"), "conclude", ("inconclusive",), "its time is up"),
     Move((*_OPEN, "pending", "promoted"), "roll back", ("rolled-back",), "shown worse, or by hand"),
     Move((*_OPEN, "pending"), "abandon", ("abandoned",), "another file, another version in command"),
 )

@@ -1,10 +1,12 @@
 """What a bandit that chooses by context sees of a request: values of context keys, then of features."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from seatrial.routing.snapshot import Entry
 
+_EXACT = 2**53
 FEATURE = "features."
 """Before the name of a feature, where a bandit chooses by it as by a context key."""
 
@@ -42,8 +44,10 @@ class Seen:
 
 
 def _number(value: Any) -> float | None:
-    """A finite number; the comparison with itself leaves out NaN."""
-    return value if isinstance(value, int | float) and type(value) is not bool and value == value else None
+    """A finite number, and of whole ones such as a float holds exactly: JSON may carry one of any length."""
+    if type(value) is int:
+        return value if -_EXACT <= value <= _EXACT else None
+    return value if isinstance(value, float) and math.isfinite(value) else None
 
 
 def _boolean(value: Any) -> bool | None:

@@ -16,7 +16,7 @@ from seatrial.serving.parts import Part, Pending
 from seatrial.serving.recalling import recall, remember
 from seatrial.serving.trying import tell_breaker, tries
 from seatrial.serving.variant import Attempt
-from seatrial.serving.waiting import FEW_ROWS, Waiting
+from seatrial.serving.waiting import FEW_ROWS, Waiting, keep_time, out_of_time
 
 MANY_ROWS = 256
 """More rows than that are written down by a thread, so that the event loop gets its turn."""
@@ -54,6 +54,12 @@ class Answering:
         write(pending)
         offer_copies(pending)
         return pending.shape(pending)
+
+    def resume(self, pending: Pending) -> Any:
+        """As `begin`, of a request whose attempts have been made already, and came to nothing."""
+        for part in pending.parts:
+            self._end_attempt(part, pending.deployed)
+        return self.begin(pending)
 
     async def finish(self, pending: Pending) -> Any:
         """Await what runs in threads, then answer. Raises as `begin`.
@@ -100,7 +106,7 @@ class Answering:
                 if not variant.engine.fits(rows):
                     return False
                 if not blocked or tries(attempt, self._ticks()):
-                    self._run(attempt)
+                    self._run(part)
             self._end_attempt(part, deployed)
         return True
 
@@ -109,10 +115,17 @@ class Answering:
         cache = attempt.variant.cache
         return cache is not None and len(attempt.rows) <= FEW_ROWS and recall(attempt, cache, self._ticks())
 
-    def _run(self, attempt: Attempt) -> None:
+    def _run(self, part: Part) -> None:
+        """Run the attempt of a part here and now; it has no more time than in a thread."""
+        attempt, began = part.attempt, self._ticks()
+        if part.deadline is not None and began >= part.deadline:
+            out_of_time(part, 0.0)
+            return
         attempt.run()
+        now = self._ticks()
+        keep_time(part, began, now)
         if attempt.key is not None and attempt.variant.cache is not None:
-            remember(attempt, attempt.variant.cache, self._ticks())
+            remember(part.attempt, attempt.variant.cache, now)  # another one where it was late: nothing to keep
 
     async def _advance(self, part: Part, deployed: Deployed) -> None:
         rows = len(part.rows)
@@ -125,7 +138,7 @@ class Answering:
                 pass
             elif not recalled and (not blocked or tries(attempt, self._ticks())):
                 if variant.engine.fits(rows):
-                    self._run(attempt)
+                    self._run(part)
                 else:
                     await self._waiting.run(part, deployed.counts)
             self._end_attempt(part, deployed)

@@ -14,6 +14,12 @@ SMALL_BYTES = 1024
 """A shorter answer is not worth compressing, unless its client names one coding and nothing else."""
 
 
+MAX_MEMBERS = 16
+"""Streams of gzip that a body may have behind each other; who compresses a body makes one."""
+
+PIECE_BYTES = 64 << 10
+
+
 def inflate(coding: bytes, body: bytes, limit: int) -> bytes:
     """A body as it was before its content coding.
 
@@ -22,7 +28,8 @@ def inflate(coding: bytes, body: bytes, limit: int) -> bytes:
         limit: Most bytes that may come out; no more are ever held.
 
     Raises:
-        BadInput: A coding that is not one of gzip, deflate and identity, or bytes that are not in it.
+        BadInput: A coding that is not one of gzip, deflate and identity, bytes that are not in it, or more than
+            ``MAX_MEMBERS`` streams.
         TooLarge: More than ``limit`` bytes would come out.
     """
     coding = coding.strip().lower()
@@ -34,28 +41,41 @@ def inflate(coding: bytes, body: bytes, limit: int) -> bytes:
         raise BadInput(f"content-encoding {shown!r} is not understood; send gzip, deflate, or the body plain")
     name = coding.decode()
     parts: list[bytes] = []
-    room = limit
-    while body:
-        part, body = _stream(name, window, body, room, limit)
-        parts.append(part)
-        room -= len(part)
+    given = memoryview(body)
+    room, place, members = limit, 0, 0
+    while place < len(given):
+        members += 1
+        if members > MAX_MEMBERS:
+            raise BadInput(f"the body is over {MAX_MEMBERS} {name} members behind each other; compress it as one")
+        room, place = _member(name, window, given, place, room, limit, parts)
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _stream(name: str, window: int, body: bytes, room: int, limit: int) -> tuple[bytes, bytes]:
-    """One stream (gzip may have several behind each other), and what follows it."""
+def _member(
+    name: str, window: int, body: memoryview, place: int, room: int, limit: int, parts: list[bytes]
+) -> tuple[int, int]:
+    """Read one stream (gzip may have several behind each other) into ``parts``; the room left, and where it ended.
+
+    It is fed in pieces, because the decoder copies what follows the stream out of whatever it was given.
+    """
     decoder = zlib.decompressobj(window)
-    try:
-        plain = decoder.decompress(body, room + 1)
-    except zlib.error as error:
-        raise BadInput(f"the body is not {name}: {error}") from None
-    if len(plain) > room:
-        raise TooLarge(f"the body is over the limit of {limit} bytes once inflated; send several requests")
-    if not decoder.eof:
-        raise BadInput(f"the body ends in the middle of its {name}")
-    if decoder.unused_data and window == _WINDOW[b"deflate"]:
-        raise BadInput(f"{len(decoder.unused_data)} bytes follow the end of the body's {name}")
-    return plain, decoder.unused_data
+    while not decoder.eof:
+        piece = body[place : place + PIECE_BYTES]
+        if not piece:
+            raise BadInput(f"the body ends in the middle of its {name}")
+        try:
+            plain = decoder.decompress(piece, room + 1)
+        except zlib.error as error:
+            raise BadInput(f"the body is not {name}: {error}") from None
+        if len(plain) > room:
+            raise TooLarge(f"the body is over the limit of {limit} bytes once inflated; send several requests")
+        parts.append(plain)
+        room -= len(plain)
+        place += len(piece)
+    place -= len(decoder.unused_data)
+    if place < len(body) and window == _WINDOW[b"deflate"]:
+        raise BadInput(f"{len(body) - place} bytes follow the end of the body's {name}")
+    return room, place
 
 
 def deflate(coding: bytes, body: bytes) -> bytes:

@@ -33,8 +33,8 @@ RULES = "rule_failures_total"
 class QuickWay(Protocol):
     """What answers the commonest requests of a deployment at once."""
 
-    def answer(self, body: bytes) -> bytes | None:
-        """The answer's JSON; None: nothing happened, and the request goes the long way."""
+    def answer(self, body: bytes) -> Any:
+        """The answer's JSON; None: nothing happened, and the request goes the long way; else it is to be finished."""
         ...
 
 

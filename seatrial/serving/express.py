@@ -1,9 +1,9 @@
 """The commonest request, straight through: one row of plain numbers for a quick model, answered at once.
 
 Nearly all requests of a small model are alike, and then every object that is not made counts. Whatever is the least bit
-different (another body, a model that is slow or fails, a sample of rows) goes the long way through the
-gateway, from its start: until the model has answered, nothing here is counted or written. A law in the tests holds both
-ways to the same answers, rows and counts.
+different (another body, a model that is slow, a sample of rows) goes the long way through the gateway, from its start:
+until the model is asked, nothing here is counted or written. A model that fails or is late is not asked again: the long
+way goes on from there. A law in the tests holds both ways to the same answers, rows and counts.
 """
 
 import asyncio
@@ -18,15 +18,19 @@ from seatrial.ledger.chunk import Stamp, stamp
 from seatrial.ledger.rows import Envelope
 from seatrial.models.one_row import OneRow
 from seatrial.models.runtimes import OnnxRuntime
-from seatrial.protocol.answers import Prediction
+from seatrial.protocol.answers import Prediction, UnreadableAnswer
+from seatrial.protocol.bodies import read_predict
 from seatrial.protocol.plain import PlainBodies, plain_bodies
 from seatrial.routing.decision import Decision
 from seatrial.routing.people import Person
 from seatrial.serving.breaker import Breaker
 from seatrial.serving.deployed import Deployed
 from seatrial.serving.pace import INLINE_MICROSECONDS, Pace
+from seatrial.serving.parts import Part, Pending
 from seatrial.serving.shadowing import BodyRows, Copy
+from seatrial.serving.shapes import one
 from seatrial.serving.variant import Variant
+from seatrial.serving.waiting import keep_time
 
 _encode = msgspec.json.Encoder().encode
 _FIRST, _NO_KEY = (0,), (None,)
@@ -37,6 +41,7 @@ _TASKS = ("classification", "regression")
 class _Lane(NamedTuple):
     """All that is known of an answer before the request comes: of one decision, by one variant."""
 
+    variant: Variant
     model: OneRow
     pace: Pace
     breaker: Breaker
@@ -47,6 +52,21 @@ class _Lane(NamedTuple):
     book: Callable[[int], None]
     cells: memoryview
     cell: int
+    timeout: int
+    normal: int
+
+
+class _Asked(NamedTuple):
+    """A request whose model was asked, at ticks ``since``."""
+
+    lane: _Lane
+    decision: Decision
+    request_id: str
+    at: int
+    started: int
+    ran: int
+    since: int
+    body: bytes
 
 
 class Express:
@@ -57,6 +77,7 @@ class Express:
         clock: Microseconds since 1970 UTC.
         ticks: Monotonic nanoseconds.
         processor_ticks: Nanoseconds that the calling thread has run.
+        resume: Goes on with a request whose attempt has failed: its answer, or itself while that takes a thread.
     """
 
     __slots__ = (
@@ -68,6 +89,7 @@ class Express:
         "_ids",
         "_lanes",
         "_processor_ticks",
+        "_resume",
         "_ticks",
     )
 
@@ -80,6 +102,7 @@ class Express:
         clock: Callable[[], int],
         ticks: Callable[[], int],
         processor_ticks: Callable[[], int],
+        resume: Callable[[Pending], Any],
     ) -> None:
         self._bodies = bodies
         self._choose = deployed.router.decide
@@ -90,9 +113,16 @@ class Express:
         self._clock = clock
         self._ticks = ticks
         self._processor_ticks = processor_ticks
+        self._resume = resume
 
-    def answer(self, body: bytes) -> bytes | None:
-        """The answer's JSON; None when the request must go the long way (then nothing has happened)."""
+    def answer(self, body: bytes) -> bytes | Pending | None:
+        """The answer's JSON; None when the request must go the long way (then nothing has happened).
+
+        Where the model failed or was late, and who answers in its place runs in a thread, the request to `finish`.
+
+        Raises:
+            Unavailable: The model failed or was late, and nobody answers in its place.
+        """
         started = self._ticks()
         at = self._clock()
         try:
@@ -106,7 +136,10 @@ class Express:
             if not pace.inline or lane.breaker.blocked:
                 return None
             self._bodies.pack_into(model.row, 0, *values)
-            ran, asked = self._processor_ticks(), self._ticks()
+        except Exception:  # noqa: BLE001 - the long way says what is wrong, to whom, and books it
+            return None
+        ran, asked = self._processor_ticks(), self._ticks()
+        try:
             lane.cells[lane.cell] = 1
             try:
                 model.run()
@@ -114,11 +147,13 @@ class Express:
                 lane.cells[lane.cell] = 0
             answered = self._ticks()
             inside, prediction = lane.answer(model.outputs)
-        except Exception:  # noqa: BLE001 - the long way says what is wrong, to whom, and books it
-            return None
+        except Exception as error:  # noqa: BLE001 - a runtime's surprise is that variant's failure, not the request's
+            return self._failed(_Asked(lane, decision, request_id, at, started, ran, asked, body), error)
         taken = answered - asked
-        if taken > _LONG_NS:  # by the wall; the model's own part of it is its thread's
-            taken = min(taken, self._processor_ticks() - ran)
+        if taken > lane.normal:
+            if taken > lane.timeout:
+                return self._failed(_Asked(lane, decision, request_id, at, started, ran, asked, body), None)
+            taken = min(taken, self._processor_ticks() - ran)  # by the wall; the model's own part is its thread's
         pace.note(taken / 1000, 1)
         latency_us = (answered - started) // 1000
         lane.book(latency_us)
@@ -126,6 +161,25 @@ class Express:
         if loop is not None:
             self._offer_copies(loop, decision, request_id, at, unit, named is not None, body)
         return b'{"request_id":%b,%b%b}' % (_encode(request_id), lane.decided, inside)
+
+    def _failed(self, asked: "_Asked", error: Exception | None) -> bytes | Pending:
+        """Go on the long way with a request whose model raised, or (None) was late. Raises as `answer`."""
+        lane, deployed = asked.lane, self._deployed
+        now = self._ticks()
+        lane.pace.note(min(now - asked.since, self._processor_ticks() - asked.ran) / 1000, 1)
+        given = read_predict(asked.body)
+        assert given.features is not None
+        person = deployed.people.read(given.unit, given.context, asked.request_id)
+        part = Part(asked.decision, lane.variant, _FIRST, _NO_KEY, (person,), (given.features,))
+        if part.attempt.read_rows():
+            if isinstance(error, UnreadableAnswer):
+                part.attempt.take(lane.model.outputs, 1)  # read with the same care, it says the same
+            elif error is not None:
+                part.attempt.broke(error)
+        keep_time(part, asked.since, now)
+        pending = Pending(deployed, asked.request_id, asked.at, asked.started, (part,), one, len(asked.body))
+        step = self._resume(pending)
+        return step if isinstance(step, Pending) else _encode(step)
 
     def _offer_copies(
         self,
@@ -151,9 +205,10 @@ def express(
     ids: Callable[[], str],
     clock: Callable[[], int],
     ticks: Callable[[], int],
+    resume: Callable[[Pending], Any],
     processor_ticks: Callable[[], int] = time.thread_time_ns,
 ) -> Express | None:
-    """The quick way into a deployment, or None where its requests are not of that kind."""
+    """The quick way into a deployment, or None where its requests are not of that kind. Arguments as `Express`."""
     snapshot = deployed.snapshot
     decisions = deployed.router.possible
     if (
@@ -178,13 +233,13 @@ def express(
         id(decision): _lane(deployed, decision, variant, models[variant.name])
         for decision, variant in zip(decisions, variants, strict=True)
     }
-    return Express(deployed, bodies, lanes, ids, clock, ticks, processor_ticks)
+    return Express(deployed, bodies, lanes, ids, clock, ticks, processor_ticks, resume)
 
 
 def _alike(variant: Variant, first: Variant) -> bool:
     """Whether one body may be read before it is known which variant it is for."""
-    one, other = variant.slot.signature, first.slot.signature
-    return one.task in _TASKS and (one.features, one.inputs) == (other.features, other.inputs)
+    its, other = variant.slot.signature, first.slot.signature
+    return its.task in _TASKS and (its.features, its.inputs) == (other.features, other.inputs)
 
 
 def _model(variant: Variant, bodies: PlainBodies) -> OneRow | None:
@@ -195,7 +250,9 @@ def _model(variant: Variant, bodies: PlainBodies) -> OneRow | None:
 
 
 def _lane(deployed: Deployed, decision: Decision, variant: Variant, model: OneRow) -> _Lane:
+    timeout = int(variant.timeout * 1e9)
     return _Lane(
+        variant,
         model,
         variant.engine.pace,
         variant.breaker,
@@ -206,6 +263,8 @@ def _lane(deployed: Deployed, decision: Decision, variant: Variant, model: OneRo
         deployed.counts.counter(variant.name, decision.reason, "assigned", "ok"),
         variant.underway.cells,
         variant.underway.cell,
+        timeout,
+        min(timeout, _LONG_NS),
     )
 
 

@@ -97,7 +97,7 @@ class Gateway:
     def prepare(self, deployed: Deployed) -> Deployed:
         """Make ready what `activate` shall serve; it runs the models, so the event loop is no place for it."""
         if not self._watched:
-            deployed.quick = express(deployed, self._ids, self._clock, self._ticks)
+            deployed.quick = express(deployed, self._ids, self._clock, self._ticks, self._resume)
         return deployed
 
     def activate(self, deployed: Deployed) -> Deployed | None:
@@ -188,10 +188,21 @@ class Gateway:
         step = self.begin(deployment, body)
         return await self.finish(step) if isinstance(step, Pending) else step
 
-    def answer_plain(self, deployment: str, body: bytes) -> bytes | None:
-        """The JSON that answers a body of the commonest kind, at once; None: nothing happened, so `begin` with it."""
+    def answer_plain(self, deployment: str, body: bytes) -> bytes | Pending | None:
+        """The JSON that answers a body of the commonest kind, at once; None: nothing happened, so `begin` with it.
+
+        A model that failed is not asked again: what `finish` awaits then is whoever stands in for it. Raises as
+        `predict`.
+        """
         deployed = self._deployed.get(deployment)
         return None if deployed is None or deployed.quick is None else deployed.quick.answer(body)
+
+    def _resume(self, pending: Pending) -> Any:
+        try:
+            return self._answering.resume(pending)
+        except BadInput:
+            pending.deployed.counts.add(pending.deployed.counts.refused, 1)
+            raise
 
     def begin(self, deployment: str, body: PredictBody, size: int = 0) -> dict[str, Any] | Pending:
         """Answer at once where the models are quick; else give back what `finish` awaits. Raises as `predict`.

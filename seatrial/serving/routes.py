@@ -99,7 +99,7 @@ class Routes:
             return self._predict_large(request, name)
         answer = self._gateway.answer_plain(name, request.body)
         if answer is not None:
-            return answer
+            return self._finish(answer) if type(answer) is Pending else answer  # type: ignore[return-value]
         step = self._gateway.begin(name, read_predict(request.body), len(request.body))
         return self._finish(step) if type(step) is Pending else _encode(step)
 

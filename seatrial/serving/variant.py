@@ -240,7 +240,7 @@ class Attempt:
             self.read = variant.answers.read(outputs, n)
             self.outputs = outputs
         except Exception as error:  # noqa: BLE001 - a runtime's surprise is that variant's failure, not the request's
-            self._failed(error)
+            self.broke(error)
 
     async def ask(self, remote: RemoteRuntime, seconds: float) -> None:
         """As `run`, of a remote model, on its event loop."""
@@ -250,9 +250,10 @@ class Attempt:
             self.read = variant.answers.read(outputs, n)
             self.outputs = outputs
         except Exception as error:  # noqa: BLE001 - as in `run`
-            self._failed(error)
+            self.broke(error)
 
-    def _failed(self, error: Exception) -> None:
+    def broke(self, error: Exception) -> None:
+        """The attempt came to nothing because of something that was raised."""
         if isinstance(error, BadInput):
             self.refuse(error)
         elif isinstance(error, RuntimeFailure | UnreadableAnswer):

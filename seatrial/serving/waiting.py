@@ -66,9 +66,7 @@ class Waiting:
             part.overdue = attempt.status == "timeout" and seconds < timeout
             return True
         except TimeoutError:
-            part.overdue = seconds < timeout
-            whose = " that the request left" if part.overdue else ""
-            part.give_up("timeout", f"no answer within {seconds * 1000:.4g} ms{whose}")
+            out_of_time(part, seconds)
             if isinstance(future, Taken):
                 ran = 0.0 if future.started is None else (self._ticks() - future.started) / 1e9
                 part.attempt.queued = ran < seconds / 2
@@ -84,6 +82,30 @@ class Waiting:
     def left(self, deadline: int, timeout: float) -> float:
         """Seconds to wait: until the caller's deadline, or the variant's own limit, whichever comes first."""
         return min(timeout, max(0.0, (deadline - self._ticks()) / 1e9))
+
+
+def out_of_time(part: Part, seconds: float) -> None:
+    """The attempt of a part had so many seconds for its answer, and they are over."""
+    part.overdue = seconds < part.attempt.variant.timeout
+    whose = " that the request left" if part.overdue else ""
+    part.give_up("timeout", f"no answer within {seconds * 1000:.4g} ms{whose}")
+
+
+def keep_time(part: Part, began: int, now: int) -> None:
+    """See whether an attempt that ran on the event loop took longer than it would have been waited for elsewhere.
+
+    Nobody could leave while it ran, so its answer is there; but a version that needs so long must not pass for one that
+    keeps its time.
+
+    Args:
+        began, now: Ticks at which it began and ended.
+    """
+    attempt, taken = part.attempt, (now - began) / 1e9
+    patience = attempt.variant.timeout
+    if part.deadline is not None:
+        patience = min(patience, (part.deadline - began) / 1e9)
+    if taken > patience and attempt.refused is None:
+        out_of_time(part, patience)
 
 
 def caller_left() -> bool:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 DRAIN_SECONDS = 8.0
 FLUSH_SECONDS = 5.0
 SPANS_SECONDS = 2.0
+BEAT_SECONDS = 0.5
 SWITCH_SECONDS = 0.0005
 """How long a thread may keep the interpreter: shadows and loading must not hold an answer up for the usual 5 ms."""
 
@@ -48,6 +49,7 @@ async def serve(listener: socket.socket, home: Path, worker: str, settings: Sett
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     recorder = Recorder(home, worker, clock=wall_clock, acknowledge=settings.acknowledge)
+    _beat(loop, recorder)
     tracing = _tracing(settings, recorder, worker)
     gateway = Gateway(recorder, watch=None if tracing is None else tracing.note)
     subscription = Subscription(home, worker)
@@ -76,6 +78,12 @@ async def serve(listener: socket.socket, home: Path, worker: str, settings: Sett
     if tracing is not None:
         await asyncio.to_thread(tracing.close, SPANS_SECONDS)
     return recorder
+
+
+def _beat(loop: asyncio.AbstractEventLoop, recorder: Recorder) -> None:
+    """Show the supervisor, again and again, that this loop goes round."""
+    recorder.underway.beat()
+    loop.call_later(BEAT_SECONDS, _beat, loop, recorder)
 
 
 def _tracing(settings: Settings, recorder: Recorder, worker: str) -> "Tracing | None":

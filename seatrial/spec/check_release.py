@@ -64,6 +64,20 @@ def _required(release: Values, values: Values, found: Findings) -> None:
             f"`{kind}`; let another metric decide, or remove `require`"
         )
         found.add("release.require", "off-policy", message)
+    outcomes, outcome = values.get("outcomes"), metric.get("outcome") if isinstance(metric, dict) else None
+    declared = outcomes.get(outcome) if isinstance(outcomes, dict) and isinstance(outcome, str) else None
+    if release.get("require") == "off-policy" and isinstance(declared, dict) and declared.get("label") is True:
+        message = (
+            f"the primary metric `{name}` is of the label `{outcome}`, which not every unit gets, so a bandit's rows "
+            "say nothing of it; let another metric decide, or remove `require`"
+        )
+        found.add("release.require", "off-policy", message)
+    if release.get("require") == "off-policy" and "challenge" in release:
+        message = (
+            "a version that challenges by itself was never an arm of a bandit, so its release would wait for ever; "
+            "remove `require`, or `challenge`"
+        )
+        found.add("release.require", "off-policy", message)
 
 
 def _challenge(release: Values, values: Values, found: Findings) -> None:

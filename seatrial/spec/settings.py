@@ -50,6 +50,7 @@ class Settings:
         log_format: ``text``, lines for people, or ``json``, an object a line.
         ledger_url: Object store of the ledger; None (the ledger lies in ``home``), because it is not built yet.
         alerts_at_most: So many alerts are sent to one receiver in 24 hours, over all deployments.
+        hung_after: Seconds; a serving process whose event loop has done nothing for so long is killed and replaced.
         origins: Where each setting came from, by name.
     """
 
@@ -67,6 +68,7 @@ class Settings:
     traces: str | None = None
     ledger_url: str | None = None
     alerts_at_most: int = 20
+    hung_after: float = 30.0
     origins: Mapping[str, str] = field(default_factory=dict)
 
     def shown(self) -> dict[str, tuple[str, str]]:
@@ -147,6 +149,7 @@ def _complete(values: dict[str, Any], directory: Path, origins: Mapping[str, str
         log_format=values.get("log_format", "text"),
         traces=values.get("traces"),
         alerts_at_most=values.get("alerts_at_most", 20),
+        hung_after=values.get("hung_after", 30.0),
         origins=origins,
     )
 
@@ -260,6 +263,14 @@ def _alerts(value: object) -> int:
     raise BadInput(f"{show(value)} is not a number of alerts; write a whole number from 1 to 10000")
 
 
+def _hung_after(value: object) -> float:
+    if isinstance(value, str) and re.fullmatch("[0-9]{1,4}", value):
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 2 <= value <= 3600:
+        return float(value)
+    raise BadInput(f"{show(value)} is not a number of seconds; write a whole number from 2 to 3600")
+
+
 def _key(value: object) -> str:
     if isinstance(value, str) and re.fullmatch(r"[\x21-\x7e]{8,}", value):
         return value
@@ -330,6 +341,11 @@ SETTINGS: dict[str, Setting] = {
         "`20`",
         "So many alerts are sent to one receiver in 24 hours, over all deployments; the rest stands in its summary "
         "([alerts](alerts.md)).",
+    ),
+    "hung_after": Setting(
+        _hung_after,
+        "`30`",
+        "Seconds after which a serving process whose event loop hangs is killed and replaced, as after a crash.",
     ),
     "log_format": Setting(
         _one_of(*LOG_FORMATS),

@@ -13,6 +13,7 @@ from seatrial.ledger import outcomes as outcomes_module
 from seatrial.ledger import spool
 from seatrial.ledger.outcomes import OutcomeLog
 from seatrial.ledger.reader import Reader
+from seatrial.ledger.rows import RowSchema
 from seatrial.spec.errors import Unavailable
 from tests.ledger_events import (
     PLAIN,
@@ -195,6 +196,40 @@ def test_a_stalled_disk_holds_no_append_and_bounds_the_memory(tmp_path: Path, mo
         stall.open.set()
     assert (log.logged, log.held) == (taken, 0)
     assert len(numbers(tmp_path)) == taken
+
+
+NOTED = RowSchema("churn", (("note", "string"),), (), (), ("text",), (0,), (), (("json", "string"),))
+
+
+def resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.parametrize("letter", ["e", "é", "字", "🚢"], ids=["ascii", "latin", "han", "emoji"])
+@pytest.mark.parametrize("place", ["context", "key", "error", "unit", "text", "prediction"])
+def test_long_texts_anywhere_in_a_row_count_in_the_memory_that_a_stalled_disk_may_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, letter: str
+) -> None:
+    stall = Stall(monkeypatch, spool.StreamWriter)
+    limit = 8 << 20
+    with prediction_log(tmp_path, flush_seconds=0.001, byte_limit=limit) as log:
+        buffer = log.buffer(NOTED)
+        assert buffer.append(envelope(0), ("",), None, ("",), None, ("",))
+        assert stall.entered.wait(60)
+        before = resident()
+        taken = 1
+        for number in range(1, 5000):
+            given = dict.fromkeys(("context", "text", "prediction"), "")
+            long = f"{number} " + letter * 20_000
+            given |= {place: long} if place in given else {}
+            row = envelope(number) if place in given else envelope(number, **{place: long})
+            taken += buffer.append(row, (given["context"],), None, (given["text"],), None, (given["prediction"],))
+        assert resident() - before < 3 * limit
+        assert log.held < limit + (1 << 20)
+        assert log.dropped == {"buffer": 5000 - taken}
+        assert 1 < taken < 5000
+        stall.open.set()
+    assert (log.logged, log.held) == (taken, 0)
 
 
 def test_a_stalled_disk_refuses_outcomes_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,9 +25,9 @@ pytestmark = pytest.mark.processes
 DATA = pd.DataFrame({"x": [0.0, 1.0, 2.0]})
 ROWS = {"x": np.array([1.0, 2.0])}
 
-# 1 hangs, 2 throws, 3 prints, 4 dies, 6 loops, 7 leaks, 8 crashes; everything else is doubled
+# 1 hangs, 2 throws, 3 prints, 4 dies, 6 loops, 7 leaks, 8 crashes, 9 forks; everything else is doubled
 MISCHIEF = textwrap.dedent("""
-    import ctypes, os, time
+    import ctypes, os, subprocess, time
     kept = []
     def mischief(rows):
         first = float(rows.to_numpy()[0, 0])
@@ -36,6 +38,7 @@ MISCHIEF = textwrap.dedent("""
         while first == 6: pass
         if first == 7: kept.append(b"x" * (8 << 20))
         if first == 8: ctypes.string_at(0)
+        if first == 9: return rows.to_numpy()[:, 0] * 0.0 + subprocess.Popen(["sleep", "3600"]).pid
         return rows.to_numpy()[:, 0] * 2.0
 """)
 
@@ -48,18 +51,23 @@ def artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Registry(machine).materialise("m", 1, machine.home / "store")[1]
 
 
-@pytest.fixture
-def mischievous(artefact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PythonRuntime]:
-    """The same artefact behind a model that misbehaves on command."""
-    start = (
+def mischief(place: Path) -> Path:
+    """A program in the place of ``python_worker`` whose model misbehaves on command."""
+    script = place / "mischief.py"
+    script.write_text(
         MISCHIEF
         + "import sys, seatrial.models.python_files as files, seatrial.models.python_worker as worker\n"
         + "from seatrial.models.originals import Predicted\n"
         + "worker.open_original = lambda *a, **k: lambda rows: Predicted(mischief(rows), None)\n"
         + "sys.exit(worker.main(sys.argv[1:]))\n"
     )
-    script = tmp_path / "mischief.py"
-    script.write_text(start)
+    return script
+
+
+@pytest.fixture
+def mischievous(artefact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PythonRuntime]:
+    """The same artefact behind a model that misbehaves on command."""
+    script = mischief(tmp_path)
     whole = PythonRuntime._start
 
     def with_mischief(self: PythonRuntime) -> Any:
@@ -102,6 +110,61 @@ def test_closing_leaves_no_process(artefact: Path) -> None:
     runtime.close()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+SERVER = """
+import sys, threading
+import numpy as np
+from seatrial.models.python_runtime import ProcessRuntime
+made = []
+def start():
+    command = [sys.executable, sys.argv[1], sys.argv[2], "--trust", "none"]
+    made.append(ProcessRuntime(command, "The model", timeout=600.0))
+thread = threading.Thread(target=start)  # a loader's thread ends when it has loaded
+thread.start()
+thread.join()
+assert made[0].run({"x": np.array([5.0])})["prediction"][0] == 10.0
+print(made[0].pid, flush=True)
+made[0].run({"x": np.array([float(sys.argv[3])])})
+"""
+
+
+def processor_seconds(pid: int) -> float:
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def gone(pid: int) -> bool:
+    """Whether the process has ended (whoever inherits orphans here need not bury them)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def test_a_looping_model_dies_with_the_server_that_was_killed(artefact: Path, tmp_path: Path) -> None:
+    script = mischief(tmp_path)
+    command = [sys.executable, "-c", SERVER, str(script), str(artefact), "6"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": os.getcwd()}) as server:
+        try:
+            assert server.stdout is not None
+            pid = int(server.stdout.readline())
+            begun = processor_seconds(pid)
+            wait_for(lambda: processor_seconds(pid) > begun + 0.2, what="the model to loop")
+            server.kill()
+            server.wait(30)
+            wait_for(lambda: gone(pid), seconds=20, what="the end of the model")
+        finally:
+            server.kill()
+            if not gone(pid):
+                os.kill(pid, signal.SIGKILL)
+
+
+def test_what_the_model_forked_ends_with_it(mischievous: PythonRuntime) -> None:
+    forked = int(answers(mischievous, 9.0))
+    assert not gone(forked)
+    mischievous.close()
+    wait_for(lambda: gone(forked), seconds=20, what="the end of what it forked")
 
 
 def test_what_the_model_throws_is_a_failure_of_that_call_only(mischievous: PythonRuntime) -> None:

@@ -1,5 +1,6 @@
 """A version that takes whole workers with it: after two crashes it is run no more, and everybody else is served on."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,31 +28,50 @@ outcomes:
 """
 DEADLY: dict[str, object] = {"a": 666.0, "b": 1.0}
 
-_CRASHING = """
+_DEADLY = """
 import ctypes, os, sys
 if "seatrial.serving.worker" in sys.orig_argv:
+    import numpy as np
     import seatrial.models.runtimes as runtimes
 
-    class Crashing(runtimes.OnnxRuntime):
+    def go_wrong():
+        if os.environ["WRONG"] == "crash":
+            ctypes.string_at(0)
+        while True:
+            pass
+
+    class OneRow:
+        def __init__(self, row, kind):
+            self.row, self.outputs, self._row, self._kind = row.row, row.outputs, row, kind
+
+        def run(self):
+            if (np.frombuffer(self.row, self._kind) == 666.0).any():
+                go_wrong()
+            self._row.run()
+
+    class Deadly(runtimes.OnnxRuntime):
         def __init__(self, file, *more, **options):
             super().__init__(file, *more, **options)
-            self.file = str(file)
+            self.deadly = os.environ["DEADLY"] in str(file)
 
         def run(self, inputs):
-            if any((array == 666.0).any() for array in inputs.values()) and os.environ["DEADLY"] in self.file:
-                ctypes.string_at(0)
+            if self.deadly and any((array == 666.0).any() for array in inputs.values()):
+                go_wrong()
             return super().run(inputs)
 
         def one_row(self, given, sample):
-            return None
+            row = None if os.environ["EXPRESS"] == "off" else super().one_row(given, sample)
+            return OneRow(row, sample.dtype) if row is not None and self.deadly else row
 
-    runtimes.OnnxRuntime = Crashing
+    runtimes.OnnxRuntime = Deadly
 """
 
+WAYS = [("crash", "off"), ("crash", "on"), ("hang", "off"), ("hang", "on")]
 
-@pytest.fixture
-def system(tmp_path: Path) -> Iterator[LiveSystem]:
-    """Version 2 ends its process, as native code can, when it is asked about a row with 666 in it."""
+
+@pytest.fixture(params=WAYS, ids=["crash", "crash-express", "hang", "hang-express"])
+def system(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[LiveSystem]:
+    """Version 2 ends its process, or never returns, as native code can, when it is asked about a row with 666 in it."""
     system = LiveSystem(tmp_path, workers=2)
     make_models(system, 2)
     apply(FILE, system.settings, actor="test")
@@ -59,8 +79,10 @@ def system(tmp_path: Path) -> Iterator[LiveSystem]:
     revision = serving.active("ring")
     assert revision is not None
     system.environment["DEADLY"] = serving.read("ring", revision).slot("challenger").digest
+    system.environment["WRONG"], system.environment["EXPRESS"] = request.param
+    system.environment["SEATRIAL_HUNG_AFTER"] = "2"
     (tmp_path / "hook").mkdir()
-    (tmp_path / "hook" / "sitecustomize.py").write_text(_CRASHING)
+    (tmp_path / "hook" / "sitecustomize.py").write_text(_DEADLY)
     system.environment["PYTHONPATH"] = f"{tmp_path / 'hook'}:{system.environment['PYTHONPATH']}"
     with system:
         yield system
@@ -70,14 +92,19 @@ def crash(system: LiveSystem) -> None:
     """Ask the deadly question once, and wait until the worker that took it is replaced."""
     before = dict(system.running.children)
     caller = system.caller()
-    body = {"unit": "u", "features": DEADLY, "variant": "challenger"}
+    path = "/v1/deployments/ring/predict"
+    units = (str(number) for number in itertools.count())
+    body: dict[str, object] = {"features": {"a": 1.0, "b": 1.0}}
+    unit = next(u for u in units if caller("POST", path, body | {"unit": u}).body["variant"] == "challenger")
     with pytest.raises(OSError):
-        caller("POST", "/v1/deployments/ring/predict", body)
+        caller("POST", path, {"unit": unit, "features": DEADLY})
     caller.close()
     wait_for(lambda: system.running.children != before and len(system.running.children) == 5, what="a new worker")
 
 
-def test_a_version_that_crashes_two_workers_is_run_no_more(system: LiveSystem) -> None:
+def test_a_version_that_crashes_or_hangs_two_workers_is_run_no_more(
+    system: LiveSystem, request: pytest.FixtureRequest
+) -> None:
     with Load(system, "ring", {"a": 1.0, "b": 0.5}) as load:
         load.answered_more(50)
         crash(system)
@@ -85,7 +112,7 @@ def test_a_version_that_crashes_two_workers_is_run_no_more(system: LiveSystem) -
         crash(system)
         (entry,) = read_quarantine(system.home)
         assert (entry.deployment, entry.variant) == ("ring", "challenger")
-        assert "SIGSEGV" in entry.why
+        assert ("hanging for" if "hang" in request.node.callspec.id else "SIGSEGV") in entry.why
         # The worker that did not crash hears of it within its next look; the other knew before it loaded anything.
         wait_for(lambda: _without_challenger(system), seconds=60, what="weight 0 for the challenger")
         load.answered_more(100)

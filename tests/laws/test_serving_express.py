@@ -1,7 +1,7 @@
 """The quick way answers, writes and counts as the long way does, or leaves the request alone."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seatrial.models.runtimes import OnnxRuntime
+from seatrial.models.runtimes import OnnxRuntime, RuntimeFailure
 from seatrial.protocol.plain import plain_bodies
 from seatrial.routing.rules.naming import names_of
 from seatrial.routing.rules.parsing import parse_rule
@@ -327,3 +327,172 @@ def test_both_ways_write_and_count_alike_where_rules_read_the_unit(tmp_path: Pat
         quick_counts, long_counts = pair.counts()
         assert quick_counts == long_counts
         assert goes_quickly(one)
+
+
+class Willing(OnnxRuntime):
+    """A model that counts how often it is asked, whichever way, and can be told to fail or to take its time."""
+
+    def __init__(self) -> None:
+        super().__init__(MODEL, ("label", "probabilities"))
+        self.failure: Exception | None = None
+        self.asked = 0
+        self.takes: Callable[[], None] = lambda: None
+
+    def ask(self) -> None:
+        self.asked += 1
+        self.takes()
+        if self.failure is not None:
+            raise self.failure
+
+    def run(self, inputs: Any) -> Any:
+        self.ask()
+        return super().run(inputs)
+
+    def one_row(self, given: str, sample: Any) -> Any:
+        bound = super().one_row(given, sample)
+        return None if bound is None else Watched(self, bound)
+
+
+class Watched:
+    """Its bound session."""
+
+    def __init__(self, runtime: Willing, bound: Any) -> None:
+        self.runtime, self.bound, self.row, self.outputs = runtime, bound, bound.row, bound.outputs
+
+    def run(self) -> None:
+        self.runtime.ask()
+        self.bound.run()
+
+
+class Pair:
+    """The same gateway twice, the second without a quick way, of a champion and a challenger that do as they are told.
+
+    Args:
+        ready: Engines are made of the models by these, by variant; else they run on the event loop.
+    """
+
+    def __init__(self, one: Bench, other: Bench, **more: Any) -> None:
+        self.benches = one, other
+        self.models: list[dict[str, Willing]] = []
+        self.asked = 0
+        for each in self.benches:
+            slots = (slot("champion", 1, SIGNATURE), slot("challenger", 2, SIGNATURE, **more.get("challenger", {})))
+            models = {s.variant: Willing() for s in slots}
+            engines = {name: _ready(model) for name, model in models.items()}
+            shape = {"log": LogPolicy(features=NAMES), "fallback": more.get("fallback")}
+            each.serve(snapshot({"challenger": 1.0}, slots=slots, **shape), **engines)
+            for model in models.values():
+                model.asked = 0
+            self.models.append(models)
+        other.gateway.find("churn").quick = None
+
+    def fail(self, variant: str, failure: Exception | None) -> None:
+        for models in self.models:
+            models[variant].failure = failure
+
+    def ask(self, number: int = 1) -> list[Any]:
+        """What each says; both give the request the same identity."""
+        self.asked += 1
+        given = {"feature_0": number / 7, "feature_1": 0.5, "feature_2": number, "feature_3": True}
+        body = msgspec.json.encode({"unit": f"u{number}", "features": given})
+        for each in self.benches:
+            each.gateway._ids = lambda: f"{self.asked:032x}"
+            way = each.gateway.find("churn").quick
+            if isinstance(way, Express):
+                way._ids = each.gateway._ids
+        return [asyncio.run(_answer_in_time(Routes(each.gateway), body)) for each in self.benches]
+
+    def rows(self) -> list[list[dict[str, Any]]]:
+        return [[{k: v for k, v in row.items() if k not in UNSTABLE} for row in b.rows()] for b in self.benches]
+
+    def counts(self) -> list[dict[str, int]]:
+        found = [each.recorder.counters.values().items() for each in self.benches]
+        return [{name: value for name, value in one if "latency" not in name and value} for one in found]
+
+
+async def _answer_in_time(routes: Routes, body: bytes) -> Any:
+    """As `_answer`, where the answer may take a thread."""
+    try:
+        answer = routes.handle(Request(b"POST", b"/v1/deployments/churn/predict", {}, body, True))
+        if not isinstance(answer, bytes | Response):
+            answer = await answer
+    except SeatrialError as error:
+        answer = refusal(error)
+    return msgspec.json.decode(answer) if isinstance(answer, bytes) else answer[:2]
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    with still(tmp_path / "quick") as one, still(tmp_path / "long") as other:
+        yield Pair(one, other)
+
+
+def test_a_model_that_fails_is_asked_once_and_its_failure_is_booked(pair: Pair) -> None:
+    pair.fail("challenger", RuntimeFailure("out of order"))
+    for number in range(30):
+        quickly, at_length = pair.ask(number)
+        assert quickly == at_length
+        assert (quickly["answered_by"], quickly["model_version"]) == ("default", "churn:1")
+    states = [each.gateway.find("churn").variants["challenger"].breaker.state for each in pair.benches]
+    assert states == ["open", "open"]
+    assert [models["challenger"].asked for models in pair.models] == [20, 20]  # then the breaker opened
+    assert [models["champion"].asked for models in pair.models] == [30, 30]
+    quick_rows, long_rows = pair.rows()
+    assert quick_rows == long_rows
+    assert {(row["status"], row["error"]) for row in quick_rows if row["status"] != "breaker"} == {
+        ("error", "out of order")
+    }
+    quick_counts, long_counts = pair.counts()
+    assert quick_counts == long_counts
+
+
+def test_a_failure_that_comes_once_is_not_mended_by_asking_again(pair: Pair) -> None:
+    """What fails now and then would look sound, and cost double."""
+    for models in pair.models:
+        failing = models["challenger"]
+        failing.takes = lambda failing=failing: setattr(  # type: ignore[misc]
+            failing, "failure", RuntimeFailure("once") if failing.asked == 1 else None
+        )
+    assert [answer["answered_by"] for answer in pair.ask()] == ["default", "default"]
+    assert [answer["answered_by"] for answer in pair.ask()] == ["assigned", "assigned"]
+
+
+def test_who_stands_in_may_take_a_thread(pair: Pair) -> None:
+    pair.fail("challenger", ValueError("a surprise"))
+    for each in pair.benches:
+        each.gateway.find("churn").engines["champion"].pace.inline = False
+    quickly, at_length = pair.ask()
+    assert quickly == at_length
+    assert quickly["answered_by"] == "default"
+    assert [row["error"] for rows in pair.rows() for row in rows] == ["ValueError: a surprise"] * 2
+
+
+def test_where_nobody_stands_in_the_caller_hears_why(pair: Pair) -> None:
+    for variant in ("champion", "challenger"):
+        pair.fail(variant, RuntimeFailure("out of order"))
+    quickly, at_length = pair.ask()
+    assert quickly == at_length
+    assert quickly[0] == 503
+    assert b"'challenger' failed (out of order), so did the default 'champion' (out of order)" in quickly[1]
+    assert [models["challenger"].asked for models in pair.models] == [1, 1]
+    assert [row["answered_by"] for rows in pair.rows() for row in rows] == ["none", "none"]
+
+
+def test_a_model_that_took_longer_than_its_timeout_is_late_either_way(tmp_path: Path) -> None:
+    now = [0]
+    with (
+        bench(tmp_path / "quick", ticks=lambda: now[0]) as one,
+        bench(tmp_path / "long", ticks=lambda: now[0]) as other,
+    ):
+        pair = Pair(one, other, challenger={"timeout": 0.0001}, fallback={"prediction": 9})
+        for taken, by in ((100_000, "assigned"), (100_001, "default")):
+            for models in pair.models:
+                models["challenger"].takes = lambda taken=taken: now.__setitem__(0, now[0] + taken)  # type: ignore[misc]
+            quickly, at_length = pair.ask()
+            assert quickly == at_length
+            assert quickly["answered_by"] == by
+        for rows in pair.rows():
+            assert [(row["status"], row["error"]) for row in rows] == [
+                ("ok", ""),
+                ("timeout", "no answer within 0.1 ms"),
+            ]

@@ -12,6 +12,7 @@ from click import Command
 from seatrial.cli.app import app, run
 from seatrial.releases.state import State
 from tests.harbour import PLAIN, RELEASE, Harbour, gateway_worker
+from tests.registries import give_registry
 
 HEAVY = ("pandas", "mlflow", "sqlalchemy", "duckdb", "numpy", "pyarrow", "onnxruntime", "sklearn")
 
@@ -38,7 +39,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SEATRIAL_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SEATRIAL_HTTP", "127.0.0.1:1")  # nothing listens there
-    (tmp_path / "home").mkdir()
+    give_registry(tmp_path / "home")
     harbour = Harbour(tmp_path / "home")
     harbour.apply(RELEASE)
     harbour.close()

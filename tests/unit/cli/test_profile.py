@@ -11,6 +11,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from seatrial.cli.app import run
 from seatrial.models.register import register
 from seatrial.spec.settings import load_settings
+from tests.registries import give_registry
 
 
 @pytest.fixture
@@ -24,6 +25,7 @@ def frame() -> pd.DataFrame:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SEATRIAL_HOME", str(tmp_path / "home"))
+    give_registry(tmp_path / "home")
     return tmp_path / "home"
 
 

@@ -3,6 +3,8 @@
 import pytest
 
 from seatrial.control.chosen_by import check_chosen_by, declared
+from seatrial.control.contextual import as_declared
+from seatrial.releases.records import BanditRun
 from seatrial.routing.snapshot import Slot
 from seatrial.spec.errors import BadInput
 from seatrial.spec.problems import SpecError
@@ -64,6 +66,7 @@ def test_a_feature_that_some_version_does_not_take_may_be_missing() -> None:
     spec = load_deployment(file("features.months"))
     assert declared(spec, slots(same=False), "features.months") == "optional integer"
     assert declared(spec, (), "features.months") == "optional number", "no version takes it any more"
+    assert declared(spec, (), "features.plan", "string") == "optional string", "the ledger still holds texts"
 
 
 @pytest.mark.parametrize(
@@ -86,3 +89,23 @@ def test_what_nothing_can_be_learned_by_is_refused_in_words(keys: str, more: str
 def test_a_key_that_is_neither_context_nor_feature_is_refused() -> None:
     with pytest.raises(SpecError, match=r"`months` is not a declared context key; .* or write `features.months`"):
         load_deployment(file("months"))
+
+
+def test_values_of_another_kind_teach_nothing_of_a_column() -> None:
+    run = BanditRun(
+        epoch=1,
+        started_at=0,
+        since=0,
+        together=0,
+        versions={},
+        weights={},
+        context={"features.months": "optional number", "features.plan": "string", "member": "boolean"},
+    )
+    logged = [("s", 3, 1), (None, None, None), (3, "s", True), (True, "l", False), (5.0, "s", "no")]
+    assert as_declared(run, logged) == [
+        (None, None, None),
+        (None, None, None),
+        (3, "s", True),
+        (None, "l", False),
+        (5.0, "s", None),
+    ]

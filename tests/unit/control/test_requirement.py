@@ -9,11 +9,12 @@ import pytest
 
 from seatrial.bandits import AdaptiveData, adaptive_effect
 from seatrial.control.decisions import verify
-from seatrial.control.requirement import reward_of, weighed
+from seatrial.control.requirement import capped, weighed
 from seatrial.experiments.rewards import Rewards
 from seatrial.releases.run import ReleaseRun
 from seatrial.spec.deployment import Deployment
 from seatrial.spec.errors import SeatrialError
+from seatrial.spec.problems import SpecError
 from seatrial.spec.read import load_deployment
 from seatrial.stats.sequence import multiplier
 from tests.harbour import RELEASE
@@ -153,9 +154,55 @@ def test_without_a_bandit_that_had_both_there_is_nothing_to_go_by() -> None:
     assert "matured units" in weighed(SPEC, RUN, seen, alone.__getitem__), "the challenger had no chance in any epoch"
 
 
-def test_the_primary_metric_is_the_reward() -> None:
-    reward = reward_of(SPEC.metrics["conversion"])
-    assert (reward.outcome, reward.within, reward.kind, reward.value) == ("purchase", 86_400.0, "binary", None)
+def test_a_cap_counts_as_in_the_release() -> None:
+    seen = dataclasses.replace(logged(0.1, 0.1, units=10), values=np.arange(10.0))
+    assert capped(seen, 3.0).values.tolist() == [0, 1, 2, 3, 3, 3, 3, 3, 3, 3]
+    assert capped(seen, None) is seen
+
+
+def test_what_another_version_did_in_the_same_place_says_nothing() -> None:
+    """A hundred epochs against an older version, and a few units of the new one, which is far worse."""
+    old, new = logged(0.10, 0.10, units=20_000), logged(0.10, 0.02, units=6_000, seed=3)
+    of_old = [number for number, arm in enumerate(old.arms) if arm == "champion"]  # the older challenger's are not its
+    both = Rewards(
+        units=(*(old.units[n] for n in of_old), *(f"new-{unit}" for unit in new.units)),
+        arms=(*(old.arms[n] for n in of_old), *new.arms),
+        epochs=np.concatenate([old.epochs[of_old], new.epochs + 2]),
+        values=np.concatenate([old.values[of_old], new.values]),
+        propensities=np.concatenate([old.propensities[of_old], new.propensities]),
+        revisions=(*(old.revisions[n] for n in of_old), *(revision + 2 for revision in new.revisions)),
+        any_came=True,
+    )
+    chances = {1: {}, 2: {}, 3: EPOCHS[1], 4: EPOCHS[2]}
+    assert "is not shown" in weighed(SPEC, RUN, both, chances.__getitem__)
+    of_its_own = {3: EPOCHS[1], 4: EPOCHS[2]}
+    later = dataclasses.replace(new, revisions=tuple(revision + 2 for revision in new.revisions), epochs=new.epochs + 2)
+    assert weighed(SPEC, RUN, both, chances.__getitem__) == weighed(SPEC, RUN, later, of_its_own.__getitem__)
+
+
+def test_rare_events_and_one_busy_unit_are_not_enough() -> None:
+    rare = held(logged(0.002, 0.002, units=2_000))
+    assert "of 10 events of each kind" in rare
+    seen = logged(0.1, 0.1)
+    one = dataclasses.replace(seen, units=("ann",) * len(seen.units))
+    assert "has 1 matured units of a bandit" in held(one)
+    same = dataclasses.replace(seen, values=np.full(seen.values.size, 2.5))
+    assert "every unit earned the same" in held(same)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("  purchase: {}", "  purchase: {label: true}", "is of the label `purchase`"),
+        ("  require:", "  challenge: {every: 14d, budget: 20%, per: 90d}\n  require:", "was never an arm of a bandit"),
+    ],
+)
+def test_what_a_bandit_cannot_say_is_refused(old: str, new: str, words: str) -> None:
+    text = WAITS.replace("models:/churn/2", "models:/churn/latest") if "challenge" in new else WAITS
+    assert old in text
+    with pytest.raises(SpecError) as refused:
+        load_deployment(text.replace(old, new))
+    assert words in str(refused.value)
 
 
 @pytest.fixture
@@ -191,3 +238,16 @@ def test_what_cannot_be_weighed_holds_it_back(scene: Scene, monkeypatch: pytest.
     assert scene.status() == "pending"
     last = scene.harbour.state.audit.of("churn", action="decide")[-1]
     assert (last.why, last.sentence) == ("held back", "Decided to wait: held back: the ledger is away.")
+
+
+def test_a_release_that_waits_ends_when_its_time_is_up(scene: Scene) -> None:
+    scene.world.held_back_by = "churn:2 has 7 matured units"
+    scene.harbour.apply(WAITS.replace("  require:", "  at_most: 20d\n  require:"))
+    scene.step(days=19)
+    assert scene.status() == "pending"
+    scene.step(days=2)
+    assert scene.status() == "inconclusive"
+    assert (
+        "ended inconclusive; churn:1 keeps command"
+        in scene.harbour.state.audit.of("churn", action="conclude")[-1].sentence
+    )

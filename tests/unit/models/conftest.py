@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_digits
 
+from tests.registries import give_registry
+
 
 class Machine(NamedTuple):
     """The settings that models need."""
@@ -17,6 +19,7 @@ class Machine(NamedTuple):
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
+    give_registry(tmp_path / "home")
     return Machine(tmp_path / "home")
 
 

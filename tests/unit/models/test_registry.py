@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -57,7 +58,8 @@ def test_a_uri_of_another_form_is_bad_input(uri: str, machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("alias", ["two words", "latest", "v1", ""])
-def test_an_alias_that_cannot_be_one_is_refused_before_there_is_a_version(alias: str, machine: Machine) -> None:
+def test_an_alias_that_cannot_be_one_is_refused_before_there_is_a_version(alias: str, tmp_path: Path) -> None:
+    machine = Machine(tmp_path / "nowhere")
     with pytest.raises(BadInput, match="cannot be an alias"):
         registered(machine, alias=alias)
     assert not machine.home.exists()

@@ -44,7 +44,7 @@ children = tuple(
 def settle(worker):
     with (place / "settled").open("a") as file:
         file.write(worker + "\\n")
-def crashed(worker, code, now):
+def crashed(worker, code, now, silent):
     with (place / "crashed").open("a") as file:
         file.write(f"{worker}:{code}\\n")
     return ("its version",)

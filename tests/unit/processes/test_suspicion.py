@@ -26,6 +26,13 @@ def test_crashes_that_lie_apart_are_two_accidents() -> None:
     assert guilty((0, (CHALLENGER,), SEGV), (61, (CHALLENGER,), SEGV), (121, (CHALLENGER,), SEGV))[:2] == [[], []]
 
 
+def test_hangs_count_from_when_they_began_and_the_default_is_blamed_for_them() -> None:
+    suspicion = Suspicion()
+    assert suspicion.crash((CHAMPION,), "w0", KILL, 40.0, silent=30.0) == {}
+    assert suspicion.crash((CHAMPION,), "w0", KILL, 101.0, silent=0.0) == {}
+    assert list(suspicion.crash((CHAMPION,), "w0", KILL, 130.0, silent=30.0)) == [CHAMPION]
+
+
 def test_what_was_not_under_way_is_innocent() -> None:
     assert guilty((0, (CHALLENGER,), SEGV), (1, (), SEGV), (2, (OTHER,), SEGV)) == [[], [], []]
 

@@ -164,3 +164,12 @@ def test_a_row_is_drawn_again_by_its_features_and_refused_without_them(by_countr
     (row,) = by_country.rows()
     assert (row["reason"], row["propensity"]) == ("bandit", found["propensity"])
     assert row["chances"] == pytest.approx(LIKED["FR"], abs=1e-5)
+
+
+def test_a_number_of_any_length_is_the_models_to_refuse(tmp_path: Path) -> None:
+    by_age = msgspec.structs.replace(BY, columns=(Column(key="features.age", kind="number", optional=True),))
+    by_age = msgspec.structs.replace(by_age, coefficients=((0.5, -0.4, 0.0), (0.5, 0.4, 0.0)))
+    with bench(tmp_path) as here:
+        here.serve(snapshot(entries=(msgspec.structs.replace(ENTRY, by_context=by_age),)))
+        with pytest.raises(BadInput, match="age"):
+            asyncio.run(here.gateway.predict("churn", unit="u", features={**GOOD, "age": 10**400}))

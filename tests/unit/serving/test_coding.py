@@ -1,9 +1,10 @@
 import gzip
+import random
 import zlib
 
 import pytest
 
-from seatrial.serving.coding import chosen, deflate, inflate
+from seatrial.serving.coding import PIECE_BYTES, chosen, deflate, inflate
 from seatrial.spec.errors import BadInput, TooLarge
 
 BODY = b"to and fro " * 100
@@ -29,6 +30,26 @@ def test_a_bomb_is_stopped_at_the_limit() -> None:
     with pytest.raises(TooLarge):
         inflate(b"gzip", gzip.compress(bytes(1 << 19)) * 3, 1 << 20)
     assert len(inflate(b"gzip", gzip.compress(bytes(1 << 20)), 1 << 20)) == 1 << 20
+
+
+def test_a_body_of_many_empty_members_is_refused_at_the_seventeenth() -> None:
+    """Each would cost a decoder, and a copy of what follows it."""
+    empty = gzip.compress(b"", mtime=0)
+    assert inflate(b"gzip", empty * 16, 10) == b""
+    assert inflate(b"gzip", empty * 15 + gzip.compress(BODY, mtime=0), 10_000) == BODY
+    for members in (17, 100_000):
+        with pytest.raises(BadInput, match="over 16 gzip members behind each other; compress it as one"):
+            inflate(b"gzip", empty * members, 10)
+
+
+def test_members_may_begin_and_end_anywhere_in_what_is_read_at_once() -> None:
+    noise = random.Random(7).randbytes(3 * PIECE_BYTES)
+    for size in (PIECE_BYTES - 30, PIECE_BYTES - 23, PIECE_BYTES - 18, PIECE_BYTES, 3 * PIECE_BYTES):
+        members = [noise[:size], b"", noise[size:], BODY]
+        body = b"".join(gzip.compress(member, mtime=0) for member in members)
+        assert inflate(b"gzip", body, 1 << 20) == noise + BODY
+        with pytest.raises(BadInput, match="ends in the middle"):
+            inflate(b"gzip", body[:-1], 1 << 20)
 
 
 @pytest.mark.parametrize(
