@@ -83,6 +83,7 @@ class FakeRegistry:
         self.manifests: dict[tuple[str, int], Manifest] = {}
         self.named: dict[str, dict[str, int]] = {}
         self.away: Exception | None = None
+        self.copies: dict[tuple[str, int], int] = {}
 
     def add(self, name: str, version: int, **manifest: object) -> None:
         values: dict[str, object] = {
@@ -102,7 +103,7 @@ class FakeRegistry:
         return name, version
 
     def materialise(self, name: str, version: int, store: Path) -> tuple[str, Path]:
-        digest = f"{name}{version:064x}"[-64:]
+        digest = f"{name}{self.copies.get((name, version), version):064x}"[-64:]
         directory = store / digest
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "manifest.json").write_bytes(msgspec.json.encode(self.manifests[name, version]))

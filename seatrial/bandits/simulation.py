@@ -76,8 +76,8 @@ def simulate(
     """Plays a bandit, and works out an even split, on arms as good as these.
 
     Args:
-        arms: At least two, not all equally good.
-        policy, options: Of the bandit.
+        arms: At least two, not all equally good, penalties included.
+        policy, options: Of the bandit; an arm is as good as its mean less its penalty.
         units: That come in an epoch.
         delay: Whole epochs from a unit to its matured reward.
         epochs: After so many the bandit is given up.
@@ -85,11 +85,11 @@ def simulate(
         seed: Of the draws.
 
     Raises:
-        BadInput: Arms that have earned the same, no traffic, or more than a million records a world where each must be
-            kept (`half_life`, `change_reset`).
+        BadInput: Arms that have earned the same, penalties for others than these, no traffic, or more than a million
+            records a world where each must be kept (`half_life`, `change_reset`).
     """
-    means = np.array([arm.mean for arm in arms])
-    if len(arms) < 2 or means.max() == means.min():
+    worth = _worth(arms, options)
+    if len(arms) < 2 or worth.max() == worth.min():
         raise BadInput("all arms have earned the same so far, so there is no better one to find; wait for more rewards")
     if units < 1:
         raise BadInput(f"{units} units an epoch are too few to learn from; make epochs longer (`every`)")
@@ -98,10 +98,10 @@ def simulate(
             f"{units} units an epoch over {epochs} epochs are over {MOST_RECORDS} records, too many to play with "
             "`half_life` or `change_reset`; make epochs shorter (`every`), or simulate it without them"
         )
-    gaps = means.max() - means
+    gaps = worth.max() - worth
     played = [_play(arms, policy, options, units, delay, epochs, gaps, [seed, world]) for world in range(worlds)]
     found = [epoch for epoch, _ in played if epoch is not None]
-    split = _split(arms, units, delay)
+    split = _split(arms, worth, units, delay)
     lost = float(np.mean([loss for _, loss in played]))
     split_lost = float(gaps.mean()) * min(split, epochs) / epochs
     return Simulated(
@@ -188,11 +188,22 @@ def _is_revenue(policy: Policy) -> bool:
     return isinstance(policy, Thompson | TopTwo) and policy.reward == "hurdle"
 
 
-def _split(arms: Sequence[Arm], units: int, delay: int) -> int:
+def _worth(arms: Sequence[Arm], options: Options) -> Floats:
+    """What a unit is worth on each arm, shape [K]: what it earns less what the arm costs."""
+    means: Floats = np.array([arm.mean for arm in arms])
+    if not options.penalty:
+        return means
+    if len(options.penalty) != len(arms):
+        raise BadInput(f"{len(options.penalty)} penalties for {len(arms)} arms; give one an arm")
+    worth: Floats = means - np.array(options.penalty)
+    return worth
+
+
+def _split(arms: Sequence[Arm], worth: Floats, units: int, delay: int) -> int:
     """Epochs until an even split has the units that a test of the best two needs, and they are matured."""
-    best, second = sorted(arms, key=lambda arm: -arm.mean)[:2]
-    if best.mean == second.mean:
-        second = min(arms, key=lambda arm: arm.mean)
+    best, second = np.argsort(-worth, kind="stable")[:2]
+    if worth[best] == worth[second]:
+        second = worth.argmin()
     z = float(ndtri(0.975) + ndtri(0.8))
-    needed = z * z * (best.sd**2 + second.sd**2) / (best.mean - second.mean) ** 2
+    needed = z * z * (arms[best].sd ** 2 + arms[second].sd ** 2) / float(worth[best] - worth[second]) ** 2
     return max(1, int(np.ceil(needed * len(arms) / units))) + delay

@@ -23,7 +23,7 @@ class Challenge(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         version: ``name:version`` that has neither been in command nor had a release here.
-        command_seconds: Since a release last took command, or lost it again; None: none has.
+        command_seconds: Since command last passed from one version to another, by whatever way; None: it never has.
         spent: The sum of α over the releases that had traffic and began in the last ``per`` seconds.
     """
 
@@ -58,7 +58,8 @@ def look_for_challenger(
     tried = met | set(state.rolled_back) | set(state.commanded)
     if newest in tried or (command is not None and command.model_version == newest):
         return None
-    changes = [at for run in releases for at in _changes(run)]
+    # State that an earlier build wrote knows of changes by releases alone.
+    changes = [at for run in releases for at in _changes(run)] + [state.commanded_at] * (state.commanded_at > 0)
     begun = [run.alpha for run in releases if run.status != "failed" and now - run.started_at < policy.per * _SECOND]
     return Challenge(
         version=newest,

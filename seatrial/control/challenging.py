@@ -10,6 +10,7 @@ from seatrial.releases.plan import plan_of
 from seatrial.releases.publication import PreparationFailed
 from seatrial.releases.records import AuditEntry, DeploymentState
 from seatrial.releases.run import ReleaseRun
+from seatrial.routing.snapshot import Slot
 from seatrial.spec.deployment import Deployment
 from seatrial.spec.errors import Conflict, SeatrialError
 from seatrial.spec.read import load_deployment
@@ -28,16 +29,24 @@ def challenge(site: Site, deployment: str, who: Who, version: str) -> Applied:
     if spec.release is None or spec.release.challenge is None:
         raise Conflict(f"the file of {deployment!r} lets no version challenge by itself any more.")
     try:
-        return apply_to(site, spec, text, actor=who.actor, why=who.why, renew=frozenset({spec.release.of}))
+        applied = apply_to(site, spec, text, actor=who.actor, why=who.why, renew=frozenset({spec.release.of}))
     except (Conflict, PreparationFailed):
         raise  # it is tried again; or its release is kept as failed already
     except SeatrialError as error:
         _note_refused(site, spec, deployment, who, version, str(error))
         raise
+    after = site.state.deployments.get(deployment)
+    if after.open_run is None and after.slot(spec.release.of) is None:
+        _note_refused(site, spec, deployment, who, version, _is_in_command(after.slot(spec.default)))
+    return applied
+
+
+def _is_in_command(command: Slot | None) -> str:
+    return f"it is the very model that is in command as {command.model_version if command else 'another'}."
 
 
 def _note_refused(site: Site, spec: Deployment, deployment: str, who: Who, version: str, why: str) -> None:
-    """A version that can never be applied is not tried again: its release has failed before it began."""
+    """A version that can never be applied, or is in command, is not tried again: its release failed before it began."""
     state, release, now = site.state.deployments.get(deployment), spec.release, site.clock()
     assert release is not None
     command = state.slot(spec.default)

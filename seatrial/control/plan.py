@@ -15,7 +15,7 @@ from seatrial.control.ensembles import reference_of
 from seatrial.control.next_run import NextRun, next_run
 from seatrial.control.popular import beside_others
 from seatrial.control.snapshots import routing_snapshot
-from seatrial.control.transitions import having_commanded, holdout_ended, kept_as_previous
+from seatrial.control.transitions import holdout_ended, kept_as_previous, left_command
 from seatrial.releases.records import AliasMove, DeploymentState, Pin
 from seatrial.routing.snapshot import Slot, Snapshot
 from seatrial.spec.deployment import Deployment
@@ -107,14 +107,13 @@ def make_plan(
     assert command.slot is not None
     old = _spec_of(before)
     draft = msgspec.structs.replace(
-        before,
+        _command_passed(spec, before, command.slot, moment.now),
         version=before.version + 1,
         text=text,
         pins=pins,
         transform=transform,
         lists=dict(lists or {}),
         previous=kept_as_previous(spec, before, command.slot, moment.now),
-        commanded=_commanded(spec, before, command.slot),
         rolled_back=tuple(v for v in before.rolled_back if v not in {s.model_version for s in resolved.values()}),
         alias=_alias(before, command),
         applied_by=moment.actor,
@@ -131,11 +130,11 @@ def make_plan(
     return _finish(spec, old, before, run, moment)
 
 
-def _commanded(spec: Deployment, before: DeploymentState, command: Slot) -> tuple[str, ...]:
-    """With the version that a file takes command from."""
+def _command_passed(spec: Deployment, before: DeploymentState, command: Slot, now: int) -> DeploymentState:
+    """``before``, in which the version leaves command that a file takes it from."""
     old = before.slot(spec.default)
     left = old is not None and old.model_version != command.model_version
-    return having_commanded(before, old) if left else before.commanded
+    return left_command(before, old, now) if left else before
 
 
 def _holdout_over(spec: Deployment, before: DeploymentState, command: Slot) -> str:

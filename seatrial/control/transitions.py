@@ -34,22 +34,22 @@ def promoted(spec: Deployment, state: DeploymentState, variant: str, now: int, r
     run = state.run if state.run is not None and _is_of(state.run, new) else None
     pins = _with_slot(state.pins, spec.default, msgspec.structs.replace(new, variant=spec.default))
     return _next(
-        state,
+        left_command(state, old, now),
         pins=_emptied(pins, variant, "promoted", heir=spec.default),
         run=_in_command(run, now) if run is not None else abandoned(state.run, now),
         previous=kept_as_previous(spec, state, new, now, release=run.id if run is not None else ""),
         holdout=None if run is None else _held_out(spec, state, run, now, revision),
         alias_due=_alias_to(state, new),
-        commanded=having_commanded(state, old),
         rolled_back=tuple(v for v in state.rolled_back if v != new.model_version),
     )
 
 
-def having_commanded(state: DeploymentState, slot: Slot | None) -> tuple[str, ...]:
-    """The versions that were in command, with the one that leaves it now."""
-    if slot is None or slot.model_version in state.commanded:
-        return state.commanded
-    return (*state.commanded, slot.model_version)
+def left_command(state: DeploymentState, slot: Slot | None, now: int) -> DeploymentState:
+    """The same version of the state, in which ``slot`` (None: nobody) leaves command now."""
+    if slot is None:
+        return state
+    others = tuple(version for version in state.commanded if version != slot.model_version)
+    return msgspec.structs.replace(state, commanded=(*others, slot.model_version), commanded_at=now)
 
 
 def _is_of(run: ReleaseRun, new: Slot) -> bool:
@@ -78,13 +78,12 @@ def rolled_back(spec: Deployment, state: DeploymentState, now: int) -> Deploymen
         )
     back = msgspec.structs.replace(state.previous.slot, variant=spec.default)
     return _next(
-        state,
+        left_command(state, state.slot(spec.default), now),
         pins=tuple(_gone_back(pin, spec.default, back) for pin in state.pins),
         run=_ended(state.run, "rolled-back", now) if _was_promoted(state) else state.run,
         previous=None,
         holdout=holdout_ended(state, now).holdout,
         alias_due=_alias_to(state, back),
-        commanded=having_commanded(state, state.slot(spec.default)),
         rolled_back=_with(state, state.previous.replaced),
     )
 
@@ -249,7 +248,7 @@ def followed(spec: Deployment, state: DeploymentState, slot: Slot, now: int) -> 
     """The champion follows its alias to the version that somebody put it on; a release under way ends with it."""
     assert state.alias is not None
     return _next(
-        state,
+        left_command(state, state.slot(spec.default), now),
         pins=_with_slot(state.pins, spec.default, msgspec.structs.replace(slot, variant=spec.default)),
         previous=kept_as_previous(spec, state, slot, now),
         holdout=holdout_ended(state, now).holdout,
@@ -269,7 +268,7 @@ def fallen_back(spec: Deployment, state: DeploymentState, slot: Slot, now: int) 
     if old is not None and old.digest == slot.digest:
         raise Conflict(f"{slot.model_version} is in command of {state.deployment!r} already.")
     return _next(
-        state,
+        left_command(state, old, now),
         pins=_with_slot(state.pins, spec.default, msgspec.structs.replace(slot, variant=spec.default)),
         previous=kept_as_previous(spec, state, slot, now),
         holdout=holdout_ended(state, now).holdout,

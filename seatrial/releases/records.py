@@ -105,6 +105,7 @@ class DeploymentState(msgspec.Struct, frozen=True, kw_only=True):
         previous: Who was in command before, while it is kept loaded.
         rolled_back: ``name:version`` of versions that went back, refused until somebody says retry.
         commanded: ``name:version`` of versions that were in command before, however they came to it and left it.
+        commanded_at: When a version last left command for another, by whatever way; 0: none has.
         salts: Salt by routing entry.
         bandits: By routing entry.
         lists: The file of units (as a snapshot names it) of every routing entry with ``units_from``.
@@ -128,6 +129,7 @@ class DeploymentState(msgspec.Struct, frozen=True, kw_only=True):
     previous: Previous | None = None
     rolled_back: tuple[str, ...] = ()
     commanded: tuple[str, ...] = ()
+    commanded_at: int = 0
     salts: dict[str, str] = {}
     bandits: dict[str, BanditRun] = {}
     lists: dict[str, str] = {}

@@ -1,12 +1,13 @@
 """Champion and challengers for ever, on a fake clock: the newest version challenges, within an error budget."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from seatrial.control.decisions import verify
-from seatrial.control.perform import Who, rollback
+from seatrial.control.perform import Who, promote, rollback
 from seatrial.control.queries import status_at
 from seatrial.spec.errors import SeatrialError
 from tests.harbour import RELEASE, signature
@@ -149,6 +150,59 @@ def test_a_rollback_is_a_change_of_command_too(scene: Scene) -> None:
     assert not scene.run.open, "command was taken back less than 14 days ago"
     scene.step(days=1)
     assert scene.run.challenger_version == "churn:4"
+
+
+@pytest.mark.parametrize("way", ["a file", "an alias that is followed", "a promotion by hand"])
+def test_command_that_passes_without_a_release_holds_the_next_one_up_too(scene: Scene, way: str) -> None:
+    following = FOR_EVER + "alias_moved: follow\n"
+    scene.harbour.apply(following)
+    loses(scene)
+    if way == "a file":
+        scene.harbour.apply(following.replace("models:/churn@champion", "models:/churn/2"))
+    elif way == "an alias that is followed":
+        scene.harbour.registry.named["churn"]["champion"] = 2
+        scene.step(days=0.1)
+    else:
+        scene.harbour.apply(following.replace("variants:\n", 'variants:\n  spare: {model: "models:/churn/2"}\n'))
+        promote(scene.harbour.site, "churn", Who("ada", "better"), variant="spare")
+    assert in_command(scene) == "churn:2"
+    scene.harbour.registry.add("churn", 4)
+    scene.step(days=13.5)
+    assert not scene.run.open, "command changed less than 14 days ago"
+    scene.step(days=1)
+    assert scene.run.challenger_version == "churn:4"
+
+
+def test_command_that_goes_back_after_a_newer_release_began_is_a_change_too(scene: Scene) -> None:
+    scene.harbour.apply(re.sub("rollback_window: .*", "rollback_window: 60d", FOR_EVER))
+    wins(scene)
+    scene.harbour.registry.add("churn", 4)
+    scene.step(days=15)
+    assert scene.run.challenger_version == "churn:4"
+    loses(scene)
+    rollback(scene.harbour.site, "churn", Who("ada", "customers complain"))
+    assert in_command(scene) == "churn:1"
+    scene.harbour.registry.add("churn", 5)
+    scene.step(days=13.5)
+    assert not scene.run.open, "command went back less than 14 days ago"
+    scene.step(days=1)
+    assert scene.run.challenger_version == "churn:5"
+
+
+def test_a_version_that_is_the_one_in_command_is_tried_once(scene: Scene) -> None:
+    """Registered again under another number: there is nothing to test, which is said once."""
+    scene.harbour.apply(FOR_EVER)
+    loses(scene)
+    scene.harbour.registry.add("churn", 4)
+    scene.harbour.registry.copies["churn", 4] = 1
+    for _ in range(4):
+        scene.step(days=1)
+    assert scene.said("fail") == ["churn:4 cannot challenge: it is the very model that is in command as churn:1."]
+    run = scene.harbour.state.deployments.releases("churn")[-1]
+    assert (run.challenger_version, run.status) == ("churn:4", "failed")
+    scene.harbour.registry.add("churn", 5)
+    scene.step(days=1)
+    assert scene.run.challenger_version == "churn:5"
 
 
 def test_a_version_that_cannot_be_applied_is_tried_once_and_spends_nothing(scene: Scene) -> None:

@@ -26,6 +26,24 @@ def test_a_bandit_finds_a_clearly_better_arm_and_loses_less() -> None:
     assert found.pays
 
 
+def test_a_penalty_makes_the_arm_that_earns_less_the_better_one() -> None:
+    """An arm of 0.10 that costs 0.05 is worth less than one of 0.09: the very arm that the weights go to is found."""
+    costly = Options(floor=0.01, penalty=(0.05, 0.0))
+    found = simulate((click(0.1), click(0.09)), Thompson(), costly, units=1000, delay=1, epochs=50, worlds=5)
+    per_arm = (1.959964 + 0.841621) ** 2 * (0.09 + 0.0819) / 0.04**2
+    assert found.split_epochs == math.ceil(2 * per_arm / 1000) + 1
+    assert found.bandit_found == 1
+    assert found.bandit_lost < 0.04 * 5 / 50
+    assert found.split_lost == pytest.approx(0.04 / 2 * found.split_epochs / 50)
+
+
+def test_a_penalty_may_make_arms_alike_and_is_of_every_arm() -> None:
+    with pytest.raises(BadInput, match="all arms have earned the same so far"):
+        simulate((click(0.5), click(0.25)), Thompson(), Options(penalty=(0.25, 0.0)), units=10, delay=0)
+    with pytest.raises(BadInput, match="1 penalties for 2 arms"):
+        simulate((click(0.5), click(0.25)), Thompson(), Options(penalty=(0.25,)), units=10, delay=0)
+
+
 def test_rewards_that_come_too_late_do_not_pay() -> None:
     """All rewards of the bandit's first epochs come when an even split has its answer already."""
     found = simulate((click(0.1), click(0.2)), Thompson(), Options(floor=0.05), units=1000, delay=20, epochs=40)
