@@ -43,7 +43,7 @@ bench: bench-serving ## all speed: serving, the ledger at 1 M and 10 M rows, bat
 	@$(BIN)/python -m bench.lookup --rows 1000000
 	@$(BIN)/python -m bench.batching
 
-fuzz:            ## the HTTP edge under a coverage-guided fuzzer: RUNS inputs (a million; some ten minutes)
+fuzz:            ## the HTTP edge under a coverage-guided fuzzer: RUNS inputs (a million; a quarter of an hour)
 	@scripts/environment dev,fuzz
 	@$(BIN)/python -m tests.fuzz --runs $(or $(RUNS),1000000)
 

@@ -47,8 +47,8 @@ _CONNECTIONS = (
     ("grpc.max_connection_age_ms", 900_000),
     ("grpc.max_connection_age_grace_ms", 60_000),
 )
-"""A connection carries so many calls at once, is given up when its other end is gone or it is idle, and is asked to begin
-anew now and then: a call that never ends its message goes with it."""
+"""A connection carries so many calls at once, is given up when its other end is gone or it is idle, and is asked to
+begin anew now and then: a call that never ends its message goes with it."""
 
 
 class GrpcEdge:
