@@ -1,5 +1,6 @@
 """Promises of the whole system, each held against the fault it is about, with real processes."""
 
+import http.client
 import json
 import os
 import signal
@@ -7,7 +8,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
+from threading import Thread
 
 import grpc
 import msgspec
@@ -17,11 +20,14 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from seatrial.control.apply import apply
+from seatrial.control.queries import history
 from seatrial.ledger.reader import Reader
 from seatrial.models.register import register
+from seatrial.models.registry import Registry
 from seatrial.processes.home import write_running
 from seatrial.protocol.messages import MESSAGES, SERVICE
-from tests.live import LiveSystem, Load
+from seatrial.releases.publication import PreparationFailed
+from tests.live import Caller, LiveSystem, Load
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
@@ -108,6 +114,22 @@ def test_swaps_under_load_good_failing_and_back_fail_no_request(system: LiveSyst
     assert dict(load.answered.items() - {(200, load.answered[200])}) == {}, load.sentences
     assert load.broken == 0
     assert set(load.versions) == {"ring:1", "ring:2"}
+
+
+def test_a_version_that_a_worker_cannot_load_is_withdrawn_under_load(system: LiveSystem) -> None:
+    """Its files are not those that were registered any more, which the registry does not see and every worker does."""
+    digest, files = Registry(system.settings).materialise("ring", 2, system.home / "store")
+    model = next(path for path in files.rglob("*.onnx"))
+    with Load(system, "ring", FEATURES) as load:
+        load.answered_more(100)
+        model.write_bytes(model.read_bytes()[:-50])
+        with pytest.raises(PreparationFailed, match=digest[:12]):
+            put(system, 2)
+        load.answered_more(200)
+    assert set(load.answered) == {200}, load.sentences
+    assert load.broken == 0
+    assert set(load.versions) == {"ring:1"}
+    assert "withdrawn" in {entry.action for entry in history(system.settings, "ring")}
 
 
 def test_a_killed_worker_loses_no_acknowledged_outcome_and_the_books_balance(system: LiveSystem) -> None:
@@ -199,6 +221,43 @@ def test_stopping_drains_and_leaves_a_readable_ledger(tmp_path: Path) -> None:
         json.loads(line)["message"] for line in (system.home / "logs" / "supervisor.log").read_text().splitlines()
     ]
     assert "killed" not in events
+
+
+def test_who_was_answered_while_it_stopped_is_in_the_ledger(tmp_path: Path) -> None:
+    """SIGTERM comes amid requests: each is answered and written, or its connection is refused before it began."""
+    system = LiveSystem(tmp_path, workers=2)
+    make_models(system, 1)
+    put(system, 1)
+    answered: list[str] = []
+    statuses: set[int] = set()
+
+    def send(caller: Caller, index: int) -> None:
+        for number in count():
+            unit = f"{index}-{number}"
+            try:
+                status = caller("POST", "/v1/deployments/ring/predict", {"unit": unit, "features": FEATURES}).status
+            except (OSError, http.client.HTTPException):
+                return
+            statuses.add(status)
+            if status == 200:
+                answered.append(unit)
+
+    with system:
+        callers = [system.caller() for _ in range(4)]
+        threads = [Thread(target=send, args=(caller, i), daemon=True) for i, caller in enumerate(callers)]
+        for thread in threads:
+            thread.start()
+        wait_for(lambda: len(answered) > 300, what="requests under way")
+        assert system.stop() == 0
+        for thread in threads:
+            thread.join(30)
+        assert not any(thread.is_alive() for thread in threads)
+        for caller in callers:
+            caller.close()
+    assert statuses <= {200, 503}
+    with Reader(system.home).open("ring") as view:
+        written = set(view.sql("select unit from rows where status = 'ok'", {}).column("unit").to_pylist())
+    assert set(answered) <= written
 
 
 def test_an_open_address_without_a_key_is_refused(tmp_path: Path) -> None:
