@@ -165,22 +165,24 @@ def _feature_column(
         expected = f"the tensors {', '.join(tensors)}" if tensors else "the features"
         raise BadInput(f"input {given.name[:100]!r} is neither a feature nor, with all others, one of {expected}")
     n, width = _shape(given)
+    scalar = feature.kind in NUMERIC_KINDS or feature.kind in TEXT_KINDS
+    if scalar and width != 1:  # before its elements are looked at: there may be millions
+        raise BadInput(f"input {given.name!r} has shape {given.shape}; a {feature.kind} has shape [n] or [n, 1]")
     values = _flat(given, n * width)
-    if feature.kind in NUMERIC_KINDS or feature.kind in TEXT_KINDS:
-        if width != 1:
-            raise BadInput(f"input {given.name!r} has shape {given.shape}; a {feature.kind} has shape [n] or [n, 1]")
+    if scalar:
         return {feature.name: [_value(feature, value) for value in values]}
     return {feature.name: [values[row * width : (row + 1) * width] for row in range(n)]}
 
 
 def _tensor_columns(given: InferInput, tensor: Tensor, features: Mapping[str, Feature]) -> dict[str, list[Any]]:
     n, width = _shape(given)
-    values = _flat(given, n * width)
     kinds = [features[name] for name in tensor.features]
-    if len(kinds) == 1 and kinds[0].kind not in NUMERIC_KINDS and kinds[0].kind not in TEXT_KINDS:
-        return {kinds[0].name: [values[row * width : (row + 1) * width] for row in range(n)]}
-    if width != len(kinds):
+    listed = len(kinds) == 1 and kinds[0].kind not in NUMERIC_KINDS and kinds[0].kind not in TEXT_KINDS
+    if not listed and width != len(kinds):
         raise BadInput(f"input {given.name!r} has shape {given.shape}; expected [n, {len(kinds)}]")
+    values = _flat(given, n * width)
+    if listed:
+        return {kinds[0].name: [values[row * width : (row + 1) * width] for row in range(n)]}
     return {
         feature.name: [_unpacked(feature, tensor, value) for value in values[column::width]]
         for column, feature in enumerate(kinds)

@@ -61,6 +61,15 @@ def test_an_embedding_keeps_its_inner_shape_flat() -> None:
     assert rows_of(body(tensor([[[1, 2], [3, 4]]], [1, 2, 2], "I")), signature) == [{"image": [1, 2, 3, 4]}]
 
 
+@pytest.mark.parametrize("single", [False, True])
+def test_a_width_that_does_not_fit_is_refused_before_the_elements_are_looked_at(single: bool) -> None:
+    """An element that is refused too stands among millions that nobody needs to walk through."""
+    wide = tensor([1.0, "not a number", 3.0, 4.0], [1, 4], "age" if single else "X")
+    others = (tensor([1.0], [1], "income"), tensor(["FR"], [1], "country", "BYTES")) if single else ()
+    with pytest.raises(BadInput, match="has shape"):
+        rows_of(body(wide, *others), BINARY)
+
+
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
