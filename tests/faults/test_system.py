@@ -176,7 +176,6 @@ def test_a_second_system_in_the_same_home_is_refused_in_words(system: LiveSystem
 
 def test_a_taken_port_is_named_with_the_mend(system: LiveSystem, tmp_path: Path) -> None:
     other = LiveSystem(tmp_path / "other")
-    other.place.mkdir()
     other.home.mkdir(parents=True, exist_ok=True)  # it was up at this very address once, and was killed
     write_running(other.home, msgspec.structs.replace(system.running, pid=1))
     other.environment["SEATRIAL_HTTP"] = system.running.http
@@ -198,7 +197,6 @@ def test_grpc_is_served_by_every_worker_and_its_port_is_nobody_elses(system: Liv
             said = channel.unary_unary(f"/{SERVICE}/ModelInfer")(request.SerializeToString(), timeout=30)
             assert MESSAGES["ModelInferResponse"].FromString(said).model_name == "ring"
     other = LiveSystem(tmp_path / "other")
-    other.place.mkdir()
     other.environment["SEATRIAL_GRPC"] = address
     refused = other.command("up", "--detach")
     assert refused.returncode == 2

@@ -89,6 +89,12 @@ observations = st.builds(
         (SHADOW, {"recommendation": "ship", "further_stages": 0}, "shadow: all done", ["conclude"]),
         (TEST, {"status": "pending", "recommendation": "unknown"}, "begins", ["begin"]),
         (TEST, {"status": "pending", "held_back": "too few"}, "held back", []),
+        (
+            TEST,
+            {"status": "pending", "held_back": "too few", "release_at_most": 50.0, "release_seconds": 50.0},
+            "pending: time is up",
+            ["conclude"],
+        ),
         (TEST, {"status": "pending", "held_back": "too few", "closed": "the freeze"}, "held back", []),
         (TEST, {"status": "pending", "closed": "the freeze"}, "closed", []),
         (TEST, {"recommendation": "ship", "closed": "the freeze"}, "closed", []),
