@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import pyarrow.parquet as pq
 
+from seatrial.control.change import LOOP
 from seatrial.control.site import Site
 from seatrial.control.warehouse import ask
 from seatrial.ledger.importing import Imported, import_outcomes
@@ -27,7 +28,6 @@ from seatrial.watch.alerts import event_alert
 
 log = logging.getLogger("seatrial.asking")
 
-LOOP = "seatrial"
 _SECOND = 1_000_000
 _BACK = 3_600 * _SECOND
 """So far before the latest row it is asked again: transactions end out of order."""
@@ -91,7 +91,9 @@ class Asking:
             state.alerts.add(event_alert(deployment, "failure", f"source/{name}/{now // _DAY}", sentence, now))
             return
         if read.latest is not None:
-            state.marks.put(deployment, _mark(name), max(read.latest, state.marks.get(deployment, _mark(name)) or 0))
+            # A row of next year must not hide all that come before it.
+            latest = min(read.latest, now)
+            state.marks.put(deployment, _mark(name), max(latest, state.marks.get(deployment, _mark(name)) or 0))
         found = read.imported
         if found is not None and (found.written or found.skipped or found.unfit):
             state.audit.add(

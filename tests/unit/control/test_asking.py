@@ -129,6 +129,17 @@ def test_what_is_new_is_read_once_and_a_correction_is_a_revision(warehouse: Ware
     assert again.outcomes == asked.outcomes
 
 
+def test_a_row_of_the_future_does_not_hide_those_that_come_before_it(tmp_path: Path, harbour: Harbour) -> None:
+    warehouse = Warehouse(f"sqlite:///{tmp_path / 'warehouse.db'}")
+    warehouse.add("ann", churned=True, minutes=60 * 24 * 365)
+    asked = Asked(harbour, warehouse.url)
+    asked.later(5)
+    warehouse.add("bob", churned=True, minutes=10)
+    asked.later(10)
+    assert [unit for unit, _, _ in asked.outcomes] == ["bob", "ann"]
+    warehouse.close()
+
+
 def test_a_question_does_not_hold_up_the_loop_and_is_not_asked_twice(warehouse: Warehouse, harbour: Harbour) -> None:
     warehouse.add("ann", churned=True, minutes=1)
     asked = Asked(harbour, warehouse.url)

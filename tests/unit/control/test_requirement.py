@@ -4,12 +4,13 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from seatrial.bandits import AdaptiveData, adaptive_effect
 from seatrial.control.decisions import verify
-from seatrial.control.requirement import capped, weighed
+from seatrial.control.requirement import _chances, capped, weighed
 from seatrial.experiments.rewards import Rewards
 from seatrial.releases.run import ReleaseRun
 from seatrial.spec.deployment import Deployment
@@ -178,6 +179,16 @@ def test_what_another_version_did_in_the_same_place_says_nothing() -> None:
     of_its_own = {3: EPOCHS[1], 4: EPOCHS[2]}
     later = dataclasses.replace(new, revisions=tuple(revision + 2 for revision in new.revisions), epochs=new.epochs + 2)
     assert weighed(SPEC, RUN, both, chances.__getitem__) == weighed(SPEC, RUN, later, of_its_own.__getitem__)
+
+
+def test_a_revision_counts_where_it_served_these_versions(scene: Scene) -> None:
+    scene.harbour.apply(RELEASE)
+    scene.step()
+    revision = scene.harbour.state.deployments.get("churn").revision
+    found = _chances(scene.harbour.site, "churn", RUN, revision)
+    assert found == {"champion": 1.0}, "in shadow it has the challenger loaded, with no chance yet"
+    for other in ("champion_version", "challenger_version"):
+        assert _chances(scene.harbour.site, "churn", msgspec.structs.replace(RUN, **{other: "churn:9"}), revision) == {}
 
 
 def test_rare_events_and_one_busy_unit_are_not_enough() -> None:
