@@ -193,7 +193,9 @@ class GrpcEdge:
         name, version = message.model_name, message.model_version or None
         if self._gateway.only_binary(name):
             body = in_bytes(body)
-        return write_call(await self._gateway.infer(name, body, version, message.ByteSize(), seconds=seconds))
+        size = message.ByteSize()
+        infer = self._gateway.infer_large if size > LARGE_BYTES else self._gateway.infer
+        return write_call(await infer(name, body, version, size, seconds=seconds))
 
 
 async def _read(reader: Callable[[], T], size: int) -> T:
