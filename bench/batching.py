@@ -22,7 +22,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from seatrial.models.runtimes import OnnxRuntime
 from seatrial.protocol.bodies import PredictBody
-from seatrial.routing.snapshot import Batch, Cache, Entry, LogPolicy, Slot, Snapshot
+from seatrial.routing.snapshot import Batch, Cache, Device, Entry, LogPolicy, Slot, Snapshot
 from seatrial.serving.deployed import Deployed
 from seatrial.serving.engine import Engine
 from seatrial.serving.gateway import Gateway, wall_clock
@@ -65,7 +65,9 @@ def dense(width: int, layers: int) -> bytes:
 
 
 @contextmanager
-def gateway(deployments: dict[str, tuple[bytes, Batch | None, Cache | None]], abreast: int) -> Iterator[Gateway]:
+def gateway(
+    deployments: dict[str, tuple[bytes, Batch | None, Cache | None]], abreast: int, device: Device = "cpu"
+) -> Iterator[Gateway]:
     """A gateway in a home of its own with one deployment for each way."""
     with tempfile.TemporaryDirectory() as directory:
         recorder = Recorder(Path(directory), "bench", clock=wall_clock)
@@ -93,7 +95,7 @@ def gateway(deployments: dict[str, tuple[bytes, Batch | None, Cache | None]], ab
                 entries=(Entry(name="everybody", to="champion", reason="rule"),),
                 log=LogPolicy(features=NAMES),
             )
-            engine = Engine(OnnxRuntime(content, ("Y",)), abreast=abreast)
+            engine = Engine(OnnxRuntime(content, ("Y",), device), abreast=abreast)
             made.activate(made.prepare(Deployed(snapshot, {"champion": engine}, recorder)))
             asyncio.run(load(made, name, 4, 1.0))
         try:

@@ -4,6 +4,10 @@ ONNX Runtime goes on without a provider that it does not find, and answers from 
 device that was asked for is there, or loading fails with the reason.
 """
 
+import io
+import re
+from collections import Counter
+from contextlib import redirect_stdout
 from typing import Any
 
 from seatrial.routing.snapshot import Device
@@ -30,6 +34,15 @@ OPTIONS: dict[str, dict[str, str]] = {"CUDAExecutionProvider": {"use_tf32": "0"}
 """Numbers shortened to 10 bits would break the agreement with the original that was proved at registration."""
 
 
+RECORD_ASSIGNMENT = "session.record_ep_graph_assignment_info"
+"""The setting of a session that lets `check_used` see what the device computes; ONNX Runtime has it since 1.24."""
+
+_REASON = re.compile(
+    r"(CU\w+ (?:failure|error) \d+: [^;]+|Failed to allocate memory for requested buffer of size \d+|Please install .*)"
+)
+"""Where an error of a device says what happened, between the places in the source that it names."""
+
+
 def providers_for(device: Device, onnxruntime: Any) -> list[Any]:
     """What to open a session with.
 
@@ -47,16 +60,51 @@ def providers_for(device: Device, onnxruntime: Any) -> list[Any]:
             f"{', '.join(there)}; run `pip uninstall -y onnxruntime && pip install {PACKAGES[device]}` on every host "
             "that serves it, or write `device: cpu`."
         )
-    if "CUDAExecutionProvider" in chain and hasattr(onnxruntime, "preload_dlls"):
-        onnxruntime.preload_dlls()  # finds the CUDA libraries that came as packages
+    if "CUDAExecutionProvider" in chain:
+        _preload(onnxruntime)
     return [(name, OPTIONS.get(name, {})) for name in chain if name in there] + [CPU]
 
 
-def check_started(device: Device, session: Any) -> None:
+def check_started(device: Device, session: Any, onnxruntime: Any) -> None:
     """Raise BadInput when the session opened without the device: its driver or libraries are not there."""
     chain, runs_on = CHAINS[device], session.get_providers()
     if chain and chain[0] not in runs_on:
+        missing = _preload(onnxruntime) if "CUDAExecutionProvider" in chain else ""
         raise BadInput(
-            f"`device: {device}` is built in, but {chain[0]} did not start on this host, only {', '.join(runs_on)}; "
-            "check its driver and libraries, or write `device: cpu`."
+            f"`device: {device}` is built in, but {chain[0]} did not start on this host, only {', '.join(runs_on)}"
+            f"{f' ({missing})' if missing else ''}; check its driver and libraries, or write `device: cpu`."
         )
+
+
+def check_used(device: Device, session: Any) -> None:
+    """Raise BadInput when the device computes no part of the model: then the processor would, slower and unsaid.
+
+    A session that was opened without ``RECORD_ASSIGNMENT``, or whose ONNX Runtime does not know it, is let through.
+    """
+    if device == "cpu" or not hasattr(session, "get_provider_graph_assignment_info"):
+        return
+    parts = session.get_provider_graph_assignment_info()
+    if parts and all(part.ep_name == CPU for part in parts):
+        kinds = Counter(node.op_type for part in parts for node in part.get_nodes())
+        most = ", ".join(name for name, _ in kinds.most_common(3))
+        raise BadInput(
+            f"`device: {device}` computes none of this model's {sum(kinds.values())} operators ({most}), so it would "
+            "run on the processor all the same; write `device: cpu`."
+        )
+
+
+def reason(error: Exception) -> str:
+    """What an error of ONNX Runtime says, in one line and without the places in its source."""
+    said = " ".join(str(error).split())
+    found = _REASON.search(said)
+    return found[1].strip()[:300] if found else (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+def _preload(onnxruntime: Any) -> str:
+    """Find the CUDA libraries that came as packages; gives the first complaint about one that is missing, or ""."""
+    if not hasattr(onnxruntime, "preload_dlls"):
+        return ""
+    with redirect_stdout(io.StringIO()) as said:  # it prints what it misses
+        onnxruntime.preload_dlls()
+    failed = (line.partition(": ")[2] for line in said.getvalue().splitlines() if line.startswith("Failed to load"))
+    return next(failed, "")

@@ -6,7 +6,7 @@ from typing import Any
 import onnxruntime
 import pytest
 
-from seatrial.models.providers import CHAINS, CPU, PACKAGES, check_started, providers_for
+from seatrial.models.providers import CHAINS, CPU, PACKAGES, check_started, check_used, providers_for, reason
 from seatrial.models.runtimes import OnnxRuntime
 from seatrial.spec.errors import BadInput
 from tests.gateways import logistic
@@ -21,6 +21,15 @@ def build(*providers: str, **more: Any) -> Any:
 
 def session(*providers: str) -> Any:
     return SimpleNamespace(get_providers=lambda: [*providers, CPU])
+
+
+def placed(**operators: str) -> Any:
+    """A session that says which provider computes which operator."""
+    parts = [
+        SimpleNamespace(ep_name=provider, get_nodes=lambda name=name: [SimpleNamespace(op_type=name)])
+        for name, provider in operators.items()
+    ]
+    return SimpleNamespace(get_provider_graph_assignment_info=lambda: parts)
 
 
 def test_every_provider_is_one_that_onnxruntime_knows() -> None:
@@ -45,7 +54,7 @@ def test_a_device_that_the_build_lacks_is_named_with_what_it_has_and_where_to_ge
 
 def test_the_processor_needs_nothing() -> None:
     assert providers_for("cpu", build()) == [CPU]
-    check_started("cpu", session())
+    check_started("cpu", session(), build())
 
 
 def test_tensorrt_has_cuda_behind_it_where_there_is_one() -> None:
@@ -66,8 +75,61 @@ def test_cuda_libraries_from_packages_are_looked_for_only_where_cuda_is_wanted()
 
 
 def test_a_device_that_is_built_in_and_did_not_start_is_refused() -> None:
-    with pytest.raises(BadInput, match=r"CUDAExecutionProvider did not start on this host, only CPUExecutionProvider"):
-        check_started("cuda", session())
-    check_started("cuda", session("CUDAExecutionProvider"))
+    with pytest.raises(BadInput, match=r"CUDAExecutionProvider did not start on this host, only CPUExecutionProvider;"):
+        check_started("cuda", session(), build())
+    check_started("cuda", session("CUDAExecutionProvider"), build())
     with pytest.raises(BadInput, match="TensorrtExecutionProvider did not start"):
-        check_started("tensorrt", session("CUDAExecutionProvider"))
+        check_started("tensorrt", session("CUDAExecutionProvider"), build())
+
+
+def test_the_library_that_is_missing_is_named_once_and_nothing_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    def preload() -> None:
+        print("Failed to load libcublasLt.so.13: libcublasLt.so.13: cannot open shared object file")
+        print("Failed to load libcurand.so.10: libcurand.so.10: cannot open shared object file")
+        print("Please follow the installation's page.")
+
+    lacking = build("CUDAExecutionProvider", preload_dlls=preload)
+    providers_for("cuda", lacking)
+    with pytest.raises(BadInput) as caught:
+        check_started("cuda", session(), lacking)
+    assert "only CPUExecutionProvider (libcublasLt.so.13: cannot open shared object file); check its" in str(
+        caught.value
+    )
+    with pytest.raises(BadInput, match="only CPUExecutionProvider; check"):
+        check_started("openvino", session(), lacking)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_device_that_computes_nothing_of_the_model_is_refused() -> None:
+    with pytest.raises(BadInput) as caught:
+        check_used("cuda", placed(Scaler=CPU, LinearClassifier=CPU))
+    assert "`device: cuda` computes none of this model's 2 operators (Scaler, LinearClassifier)" in str(caught.value)
+    check_used("cuda", placed(MatMul="CUDAExecutionProvider", ArrayFeatureExtractor=CPU))
+    check_used("tensorrt", placed(MatMul="CUDAExecutionProvider"))
+    check_used("cpu", placed(LinearClassifier=CPU))
+    check_used("cuda", placed())
+    check_used("cuda", session("CUDAExecutionProvider"))  # an older ONNX Runtime does not say
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        (
+            "/src/cuda_call.cc:129 std::conditional_t<T, void, Status> CudaCall(E, const char*, const int) [with E = "
+            "cudaError; bool T = true]\n CUDA failure 2: out of memory ; GPU=0 ; host=a ; expr=cudaMalloc((void**)&p);",
+            "CUDA failure 2: out of memory",
+        ),
+        (
+            "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Exception during initialization: /src/bfc_arena.cc:376 void* "
+            "BFCArena::AllocateRawInternal(size_t) Failed to allocate memory for requested buffer of size 16777216\n",
+            "Failed to allocate memory for requested buffer of size 16777216",
+        ),
+        ("[ONNXRuntimeError] : 7 : INVALID_PROTOBUF : Protobuf parsing failed.\nmore", "[ONNXRuntimeError] : 7 : "),
+        ("", "RuntimeError"),
+    ],
+)
+def test_an_error_of_a_device_is_one_line_without_its_places_in_the_source(said: str, meant: str) -> None:
+    given = reason(RuntimeError(said))
+    assert given.startswith(meant)
+    assert ".cc" not in given
+    assert "\n" not in given
