@@ -1,6 +1,9 @@
 """Whether an accelerator is here, for tests that need one; and a model that gives one work."""
 
 import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -40,3 +43,34 @@ def apart(one: Any, other: Any) -> float:
     """The largest difference relative to max(|value|, a tenth of the median |value|), as registration measures it."""
     one, other = np.asarray(one, np.float64), np.asarray(other, np.float64)
     return float((np.abs(one - other) / np.maximum(np.abs(other), 0.1 * np.median(np.abs(other)))).max())
+
+
+HOLD = """
+import sys
+import numpy, onnxruntime
+onnxruntime.preload_dlls()
+onnxruntime.set_default_logger_severity(4)
+held, size = [], 1 << 34
+while size >= 1 << 21:
+    try:
+        held.append(onnxruntime.OrtValue.ortvalue_from_shape_and_type([size], numpy.uint8, "cuda", 0))
+    except Exception:
+        size //= 2
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def full_card() -> Iterator[None]:
+    """A process that holds all that was free on the card."""
+    holder = subprocess.Popen([sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        yield
+    finally:
+        assert holder.stdin is not None
+        holder.stdin.close()
+        holder.wait(60)
+        holder.stdout.close()

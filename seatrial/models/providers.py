@@ -5,6 +5,7 @@ device that was asked for is there, or loading fails with the reason.
 """
 
 import io
+import logging
 import re
 from collections import Counter
 from contextlib import redirect_stdout
@@ -12,6 +13,8 @@ from typing import Any
 
 from seatrial.routing.snapshot import Device
 from seatrial.spec.errors import BadInput
+
+log = logging.getLogger("seatrial.models")
 
 CPU = "CPUExecutionProvider"
 
@@ -37,10 +40,22 @@ OPTIONS: dict[str, dict[str, str]] = {"CUDAExecutionProvider": {"use_tf32": "0"}
 RECORD_ASSIGNMENT = "session.record_ep_graph_assignment_info"
 """The setting of a session that lets `check_used` see what the device computes; ONNX Runtime has it since 1.24."""
 
-_REASON = re.compile(
-    r"(CU\w+ (?:failure|error) \d+: [^;]+|Failed to allocate memory for requested buffer of size \d+|Please install .*)"
+_REASON = re.compile(r"CU\w+ failure \d+: [^;]+|Failed to allocate memory for requested buffer of size \d+")
+"""Where an error of ONNX Runtime says what happened, between the places in its source that it names."""
+
+_MEANINGS = (
+    (
+        re.compile(r"CUDA failure 2:|CUBLAS failure 3:|Failed to allocate"),
+        "its memory is full ({found}); free some, serve fewer versions or workers there, or write `device: cpu`",
+    ),
+    (
+        re.compile(r"install TensorRT libraries"),
+        "TensorRT's libraries are not on this host; install them (libnvinfer, of the release that this onnxruntime was "
+        "built for), or write `device: cuda`",
+    ),
+    (re.compile(r"CUDA failure"), "{found}; check its driver, or write `device: cpu`"),
 )
-"""Where an error of a device says what happened, between the places in the source that it names."""
+"""What an error of a device comes to, and the mend, by what is in it; the first that is found."""
 
 
 def providers_for(device: Device, onnxruntime: Any) -> list[Any]:
@@ -79,25 +94,41 @@ def check_started(device: Device, session: Any, onnxruntime: Any) -> None:
 def check_used(device: Device, session: Any) -> None:
     """Raise BadInput when the device computes no part of the model: then the processor would, slower and unsaid.
 
-    A session that was opened without ``RECORD_ASSIGNMENT``, or whose ONNX Runtime does not know it, is let through.
+    What it leaves to the processor of a model that it computes partly is logged. A session whose ONNX Runtime does not
+    say who computes what is let through.
     """
     if device == "cpu" or not hasattr(session, "get_provider_graph_assignment_info"):
         return
-    parts = session.get_provider_graph_assignment_info()
-    if parts and all(part.ep_name == CPU for part in parts):
-        kinds = Counter(node.op_type for part in parts for node in part.get_nodes())
-        most = ", ".join(name for name, _ in kinds.most_common(3))
+    kinds = Counter(
+        (part.ep_name, node.op_type)
+        for part in session.get_provider_graph_assignment_info()
+        for node in part.get_nodes()
+    )
+    left = Counter({kind: count for (provider, kind), count in kinds.items() if provider == CPU})
+    named = ", ".join(kind for kind, _ in left.most_common(3))
+    if left and left.total() == kinds.total():
         raise BadInput(
-            f"`device: {device}` computes none of this model's {sum(kinds.values())} operators ({most}), so it would "
-            "run on the processor all the same; write `device: cpu`."
+            f"`device: {device}` computes none of this model's operators ({named}), so all of it would run on the "
+            "processor; write `device: cpu`."
         )
+    if left:
+        of = f"{left.total()} of {kinds.total()} operators"
+        log.warning("`device: %s` leaves %s of a model to the processor: %s", device, of, named)
 
 
 def reason(error: Exception) -> str:
     """What an error of ONNX Runtime says, in one line and without the places in its source."""
-    said = " ".join(str(error).split())
-    found = _REASON.search(said)
-    return found[1].strip()[:300] if found else (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+    found = _REASON.search(" ".join(str(error).split()))
+    return found[0].strip() if found else (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+def why_not(device: Device, error: Exception) -> str:
+    """Why a model did not open on a device, and what to do next."""
+    said, found = str(error), reason(error)
+    if device == "cpu":
+        return f"The ONNX model does not load: {found}"
+    meaning = next((text for pattern, text in _MEANINGS if pattern.search(said)), "{found}")
+    return f"The ONNX model does not load on `device: {device}`: {meaning.format(found=found)}"
 
 
 def _preload(onnxruntime: Any) -> str:

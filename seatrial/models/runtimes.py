@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from seatrial.models.manifest import Manifest, read_manifest
 from seatrial.models.one_row import OneRow, bind_one_row
-from seatrial.models.providers import RECORD_ASSIGNMENT, check_started, check_used, providers_for, reason
+from seatrial.models.providers import RECORD_ASSIGNMENT, check_started, check_used, providers_for, reason, why_not
 from seatrial.routing.snapshot import Device, Slot
 from seatrial.spec.errors import BadInput, SeatrialError
 
@@ -155,8 +155,7 @@ def open_session(file: Path | bytes, device: Device = "cpu") -> Any:
         content = file if isinstance(file, bytes) else str(file)
         session = onnxruntime.InferenceSession(content, options, providers=providers, enable_fallback=0)
     except Exception as error:
-        where = "" if device == "cpu" else f" on `device: {device}`"
-        raise RuntimeFailure(f"The ONNX model does not load{where}: {reason(error)}") from error
+        raise RuntimeFailure(why_not(device, error)) from error
     check_started(device, session, onnxruntime)
     check_used(device, session)
     return session

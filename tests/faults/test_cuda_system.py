@@ -1,10 +1,8 @@
 """A system that serves from a CUDA card: its answers, its batches, and a card that is full. Skipped without one."""
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ from bench.batching import NAMES
 from seatrial.control.apply import apply
 from seatrial.models.register import register
 from seatrial.releases.publication import PreparationFailed
-from tests.cards import TOLERANCE, apart, model, no_cuda, rows
+from tests.cards import TOLERANCE, apart, full_card, model, no_cuda, rows
 from tests.live import LiveSystem
 from tests.waiting import wait_for
 
@@ -80,37 +78,6 @@ def on_the_card() -> int:
     return int(subprocess.run(query, capture_output=True, text=True, check=True).stdout.split()[0])
 
 
-HOLD = """
-import sys
-import numpy, onnxruntime
-onnxruntime.preload_dlls()
-onnxruntime.set_default_logger_severity(4)
-held, size = [], 1 << 34
-while size >= 1 << 21:
-    try:
-        held.append(onnxruntime.OrtValue.ortvalue_from_shape_and_type([size], numpy.uint8, "cuda", 0))
-    except Exception:
-        size //= 2
-print("held", flush=True)
-sys.stdin.read()
-"""
-
-
-@contextmanager
-def full_card() -> Iterator[None]:
-    """A process that holds all that was free on the card."""
-    holder = subprocess.Popen([sys.executable, "-c", HOLD], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    try:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == b"held\n"
-        yield
-    finally:
-        assert holder.stdin is not None
-        holder.stdin.close()
-        holder.wait(60)
-        holder.stdout.close()
-
-
 def batched(system: LiveSystem) -> bool:
     """Whether any batch had more than one row."""
     caller = system.caller()
@@ -132,7 +99,7 @@ def test_a_card_answers_as_the_processor_did_and_a_full_one_refuses_what_does_no
         with pytest.raises(PreparationFailed) as caught:
             put(system, 2, "cuda")
         assert "dense:2 (champion) cannot be loaded" in str(caught.value)
-        assert "memory" in str(caught.value)
+        assert "does not load on `device: cuda`: its memory is full" in str(caught.value)
         assert "\n" not in str(caught.value)
         assert apart(ask(system), expected) <= TOLERANCE
     put(system, 2, "cuda")

@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from seatrial.models.runtimes import OnnxRuntime, RuntimeFailure, open_session
 from seatrial.spec.errors import BadInput
-from tests.cards import TOLERANCE, apart, model, no_cuda, rows
+from tests.cards import TOLERANCE, apart, full_card, model, no_cuda, rows
 
 pytestmark = pytest.mark.skipif(bool(no_cuda()), reason=no_cuda() or "CUDA is here")
 
@@ -132,6 +132,17 @@ def test_a_call_for_which_the_card_has_no_room_fails_in_one_line_and_the_next_is
     assert "\n" not in str(caught.value)
     assert ".cc" not in str(caught.value)
     assert card.run({"n": np.array([1000])})["Y"].tolist() == [0.0]
+
+
+def test_a_full_card_takes_no_other_model_and_answers_with_the_one_that_it_has() -> None:
+    card = OnnxRuntime(model(), ("Y",), "cuda")
+    given = rows(8)
+    expected = card.run(given)["Y"]
+    with full_card():
+        with pytest.raises(RuntimeFailure, match="does not load on `device: cuda`: its memory is full"):
+            OnnxRuntime(model(2047), ("Y",), "cuda")
+        assert np.array_equal(card.run(given)["Y"], expected)
+    assert OnnxRuntime(model(2047), ("Y",), "cuda").run(given)["Y"].shape == (8, 1)
 
 
 def test_a_model_without_tensorrts_libraries_is_refused_in_one_sentence() -> None:

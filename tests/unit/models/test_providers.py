@@ -6,7 +6,7 @@ from typing import Any
 import onnxruntime
 import pytest
 
-from seatrial.models.providers import CHAINS, CPU, PACKAGES, check_started, check_used, providers_for, reason
+from seatrial.models.providers import CHAINS, CPU, PACKAGES, check_started, check_used, providers_for, reason, why_not
 from seatrial.models.runtimes import OnnxRuntime
 from seatrial.spec.errors import BadInput
 from tests.gateways import logistic
@@ -100,15 +100,65 @@ def test_the_library_that_is_missing_is_named_once_and_nothing_is_printed(capsys
     assert capsys.readouterr().out == ""
 
 
-def test_a_device_that_computes_nothing_of_the_model_is_refused() -> None:
+def test_a_device_that_computes_nothing_of_the_model_is_refused(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(BadInput) as caught:
         check_used("cuda", placed(Scaler=CPU, LinearClassifier=CPU))
-    assert "`device: cuda` computes none of this model's 2 operators (Scaler, LinearClassifier)" in str(caught.value)
-    check_used("cuda", placed(MatMul="CUDAExecutionProvider", ArrayFeatureExtractor=CPU))
+    assert "computes none of this model's operators (Scaler, LinearClassifier)" in str(caught.value)
     check_used("tensorrt", placed(MatMul="CUDAExecutionProvider"))
     check_used("cpu", placed(LinearClassifier=CPU))
     check_used("cuda", placed())
     check_used("cuda", session("CUDAExecutionProvider"))  # an older ONNX Runtime does not say
+    assert caplog.text == ""
+
+
+def test_what_a_device_leaves_to_the_processor_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    check_used("cuda", placed(MatMul="CUDAExecutionProvider", TreeEnsembleRegressor=CPU))
+    assert "`device: cuda` leaves 1 of 2 operators of a model to the processor: TreeEnsembleRegressor" in caplog.text
+
+
+def test_a_session_does_not_move_to_the_processor_when_its_device_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    real = onnxruntime.InferenceSession
+
+    def noted(*given: Any, **more: Any) -> Any:
+        asked.append(more)
+        return real(*given, **more)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", noted)
+    OnnxRuntime(logistic(3)[0])
+    assert [more["enable_fallback"] for more in asked] == [0]
+
+
+@pytest.mark.parametrize(
+    ("said", "meaning"),
+    [
+        (
+            "/src/cuda_call.cc:154 T CudaCall(E) [with E = cublasStatus_t] CUBLAS failure 3: the resource allocation "
+            "failed ; GPU=0 ; host=a ; expr=cublasCreate(&handle); ",
+            "its memory is full (CUBLAS failure 3: the resource allocation failed); free some",
+        ),
+        ("/src/a.cc:1 CUDA failure 2: out of memory ; GPU=0 ;", "its memory is full (CUDA failure 2: out of memory);"),
+        (
+            "/src/bfc_arena.cc:360 Failed to allocate memory for requested buffer of size 4096\n",
+            "its memory is full (Failed to allocate memory for requested buffer of size 4096);",
+        ),
+        (
+            "/src/a.cc:7 CUDA failure 100: no CUDA-capable device is detected ; GPU=-1 ;",
+            "CUDA failure 100: no CUDA-capable device is detected; check its driver, or write `device: cpu`",
+        ),
+        (
+            "/src/s.cc:729 void Register() Please install TensorRT libraries as mentioned in the GPU requirements page",
+            "TensorRT's libraries are not on this host; install them",
+        ),
+        ("something else", "something else"),
+    ],
+)
+def test_why_a_device_does_not_take_a_model_is_one_sentence_with_the_mend(said: str, meaning: str) -> None:
+    given = why_not("cuda", RuntimeError(said))
+    assert given.startswith(f"The ONNX model does not load on `device: cuda`: {meaning}")
+    assert "\n" not in given
+    assert ".cc" not in given
+    assert why_not("cpu", RuntimeError("bad file\nmore")) == "The ONNX model does not load: bad file"
 
 
 @pytest.mark.parametrize(
