@@ -15,7 +15,6 @@ from seatrial.experiments.rewards import Rewards
 from seatrial.releases.records import BanditRun, DeploymentState
 from seatrial.routing.snapshot import ByContext, Slot
 from seatrial.spec.deployment import BanditSpec, Deployment
-from seatrial.spec.errors import BadInput
 from seatrial.spec.units import show_count, show_share
 from seatrial.stats.bernoulli import log_evidence_above
 
@@ -160,7 +159,7 @@ def _by_context(bandit: BanditSpec, run: BanditRun, seen: Rewards, removed: tupl
 
 
 def policy_of(bandit: BanditSpec) -> Policy:
-    """The policy that the file names; raises BadInput for one that chooses by context."""
+    """The policy that the file names, which holds for everybody."""
     policies: Mapping[str, Policy] = {
         "thompson": Thompson(bandit.reward.kind),
         "top-two": TopTwo(bandit.reward.kind),
@@ -168,10 +167,6 @@ def policy_of(bandit: BanditSpec) -> Policy:
         "ucb-tuned": UCB(tuned=True),
         "epsilon-greedy": EpsilonGreedy(bandit.epsilon),
     }
-    if bandit.policy not in policies:
-        raise BadInput(
-            f"`{bandit.policy}` chooses by context, which is not simulated: the past's means say nothing of it"
-        )
     return policies[bandit.policy]
 
 

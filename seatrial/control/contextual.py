@@ -42,27 +42,35 @@ def learn_lines(
     if len(seen.arms) < FEWEST or not seen.any_came or min(counts[arm] for arm in live) < bandit.minimum_units:
         return None, dict.fromkeys(live, 1 / len(live))
     keys = tuple(run.context)
-    given = as_declared(run, seen.contexts)
+    given = as_declared(run.context, seen.contexts)
     columns = run.by_context.columns if run.by_context is not None else columns_of(run.context, given)
     encoder = Encoder(columns, keys)
     contexts = np.array([encoder.encode(one) for one in given])
-    found = _lines(bandit, seen, live, contexts, columns)
+    found = lines_of(bandit, np.array(seen.arms, dtype=object), seen.values, live, contexts, columns)
     chances = chances_of(found, encoder.width)
     means = np.mean([chances(one) for one in contexts[-_LATEST:]], axis=0)
     return found, dict(zip(live, (means / means.sum()).tolist(), strict=True))
 
 
-def _lines(
-    bandit: BanditSpec, seen: Rewards, live: Sequence[str], contexts: Floats, columns: tuple[Column, ...]
+def lines_of(
+    bandit: BanditSpec,
+    arms: NDArray[np.object_],
+    rewards: Floats,
+    live: Sequence[str],
+    contexts: Floats,
+    columns: tuple[Column, ...],
 ) -> ByContext:
-    """Rewards are taken as deviations from their mean, so that an arm of which little is known is an average one."""
+    """The lines of matured rewards [n], in order of maturity, of arms [n] at contexts [n, d].
+
+    Rewards are taken as deviations from their mean, so that an arm of which little is known is an
+    average one.
+    """
     low, high = bandit.reward.range or (0.0, 1.0)
     scaled = bandit.policy == "squarecb" or bandit.reward.kind == "binary"
-    values = (seen.values - low) / (high - low) if scaled else seen.values / (float(np.abs(seen.values).max()) or 1.0)
+    values = (rewards - low) / (high - low) if scaled else rewards / (float(np.abs(rewards).max()) or 1.0)
     weights = np.ones(values.size) if bandit.half_life is None else recency(values.size, bandit.half_life)
     center = float(weights @ values / weights.sum())
     empty = Regression.empty(contexts.shape[1])
-    arms = np.array(seen.arms, dtype=object)
     learned = []
     for arm in live:
         its = np.flatnonzero(arms == arm)
@@ -82,14 +90,14 @@ def _lines(
     )
 
 
-def kinds_of(run: BanditRun) -> dict[str, str]:
-    """The kind of every context key of a run, whether it may be missing or not."""
-    return {key: declared.removeprefix(OPTIONAL) for key, declared in run.context.items()}
+def kinds_of(declared: Mapping[str, str]) -> dict[str, str]:
+    """The kind of everything that is chosen by, whether it may be missing or not."""
+    return {key: kind.removeprefix(OPTIONAL) for key, kind in declared.items()}
 
 
-def as_declared(run: BanditRun, contexts: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """What was logged, as far as it is of the kinds that a run chooses by: a feature may have been of another kind."""
-    kinds = tuple(kinds_of(run).values())
+def as_declared(declared: Mapping[str, str], contexts: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """What was logged, as far as it is of the kinds that are chosen by: a feature may have been of another kind."""
+    kinds = tuple(kinds_of(declared).values())
     return [
         tuple(value if _is_of(kind, value) else None for kind, value in zip(kinds, one, strict=True))
         for one in contexts
