@@ -8,8 +8,9 @@ from seatrial.bandits import Logged
 from seatrial.bandits.replay import Choice, Chosen, Learn, Replayed, replay
 from seatrial.bandits.scores import cannot_tell
 from seatrial.control.chosen_by import check_chosen_by, declared
-from seatrial.control.contextual import FEWEST, Floats, as_declared, columns_of, kinds_of, lines_of
+from seatrial.control.contextual import FEWEST, Floats, as_declared, columns_of, is_enough, kinds_of, sums_of
 from seatrial.control.evaluation import numbered
+from seatrial.control.recorded_lines import lines_from
 from seatrial.control.site import Site
 from seatrial.experiments.rewards import Rewards, read_rewards
 from seatrial.ledger.reader import Reader
@@ -98,12 +99,11 @@ def _learning(bandit: BanditSpec, columns: tuple[Column, ...]) -> Learn:
     names = np.array(bandit.arms, dtype=object)
 
     def learn(contexts: Floats, arms: Chosen, rewards: Floats) -> Choice | None:
-        counts = np.bincount(arms, minlength=names.size)
-        if arms.size < FEWEST or counts.min() < bandit.minimum_units or not rewards.any():
+        counts = dict(zip(bandit.arms, np.bincount(arms, minlength=names.size).tolist(), strict=True))
+        if not is_enough(bandit, counts, bandit.arms, came=bool(rewards.any())):
             return None
-        return belief_of(
-            lines_of(bandit, names[arms], rewards, bandit.arms, contexts, columns), contexts.shape[1]
-        ).drawn
+        sums = sums_of(bandit, names[arms], rewards, bandit.arms, contexts, columns)
+        return belief_of(lines_from(bandit, sums), contexts.shape[1]).drawn
 
     return learn
 
