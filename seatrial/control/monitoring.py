@@ -1,6 +1,7 @@
 """Monitors on schedule: windows that have become complete are read once, kept, and told when they deserve it."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
@@ -8,8 +9,9 @@ from seatrial.control.senses import Senses
 from seatrial.control.site import Site
 from seatrial.releases.records import DeploymentState, WindowRecord
 from seatrial.spec.deployment import Deployment
-from seatrial.watch.alerts import alerts_of, windows_back
+from seatrial.watch.alerts import alerts_of, open_conditions, windows_back
 from seatrial.watch.clock import Watermark, watermark
+from seatrial.watch.panes import DAY
 from seatrial.watch.window import Window
 
 
@@ -28,10 +30,11 @@ def read_windows(site: Site, senses: Senses, spec: Deployment, state: Deployment
     until = since.after(watermark(spec, now))
     if until == since:
         return ()
-    windows = senses.watch(spec, state, since, now)
+    told = site.state.alerts.of(spec.deployment)
+    windows = senses.watch(spec, state, since, now, frozenset(open_conditions(told)))
     # Alerts first: their keys make a repeat harmless, and once the marks have moved nobody looks again.
-    told, before = site.state.alerts.of(spec.deployment), _before(site, spec, windows)
-    for alert in alerts_of(windows, told, now, after=spec.alerting.after, before=before):
+    before, calm = _before(site, spec, windows), partial(_is_calm_day, site)
+    for alert in alerts_of(windows, told, now, after=spec.alerting.after, before=before, calm_day=calm):
         site.state.alerts.add(alert)
     site.state.windows.add(
         [_record(window) for window in windows],
@@ -51,6 +54,13 @@ def _before(site: Site, spec: Deployment, windows: Sequence[Window]) -> tuple[Wi
         records = site.state.windows.of(spec.deployment, monitor=monitor, since=since)
         found += [msgspec.json.decode(record.window, type=Window) for record in records if record.start < first.start]
     return tuple(sorted(found, key=lambda window: window.start))
+
+
+def _is_calm_day(site: Site, window: Window) -> bool:
+    """Whether the kept windows of the day before a window showed nothing; not where there is less than a day."""
+    records = site.state.windows.of(window.deployment, monitor=window.monitor, since=window.end - DAY)
+    mine = [r for r in records if r.variant == window.variant and r.start < window.start]
+    return any(r.start < window.end - DAY // 2 for r in mine) and all(r.severity in ("none", "no-data") for r in mine)
 
 
 def _since(site: Site, spec: Deployment, state: DeploymentState) -> Watermark:
