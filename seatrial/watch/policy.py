@@ -13,8 +13,9 @@ the calendar come in, so that the same question has the same answer.
     else                       told at once
 
 By default people are woken for a rollback, a version in quarantine, an open breaker on the default variant, a broken
-guardrail and a fall in performance. Strong drift wakes only together with an estimated loss of performance, or when two
-features that matter drift strongly: the older model sees the same data, so there is nothing to do at night.
+guardrail, a fall in performance and a monitor that cannot be read. Strong drift wakes only together with an estimated
+loss of performance, or when two features that matter drift strongly: the older model sees the same data, so there is
+nothing to do at night.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,7 +30,7 @@ from seatrial.spec.events import covers
 from seatrial.spec.units import show_duration
 from seatrial.watch.alerts import Condition, condition_of
 
-WAKING = ("rollback", "quarantine", "breaker", "guardrail", "performance")
+WAKING = ("rollback", "quarantine", "breaker", "guardrail", "performance", "failure.watch")
 """Events, and groups of events, that wake people by default."""
 
 _DRIFT = ("data.major", "prediction.major")

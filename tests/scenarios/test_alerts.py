@@ -105,6 +105,22 @@ def test_a_rollback_and_its_guardrail_come_in_one_message_with_what_was_done(sce
     assert message["id"] in told
 
 
+def test_monitors_that_fail_silence_no_rollback_and_are_told(scene: Scene) -> None:
+    scene.harbour.apply(TEST_ONLY + PAGER)
+
+    def cannot(*_: object) -> tuple[Window, ...]:
+        raise RuntimeError("a column of another type")
+
+    scene.world.watch = cannot  # type: ignore[method-assign]
+    scene.world.recommendation, scene.world.worse = "stop", ("errors",)
+    scene.step(seconds=7200)
+    assert {alert["event"] for alert in messages(scene)[0]["alerts"]} == {"rollback", "guardrail"}
+    assert set(scene.events) == {"rollback", "guardrail"}, "what fails once is not told"
+    scene.step(seconds=120)
+    assert messages(scene)[-1]["event"] == "failure.watch"
+    assert "a column of another type" in messages(scene)[-1]["sentence"]
+
+
 def test_at_night_only_what_is_critical_goes_out_and_the_rest_in_the_morning(scene: Scene) -> None:
     quiet = "alerting: {quiet: [mon-sun 22:00-24:00, mon-sun 00:00-07:00]}\n"
     receiver = 'alerts: [{to: "json://127.0.0.1:9000/hook", events: [verdict, rollback]}]\n'

@@ -93,7 +93,7 @@ def fates(found: Sequence[Verdict]) -> list[Fate]:
     ("event", "wakes"),
     [
         *((event, True) for event in ("rollback", "quarantine", "breaker", "guardrail")),
-        *((event, True) for event in ("performance.moderate", "performance.major")),
+        *((event, True) for event in ("performance.moderate", "performance.major", "failure.watch")),
         *((event, False) for event in ("promotion", "verdict", "data.moderate", "data.major", "prediction.major")),
         *((event, False) for event in ("quality", "outcomes.stalled", "alias.moved", "failure")),
     ],
