@@ -32,7 +32,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         alerts: The newest, the oldest of them first.
         open: Conditions that are not over, with their severity.
-        unheeded: Of these, the ones that nobody has taken on or muted.
+        unheeded: Of these, the ones that nobody has taken on or muted; not drift that is as at its hours before.
         mutes: What nobody is told of at once.
         waiting: Messages that no receiver has taken yet.
     """
@@ -71,6 +71,9 @@ def standing(site: Site, deployment: str, *, limit: int = 20) -> Standing:
 
 def _is_heeded(name: str, alerts: tuple[Alert, ...], mutes: tuple[Mute, ...]) -> bool:
     mine = [alert for alert in alerts if (c := condition_of(alert)) is not None and c.condition == name]
+    condition = condition_of(mine[-1])
+    if condition is not None and condition.stands:
+        return True
     return mine[-1].acked_at is not None or any(mutes_alert(mute, mine[-1]) for mute in mutes)
 
 

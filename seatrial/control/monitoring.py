@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -11,9 +12,9 @@ from seatrial.control.site import Site
 from seatrial.releases.records import Alert, DeploymentState, WindowRecord
 from seatrial.spec.deployment import Deployment
 from seatrial.spec.errors import SeatrialError
-from seatrial.watch.alerts import alerts_of, event_alert, windows_back
+from seatrial.watch.alerts import alerts_of, event_alert, open_conditions, windows_back
 from seatrial.watch.clock import Watermark, watermark
-from seatrial.watch.policy import DAY
+from seatrial.watch.panes import DAY
 from seatrial.watch.window import Window
 
 FAILURE = "failure.watch"
@@ -125,10 +126,11 @@ def _read(
     now: int,
 ) -> None:
     """Read the monitors whose marks lie before ``until``."""
-    windows = senses.watch(spec, state, since, now)
+    told = site.state.alerts.of(spec.deployment)
+    windows = senses.watch(spec, state, since, now, frozenset(open_conditions(told)))
     # Alerts first: their keys make a repeat harmless, and once the marks have moved nobody looks again.
-    told, before = site.state.alerts.of(spec.deployment), _before(site, spec, windows)
-    for alert in alerts_of(windows, told, now, after=spec.alerting.after, before=before):
+    before, calm = _before(site, spec, windows), partial(_is_calm_day, site)
+    for alert in alerts_of(windows, told, now, after=spec.alerting.after, before=before, calm_day=calm):
         site.state.alerts.add(alert)
     site.state.windows.add(
         [_record(window) for window in windows],
@@ -162,6 +164,13 @@ def _before(site: Site, spec: Deployment, windows: Sequence[Window]) -> tuple[Wi
         records = site.state.windows.of(spec.deployment, monitor=monitor, since=since)
         found += [msgspec.json.decode(record.window, type=Window) for record in records if record.start < first.start]
     return tuple(sorted(found, key=lambda window: window.start))
+
+
+def _is_calm_day(site: Site, window: Window) -> bool:
+    """Whether the kept windows of the day before a window showed nothing; not where there is less than a day."""
+    records = site.state.windows.of(window.deployment, monitor=window.monitor, since=window.end - DAY)
+    mine = [r for r in records if r.variant == window.variant and r.start < window.start]
+    return any(r.start < window.end - DAY // 2 for r in mine) and all(r.severity in ("none", "no-data") for r in mine)
 
 
 def _since(site: Site, spec: Deployment, state: DeploymentState) -> Watermark:

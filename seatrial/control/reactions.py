@@ -56,7 +56,7 @@ class Reactions:
             return
         self._site.state.marks.put(spec.deployment, MARK, alerts[-1].id)
         for alert in alerts:
-            if alert.at >= state.applied_at and not _is_over(alert):
+            if alert.at >= state.applied_at and not _is_over(alert) and not _stands(alert):
                 for action in spec.actions:
                     if covers(action.on, alert.event):
                         self._react(spec, action, alert)
@@ -125,6 +125,12 @@ def reactions_to(site: Site, deployment: str, alerts: Sequence[Alert]) -> tuple[
 def _is_over(alert: Alert) -> bool:
     condition = condition_of(alert)
     return condition is not None and condition.edge == "ends"
+
+
+def _stands(alert: Alert) -> bool:
+    """Drift that its own hours had before: nothing has happened."""
+    condition = condition_of(alert)
+    return condition is not None and condition.stands
 
 
 def _run(command: Path, timeout: float, alert: Alert, home: Path) -> str:

@@ -44,6 +44,7 @@ def watch(
     *,
     versions: Mapping[str, str] | None = None,
     shelf: Shelf | None = None,
+    opened: frozenset[str] = frozenset(),
 ) -> tuple[Window, ...]:
     """Windows that became complete between the watermark and ``now``, in order of time.
 
@@ -56,13 +57,14 @@ def watch(
         versions: ``name:version`` in each variant's slot: rows of another version that stood there before are not
             held against this one's profile.
         shelf: What was remembered at earlier readings; without it all that is needed is read again.
+        opened: Conditions that are open (``data/champion``): their windows are compared with their own hours, too.
     """
     begin = since if isinstance(since, Watermark) else Watermark.everywhere(since)
     end = watermark(deployment, now)
     named = versions or {}
     kept: Shelf = {} if shelf is None else shelf
     found = [
-        *_data(deployment, profiles, view, begin.data, end.data, named, kept),
+        *_data(deployment, profiles, view, begin.data, end.data, named, kept, opened),
         *_estimates(deployment, profiles, view, begin.estimate, end.estimate, named),
         *_performance(deployment, profiles, view, begin.performance, end.performance, named),
         *_fairness(deployment, profiles, view, begin.fairness, end.fairness, named),
@@ -80,13 +82,14 @@ def _data(
     end: int,
     versions: Mapping[str, str],
     shelf: Shelf,
+    opened: frozenset[str],
 ) -> Iterator[Window]:
     monitor = deployment.monitors.data
     if monitor is None:
         return
     quiet = deployment.default if monitor.arrival is not None else None
     for rows, span in _spans(profiles, view, start, end, monitor.window, versions, quiet):
-        yield from data_windows(deployment, span, rows, profiles[rows.variant], view, len(profiles), shelf)
+        yield from data_windows(deployment, span, rows, profiles[rows.variant], view, len(profiles), shelf, opened)
 
 
 def _performance(

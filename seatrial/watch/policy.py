@@ -4,10 +4,12 @@ Every alert gets one fate. The rules are tried in order and the first that fits 
 the calendar come in, so that the same question has the same answer.
 
     it is over                 told to those who were told that it began; else it stands in the summary
+    as at its hours before     drift from the training data that earlier days had at the same hours wakes nobody
     muted                      nobody is told at once
     taken on by somebody       an open condition that somebody acknowledged is not told again, unless it becomes worse
     wakes nobody               nobody asked for the event, and by default it does not wake people
     told and over just now     within the cool-down the same condition is not told at once again
+    told a day ago             drift of the same columns is told once a day: on the first day nobody knows their hours
     quiet hours                it waits for their end, unless it is critical
     ceiling                    whoever has had so many in 24 hours has it in the summary
     else                       told at once
@@ -34,6 +36,7 @@ WAKING = ("rollback", "quarantine", "breaker", "guardrail", "performance", "fail
 """Events, and groups of events, that wake people by default."""
 
 _DRIFT = ("data.major", "prediction.major")
+_DRIFTING = ("data", "prediction")
 _FEATURES_THAT_WAKE = 2
 _SECOND = 1_000_000
 DAY = 86_400 * _SECOND
@@ -149,6 +152,16 @@ def _recovery(alert: Alert, scene: Scene, _: Sequence[Alert]) -> Verdict | None:
     return Verdict(alert, "told", "what was told is over", asked, recovery=True) if asked else _nobody(alert, scene)
 
 
+def _as_before(alert: Alert, _: Scene, __: Sequence[Alert]) -> Verdict | None:
+    condition = condition_of(alert)
+    if condition is None or not condition.stands:
+        return None
+    if condition.edge == "settles":
+        return Verdict(alert, "digest", "it has become usual at these hours; it stands in the summary while it is open")
+    days = f"{condition.days} day{'s' * (condition.days != 1)}"
+    return Verdict(alert, "digest", f"it is as at the same hours of the {days} before")
+
+
 def _muted(alert: Alert, scene: Scene, _: Sequence[Alert]) -> Verdict | None:
     return _mute_of(alert, scene)
 
@@ -195,6 +208,22 @@ def _cooling(alert: Alert, scene: Scene, _: Sequence[Alert]) -> Verdict | None:
     return Verdict(alert, "digest", f"it was told and over less than {pause} ago (`cool_down`)")
 
 
+def _told_today(alert: Alert, scene: Scene, _: Sequence[Alert]) -> Verdict | None:
+    """Of the same columns: what else moves is news."""
+    condition = condition_of(alert)
+    if condition is None or alert.event.split(".")[0] not in _DRIFTING:
+        return None
+    for earlier in reversed(scene.told):
+        mine = condition_of(earlier)
+        if mine is None or mine.condition != condition.condition or earlier.fate != "told" or mine.edge == "ends":
+            continue
+        if earlier.at <= scene.now - DAY or _rank(alert) > _rank(earlier):
+            return None
+        if set(condition.strong or condition.features) <= set(mine.features):
+            return Verdict(alert, "digest", "drift of these columns was told less than a day ago")
+    return None
+
+
 def _in_quiet_hours(alert: Alert, scene: Scene, _: Sequence[Alert]) -> Verdict | None:
     if alert.severity == "critical" or not _is_quiet(scene):
         return None
@@ -213,10 +242,12 @@ def _told(alert: Alert, scene: Scene, pending: Sequence[Alert]) -> Verdict:
 
 _RULES: tuple[Callable[[Alert, Scene, Sequence[Alert]], Verdict | None], ...] = (
     _recovery,
+    _as_before,
     _muted,
     _taken_on,
     _wakes_nobody,
     _cooling,
+    _told_today,
     _in_quiet_hours,
     _told,
 )

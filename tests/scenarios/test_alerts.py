@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from seatrial.control import heeding
+from seatrial.control.digests import standing_of
 from seatrial.control.heeding import Tried
 from seatrial.control.loop import Loop
 from seatrial.control.perform import Who
@@ -17,8 +18,10 @@ from seatrial.ledger import layout
 from seatrial.ledger.counters import BREAKERS_OPEN, CounterFile, read_counters, series
 from seatrial.releases.records import WindowRecord
 from seatrial.spec.errors import BadInput, NotFound
+from seatrial.spec.read import load_deployment
 from seatrial.watch.alerts import event_alert
-from seatrial.watch.window import Signal, Window
+from seatrial.watch.digest import line_of
+from seatrial.watch.window import Signal, Usual, Window
 from tests.harbour import PLAIN, RELEASE, SECOND
 from tests.scenarios.scene import Scene
 from tests.waiting import wait_for
@@ -40,7 +43,14 @@ def messages(scene: Scene) -> list[dict[str, Any]]:
     return [json.loads(body) for body in scene.posted]
 
 
-def see(scene: Scene, *, drift: Signal = NONE, monitor: str = "data", moved: tuple[str, ...] = ()) -> None:
+def see(
+    scene: Scene,
+    *,
+    drift: Signal = NONE,
+    monitor: str = "data",
+    moved: tuple[str, ...] = (),
+    usual: Usual | None = None,
+) -> None:
     """One more window of an hour, read at the next step."""
     start = scene.harbour.clock.now // (3600 * SECOND) * 3600 * SECOND
     window = Window(
@@ -53,6 +63,7 @@ def see(scene: Scene, *, drift: Signal = NONE, monitor: str = "data", moved: tup
         rows=500,
         drift=drift,
         features=tuple(FeatureDrift(feature=f, state="measured", rows=500, severity="major") for f in moved),
+        usual=usual,
         sentence="It moved." if moved else "As it was.",
     )
     scene.world.watch = lambda *_: (window,)  # type: ignore[method-assign]
@@ -90,6 +101,33 @@ def test_two_features_that_matter_wake_and_the_recovery_is_told_once(scene: Scen
         see(scene, drift=MAJOR, moved=("tenure", "note"))
     assert len(scene.posted) == 2, "within the cool-down it is not told again"
     assert scene.harbour.state.alerts.of("churn")[-1].fate_why.endswith("(`cool_down`)")
+
+
+def test_a_rhythm_is_told_once_and_a_shift_on_top_of_it_at_once_until_it_stands_in_the_summary(scene: Scene) -> None:
+    scene.harbour.apply(PLAIN + PAGER)
+    night, as_before = ("tenure", "note"), Usual(days=1, calm=True)
+    unlike = Usual(days=4, moved=dict.fromkeys(night, "major"))
+    for day in range(4):
+        for hour in range(24):
+            usual = as_before if day else Usual(moved=dict.fromkeys(night, "major"))
+            see(scene, **({"drift": MAJOR, "moved": night, "usual": usual} if hour < 8 else {}))  # type: ignore[arg-type]
+    assert [m["kind"] for m in messages(scene)] == ["alert", "recovery"], "the first night only"
+    assert heeding.standing(scene.harbour.site, "churn").unheeded == ()
+    for hour in range(48):
+        if 8 <= hour % 24 < 12:
+            see(scene, usual=Usual(days=4, calm=False))  # like training, and unlike these hours
+        else:
+            see(scene, drift=MAJOR, moved=night, usual=unlike)
+    assert [m["kind"] for m in messages(scene)] == ["alert", "recovery", "alert"]
+    assert heeding.standing(scene.harbour.site, "churn").unheeded == ("data/champion",)
+    see(scene, drift=MAJOR, moved=night, usual=Usual(days=28, calm=True))
+    assert len(scene.posted) == 3
+    standing = standing_of(scene.harbour.site, load_deployment(PLAIN), scene.harbour.clock.now)
+    assert standing.stands == ("data/champion major",)
+    assert "stands against training, as on days before: data/champion major" in line_of(standing)
+    for _ in range(24):
+        see(scene)
+    assert [m["kind"] for m in messages(scene)][3:] == ["recovery"]
 
 
 def test_a_rollback_and_its_guardrail_come_in_one_message_with_what_was_done(scene: Scene) -> None:

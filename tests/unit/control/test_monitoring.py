@@ -27,7 +27,7 @@ class Seeing:
     def __init__(self) -> None:
         self.asked: list[Watermark] = []
 
-    def watch(self, _spec: object, _state: object, since: Watermark, _now: int) -> tuple[Any, ...]:
+    def watch(self, _spec: object, _state: object, since: Watermark, _now: int, _opened: object) -> tuple[Any, ...]:
         self.asked.append(since)
         return ()
 

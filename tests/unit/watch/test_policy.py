@@ -1,6 +1,7 @@
 """Who is told what, and when: every rule alone, and what holds whatever comes."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import hypothesis.strategies as st
 import msgspec
@@ -47,6 +48,7 @@ def condition(
     strong: tuple[str, ...] = (),
     at: int = NOON,
     fate: Fate = "",
+    **more: Any,
 ) -> Alert:
     found = Condition(
         condition=name,
@@ -56,6 +58,7 @@ def condition(
         start=at - HOUR,
         end=at,
         strong=strong,
+        **more,
     )
     rank: Rank = "info" if edge == "ends" else "critical" if severity == "major" else "warning"
     event = name.split("/")[0]
@@ -111,6 +114,32 @@ def test_strong_drift_wakes_with_two_features_that_matter() -> None:
     assert "`plan`, `tenure`" in wakes_people(two, (), ())
     assert wakes_people(two, (), ("tenure", "price")) == ""
     assert wakes_people(condition("data/champion", "begins", severity="moderate", strong=("a", "b")), (), ()) == ""
+
+
+@pytest.mark.parametrize("receiver", [PAGER, NAMED])
+def test_drift_that_its_hours_had_before_wakes_nobody_whoever_asks(receiver: AlertSpec) -> None:
+    usual = condition("data/champion", "begins", strong=("a", "b"), unusual="none", days=3)
+    (found,) = decide(usual, receivers=(receiver,))
+    assert (found.fate, found.why) == ("digest", "it is as at the same hours of the 3 days before")
+    settled = condition("data/champion", "settles", unusual="none", days=9)
+    assert "it stands in the summary" in decide(settled, receivers=(receiver,))[0].why
+    unusual = condition("data/champion", "worsens", strong=("a", "b"), unusual="major", days=3)
+    assert fates(decide(unusual, told=(usual,), receivers=(receiver,))) == ["told"]
+
+
+def test_drift_of_the_same_columns_is_told_once_a_day() -> None:
+    first = condition("data/champion", "begins", 1, strong=("a", "b"), features=("a", "b", "c"), fate="told", at=NOON)
+    over = condition("data/champion", "ends", 2, fate="told", at=NOON + HOUR)
+
+    def again(hours: int, *strong: str) -> str:
+        at = NOON + hours * HOUR
+        return fates(decide(condition("data/champion", "begins", 3, strong=strong, at=at), told=(first, over), now=at))[
+            0
+        ]
+
+    assert again(20, "b", "c") == "digest"
+    assert again(20, "b", "d") == "told", "another column is news"
+    assert again(25, "b", "c") == "told"
 
 
 def test_strong_drift_wakes_with_an_estimated_loss() -> None:
