@@ -14,6 +14,7 @@ from seatrial.spec.deployment import Deployment
 from seatrial.spec.errors import SeatrialError
 from seatrial.watch.alerts import alerts_of, event_alert, open_conditions, windows_back
 from seatrial.watch.clock import Watermark, watermark
+from seatrial.watch.leaving import leaving
 from seatrial.watch.panes import DAY
 from seatrial.watch.window import Window
 
@@ -57,9 +58,11 @@ class Monitoring:
         self._site = site
         self._senses = senses
         self._failing: dict[str, _Failing] = {}
+        self._watched: dict[str, tuple[Deployment, Mapping[str, str]]] = {}
 
     def look(self, spec: Deployment, state: DeploymentState, now: int) -> None:
-        """Read what has become complete, unless it failed a moment ago."""
+        """End what is not watched any more, and read what has become complete, unless it failed a moment ago."""
+        self._let_go(spec, state, now)
         before = self._failing.get(spec.deployment)
         if before is not None and now < before.until:
             return
@@ -73,6 +76,15 @@ class Monitoring:
         if now - since >= PATIENCE:
             for monitor, error in failures.items():
                 self._site.state.alerts.add(_failure(spec.deployment, monitor, error, now))
+
+    def _let_go(self, spec: Deployment, state: DeploymentState, now: int) -> None:
+        """End what is of a version, variant or monitor that is gone; looked at when these change."""
+        versions = {pin.variant: pin.slot.model_version for pin in state.pins if pin.slot is not None}
+        if self._watched.get(spec.deployment) == (spec, versions):
+            return
+        for alert in leaving(spec, versions, self._site.state.alerts.of(spec.deployment), now):
+            self._site.state.alerts.add(alert)
+        self._watched[spec.deployment] = (spec, versions)
 
 
 def read_windows(

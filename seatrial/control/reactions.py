@@ -124,7 +124,7 @@ def reactions_to(site: Site, deployment: str, alerts: Sequence[Alert]) -> tuple[
 
 def _is_over(alert: Alert) -> bool:
     condition = condition_of(alert)
-    return condition is not None and condition.edge == "ends"
+    return condition is not None and condition.is_over
 
 
 def _stands(alert: Alert) -> bool:

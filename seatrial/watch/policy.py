@@ -138,7 +138,7 @@ def _decide(alert: Alert, scene: Scene, pending: Sequence[Alert]) -> Verdict:
 
 def _recovery(alert: Alert, scene: Scene, _: Sequence[Alert]) -> Verdict | None:
     condition = condition_of(alert)
-    if condition is None or condition.edge != "ends":
+    if condition is None or not condition.is_over:
         return None
     beginning = _last_told_beginning(condition.condition, scene.told)
     if beginning is None:
@@ -178,7 +178,7 @@ def _taken_on(alert: Alert, scene: Scene, _: Sequence[Alert]) -> Verdict | None:
     for earlier in reversed(scene.told):
         mine = condition_of(earlier)
         if mine is not None and mine.condition == condition.condition:
-            if mine.edge == "ends":
+            if mine.is_over:
                 return None
             if earlier.acked_at is not None:
                 return Verdict(alert, "digest", f"{earlier.acked_by} has taken it on: {earlier.ack_why}")
@@ -215,7 +215,7 @@ def _told_today(alert: Alert, scene: Scene, _: Sequence[Alert]) -> Verdict | Non
         return None
     for earlier in reversed(scene.told):
         mine = condition_of(earlier)
-        if mine is None or mine.condition != condition.condition or earlier.fate != "told" or mine.edge == "ends":
+        if mine is None or mine.condition != condition.condition or earlier.fate != "told" or mine.is_over:
             continue
         if earlier.at <= scene.now - DAY or _rank(alert) > _rank(earlier):
             return None
@@ -271,7 +271,7 @@ def _wakes(alert: Alert, scene: Scene, told: Iterable[Alert]) -> str:
 def _over_before_told(found: Sequence[Verdict], alert: Alert) -> Verdict | None:
     """The end of what still waits to be told."""
     condition = condition_of(alert)
-    if condition is None or condition.edge != "ends":
+    if condition is None or not condition.is_over:
         return None
     waiting = any(verdict.fate == "" and _is_of(verdict.alert, condition.condition) for verdict in found)
     return Verdict(alert, "digest", _OVER) if waiting else None
@@ -299,7 +299,7 @@ def _last_told_beginning(name: str, told: Sequence[Alert], *, over: bool = False
         condition = condition_of(alert)
         if condition is None or condition.condition != name:
             continue
-        if condition.edge != "ends":
+        if not condition.is_over:
             if alert.fate == "told":
                 return alert
         elif not over:
@@ -308,9 +308,7 @@ def _last_told_beginning(name: str, told: Sequence[Alert], *, over: bool = False
 
 
 def _last_end(name: str, told: Sequence[Alert]) -> Alert | None:
-    ends = (
-        a for a in reversed(told) if (c := condition_of(a)) is not None and c.condition == name and c.edge == "ends"
-    )
+    ends = (a for a in reversed(told) if (c := condition_of(a)) is not None and c.condition == name and c.is_over)
     return next(ends, None)
 
 

@@ -27,6 +27,7 @@ from tests.scenarios.scene import Scene
 from tests.waiting import wait_for
 
 TEST_ONLY = RELEASE.replace("    - shadow: {share: 100%, for: 1d}\n", "")
+PERFORMANCE = "monitors: {performance: {metric: conversion}}\n"
 PAGER = 'alerts: [{to: "json://127.0.0.1:9000/hook", digest: off}]\n'
 ADA = Who("ada", "because")
 MAJOR, NONE = Signal("major", "major", False), Signal()
@@ -50,14 +51,16 @@ def see(
     monitor: str = "data",
     moved: tuple[str, ...] = (),
     usual: Usual | None = None,
+    variant: str = "champion",
+    version: str = "churn:1",
 ) -> None:
     """One more window of an hour, read at the next step."""
     start = scene.harbour.clock.now // (3600 * SECOND) * 3600 * SECOND
     window = Window(
         deployment="churn",
         monitor=monitor,  # type: ignore[arg-type]
-        variant="champion",
-        version="churn:1",
+        variant=variant,
+        version=version,
         start=start,
         end=start + 3600 * SECOND,
         rows=500,
@@ -141,6 +144,19 @@ def test_a_rollback_and_its_guardrail_come_in_one_message_with_what_was_done(sce
     assert "seatrial alerts mute churn" in message["text"]
     (told,) = scene.said("tell")
     assert message["id"] in told
+
+
+def test_a_fall_of_a_challenger_that_is_taken_out_does_not_stay_open(scene: Scene) -> None:
+    scene.harbour.apply(TEST_ONLY + PERFORMANCE + PAGER)
+    see(scene, drift=MAJOR, monitor="performance", variant="challenger", version="churn:2")
+    assert set(heeding.standing(scene.harbour.site, "churn").open) == {"performance/challenger"}
+    scene.world.recommendation, scene.world.worse = "stop", ("errors",)
+    for _ in range(3):
+        scene.step(seconds=120)
+    assert heeding.standing(scene.harbour.site, "churn").open == {}
+    (left,) = [alert for alert in scene.harbour.state.alerts.of("churn") if "/left/" in alert.key]
+    assert "churn:2 is not in challenger any more" in left.sentence
+    assert messages(scene)[-1]["title"] == "churn: not watched any more: performance.major"
 
 
 def test_monitors_that_fail_silence_no_rollback_and_are_told(scene: Scene) -> None:
