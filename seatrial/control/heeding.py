@@ -78,7 +78,11 @@ def _is_heeded(name: str, alerts: tuple[Alert, ...], mutes: tuple[Mute, ...]) ->
 
 
 def acknowledge(site: Site, deployment: str, alert: int, *, actor: str, why: str) -> Alert:
-    """Somebody takes an alert on: the condition is not told again unless it becomes worse. Raises NotFound."""
+    """Somebody takes an alert on: the condition is not told again unless it becomes worse, and what waits is withdrawn.
+
+    Raises:
+        NotFound: There is no such deployment or alert.
+    """
     state = site.state.deployments.get(deployment)
     found = site.state.alerts.get(deployment, alert)
     entry = _entry(site, deployment, state.revision, "ack", actor, why, f"Took on alert {alert}: {found.sentence}")
@@ -86,7 +90,7 @@ def acknowledge(site: Site, deployment: str, alert: int, *, actor: str, why: str
 
 
 def mute(site: Site, deployment: str, what: str, seconds: float, *, actor: str, why: str) -> Mute:
-    """Nobody is told of something at once for a while.
+    """Nobody is told of something at once for a while, nor of what waits to be sent.
 
     Args:
         what: An event, a group, an open condition, or ``all``.
@@ -106,7 +110,8 @@ def mute(site: Site, deployment: str, what: str, seconds: float, *, actor: str, 
     until = now + round(seconds * _SECOND)
     sentence = f"Muted `{what}` for {show_duration(seconds)}."
     made = Mute(deployment=deployment, what=what, at=now, until=until, by=actor, why=_reason(why))
-    return site.state.mutes.add(made, _entry(site, deployment, state.revision, "mute", actor, why, sentence))
+    entry = _entry(site, deployment, state.revision, "mute", actor, why, sentence)
+    return site.state.mutes.add(made, entry, lambda alert: mutes_alert(made, alert))
 
 
 def unmute(site: Site, deployment: str, what: str, *, actor: str, why: str) -> int:

@@ -99,7 +99,9 @@ def verdicts(pending: Sequence[Alert], scene: Scene) -> tuple[Verdict, ...]:
     return tuple(_with_beginnings_that_are_over(found))
 
 
-def wakes_people(alert: Alert, told: Iterable[Alert], important: Sequence[str], *, estimated: bool = False) -> str:
+def wakes_people(
+    alert: Alert, told: Iterable[Alert], important: Sequence[str], *, estimated: bool = False, wakes: Sequence[str] = ()
+) -> str:
     """Why an alert wakes people by default, in words; "" when it does not.
 
     Args:
@@ -107,7 +109,10 @@ def wakes_people(alert: Alert, told: Iterable[Alert], important: Sequence[str], 
         told: Alerts of its deployment until then, itself included or not.
         important: Features that matter; none named: every one.
         estimated: A loss of performance is estimated.
+        wakes: Events that wake people beside.
     """
+    if wakes and covers(wakes, alert.event):
+        return f"the file says that `{alert.event}` wakes people"
     if covers(WAKING, alert.event):
         return f"`{alert.event}` wakes people"
     if alert.event not in _DRIFT:
@@ -172,6 +177,8 @@ def _mute_of(alert: Alert, scene: Scene) -> Verdict | None:
 
 
 def _taken_on(alert: Alert, scene: Scene, _: Sequence[Alert]) -> Verdict | None:
+    if alert.acked_at is not None:
+        return Verdict(alert, "digest", f"{alert.acked_by} has taken it on: {alert.ack_why}")
     condition = condition_of(alert)
     if condition is None or condition.edge == "worsens":
         return None
@@ -265,7 +272,8 @@ def _asked(alert: Alert, scene: Scene, told: Iterable[Alert]) -> tuple[str, ...]
 
 
 def _wakes(alert: Alert, scene: Scene, told: Iterable[Alert]) -> str:
-    return wakes_people(alert, told, scene.alerting.important, estimated=scene.estimated)
+    alerting = scene.alerting
+    return wakes_people(alert, told, alerting.important, estimated=scene.estimated, wakes=alerting.wakes)
 
 
 def _over_before_told(found: Sequence[Verdict], alert: Alert) -> Verdict | None:

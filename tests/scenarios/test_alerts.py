@@ -239,6 +239,39 @@ def test_what_is_open_waits_for_somebody_until_it_is_taken_on(scene: Scene) -> N
         heeding.acknowledge(site, "churn", 999, actor="ada", why="on it")
 
 
+@pytest.mark.parametrize("how", ["ack", "mute"])
+def test_what_waits_to_be_sent_is_withdrawn_when_somebody_heeds_it(scene: Scene, how: str) -> None:
+    scene.harbour.apply(PLAIN + PAGER)
+    scene.refuse = True
+    site, alert = scene.harbour.site, keep(scene, "rollback", "a")
+    scene.step()
+    assert scene.posted == []
+    assert heeding.standing(site, "churn").waiting == 1
+    if how == "ack":
+        heeding.acknowledge(site, "churn", alert, actor="ada", why="on it")
+    else:
+        heeding.mute(site, "churn", "rollback", 3600.0, actor="ada", why="a drill")
+    assert heeding.standing(site, "churn").waiting == 0
+    assert scene.said(how)[0].endswith("Withdrawn before it was sent: 1 message.")
+    assert scene.harbour.state.alerts.get("churn", alert).fate == "digest"
+    scene.refuse = False
+    scene.step(days=1)
+    assert scene.posted == []
+
+
+def test_a_message_that_holds_another_alert_too_still_goes_out(scene: Scene) -> None:
+    scene.harbour.apply(PLAIN + PAGER)
+    scene.refuse = True
+    keep(scene, "guardrail", "a")
+    alert = keep(scene, "rollback", "b")
+    scene.step()
+    heeding.acknowledge(scene.harbour.site, "churn", alert, actor="ada", why="on it")
+    assert heeding.standing(scene.harbour.site, "churn").waiting == 1
+    scene.refuse = False
+    scene.step(seconds=60)
+    assert len(scene.posted) == 1
+
+
 def test_nobody_is_sent_more_than_the_ceiling_in_a_day(scene: Scene) -> None:
     scene.harbour.apply(PLAIN + PAGER)
     site = scene.harbour.another_site(alerts_at_most=2)

@@ -142,6 +142,20 @@ def test_drift_of_the_same_columns_is_told_once_a_day() -> None:
     assert again(25, "b", "c") == "told"
 
 
+@pytest.mark.parametrize("event", ["concept.major", "calibration.moderate", "fairness.major"])
+def test_what_the_file_says_wakes_people_does(event: str) -> None:
+    assert fates(decide(alert(event))) == ["digest"]
+    (found,) = decide(alert(event), wakes=(event.split(".")[0],))
+    assert (found.fate, found.why) == ("told", f"the file says that `{event}` wakes people")
+    assert fates(decide(alert("verdict"), wakes=(event,))) == ["digest"]
+
+
+def test_what_was_taken_on_while_it_waited_is_not_told() -> None:
+    taken = msgspec.structs.replace(alert("rollback"), acked_at=NOON, acked_by="ada", ack_why="on it")
+    (found,) = decide(taken)
+    assert (found.fate, found.why) == ("digest", "ada has taken it on: on it")
+
+
 def test_strong_drift_wakes_with_an_estimated_loss() -> None:
     drift = condition("data/champion", "begins", 9, strong=("tenure",))
     assert "estimated loss" in wakes_people(drift, (), (), estimated=True)
