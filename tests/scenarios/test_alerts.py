@@ -103,7 +103,13 @@ def test_two_features_that_matter_wake_and_the_recovery_is_told_once(scene: Scen
     for _ in range(2):
         see(scene, drift=MAJOR, moved=("tenure", "note"))
     assert len(scene.posted) == 2, "within the cool-down it is not told again"
-    assert scene.harbour.state.alerts.of("churn")[-1].fate_why.endswith("(`cool_down`)")
+    assert scene.harbour.state.alerts.of("churn")[-1].fate == "", "it waits"
+    for _ in range(3):
+        see(scene)
+    assert len(scene.posted) == 2, "what was over before is not told"
+    for _ in range(26):
+        see(scene, drift=MAJOR, moved=("tenure", "note"))
+    assert [m["kind"] for m in messages(scene)] == ["alert", "recovery", "alert"], "what stays is told"
 
 
 def test_a_rhythm_is_told_once_and_a_shift_on_top_of_it_at_once_until_it_stands_in_the_summary(scene: Scene) -> None:
