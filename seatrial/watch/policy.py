@@ -157,7 +157,7 @@ def _recovery(alert: Alert, scene: Scene, pending: Sequence[Alert]) -> Verdict |
         return muted
     if any(not c.is_over for c in _later(alert, condition.condition, (*scene.told, *pending))):
         return Verdict(alert, "digest", _AGAIN)
-    asked = _asked(beginning, scene, [earlier for earlier in scene.told if earlier.at <= beginning.at])
+    asked = _told_of(beginning, scene)
     if _is_quiet(scene):
         return Verdict(alert, "", f"it waits for the end of quiet hours: {_quiet(scene)}")
     return Verdict(alert, "told", "what was told is over", asked, recovery=True) if asked else _nobody(alert, scene)
@@ -308,6 +308,15 @@ def _asked(alert: Alert, scene: Scene, told: Iterable[Alert]) -> tuple[str, ...]
         if (covers(receiver.events, alert.event) if receiver.events else receiver.wakes and wakes)
     )
     return tuple(dict.fromkeys(asked))
+
+
+def _told_of(beginning: Alert, scene: Scene) -> tuple[str, ...]:
+    """Whoever a beginning was made out to and is still named; where that is not kept, whoever would be asked now."""
+    made_out = scene.sent.get(beginning.id)
+    if made_out is None:
+        return _asked(beginning, scene, [earlier for earlier in scene.told if earlier.at <= beginning.at])
+    named = {receiver.to for receiver in scene.receivers}
+    return tuple(to for to in dict.fromkeys(made_out) if to in named)
 
 
 def _wakes(alert: Alert, scene: Scene, told: Iterable[Alert]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from seatrial.control import heeding
@@ -494,3 +495,7 @@ def test_strong_drift_of_one_feature_wakes_when_the_newest_estimate_is_a_loss(sc
         see(scene, drift=MAJOR, moved=("tenure",))
     (message,) = messages(scene)
     assert "A loss of performance is estimated" in message["text"]
+    fine = msgspec.structs.replace(estimates[0], start=now, end=now + 3600 * SECOND)
+    scene.harbour.state.windows.add([fine], deployment="churn", marks={})
+    see(scene)
+    assert [m["kind"] for m in messages(scene)] == ["alert", "recovery"]

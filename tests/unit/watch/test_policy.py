@@ -210,6 +210,17 @@ def test_the_end_goes_to_those_who_were_told_of_the_beginning() -> None:
     assert fates(decide(condition("performance/champion", "ends", 2), told=(quietly,))) == ["digest"]
 
 
+def test_the_end_of_what_an_estimate_woke_people_for_goes_to_them_though_nothing_is_estimated_any_more() -> None:
+    began = condition("data/champion", "begins", 1, strong=("tenure",), fate="told")
+    ended = condition("data/champion", "ends", 2)
+    spec, sent = AlertingSpec(), {1: ("json://pager", "json://gone")}
+    scene = Scene(spec, (PAGER, NAMED), (began,), (), {}, 20, NOON, estimated=False, sent=sent)
+    (found,) = verdicts((ended,), scene)
+    assert (found.fate, found.to, found.recovery) == ("told", ("json://pager",), True)
+    (found,) = verdicts((ended,), scene._replace(sent={1: ("json://gone",)}))
+    assert found.fate == "digest"
+
+
 def test_within_the_cool_down_the_same_is_not_told_again_unless_it_is_worse() -> None:
     began = condition("performance/champion", "begins", 1, severity="moderate", fate="told", at=NOON - 2 * HOUR)
     ended = condition("performance/champion", "ends", 2, fate="told", at=NOON - HOUR)
