@@ -19,13 +19,11 @@ from seatrial.watch.concept import Memory, concept_window, fresh
 from seatrial.watch.data import data_windows
 from seatrial.watch.estimating import estimate_window, off_sentence, realised, think
 from seatrial.watch.fairness import fairness_window
-from seatrial.watch.labels import read_matured
 from seatrial.watch.performance import (
     Base,
     alpha_of,
     holdout_base,
-    is_label,
-    measure,
+    look,
     performance_window,
 )
 from seatrial.watch.quality import first_row
@@ -269,8 +267,7 @@ def _base(deployment: Deployment, profiles: Mapping[str, Profile], view: Source,
         if rows.variant != span.variant or rows.served < monitor.minimum_labels:
             continue
         first = span._replace(start=rows.start, end=rows.start + length)
-        matured = read_matured(view, first, metric, label=is_label(deployment, metric))
-        measured = measure(matured, metric, monitor, alpha)
+        measured = look(deployment, first, view, alpha).measured
         if measured is not None:
             return Base(measured, "first window"), rows.start
     return None
