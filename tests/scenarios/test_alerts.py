@@ -402,13 +402,27 @@ def test_a_named_version_takes_command_as_declared(scene: Scene) -> None:
     scene.harbour.apply(
         PLAIN.replace("@champion", "/3") + PAGER + 'actions: [{on: [performance], fall_back: "churn:1"}]\n'
     )
-    see(scene, drift=MAJOR, monitor="performance")
+    see(scene, drift=MAJOR, monitor="performance", version="churn:2")
+    assert scene.harbour.versions["champion"] == "churn:3", "it fell before churn:3 was there"
+    see(scene, drift=MAJOR, monitor="performance", version="churn:3")
     assert scene.harbour.versions["champion"] == "churn:1"
     assert scene.said("fall-back") == ["churn:1 took command back from churn:3."]
     assert "churn:3" in scene.harbour.state.deployments.get("churn").rolled_back
-    assert "Declared: Churn:1 took command back from churn:3." in messages(scene)[0]["text"]
+    assert any("Declared: Churn:1 took command back from churn:3." in message["text"] for message in messages(scene))
     scene.step()
     assert scene.events[-1] == "rollback"
+
+
+def test_a_challenger_that_falls_takes_out_no_champion_and_a_champion_stops_no_release(scene: Scene) -> None:
+    back = 'actions: [{on: [performance], fall_back: "churn:1"}, {on: [performance], stop: release}]\n'
+    scene.harbour.apply(TEST_ONLY.replace("@champion", "/3") + PERFORMANCE + PAGER + back)
+    scene.step()
+    see(scene, drift=MAJOR, monitor="performance", variant="champion", version="churn:1")
+    assert scene.said("react") == []
+    see(scene, drift=MAJOR, monitor="performance", variant="challenger", version="churn:2")
+    assert scene.harbour.versions["champion"] == "churn:3"
+    assert scene.status() == "rolled-back"
+    assert scene.said("react") == ["Churn:2 was taken out; churn:3 stays in command alone."]
 
 
 def test_a_version_that_is_not_there_cannot_take_command_and_that_is_said(scene: Scene) -> None:
