@@ -160,7 +160,7 @@ def moments_of(alerts: Sequence[Alert], audit: Sequence[AuditEntry], span: tuple
 
 def _tone(alert: Alert) -> str:
     condition = condition_of(alert)
-    return "good" if condition is not None and condition.edge == "ends" else _TONES[alert.severity]
+    return "good" if condition is not None and condition.is_over else _TONES[alert.severity]
 
 
 def _features(held: DeploymentState, variant: str) -> list[str]:

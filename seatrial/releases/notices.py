@@ -40,6 +40,18 @@ class Notices:
             rows = list(session.scalars(query.order_by(NoticeRow.at.desc(), NoticeRow.id.desc()).limit(limit)))
         return tuple(_notice_of(row) for row in reversed(rows))
 
+    def receivers(self, deployment: str) -> dict[int, tuple[str, ...]]:
+        """To whom messages of each alert were made out, by the alert's id; not those that were given up."""
+        query = select(NoticeRow).where(
+            NoticeRow.deployment == deployment, NoticeRow.kind == "alert", NoticeRow.given_up_at.is_(None)
+        )
+        found: dict[int, tuple[str, ...]] = {}
+        with self._database.read() as session:
+            for row in session.scalars(query.order_by(NoticeRow.at, NoticeRow.id)):
+                for alert in _notice_of(row).alerts:
+                    found[alert] = (*found.get(alert, ()), row.to)
+        return found
+
     def made_since(self, at: int) -> dict[str, int]:
         """How many alerts were made out to each receiver after a moment, over all deployments."""
         query = select(NoticeRow.to, func.count(NoticeRow.id)).where(NoticeRow.kind == "alert", NoticeRow.at > at)

@@ -1,9 +1,9 @@
 """Which windows deserve an alert: one when a condition begins, one when it becomes worse, one when it ends.
 
-A condition is one monitor of one variant, or the quality of its columns. It begins when enough of the last windows
-alarm (``2 of 3``: ``spec.alerting``), with the severity that so many of them reach. What is open is read from the
-alerts that were kept, so nothing else is; the key of an alert is its condition and moment, so a window seen twice is
-told once.
+A condition is one monitor of one version in one variant, or the quality of its columns. It begins when enough of the
+last windows alarm (``2 of 3``: ``spec.alerting``), with the severity that so many of them reach. What is open is read
+from the alerts that were kept, so nothing else is; the key of an alert is its condition and moment, so a window seen
+twice is told once.
 
 Drift from the training data has a second severity: what of it is *unusual*, unlike the same hours of earlier days
 (``watch.usual``). Where that rises the condition becomes worse, though it was open; where it is gone, because days went
@@ -25,11 +25,11 @@ from seatrial.spec.errors import BadInput
 from seatrial.spec.events import EVENTS
 from seatrial.watch.window import Performance, Signal, Usual, Window
 
-Edge = Literal["begins", "worsens", "settles", "ends"]
+Edge = Literal["begins", "worsens", "settles", "ends", "left"]
 Rank = Literal["info", "warning", "critical"]
 
 _RANKS: dict[str, Rank] = {"none": "info", "moderate": "warning", "major": "critical"}
-_EVENTS = {"quality": "quality", "outcomes": "outcomes.stalled"}
+_EVENTS = {"quality": "quality", "outcomes": "outcomes.stalled", "breaker": "breaker"}
 """Conditions that are told as one event, however bad; the others by their severity."""
 
 
@@ -38,8 +38,9 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         condition: ``data/champion``, ``quality/champion``, ...
-        edge: What happened to it.
-        severity: It has now; ``none`` when it ended.
+        edge: What happened to it; ``left``: what it was about is not there any more (``watch.leaving``).
+        severity: It has now; ``none`` when it ended or left.
+        variant, version: Whose it is; the version is "" where nobody knew it.
         start, end: The window, microseconds since 1970 UTC.
         features: Columns that make it up, the most serious first.
         strong: Of these, the ones that moved strongly (and are unusual).
@@ -59,6 +60,17 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     cost: str = ""
     unusual: Severity | None = None
     days: int = 0
+    version: str = ""
+
+    @property
+    def kind(self) -> str:
+        """What it is a condition of: ``data``, ``quality of predictions``, ..."""
+        return self.condition.rpartition("/")[0]
+
+    @property
+    def is_over(self) -> bool:
+        """It ended, or left."""
+        return self.severity == "none"
 
     @property
     def stands(self) -> bool:
@@ -92,19 +104,21 @@ def alerts_of(
         before: Earlier windows, in order of time, as far back as ``after`` looks.
         calm_day: Whether the windows of the last day, up to one, showed nothing.
     """
-    open_now = {name: _held(condition) for name, condition in standing_conditions(told).items()}
+    open_now = {(name, condition.version): _held(condition) for name, condition in standing_conditions(told).items()}
     past = _Past(after or AfterSpec(), before)
     found: list[Alert] = []
     for window in windows:
         past.add(window)
         for kind, signal in _signals(window):
             condition = f"{kind}/{window.variant}"
-            was = open_now.get(condition, _Held())
+            # One that was kept without a version is of whoever comes; another version's does not count.
+            mine = (condition, "") if (condition, "") in open_now else (condition, window.version)
+            was = open_now.get(mine, _Held())
             step = _edge(was, signal, window, past.sustained(kind, window), calm_day)
             if step is None:
                 continue
             edge, now_held = step
-            open_now[condition] = now_held
+            open_now[mine] = now_held
             found.append(_alert(window, kind, condition, edge, now_held, was, now))
     return tuple(found)
 
@@ -145,6 +159,12 @@ def event_alert(
     return Alert(
         deployment=deployment, at=now, event=event, key=key, severity=severity, sentence=sentence, details=details
     )
+
+
+def event_of(kind: str, severity: Severity) -> str:
+    """What a condition of this kind is told as."""
+    about = kind.split()[0]
+    return _EVENTS.get(about) or f"{about}.{severity}"
 
 
 def after_of(after: AfterSpec, kind: str) -> Sustained:
@@ -247,6 +267,7 @@ def _alert(window: Window, kind: str, condition: str, edge: Edge, held: _Held, w
         edge=edge,
         severity=held.severity,
         variant=window.variant,
+        version=window.version,
         start=window.start,
         end=window.end,
         features=_features(window, quality=about == "quality"),
@@ -257,7 +278,7 @@ def _alert(window: Window, kind: str, condition: str, edge: Edge, held: _Held, w
     )
     return event_alert(
         window.deployment,
-        _EVENTS.get(about) or f"{about}.{severity}",
+        event_of(kind, severity),
         f"{condition}/{edge}/{window.start}",
         _sentence(window, kind, edge, held),
         now,

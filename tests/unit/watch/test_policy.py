@@ -96,7 +96,7 @@ def fates(found: Sequence[Verdict]) -> list[Fate]:
     ("event", "wakes"),
     [
         *((event, True) for event in ("rollback", "quarantine", "breaker", "guardrail")),
-        *((event, True) for event in ("performance.moderate", "performance.major")),
+        *((event, True) for event in ("performance.moderate", "performance.major", "failure.watch")),
         *((event, False) for event in ("promotion", "verdict", "data.moderate", "data.major", "prediction.major")),
         *((event, False) for event in ("quality", "outcomes.stalled", "alias.moved", "failure")),
     ],
@@ -137,7 +137,7 @@ def test_drift_of_the_same_columns_is_told_once_a_day() -> None:
             0
         ]
 
-    assert again(20, "b", "c") == "digest"
+    assert again(20, "b", "c") == "", "it waits, and is told if it stays"
     assert again(20, "b", "d") == "told", "another column is news"
     assert again(25, "b", "c") == "told"
 
@@ -210,12 +210,29 @@ def test_the_end_goes_to_those_who_were_told_of_the_beginning() -> None:
     assert fates(decide(condition("performance/champion", "ends", 2), told=(quietly,))) == ["digest"]
 
 
+def test_the_end_of_what_an_estimate_woke_people_for_goes_to_them_though_nothing_is_estimated_any_more() -> None:
+    began = condition("data/champion", "begins", 1, strong=("tenure",), fate="told")
+    ended = condition("data/champion", "ends", 2)
+    spec, sent = AlertingSpec(), {1: ("json://pager", "json://gone")}
+    scene = Scene(spec, (PAGER, NAMED), (began,), (), {}, 20, NOON, estimated=False, sent=sent)
+    (found,) = verdicts((ended,), scene)
+    assert (found.fate, found.to, found.recovery) == ("told", ("json://pager",), True)
+    (found,) = verdicts((ended,), scene._replace(sent={1: ("json://gone",)}))
+    assert found.fate == "digest"
+
+
 def test_within_the_cool_down_the_same_is_not_told_again_unless_it_is_worse() -> None:
     began = condition("performance/champion", "begins", 1, severity="moderate", fate="told", at=NOON - 2 * HOUR)
     ended = condition("performance/champion", "ends", 2, fate="told", at=NOON - HOUR)
     again = condition("performance/champion", "begins", 3, severity="moderate")
     (found,) = decide(again, told=(began, ended))
-    assert (found.fate, found.why) == ("digest", "it was told and over less than 6h ago (`cool_down`)")
+    assert (found.fate, found.why) == ("", "it was told and over less than 6h ago; it waits so long (`cool_down`)")
+    assert fates(decide(again, told=(began, ended), now=NOON + 5 * HOUR + 1)) == ["told"], "it stayed"
+    both = decide(again, condition("performance/champion", "ends", 4, at=NOON + HOUR), told=(began, ended))
+    assert fates(both) == ["digest", "digest"]
+    of_another = condition("performance/champion", "begins", 3, severity="moderate", version="m:3")
+    before = [condition("performance/champion", "begins", 1, fate="told", version="m:2"), ended]
+    assert fates(decide(of_another, told=before)) == ["told"], "another version's fall is news"
     assert fates(decide(again, told=(began, ended), cool_down=1800.0)) == ["told"]
     assert fates(decide(condition("performance/champion", "begins", 3), told=(began, ended))) == ["told"]
     assert fates(decide(condition("performance/other", "begins", 3, severity="moderate"), told=(began, ended))) == [
@@ -238,12 +255,57 @@ def test_what_somebody_has_taken_on_is_told_again_only_when_it_becomes_worse() -
 
 
 def test_whoever_had_his_fill_is_told_in_the_summary_and_others_at_once() -> None:
-    other = AlertSpec(to="json://other")
-    (found,) = decide(alert("rollback"), receivers=(PAGER, other), had={"json://pager": 20})
+    verdict = alert("verdict", severity="warning")
+    pager, other = (AlertSpec(to=to, events=("verdict", "rollback")) for to in ("json://pager", "json://other"))
+    (found,) = decide(verdict, receivers=(pager, other), had={"json://pager": 20})
     assert found.to == ("json://other",)
-    (found,) = decide(alert("rollback"), had={"json://pager": 20})
+    (found,) = decide(verdict, receivers=(pager,), had={"json://pager": 20})
     assert found.fate == "digest"
     assert "20 alerts in 24 hours" in found.why
+    assert "nobody has a summary of the day" in found.why
+    (found,) = decide(verdict, receivers=(pager, AlertSpec(to="mailto://team")), had={"json://pager": 20})
+    assert "it stands in the summary of the day" in found.why
+    (found,) = decide(alert("rollback"), receivers=(pager,), had={"json://pager": 20})
+    assert found.to == ("json://pager",), "what is critical is never dropped"
+
+
+def test_an_end_that_waits_is_withdrawn_when_it_begins_again_and_the_last_end_is_told() -> None:
+    quiet = (parse_window("mon-sun 00:00-07:00"),)
+    night = NOON - 12 * HOUR
+    began = condition("performance/champion", "begins", 1, severity="moderate", fate="told", at=night - HOUR)
+    ended = condition("performance/champion", "ends", 2, at=night + HOUR)
+    again = condition("performance/champion", "begins", 3, severity="moderate", at=night + 3 * HOUR)
+    assert fates(decide(ended, told=(began,), now=night + HOUR, quiet=quiet)) == [""]
+    found = decide(ended, again, told=(began,), now=night + 3 * HOUR, quiet=quiet)
+    assert fates(found) == ["digest", "digest"]
+    assert found[0].why == "it had begun again before anybody could be told that it was over"
+    assert found[1].why == "whoever was told that it began was not told that it was over"
+    told = [began, *(msgspec.structs.replace(v.alert, fate=v.fate, fate_why=v.why) for v in found)]
+    last = condition("performance/champion", "ends", 4, at=night + 8 * HOUR)
+    (found,) = decide(last, told=told, now=night + 8 * HOUR, quiet=quiet)
+    assert (found.fate, found.recovery) == ("told", True)
+    worse = condition("performance/champion", "begins", 3, at=night + 3 * HOUR)
+    assert fates(decide(ended, worse, told=(began,), now=night + 3 * HOUR, quiet=quiet)) == ["digest", "told"]
+
+
+def test_what_waited_and_became_worse_is_told_once_and_so_is_its_end() -> None:
+    quiet = (parse_window("mon-sun 11:00-13:00"),)
+    began = condition("performance/champion", "begins", 1, severity="moderate")
+    worse = condition("performance/champion", "worsens", 2)
+    ended = condition("performance/champion", "ends", 3)
+    assert fates(decide(began, worse, quiet=quiet)) == ["", "told"]
+    told = [msgspec.structs.replace(worse, fate="told")]
+    assert fates(decide(began, told=told, quiet=quiet)) == ["digest"]
+    assert fates(decide(began, worse, ended, now=NOON, quiet=quiet))[1:] == ["told", ""], "its end waits for the day"
+
+
+def test_drift_that_became_usual_while_it_waited_is_not_told() -> None:
+    first = condition("data/champion", "begins", 1, strong=("a",), features=("a",), fate="told")
+    over = condition("data/champion", "ends", 2, fate="told")
+    again = condition("data/champion", "begins", 3, strong=("a",), features=("a",))
+    settled = condition("data/champion", "settles", 4, unusual="none", days=9)
+    assert fates(decide(again, told=(first, over), receivers=(NAMED,))) == [""]
+    assert fates(decide(again, settled, told=(first, over), receivers=(NAMED,))) == ["digest", "digest"]
 
 
 ALERTS = st.lists(
@@ -280,9 +342,11 @@ def test_every_alert_has_one_fate_and_only_what_is_told_has_receivers(
         assert bool(verdict.to) == (verdict.fate == "told")
         assert verdict.why
         assert not (muted and verdict.fate == "told")
-        assert not (had >= 20 and verdict.fate == "told" and not verdict.recovery)
+        if had >= 20 and verdict.fate == "told" and not verdict.recovery:
+            assert verdict.alert.severity == "critical"
+            assert verdict.alert.event.split(".")[0] not in ("data", "prediction")
     # Asked again with what was decided, whatever still waits has the same fate: nothing is told twice.
-    decided = [msgspec.structs.replace(v.alert, fate=v.fate) for v in found if v.fate]
+    decided = [msgspec.structs.replace(v.alert, fate=v.fate, fate_why=v.why) for v in found if v.fate]
     waiting = [verdict.alert for verdict in found if not verdict.fate]
     again = decide(
         *waiting,
