@@ -315,6 +315,20 @@ def test_a_summary_comes_once_a_day_with_a_line_for_each_deployment(scene: Scene
     assert len({m["id"] for m in sent}) == 2
 
 
+def test_a_summary_that_comes_late_has_all_since_the_last(scene: Scene) -> None:
+    scene.harbour.apply(PLAIN + 'alerts: [{to: "json://127.0.0.1:9000/hook"}]\n')
+    scene.step()
+    scene.step(seconds=86_400)
+    assert [m["kind"] for m in messages(scene)] == ["digest"]
+    keep(scene, "verdict")
+    scene.step()
+    scene.harbour.clock.forward(days=2)  # nobody led
+    scene.loop = scene.another_loop()
+    scene.step()
+    assert [m["kind"] for m in messages(scene)] == ["digest", "digest"]
+    assert "alerts: verdict (digest)" in messages(scene)[-1]["text"]
+
+
 def test_an_open_breaker_of_the_default_variant_is_told_and_its_end_too(scene: Scene) -> None:
     scene.harbour.apply(PLAIN + PAGER)
     layout.counters(scene.harbour.home).mkdir(parents=True, exist_ok=True)
