@@ -2,6 +2,7 @@
 
 text    `.empty` or written, and `.unseen`: the share of its words that the reference does not have
 list    `.length`
+embedding  `.along` and `.residual`, by the directions in which the reference varies most
 time    `.hour` of the day, in windows of whole days only: an hour is never like a day
 id      the share of new ids, which is shown and not judged
 """

@@ -33,7 +33,7 @@ def test_rows_like_the_reference_are_at_rest(world: Any, deployment: Any) -> Non
     assert [(w.monitor, w.severity, w.start) for w in found] == [
         (monitor, "none", T0 + start * SECOND) for start in (0, 10) for monitor in ("data", "prediction")
     ]
-    watched = {*world.names, "note.empty", "note.unseen"}
+    watched = {*world.names, "note.empty", "note.unseen", "point.along", "point.residual"}
     assert {drift.feature for drift in found[0].features} == watched
     assert {drift.feature for drift in found[1].features} == {"label", "score"}
     assert set(found[0].shifts) == watched
