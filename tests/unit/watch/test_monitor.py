@@ -198,6 +198,16 @@ def test_an_embedding_that_was_of_another_type_in_an_older_version_is_read_where
     assert watch(deployment(), {"champion": world.profile}, source, 0, T0 + 15 * SECOND) == whole
 
 
+def test_a_text_that_was_a_number_in_an_older_version_is_not_empty(world: Any, deployment: Any) -> None:
+    world.fill(0, 10, 300)
+    whole = windows(world, deployment())
+    rows = table(world.rows)
+    names = ["feature.note#string" if name == "feature.note" else name for name in rows.column_names]
+    retyped = rows.rename_columns(names).append_column("feature.note", pa.nulls(len(rows), pa.float64()))
+    source = TableSource(retyped, None)
+    assert watch(deployment(), {"champion": world.profile}, source, 0, T0 + 15 * SECOND) == whole
+
+
 def test_an_embedding_with_a_hole_in_it_is_missing(world: Any, deployment: Any) -> None:
     world.fill(0, 10, 300, **{"feature.point": lambda: [1.0, None]})
     window = named(windows(world, deployment()), "data")[0]
