@@ -1,5 +1,6 @@
 """A judgement: all that is known about a release at one moment, as one frozen value to store, show and replay."""
 
+from collections.abc import Container
 from typing import Literal
 
 import msgspec
@@ -242,3 +243,15 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
             if metric.name == name:
                 return metric
         raise KeyError(name)
+
+    def _repr_html_(self) -> str:
+        from seatrial.experiments.shown import notebook_html  # slow to import: the charts
+
+        return notebook_html(self)
+
+    def _repr_mimebundle_(
+        self, include: Container[str] | None = None, exclude: Container[str] | None = None
+    ) -> dict[str, str]:
+        from seatrial.reports.notebook import bundle  # slow to import: the charts
+
+        return bundle(self.sentence, self._repr_html_(), include, exclude)
