@@ -52,7 +52,7 @@ def schema(
         "deployment", metavar="[WHAT]", help="deployment: its file, for editors. judge: what judge --json prints."
     ),
 ) -> None:
-    """Print the JSON Schema of the deployment file, or of `judge --json`."""
+    """Print JSON Schemas: of the deployment file, or of judge."""
     if what == "judge":
         from seatrial.analysis.documents import judge_schema
 

@@ -185,6 +185,26 @@ class ShadowComparison(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
 
 
+class Expected(msgspec.Struct, frozen=True, kw_only=True):
+    """When the primary of a release under way can be decided: a forecast, and nothing acts on it.
+
+    Attributes:
+        at: The moment, microseconds since 1970 UTC.
+        units: Units of both arms that will have matured by then.
+        units_a_day: That come now.
+        chance: Of a conclusion by then, by what is seen now.
+        in_time: Whether that is before the release has run ``at_most``.
+        sentence: All of it in one sentence.
+    """
+
+    at: int
+    units: int
+    units_a_day: float
+    chance: float
+    in_time: bool
+    sentence: str
+
+
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """What is known about a release at one moment.
 
@@ -205,6 +225,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
         edited: What was edited while the release ran.
         method: When its primary may be judged.
         shadow: The paired comparison, where there are shadow rows.
+        expected: When it can be decided, where that can be told; only of a judgement that was asked for.
         ended: How the release ended (``promoted``, ``rolled-back``, ...); empty while it is under way.
         sentence: One plain sentence.
     """
@@ -229,6 +250,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     edited: tuple[str, ...] = ()
     method: MethodName = "always-valid"
     shadow: ShadowComparison | None = None
+    expected: Expected | None = None
     ended: str = ""
     sentence: str
 
