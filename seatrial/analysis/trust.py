@@ -4,7 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from seatrial.analysis.metrics import Metric
-from seatrial.analysis.reduce import Arms, Counts, Crowd
+from seatrial.analysis.reduce import Arms, Counts
+from seatrial.analysis.relation import Crowd
 from seatrial.analysis.verdicts import Check, How
 from seatrial.spec.units import show_count, show_moment
 from seatrial.stats.chi_squared import chi_squared
