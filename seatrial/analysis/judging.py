@@ -5,7 +5,7 @@ seatrial.judge("exposures.parquet", "outcomes.parquet", metrics={"conversion": "
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from seatrial.analysis import trust
@@ -13,6 +13,7 @@ from seatrial.analysis.deciding import conclude
 from seatrial.analysis.effects import Measured, bayesian_of, counts_of, measure, tests_of, uncapped_of
 from seatrial.analysis.files import Columns, Data, Files
 from seatrial.analysis.metrics import Metric
+from seatrial.analysis.one_by_one import Column, judge_column, quantile_of, read_columns
 from seatrial.analysis.planning import CONTROLS, Plan, plan_of, question, with_options
 from seatrial.analysis.reduce import Arms, Reduction
 from seatrial.analysis.unfolding import unfold
@@ -90,7 +91,8 @@ def judge_files(files: Files, plan: Plan, *, over_time: bool = False, segments: 
     plan = plan.checked()
     for segment in segments:
         files.text("exposures", segment)
-    reduction = Reduction(files, plan.metrics, segments, several=over_time or bool(segments))
+    apart = [metric for metric in plan.metrics if metric.one_by_one]
+    reduction = Reduction(files, plan.metrics, segments, several=over_time or bool(segments or apart))
     arms = reduction.arms()[""] if reduction.crowd.units else {}
     if not arms:
         raise BadInput(f"{files.names['exposures']} has no rows; there is nobody to judge")
@@ -102,7 +104,7 @@ def judge_files(files: Files, plan: Plan, *, over_time: bool = False, segments: 
         )
     shares = _shares(plan, (control, *treatments))
     checks, unbalanced = _checks(plan, reduction, arms, control, treatments, shares)
-    judged = Judged(plan, arms, control, shares, unbalanced)
+    judged = Judged(plan, arms, control, shares, unbalanced, read_columns(reduction, plan))
     failed = [check for check in checks if check.withholds and not check.ok]
     findings = {treatment: judged.findings(treatment, alpha) for treatment, alpha in judged.alphas(treatments).items()}
     found = Analysis(
@@ -218,6 +220,7 @@ class Judged:
         control: Name of the control.
         shares: What each variant was to get.
         unbalanced: Covariates that are not adjusted for.
+        columns: Of the metrics that are judged unit by unit.
     """
 
     plan: Plan
@@ -225,6 +228,7 @@ class Judged:
     control: str
     shares: Mapping[str, float]
     unbalanced: frozenset[str]
+    columns: Mapping[str, Column] = field(default_factory=dict)
 
     def alphas(self, treatments: Sequence[str]) -> dict[str, float]:
         """Each treatment's alpha on the primary: Holm over all treatments, by their p-values."""
@@ -260,6 +264,9 @@ class Judged:
 
     def measured(self, metric: Metric, treatment: str) -> Measured:
         """The effect of a treatment on a metric."""
+        if metric.kind == "quantile":
+            effect = quantile_of(metric, self.columns[metric.name], treatment, self.control)
+            return Measured(effect, effect, None)
         arms, adjust = self.arms[metric.name], not self.unbalanced.intersection(metric.covariates)
         return measure(metric, arms.get(treatment), arms.get(self.control), adjust=adjust)
 
@@ -271,6 +278,9 @@ class Judged:
         counts = counts_of(metric, arms, treatment, self.control, weight) if plan.method == "always-valid" else ()
         asked = question(plan, metric, treatment, self.control, alpha)
         part = plan.part(metric.name)
+        if metric.one_by_one and plan.method == "always-valid":
+            column = self.columns[metric.name]
+            return judge_column(metric, column, effect, asked, part, weight)
         if part == "guardrail":
             return judge_guardrail(effect, asked, counts=counts, method=plan.method)
         return judge_primary(effect, asked, counts=counts, method=plan.method, role=part)

@@ -88,7 +88,7 @@ Arms = dict[str, Arm]
 
 def unfolds(metric: Metric) -> bool:
     """Whether a metric's window can be told early from late: sums and counts of one outcome, each where it happened."""
-    return metric.within is not None and metric.kind != "ratio" and not metric.label
+    return metric.within is not None and metric.kind in ("mean", "proportion") and not metric.label
 
 
 class Reduction:
@@ -172,6 +172,13 @@ class Reduction:
             f"SELECT unit, {', '.join([*counted, *picked])} FROM judged WHERE variant = {literal(variant)} "
             f"ORDER BY hash(unit), unit LIMIT {most}"
         )
+
+    def column(self, metric: Metric) -> pa.Table:
+        """Every counted unit's value of a metric in order of exposure: ``variant``, ``x``."""
+        index = self._metrics.index(metric)
+        order = "first_at, unit" if self.timed else "hash(unit), unit"
+        value = f"CAST({self._columns(index)[0]} AS DOUBLE)"
+        return self._files.query(f"SELECT variant, {value} AS x FROM judged WHERE k{index} ORDER BY {order}")
 
     def width(self, metric: Metric) -> int:
         """How many columns a metric's moments have."""
@@ -278,6 +285,11 @@ class Reduction:
                     f"{metric.name!r} has a window, but {which} has no column {self._files.columns.at!r}; "
                     "add the times, or remove `within`"
                 )
+            if metric.kind == "quantile" and happened is None:
+                raise BadInput(
+                    f"{metric.name!r} is of each unit's first outcome, but {self._files.names['outcomes']} has no "
+                    f"column {self._files.columns.at!r}; add the times"
+                )
 
     def _until(self, moment: str | None, happened: str | None) -> tuple[str | None, int | None]:
         """The last moment in the files, as text and in microseconds."""
@@ -343,6 +355,8 @@ class Reduction:
         value = f"o.{quoted('field ' + total.column)}" if total.column else "o.own"
         if metric.kind == "proportion":
             return f"max(CASE WHEN {{}} THEN ({value} <> 0)::INT END)"
+        if metric.kind == "quantile":
+            return f"any_value(CASE WHEN {{}} THEN {value} END ORDER BY o.lag, {value})"
         return f"{'avg' if metric.label and metric.kind == 'mean' else 'sum'}(CASE WHEN {{}} THEN {value} END)"
 
     def _unit_of_outcomes(self, index: int, metric: Metric, last: int | None) -> list[str]:
@@ -386,6 +400,11 @@ class Reduction:
         own = [f"{name}{index}" for name in "xy"[: len(metric.totals)]]
         if metric.cap is not None:
             own[0] = f"CASE WHEN {own[0]} > {metric.cap!r} THEN {metric.cap!r} ELSE {own[0]} END"
+        if metric.range is not None:
+            low, high = metric.range
+            own[0] = (
+                f"CASE WHEN {own[0]} < {low!r} THEN {low!r} WHEN {own[0]} > {high!r} THEN {high!r} ELSE {own[0]} END"
+            )
         for name in metric.covariates:
             own.append(quoted("covariate " + name))
             if self._filled[name][1]:
@@ -405,7 +424,7 @@ class Reduction:
         waiting = "0" if metric.within is None else f"count(CASE WHEN w{index} THEN 1 END)"
         parts.append(f"{waiting} AS w{index}")
         parts.append(f"count(*) AS a{index}")
-        if metric.cap is not None:
+        if metric.cap is not None or metric.range is not None:
             parts.append(f"favg(x{index}) AS u{index}")
         if self._files.with_outcomes and unfolds(metric):
             parts += [f"favg({n}{index}) AS m{n}{index}" for n in "elp"]
@@ -434,7 +453,7 @@ class Reduction:
             before = Moments.from_variance(n, first, number(f"vp{index}"))
         return Arm(
             MultiMoments.from_covariances(n, means, covariances),
-            number(f"u{index}") if self._metrics[index].cap is not None else None,
+            number(f"u{index}") if f"u{index}" in row else None,
             waiting,
             int(number(f"a{index}")) - n - waiting,
             halves,
