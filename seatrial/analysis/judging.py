@@ -11,6 +11,7 @@ from pathlib import Path
 from seatrial.analysis import trust
 from seatrial.analysis.deciding import conclude
 from seatrial.analysis.effects import Measured, bayesian_of, counts_of, measure, tests_of, uncapped_of
+from seatrial.analysis.families import together
 from seatrial.analysis.files import Columns, Data, Files
 from seatrial.analysis.metrics import Metric
 from seatrial.analysis.one_by_one import Column, judge_column, quantile_of, read_columns
@@ -21,6 +22,7 @@ from seatrial.analysis.verdicts import Analysis, Check, Finding, How
 from seatrial.spec.errors import BadInput
 from seatrial.spec.problems import did_you_mean
 from seatrial.stats.effect import Effect
+from seatrial.stats.families import FamilyName
 from seatrial.stats.guardrail import judge_guardrail
 from seatrial.stats.novelty import Novelty, novelty
 from seatrial.stats.primary import judge_primary
@@ -42,6 +44,7 @@ def judge(
     columns: Columns = Columns(),
     over_time: bool | None = False,
     segments: Sequence[str] = (),
+    family: FamilyName | None = None,
 ) -> Analysis:
     """Judges an experiment from files or tables; nothing is served, stored or installed.
 
@@ -60,6 +63,7 @@ def judge(
         columns: What the files call unit, variant and time.
         over_time: Also the effect as it stood over time; needs times. None: where there are times.
         segments: Columns of the exposures by whose values effects are shown too.
+        family: How several treatments, and the metrics that do not decide, are adjusted: ``holm`` unless said.
 
     Raises:
         BadInput: A file, column, metric or value that cannot be used; the message names it.
@@ -80,6 +84,7 @@ def judge(
         method=method,
         control=control,
         shares=shares or {},
+        family=family,
     )
     with Files(exposures, outcomes, columns) as files:
         unfolded = files.timed if over_time is None else over_time
@@ -106,7 +111,7 @@ def judge_files(files: Files, plan: Plan, *, over_time: bool = False, segments: 
     checks, unbalanced = _checks(plan, reduction, arms, control, treatments, shares)
     judged = Judged(plan, arms, control, shares, unbalanced, read_columns(reduction, plan))
     failed = [check for check in checks if check.withholds and not check.ok]
-    findings = {treatment: judged.findings(treatment, alpha) for treatment, alpha in judged.alphas(treatments).items()}
+    findings = together(judged, treatments)
     found = Analysis(
         control=control,
         method=plan.method,
@@ -115,6 +120,7 @@ def judge_files(files: Files, plan: Plan, *, over_time: bool = False, segments: 
         shares=shares,
         until=reduction.crowd.until,
         checks=checks,
+        family=plan.family,
         comparisons=tuple(
             conclude(treatment, control, found, failed, plan.method) for treatment, found in findings.items()
         ),
@@ -230,14 +236,6 @@ class Judged:
     unbalanced: frozenset[str]
     columns: Mapping[str, Column] = field(default_factory=dict)
 
-    def alphas(self, treatments: Sequence[str]) -> dict[str, float]:
-        """Each treatment's alpha on the primary: Holm over all treatments, by their p-values."""
-        primary = self.plan.metrics[0]
-        if len(treatments) == 1:
-            return {treatments[0]: self.plan.alpha}
-        values = {t: self.verdict(primary, t, self.plan.alpha / len(treatments)).p_value for t in treatments}
-        return holm_alphas({t: 1.0 if p is None else p for t, p in values.items()}, self.plan.alpha)
-
     def findings(self, treatment: str, alpha: float) -> list[Finding]:
         """All that is known of every metric, the primary judged at ``alpha``."""
         return [self._finding(metric, treatment, alpha) for metric in self.plan.metrics]
@@ -284,17 +282,3 @@ class Judged:
         if part == "guardrail":
             return judge_guardrail(effect, asked, counts=counts, method=plan.method)
         return judge_primary(effect, asked, counts=counts, method=plan.method, role=part)
-
-
-def holm_alphas(p_values: Mapping[str, float], alpha: float) -> dict[str, float]:
-    """The level at which each of several hypotheses is tested by Holm's steps, in the order given.
-
-    References:
-        Holm (1979), A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6(2).
-    """
-    levels, left = {}, len(p_values)
-    for name in sorted(p_values, key=lambda n: p_values[n]):
-        levels[name] = alpha / left
-        if p_values[name] <= levels[name]:
-            left -= 1
-    return {name: levels[name] for name in p_values}
