@@ -12,6 +12,8 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from seatrial.analysis.clusters import clustered, gather_clusters
+from seatrial.analysis.crowd import Crowd
 from seatrial.analysis.files import Files
 from seatrial.analysis.metrics import Metric, Total
 from seatrial.ledger.sql import literal, quoted
@@ -42,21 +44,6 @@ class Arm(NamedTuple):
     missing: int
     halves: PairMoments | None = None
     before: Moments | None = None
-
-
-class Crowd(NamedTuple):
-    """All units of the files.
-
-    Attributes:
-        units: By variant, before any exclusion.
-        both: Units that met several variants, and one of them.
-        until: The last moment in the files; None without times.
-    """
-
-    units: dict[str, int]
-    both: int
-    one: str
-    until: str | None
 
 
 class Counts(NamedTuple):
@@ -99,6 +86,7 @@ class Reduction:
         metrics: What is measured.
         kept: Columns of the exposures that are kept beside (segments).
         several: Whether it will be read several times: then it is computed once and kept.
+        cluster: A column of the exposures above the unit: ``judged`` then has a row a cluster, and metrics are ratios.
 
     Raises:
         BadInput: A column is missing or holds no numbers; a value is not finite; a unit stands twice in a file of
@@ -106,15 +94,24 @@ class Reduction:
     """
 
     def __init__(
-        self, files: Files, metrics: Sequence[Metric], kept: Sequence[str] = (), *, several: bool = False
+        self,
+        files: Files,
+        metrics: Sequence[Metric],
+        kept: Sequence[str] = (),
+        *,
+        several: bool = False,
+        cluster: str = "",
     ) -> None:
         self._files = files
         self._metrics = tuple(metrics)
         self._covariates = tuple(dict.fromkeys(name for m in metrics for name in m.covariates))
-        self._kept = tuple(kept)
+        self._kept = tuple(dict.fromkeys((*kept, cluster) if cluster else kept))
         self.timed = files.moment("exposures") is not None
         self._filled = {name: self._fill(name) for name in self._covariates}
-        self.crowd = self._judged("TABLE" if several else "VIEW")
+        self.crowd = self._judged("TABLE" if several or cluster else "VIEW")
+        if cluster:
+            self.crowd = gather_clusters(files, self._metrics, cluster, kept, self.crowd)
+            self._metrics = clustered(self._metrics)
 
     def arms(self, by: str | None = None) -> dict[str, dict[str, Arms]]:
         """Every metric's arms, by the value of the SQL expression ``by`` ("" without one), then by metric."""

@@ -63,6 +63,7 @@ def judge(
         None, help="Several treatments, or metrics: holm (no false claim, if not said) or e-bh (few of the claims)."
     ),
     unit_column: str = typer.Option("unit", help="What the files call the unit."),
+    cluster: str = typer.Option("", help="A column above the unit that was drawn whole (shop): clusters are counted."),
     variant_column: str = typer.Option("variant", help="What the file of exposures calls the variant."),
     time_column: str = typer.Option("at", help="What the files call the time."),
     segment: list[str] = typer.Option([], help="Effects by this too, again for more: context.KEY, or a file's column."),
@@ -101,6 +102,7 @@ def judge(
         control=control,
         shares={n: parse_share(share) for n, share in pairs(shares.split(",") if shares else [], "--shares").items()},
         family=family,
+        cluster=cluster,
     )
     with Files(data, outcomes, Columns(unit_column, variant_column, time_column)) as files:
         if aa is not None:

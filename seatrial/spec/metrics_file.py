@@ -8,7 +8,7 @@ from pydantic import Field
 from seatrial.spec.deployment import Margin, MetricSpec, Model, OutcomeSpec, Primary
 from seatrial.spec.grammar.measures import METRIC, OUTCOME
 from seatrial.spec.grammar.release import PRIMARY
-from seatrial.spec.grammar.words import MARGIN, NAME
+from seatrial.spec.grammar.words import FIELD, MARGIN, NAME
 from seatrial.spec.problems import Findings, SpecError, did_you_mean
 from seatrial.spec.read import load_deployment
 from seatrial.spec.shapes import Choice, Key, Named, Number, Record
@@ -25,6 +25,7 @@ METRICS_FILE = Record(
         "primary": Key(PRIMARY, "What decides; without it the first metric."),
         "guardrails": Key(Named(NAME, MARGIN), "By how much a metric may be worse at most.", default="{}"),
         "alpha": Key(Number(above=0, maximum=0.5), "Chance of a false verdict.", default="0.05"),
+        "cluster": Key(FIELD, "A column of the exposures above the unit that was drawn whole, like `shop`."),
         "family": Key(Choice(FAMILIES), "How several treatments, or metrics, are adjusted.", default="holm"),
     },
     forms="write at least `metrics: {conversion: {kind: proportion, outcome: purchase}}`",
@@ -40,6 +41,7 @@ class MetricsFile(Model):
     guardrails: Mapping[str, Margin] = Field(default={})
     alpha: float = 0.05
     family: Literal["holm", "e-bh"] = "holm"
+    cluster: str | None = None
 
 
 def load_metrics(text: str, source: str = "metrics.yaml") -> MetricsFile:
