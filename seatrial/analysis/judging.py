@@ -98,6 +98,7 @@ def judge(
 def judge_files(files: Files, plan: Plan, *, over_time: bool = False, segments: Sequence[str] = ()) -> Analysis:
     """The same with the files open and the plan made."""
     plan = plan.checked()
+    segments = tuple(dict.fromkeys((*plan.segments, *segments)))
     for segment in segments:
         files.text("exposures", segment)
     apart = [metric for metric in plan.metrics if metric.one_by_one]

@@ -33,6 +33,7 @@ class Plan:
         shares: What each variant was to get; empty: equal shares.
         family: How several treatments, and the metrics that do not decide, are adjusted.
         cluster: A column of the exposures above the unit that was drawn whole; "": units were drawn.
+        segments: Columns of the exposures by which effects are shown too.
         plan_units: Units at which an always-valid interval is narrowest.
     """
 
@@ -46,6 +47,7 @@ class Plan:
     shares: Mapping[str, float] = field(default_factory=dict)
     family: FamilyName = "holm"
     cluster: str = ""
+    segments: tuple[str, ...] = ()
     plan_units: int = 5000
 
     def checked(self) -> "Plan":
@@ -93,6 +95,7 @@ def plan_of(metrics: Mapping[str, str] | str | Path, *, outcomes: bool) -> Plan:
         alpha=file.alpha,
         family=file.family,
         cluster=file.cluster or "",
+        segments=file.segments,
     )
 
 

@@ -129,14 +129,15 @@ def _deployment(
     json: bool,
     segments: Sequence[str],
 ) -> None:
-    from seatrial.control.judging import judge_now, release_report, segments_now
+    from seatrial.control.judging import declared_segments, judge_now, release_report, segments_now
 
     judgement = judge_now(settings(), deployment, holdout=holdout)
+    asked = dict.fromkeys((*segments, *declared_segments(settings(), deployment)))
+    found = [one for by in asked for one in segments_now(settings(), deployment, by)]
     if html is not None:
-        html.write_text(release_report(settings(), deployment, judgement), "utf-8")
-    found = [one for by in segments for one in segments_now(settings(), deployment, by)]
+        html.write_text(release_report(settings(), deployment, judgement, found), "utf-8")
     if json:
-        print_json({"judgement": judgement, "segments": found} if segments else judgement)
+        print_json({"judgement": judgement, "segments": found} if asked else judgement)
     else:
         tell(judgement)
         tell_segments(found)

@@ -6,6 +6,7 @@ from typing import Any, get_args
 from seatrial.spec.check_method import check_method, method_of
 from seatrial.spec.check_metrics import BUILT_IN
 from seatrial.spec.check_models import NOT_PLANNED, ONE_LOOK
+from seatrial.spec.check_monitors import check_by
 from seatrial.spec.deployment import MetricKind
 from seatrial.spec.problems import Findings, did_you_mean
 from seatrial.spec.shapes import BAD
@@ -42,6 +43,7 @@ def check_release(values: Values, found: Findings) -> None:
     _primary(release, values, found)
     _guardrails(release, values, found)
     check_method(release, found)
+    check_by("release.segments", release.get("segments"), values, found)
     _challenge(release, values, found)
     _required(release, values, found)
     holdout = release.get("holdout")

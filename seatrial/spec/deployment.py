@@ -371,6 +371,8 @@ class ReleaseSpec(Model):
     primary: Primary
     method: Method = Method()
     guardrails: dict[str, Margin] = {}
+    segments: tuple[str, ...] = ()
+    """``context.<key>``: shown with every judgement, never deciding."""
     then: Literal["ask", "promote", "nothing"] = "ask"
     at_most: float | None = None
     if_inconclusive: Literal["keep-champion", "roll-back"] = "keep-champion"

@@ -11,7 +11,7 @@ from seatrial.spec.grammar.release import PRIMARY
 from seatrial.spec.grammar.words import FIELD, MARGIN, NAME
 from seatrial.spec.problems import Findings, SpecError, did_you_mean
 from seatrial.spec.read import load_deployment
-from seatrial.spec.shapes import Choice, Key, Named, Number, Record
+from seatrial.spec.shapes import Choice, Key, Listed, Named, Number, Record
 from seatrial.spec.tree import lines_of, parse
 from seatrial.spec.units import Amount
 
@@ -26,6 +26,7 @@ METRICS_FILE = Record(
         "guardrails": Key(Named(NAME, MARGIN), "By how much a metric may be worse at most.", default="{}"),
         "alpha": Key(Number(above=0, maximum=0.5), "Chance of a false verdict.", default="0.05"),
         "cluster": Key(FIELD, "A column of the exposures above the unit that was drawn whole, like `shop`."),
+        "segments": Key(Listed(FIELD, least=1), "Columns of the exposures by which effects are shown: `[country]`."),
         "family": Key(Choice(FAMILIES), "How several treatments, or metrics, are adjusted.", default="holm"),
     },
     forms="write at least `metrics: {conversion: {kind: proportion, outcome: purchase}}`",
@@ -42,6 +43,7 @@ class MetricsFile(Model):
     alpha: float = 0.05
     family: Literal["holm", "e-bh"] = "holm"
     cluster: str | None = None
+    segments: tuple[str, ...] = ()
 
 
 def load_metrics(text: str, source: str = "metrics.yaml") -> MetricsFile:
@@ -72,6 +74,7 @@ def _of_deployment(text: str, source: str) -> MetricsFile:
         metrics=whole.metrics,
         guardrails={name: release.guardrails[name] for name in asked[1:] if name in whole.metrics} if release else {},
         alpha=release.method.alpha if release else 0.05,
+        segments=tuple(by.removeprefix("context.") for by in release.segments) if release is not None else (),
         primary=release.primary if release is not None and known else None,
     )
 

@@ -533,3 +533,13 @@ def test_a_quantile_is_judged_at_every_look_or_once(full_text: str) -> None:
     text = full_text.replace(old, "{kind: quantile, outcome: purchase, value: amount, within: 7d, quantile: 90%}", 1)
     text = text.replace("name: always-valid, alpha", "name: group-sequential, units: 20000, alpha", 1)
     assert any("at every look or once" in problem.message for problem in problems_of(text))
+
+
+def test_segments_of_a_release_are_declared_context_keys(full_text: str) -> None:
+    old = "  primary: {metric: conversion"
+    text = full_text.replace(old, "  segments: [context.contry]\n" + old, 1)
+    assert any("`contry` is not a declared key" in problem.message for problem in problems_of(text))
+    fine = full_text.replace(old, "  segments: [context.country]\n" + old, 1)
+    release = load_deployment(fine).release
+    assert release is not None
+    assert release.segments == ("context.country",)
