@@ -83,6 +83,8 @@ def judge(
         if aa is not None:
             _split_deployment(deployment, aa, json)
             return
+        if not holdout and _several(deployment, json):
+            return
         _deployment(deployment, holdout=holdout, require=require, html=html, json=json, segments=segment)
         return
     if data is None:
@@ -142,6 +144,23 @@ def _deployment(
         tell(judgement)
         tell_segments(found)
     _end(_code(judgement, require))
+
+
+def _several(deployment: str, json: bool) -> bool:
+    """Judges the deployment's experiment and tells it, where its file has one."""
+    from seatrial.control.contests import has_experiment, several_now
+
+    if not has_experiment(settings(), deployment):
+        return False
+    found = several_now(settings(), deployment)
+    if json:
+        print_json(found)
+    else:
+        for judgement in found.judgements:
+            typer.secho(f"\n{judgement.challenger} against {judgement.champion}", bold=True)
+            tell(judgement)
+    _end(0 if any(judgement.recommendation == "ship" for judgement in found.judgements) else 1)
+    return True
 
 
 def _split_deployment(deployment: str, splits: int, json: bool) -> None:

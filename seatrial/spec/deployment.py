@@ -382,6 +382,18 @@ class ReleaseSpec(Model):
     require: Literal["off-policy"] | None = None
 
 
+class ExperimentSpec(Model):
+    """A split of several variants that is judged as one family, at any time."""
+
+    entry: str
+    """``in`` in the file."""
+    primary: Primary
+    method: Method = Method()
+    """Always-valid; ``alpha`` and ``plan_units`` stand beside in the file."""
+    guardrails: dict[str, Margin] = {}
+    family: Literal["holm", "e-bh"] = "holm"
+
+
 class Constraint(Model):
     missing: float | None = None
     least: float | None = None
@@ -541,6 +553,7 @@ class Deployment(Model):
     outcomes: dict[str, OutcomeSpec] = {}
     metrics: dict[str, MetricSpec] = {}
     release: ReleaseSpec | None = None
+    experiment: ExperimentSpec | None = None
     monitors: Monitors = Monitors()
     log: LogSpec = LogSpec()
     alerts: tuple[AlertSpec, ...] = ()
