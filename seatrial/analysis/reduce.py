@@ -8,6 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from seatrial.analysis import sums
+from seatrial.analysis.clusters import clustered
 from seatrial.analysis.files import Files
 from seatrial.analysis.metrics import Metric
 from seatrial.analysis.refusing import refuse_infinite, refuse_no_share
@@ -72,6 +73,7 @@ class Reduction:
         metrics: What is measured.
         kept: Columns of the exposures that are kept beside (segments).
         several: Whether it will be read several times: then it is computed once and kept.
+        cluster: A column of the exposures above the unit: ``judged`` then has a row a cluster, and metrics are ratios.
 
     Raises:
         BadInput: A column is missing or holds no numbers; a value is not finite; a unit stands twice in a file of
@@ -79,11 +81,17 @@ class Reduction:
     """
 
     def __init__(
-        self, files: Files, metrics: Sequence[Metric], kept: Sequence[str] = (), *, several: bool = False
+        self,
+        files: Files,
+        metrics: Sequence[Metric],
+        kept: Sequence[str] = (),
+        *,
+        several: bool = False,
+        cluster: str = "",
     ) -> None:
         self._files = files
-        self._metrics = tuple(metrics)
-        self._relation = Relation(files, metrics, kept, several=several)
+        self._relation = Relation(files, metrics, kept, several=several, cluster=cluster)
+        self._metrics = clustered(metrics) if cluster else tuple(metrics)
         self.timed, self.crowd = self._relation.timed, self._relation.crowd
 
     def arms(self, by: str | None = None) -> dict[str, dict[str, Arms]]:
@@ -152,6 +160,13 @@ class Reduction:
             f"ORDER BY hash(unit), unit LIMIT {most}"
         )
 
+    def column(self, metric: Metric) -> pa.Table:
+        """Every counted unit's value of a metric in order of exposure: ``variant``, ``x``."""
+        index = self._metrics.index(metric)
+        order = "first_at, unit" if self.timed else "hash(unit), unit"
+        value = f"CAST({self._relation.columns(index)[0]} AS DOUBLE)"
+        return self._files.query(f"SELECT variant, {value} AS x FROM judged WHERE k{index} ORDER BY {order}")
+
     def width(self, metric: Metric) -> int:
         """How many columns a metric's moments have."""
         return len(metric.totals) + len(self.covariates(metric))
@@ -187,7 +202,7 @@ class Reduction:
         waiting = "0" if metric.within is None else f"count(CASE WHEN w{index} THEN 1 END)"
         parts.append(f"{waiting} AS w{index}")
         parts.append(f"count(*) AS a{index}")
-        if metric.cap is not None:
+        if metric.cap is not None or metric.range is not None:
             parts.append(f"favg(x{index}) AS u{index}")
         if self._files.with_outcomes and unfolds(metric):
             parts += [f"favg({n}{index}) AS m{n}{index}" for n in "elp"]
@@ -212,7 +227,7 @@ class Reduction:
             before = Moments.from_variance(n, first, number(f"vp{index}"))
         return Arm(
             MultiMoments.from_covariances(n, means, covariances),
-            number(f"u{index}") if self._metrics[index].cap is not None else None,
+            number(f"u{index}") if f"u{index}" in row else None,
             waiting,
             int(number(f"a{index}")) - n - waiting,
             halves,

@@ -6,9 +6,11 @@ counted ``k<i>``, whether its window is still open ``w<i>``, and covariates by n
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+from seatrial.analysis.clusters import clustered, gather_clusters
 from seatrial.analysis.counting import count_units
+from seatrial.analysis.crowd import Crowd
 from seatrial.analysis.files import Files
 from seatrial.analysis.metrics import Metric, Total
 from seatrial.analysis.refusing import refuse_nameless, refuse_value
@@ -21,24 +23,9 @@ SKEW = 300_000_000
 Row = dict[str, Any]
 
 
-class Crowd(NamedTuple):
-    """All units of the files.
-
-    Attributes:
-        units: By variant, before any exclusion.
-        both: Units that met several variants, and one of them.
-        until: The last moment in the files; None without times.
-    """
-
-    units: dict[str, int]
-    both: int
-    one: str
-    until: str | None
-
-
 def unfolds(metric: Metric) -> bool:
     """Whether a metric's window can be told early from late: sums and counts of one outcome, each where it happened."""
-    return metric.within is not None and metric.kind != "ratio" and not metric.label
+    return metric.within is not None and metric.kind in ("mean", "proportion") and not metric.label
 
 
 class Relation:
@@ -49,6 +36,7 @@ class Relation:
         metrics: What is measured.
         kept: Columns of the exposures that are kept beside (segments).
         several: Whether it will be read several times: then it is computed once and kept.
+        cluster: A column of the exposures above the unit: ``judged`` then has a row a cluster, and metrics are ratios.
 
     Raises:
         BadInput: A column is missing or holds no numbers; a value is not finite; a unit stands twice in a file of
@@ -56,15 +44,24 @@ class Relation:
     """
 
     def __init__(
-        self, files: Files, metrics: Sequence[Metric], kept: Sequence[str] = (), *, several: bool = False
+        self,
+        files: Files,
+        metrics: Sequence[Metric],
+        kept: Sequence[str] = (),
+        *,
+        several: bool = False,
+        cluster: str = "",
     ) -> None:
         self._files = files
         self._metrics = tuple(metrics)
         self._covariates = tuple(dict.fromkeys(name for m in metrics for name in m.covariates))
-        self._kept = tuple(kept)
+        self._kept = tuple(dict.fromkeys((*kept, cluster) if cluster else kept))
         self.timed = files.moment("exposures") is not None
         self.filled = {name: self._fill(name) for name in self._covariates}
-        self.crowd = self._judged("TABLE" if several else "VIEW")
+        self.crowd = self._judged("TABLE" if several or cluster else "VIEW")
+        if cluster:
+            self.crowd = gather_clusters(files, self._metrics, cluster, kept, self.crowd)
+            self._metrics = clustered(self._metrics)
 
     def covariates(self, metric: Metric) -> list[str]:
         """Whose a metric's columns after its own are: a covariate with holes stands twice, for its flag."""
@@ -142,6 +139,11 @@ class Relation:
                     f"{metric.name!r} has a window, but {which} has no column {self._files.columns.at!r}; "
                     "add the times, or remove `within`"
                 )
+            if metric.kind == "quantile" and happened is None:
+                raise BadInput(
+                    f"{metric.name!r} is of each unit's first outcome, but {self._files.names['outcomes']} has no "
+                    f"column {self._files.columns.at!r}; add the times"
+                )
 
     def _until(self, moment: str | None, happened: str | None) -> tuple[str | None, int | None]:
         """The last moment in the files, as text and in microseconds."""
@@ -207,6 +209,8 @@ class Relation:
         value = f"o.{quoted('field ' + total.column)}" if total.column else "o.own"
         if metric.kind == "proportion":
             return f"max(CASE WHEN {{}} THEN ({value} <> 0)::INT END)"
+        if metric.kind == "quantile":
+            return f"any_value(CASE WHEN {{}} THEN {value} END ORDER BY o.lag, {value})"
         return f"{'avg' if metric.label and metric.kind == 'mean' else 'sum'}(CASE WHEN {{}} THEN {value} END)"
 
     def _unit_of_outcomes(self, index: int, metric: Metric, last: int | None) -> list[str]:
@@ -248,6 +252,9 @@ class Relation:
         own = [f"{name}{index}" for name in "xy"[: len(metric.totals)]]
         if metric.cap is not None:
             own[0] = f"CASE WHEN {own[0]} > {metric.cap!r} THEN {metric.cap!r} ELSE {own[0]} END"
+        if metric.range is not None:
+            (low, high), x = metric.range, own[0]
+            own[0] = f"CASE WHEN {x} < {low!r} THEN {low!r} WHEN {x} > {high!r} THEN {high!r} ELSE {x} END"
         for name in metric.covariates:
             own.append(quoted("covariate " + name))
             if self.filled[name][1]:
