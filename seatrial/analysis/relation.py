@@ -62,7 +62,9 @@ class Relation:
         self._covariates = tuple(dict.fromkeys(name for m in metrics for name in m.covariates))
         self._kept = tuple(kept)
         self.timed = files.moment("exposures") is not None
-        self.filled = {name: self._fill(name) for name in self._covariates}
+        for name in self._covariates:
+            files.number("exposures", name)
+        self.filled: dict[str, tuple[float, bool]] = {}
         self.crowd = self._judged("TABLE" if several else "VIEW")
 
     def covariates(self, metric: Metric) -> list[str]:
@@ -94,6 +96,7 @@ class Relation:
                 values = [f"CASE WHEN {kept} THEN {value} END" for value in values]
             parts += [f"{value} AS {name}{index}" for value, name in zip(values, "xy", strict=False)]
             parts += [f"({kept}) AS k{index}", f"false AS w{index}"]
+        self._fill_from("exposures")
         parts += self._beside("")
         files.run(f"CREATE TEMP {how} judged AS SELECT {', '.join(parts)} FROM exposures")
         variant = quoted(columns.variant)
@@ -115,14 +118,13 @@ class Relation:
         if names:
             files.known_outcomes(names)
         variant = files.text("exposures", columns.variant)
-        first = "any_value({0})" if moment is None else f"arg_min({{0}}, {moment})"
-        beside = [first.format(quoted(n)) + f" AS {quoted(n)}" for n in (*self._covariates, *self._kept)]
         started = "NULL::BIGINT" if moment is None else f"epoch_us(min({moment}))"
-        listed = ", ".join([f"{files.key('exposures')} AS unit", f"{first.format(variant)} AS variant"])
         files.run(
-            f"CREATE TEMP TABLE exposed AS SELECT {listed}, {started} AS first_at, "
-            f"min({variant}) <> max({variant}) AS crossed{''.join(f', {b}' for b in beside)} FROM exposures GROUP BY 1"
+            f"CREATE TEMP TABLE exposed AS SELECT * EXCLUDE (first_row), unnest(first_row) FROM ("
+            f"SELECT {files.key('exposures')} AS unit, {self._first_row(variant, moment)} AS first_row, "
+            f"{started} AS first_at, min({variant}) <> max({variant}) AS crossed FROM exposures GROUP BY 1)"
         )
+        self._fill_from("exposed")
         until, last = self._until(moment, happened)
         files.run(f"CREATE TEMP VIEW totals AS {self._totals(happened if moment else None)}")
         parts = ["CAST(e.unit AS VARCHAR) AS unit", "e.variant", "e.first_at"]
@@ -138,6 +140,12 @@ class Relation:
         ).to_pylist()
         one = min((r["one"] for r in rows if r["one"] is not None), default="")
         return Crowd({r["v"]: r["n"] for r in rows}, int(sum(r["b"] for r in rows)), one, until)
+
+    def _first_row(self, variant: str, moment: str | None) -> str:
+        """SQL of a unit's first row as one value: taken column by column, a hole would be filled from a later row."""
+        names = {"variant": variant} | {n: quoted(n) for n in (*self._covariates, *self._kept)}
+        packed = f"struct_pack({', '.join(f'{quoted(name)} := {value}' for name, value in names.items())})"
+        return f"first({packed})" if moment is None else f"arg_min({packed}, {moment})"
 
     def _check_windows(self, moment: str | None, happened: str | None) -> None:
         for metric in self._metrics:
@@ -225,16 +233,15 @@ class Relation:
         values = [total.format(f"{name}{index}") for name in names]
         return [*values, f"({kept}) AS k{index}", f"{waiting} AS w{index}"]
 
-    def _fill(self, covariate: str) -> tuple[float, bool]:
-        """What holes of a covariate are filled with, and whether there are any."""
-        value = self._files.number("exposures", covariate)
-        row = self._files.query(
-            f"SELECT avg({value}) AS mean, count(*) > count({value}) AS holes FROM exposures"
-        ).to_pylist()[0]
-        mean = row["mean"]
-        if mean is not None and not math.isfinite(mean):
-            refuse_value(self._files, ("exposures", covariate))
-        return (mean or 0.0, bool(row["holes"]))
+    def _fill_from(self, table: str) -> None:
+        """What holes of each covariate are filled with, its mean in the units' rows, and whether there are any."""
+        for name in self._covariates:
+            value = self._files.number("exposures", name)
+            query = f"SELECT avg({value}) AS mean, count(*) > count({value}) AS holes FROM {table}"
+            (row,) = self.query(query)
+            if row["mean"] is not None and not math.isfinite(row["mean"]):
+                refuse_value(self._files, ("exposures", name))
+            self.filled[name] = (row["mean"] or 0.0, bool(row["holes"]))
 
     def _beside(self, prefix: str) -> list[str]:
         parts = []
