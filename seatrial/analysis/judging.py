@@ -12,6 +12,7 @@ from seatrial.analysis import trust
 from seatrial.analysis.deciding import conclude
 from seatrial.analysis.effects import Measured, bayesian_of, counts_of, measure, tests_of, uncapped_of
 from seatrial.analysis.files import Columns, Data, Files
+from seatrial.analysis.joining import check_joined
 from seatrial.analysis.metrics import Metric
 from seatrial.analysis.planning import CONTROLS, Plan, plan_of, question, with_options
 from seatrial.analysis.reduce import Arms, Reduction
@@ -161,6 +162,7 @@ def _checks(
         trust.check_both_arms(reduction.crowd),
         trust.check_coverage(plan.metrics, arms, variants),
     ]
+    found += [check_joined(reduction.crowd.joined)] if reduction.crowd.joined else []
     found += _warnings(plan, reduction, arms, control, treatments, shares)
     balance: dict[str, list[Effect]] = {}
     for metric in plan.metrics:

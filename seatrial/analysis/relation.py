@@ -5,10 +5,13 @@ counted ``k<i>``, whether its window is still open ``w<i>``, and covariates by n
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from seatrial.analysis.files import Files
+from seatrial.analysis.joining import Joined, join_counts
+from seatrial.analysis.keys import keys
 from seatrial.analysis.metrics import Metric, Total
 from seatrial.analysis.refusing import refuse_doubled, refuse_nameless, refuse_value
 from seatrial.ledger.sql import literal, quoted
@@ -27,12 +30,14 @@ class Crowd(NamedTuple):
         units: By variant, before any exclusion.
         both: Units that met several variants, and one of them.
         until: The last moment in the files; None without times.
+        joined: Whose the outcomes are, by outcome; empty without a file of them.
     """
 
     units: dict[str, int]
     both: int
     one: str
     until: str | None
+    joined: Mapping[str, Joined] = MappingProxyType({})
 
 
 def unfolds(metric: Metric) -> bool:
@@ -117,14 +122,16 @@ class Relation:
         names = [t.outcome for m in self._metrics if not m.declared for t in m.totals if t.outcome is not None]
         if names:
             files.known_outcomes(names)
+        self._keys = keys(files)
         variant = files.text("exposures", columns.variant)
         started = "NULL::BIGINT" if moment is None else f"epoch_us(min({moment}))"
         files.run(
             f"CREATE TEMP TABLE exposed AS SELECT * EXCLUDE (first_row), unnest(first_row) FROM ("
-            f"SELECT {files.key('exposures')} AS unit, {self._first_row(variant, moment)} AS first_row, "
+            f"SELECT {self._keys['exposures']} AS unit, {self._first_row(variant, moment)} AS first_row, "
             f"{started} AS first_at, min({variant}) <> max({variant}) AS crossed FROM exposures GROUP BY 1)"
         )
         self._fill_from("exposed")
+        found = join_counts(files, self._keys["outcomes"], self._measured())
         until, last = self._until(moment, happened)
         files.run(f"CREATE TEMP VIEW totals AS {self._totals(happened if moment else None)}")
         parts = ["CAST(e.unit AS VARCHAR) AS unit", "e.variant", "e.first_at"]
@@ -139,7 +146,7 @@ class Relation:
             "FROM exposed GROUP BY 1 ORDER BY 1"
         ).to_pylist()
         one = min((r["one"] for r in rows if r["one"] is not None), default="")
-        return Crowd({r["v"]: r["n"] for r in rows}, int(sum(r["b"] for r in rows)), one, until)
+        return Crowd({r["v"]: r["n"] for r in rows}, int(sum(r["b"] for r in rows)), one, until, found)
 
     def _first_row(self, variant: str, moment: str | None) -> str:
         """SQL of a unit's first row as one value: taken column by column, a hole would be filled from a later row."""
@@ -181,14 +188,18 @@ class Relation:
                 parts.append(f"{value.format(' AND '.join(where))} AS {name}{index}")
             parts += self._around(index, metric)
         fields = {t.column for m in self._metrics for t in m.totals if t.column}
-        picked = [f"{files.key('outcomes')} AS unit", "CAST(outcome AS VARCHAR) AS outcome"]
+        picked = [f"{self._keys['outcomes']} AS unit", "CAST(outcome AS VARCHAR) AS outcome"]
         picked += [f"{'NULL::BIGINT' if happened is None else f'epoch_us({happened})'} AS t"]
         picked += [f"{files.number('outcomes', field)} AS {quoted('field ' + field)}" for field in sorted(fields)]
         picked.append(f"{self._own_value()} AS own")
-        wanted = ", ".join(sorted({literal(t.outcome or "") for m in self._metrics for t in m.totals}))
+        wanted = ", ".join(literal(name) for name in self._measured())
         source = f"SELECT {', '.join(picked)} FROM outcomes WHERE outcome IN ({wanted})"
         joined = f"SELECT s.*, s.t - e.first_at AS lag FROM ({source}) s JOIN exposed e ON e.unit = s.unit"
         return f"SELECT {', '.join(parts)} FROM ({joined}) o GROUP BY o.unit"
+
+    def _measured(self) -> list[str]:
+        """Outcomes that are measured."""
+        return sorted({total.outcome or "" for metric in self._metrics for total in metric.totals})
 
     def _around(self, index: int, metric: Metric) -> list[str]:
         """Totals of the first third of the window, of the rest, and of as long before the exposure."""

@@ -1,11 +1,14 @@
 """Files as they come: holes, ids of another type, days for times, rows that stand twice. Judged right, or refused."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from seatrial.analysis.judging import judge
-from seatrial.analysis.verdicts import Analysis
+from seatrial.analysis.verdicts import Analysis, Check
+from seatrial.spec.errors import BadInput
 
 START = pd.Timestamp("2026-03-02", tz="UTC")
 DAY = pd.Timedelta(days=1)
@@ -25,7 +28,7 @@ def bought(units: pd.DataFrame, seed: int = 1, effect: float = 0.0) -> pd.DataFr
     return pd.DataFrame({"unit": units["unit"], "outcome": "purchase", "at": at, "value": value})
 
 
-def check(found: Analysis, name: str) -> object:
+def check(found: Analysis, name: str) -> Check:
     return next(c for c in found.checks if c.name == name)
 
 
@@ -70,3 +73,88 @@ def test_a_segment_that_a_first_exposure_lacks_is_none() -> None:
         segments=("country",),
     )
     assert [s.name for s in found.comparisons[0].primary.segments["country"].segments] == ["none"]
+
+
+_METRICS = {"bought": "proportion:purchase", "spent": "mean:purchase"}
+
+
+def _third(units: pd.DataFrame) -> pd.DataFrame:
+    return bought(units)[lambda rows: rows["unit"] % 3 == 0]
+
+
+def _as_csv(rows: pd.DataFrame, path: Path) -> Path:
+    rows.to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("int64", "float64"),
+        ("float64", "int32"),
+        ("int64", "str"),
+        ("str", "float64"),
+        ("float32", "int64"),
+        ("category", "str"),
+        ("int64", "category"),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["", "csv"])
+def test_units_of_another_type_are_the_same_units(tmp_path: Path, one: str, other: str, suffix: str) -> None:
+    def typed(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
+        units = rows["unit"].astype("str").astype("category") if kind == "category" else rows["unit"].astype(kind)
+        return rows.assign(unit=units)
+
+    units = exposed()
+    seen, after = typed(units, one), typed(_third(units), other)
+    if suffix:
+        seen, after = _as_csv(seen, tmp_path / "a.csv"), _as_csv(after, tmp_path / "b.csv")  # type: ignore[assignment]
+    found = judge(seen, after, metrics=_METRICS)
+    plain = judge(units, _third(units), metrics=_METRICS)
+    for ours, theirs in zip(found.comparisons[0].metrics, plain.comparisons[0].metrics, strict=True):
+        assert ours.verdict.control_mean == pytest.approx(theirs.verdict.control_mean, rel=1e-12)
+        assert ours.verdict.effect == pytest.approx(theirs.verdict.effect, rel=1e-9)
+        assert ours.verdict.control_mean > 0.3
+    assert check(found, "unexposed-outcomes").sentence == "Every outcome is of a unit that was exposed."
+
+
+def test_zeros_that_ids_begin_with_are_kept_where_the_other_file_has_text(tmp_path: Path) -> None:
+    units = exposed().assign(unit=[f"{n:05d}" for n in range(N)])
+    guest = bought(units)[:1].assign(unit="guest-1")
+    after = pd.concat([bought(units)[::3], guest])
+    found = judge(_as_csv(units, tmp_path / "a.csv"), _as_csv(after, tmp_path / "b.csv"), metrics=_METRICS)
+    assert found.comparisons[0].primary.verdict.control_mean == pytest.approx(1 / 3, abs=1e-3)
+    assert check(found, "unexposed-outcomes").sentence.endswith("purchase 0.1% of 668.")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda after: after.assign(unit=after["unit"] + 0.5), "row 1 of outcomes has the unit 0.5, a DOUBLE"),
+        (lambda after: after.assign(unit=after["unit"] + 1e17), r"row 1 of outcomes has the unit 1e\+17"),
+        (lambda after: after.assign(unit=after["unit"].map("{:04d}".format)), "row 1 of outcomes has the unit '0000'"),
+        (lambda after: after.assign(unit=after["unit"].astype(float).astype(str)), "the unit '0.0' as text"),
+    ],
+)
+def test_units_that_cannot_be_matched_are_refused_with_their_row(change, says) -> None:  # type: ignore[no-untyped-def]
+    units = exposed()
+    with pytest.raises(BadInput, match=says):
+        judge(units, change(_third(units)), metrics=_METRICS)
+
+
+def test_outcomes_of_units_that_nobody_exposed_withhold_the_verdict() -> None:
+    units = exposed().assign(unit=[f"{n}" for n in range(N)])
+    after = _third(exposed()).assign(unit=lambda rows: "shop-" + rows["unit"].astype(str))
+    found = judge(units, after, metrics=_METRICS)
+    assert found.comparisons[0].because == ("unexposed-outcomes",)
+    assert found.comparisons[0].primary.verdict.word == "no-data"
+    assert "purchase 100.0% of 667; units must be called alike in both files" in found.comparisons[0].sentence
+
+
+def test_outcomes_of_everybody_beside_a_small_release_do_not() -> None:
+    units = exposed()
+    everybody = pd.concat([bought(exposed(60 * N)).assign(unit=lambda rows: rows["unit"] + N), _third(units)])
+    found = judge(units, everybody, metrics=_METRICS)
+    assert check(found, "unexposed-outcomes").ok
+    assert "purchase 99.4% of 120 667" in check(found, "unexposed-outcomes").sentence
+    assert found.comparisons[0].recommendation != "withheld"
