@@ -6,7 +6,7 @@ fields as columns. Nothing is loaded whole: DuckDB streams the files, and spills
 """
 
 import glob
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -28,6 +28,11 @@ MEMORY = "1500MB"
 
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
 _NUMERIC = (*_NUMBERS, "UHUGEINT", "FLOAT", "DOUBLE", "BOOLEAN", "DECIMAL")
+
+
+_WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
+
+_BATCH = 200_000
 
 
 class Columns(NamedTuple):
@@ -124,6 +129,10 @@ class Files:
         self._kinds[table] = self._open(table, data, texts=(column,))
         return True
 
+    def whole(self, table: str, column: str) -> bool:
+        """Whether a column holds whole numbers of at most 64 bits."""
+        return self._kinds[table][column] in _WHOLE
+
     def text(self, table: str, column: str) -> str:
         """SQL of a column as text."""
         self._need(table, column)
@@ -151,6 +160,10 @@ class Files:
             return self._connection.sql(sql, params=parameters).to_arrow_table()
         except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
             raise BadInput(f"a value cannot be read: {_first_line(error)}; mend the file") from None
+
+    def batches(self, sql: str) -> Iterator[pa.RecordBatch]:
+        """The same of a query without parameters, batch by batch: nothing is held whole."""
+        yield from self._connection.sql(sql).to_arrow_reader(_BATCH)
 
     def run(self, sql: str) -> None:
         """Runs a statement."""

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 
+from seatrial.analysis import sums
 from seatrial.analysis.files import Files
 from seatrial.analysis.metrics import Metric
 from seatrial.analysis.refusing import refuse_infinite, refuse_no_share
@@ -89,14 +89,23 @@ class Reduction:
     def arms(self, by: str | None = None) -> dict[str, dict[str, Arms]]:
         """Every metric's arms, by the value of the SQL expression ``by`` ("" without one), then by metric."""
         group = "''" if by is None else f"coalesce(CAST({by} AS VARCHAR), 'none')"
-        select = ", ".join(part for index, _ in enumerate(self._metrics) for part in self._select(index))
-        rows = self._read(f"SELECT {group} AS g, variant, {select} FROM judged GROUP BY ALL ORDER BY ALL")
+        quick = not self._files.with_outcomes  # there the units cost more than their moments, and twice is too often
+        rows = self._moments(group, quick=quick)
+        if quick and any(self._is_far(row) for row in rows):
+            quick, rows = False, self._moments(group, quick=False)
         found: dict[str, dict[str, Arms]] = {}
         for row in rows:
             metrics = found.setdefault(row["g"], {metric.name: {} for metric in self._metrics})
             for index, metric in enumerate(self._metrics):
-                metrics[metric.name][row["variant"]] = self._arm(index, row)
+                metrics[metric.name][row["variant"]] = self._arm(index, row, quick=quick)
         return found
+
+    def _moments(self, group: str, *, quick: bool) -> list[Row]:
+        select = ", ".join(part for i in range(len(self._metrics)) for part in self._select(i, quick=quick))
+        return self._read(f"SELECT {group} AS g, variant, {select} FROM judged GROUP BY ALL ORDER BY ALL")
+
+    def _is_far(self, row: Row) -> bool:
+        return any(sums.is_far(str(i), row, row[f"n{i}"], self.width(metric)) for i, metric in enumerate(self._metrics))
 
     def covariates(self, metric: Metric) -> list[str]:
         """Whose a metric's columns after its own are: a covariate with holes stands twice, for its flag."""
@@ -164,16 +173,17 @@ class Reduction:
             raise BadInput("the totals of a unit are beyond what numbers can hold; cap or scale the metric")
         return rows
 
-    def _select(self, index: int) -> list[str]:
-        metric, columns = self._metrics[index], self._relation.columns(index)
-        # Totals of units that do not count are null, and aggregates leave nulls out; of covariates that must be said.
-        own = len(metric.totals)
-        columns = [c if i < own else f"CASE WHEN k{index} THEN {c} END" for i, c in enumerate(columns)]
-        parts = [f"count(x{index}) AS n{index}"]
-        parts += [f"favg({c}) AS m{index}_{i}" for i, c in enumerate(columns)]
-        for i, a in enumerate(columns):
-            parts.append(f"var_samp({a}) AS v{index}_{i}_{i}")
-            parts += [f"covar_samp({a}, {b}) AS v{index}_{i}_{j}" for j, b in enumerate(columns[:i])]
+    def _columns(self, index: int) -> list[str]:
+        """Totals of units that do not count are null, and aggregates leave nulls out; of covariates that must be
+        said."""
+        own = len(self._metrics[index].totals)
+        return [
+            c if i < own else f"CASE WHEN k{index} THEN {c} END" for i, c in enumerate(self._relation.columns(index))
+        ]
+
+    def _select(self, index: int, *, quick: bool) -> list[str]:
+        metric = self._metrics[index]
+        parts = [f"count(x{index}) AS n{index}", *sums.select(str(index), self._columns(index), quick=quick)]
         waiting = "0" if metric.within is None else f"count(CASE WHEN w{index} THEN 1 END)"
         parts.append(f"{waiting} AS w{index}")
         parts.append(f"count(*) AS a{index}")
@@ -185,17 +195,13 @@ class Reduction:
             parts.append(f"covar_samp(e{index}, l{index}) AS vel{index}")
         return parts
 
-    def _arm(self, index: int, row: Row) -> Arm:
+    def _arm(self, index: int, row: Row, *, quick: bool) -> Arm:
         def number(key: str) -> float:
             value = row[key]
             return float(value) if isinstance(value, int | float) else 0.0
 
-        k, n = len(self._relation.columns(index)), int(number(f"n{index}"))
-        covariances = np.zeros((k, k))
-        for i in range(k):
-            for j in range(i + 1):
-                covariances[i, j] = covariances[j, i] = number(f"v{index}_{i}_{j}")
-        means = [number(f"m{index}_{i}") for i in range(k)]
+        n = int(number(f"n{index}"))
+        means, covariances = sums.read(str(index), row, n, self.width(self._metrics[index]), quick=quick)
         waiting = int(number(f"w{index}"))
         refuse_no_share(self._files, self._metrics[index], n, means[0], covariances[0, 0])
         halves, before = None, None

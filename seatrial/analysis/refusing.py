@@ -26,15 +26,14 @@ def refuse_nameless(files: Files) -> None:
 def refuse_doubled(files: Files) -> None:
     """Raises BadInput for a unit that stands twice in a file of units."""
     unit = quoted(files.columns.unit)
-    (row,) = files.query(f"SELECT count(*) AS n, count(DISTINCT {unit}) AS units FROM exposures").to_pylist()
-    if row["units"] < row["n"]:
-        twice = files.query(
-            f"SELECT CAST({unit} AS VARCHAR) AS u, count(*) AS n FROM exposures GROUP BY {unit} "
-            "HAVING count(*) > 1 ORDER BY n DESC, u LIMIT 1"
-        ).to_pylist()[0]
+    twice = files.query(
+        f"SELECT CAST({unit} AS VARCHAR) AS u, count(*) AS n FROM exposures GROUP BY {unit} "
+        "HAVING count(*) > 1 ORDER BY n DESC, u LIMIT 1"
+    ).to_pylist()
+    if twice:
         raise BadInput(
-            f"the unit {twice['u']!r} stands in {twice['n']} rows of {files.names['exposures']}, which has one a "
-            "unit; leave doubles out, or give outcomes in a file of their own"
+            f"the unit {twice[0]['u']!r} stands in {twice[0]['n']} rows of {files.names['exposures']}, which has one "
+            "a unit; leave doubles out, or give outcomes in a file of their own"
         )
 
 

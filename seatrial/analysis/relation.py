@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from seatrial.analysis.counting import count_units
 from seatrial.analysis.files import Files
 from seatrial.analysis.joining import Joined, join_counts
 from seatrial.analysis.keys import keys
 from seatrial.analysis.metrics import Metric, Total
-from seatrial.analysis.refusing import refuse_doubled, refuse_nameless, refuse_value
+from seatrial.analysis.refusing import refuse_nameless, refuse_value
 from seatrial.ledger.sql import literal, quoted
 from seatrial.spec.errors import BadInput
 
@@ -104,14 +105,8 @@ class Relation:
         self._fill_from("exposures")
         parts += self._beside("")
         files.run(f"CREATE TEMP {how} judged AS SELECT {', '.join(parts)} FROM exposures")
-        variant = quoted(columns.variant)
-        refuse_nameless(files)
-        refuse_doubled(files)
-        counted = files.query(
-            f"SELECT CAST({variant} AS VARCHAR) AS v, count(*) AS n FROM exposures GROUP BY 1 ORDER BY 1"
-        )
+        units = count_units(files)
         until = files.query(f"SELECT CAST(max({moment}) AS VARCHAR) AS t FROM exposures") if moment else None
-        units = {r["v"]: r["n"] for r in counted.to_pylist()}
         return Crowd(units, 0, "", None if until is None else until["t"][0].as_py())
 
     def _with_outcomes(self, how: str) -> Crowd:
