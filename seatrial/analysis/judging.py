@@ -5,15 +5,17 @@ seatrial.judge("exposures.parquet", "outcomes.parquet", metrics={"conversion": "
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from seatrial.analysis import trust
 from seatrial.analysis.deciding import conclude
 from seatrial.analysis.effects import Measured, bayesian_of, counts_of, measure, tests_of, uncapped_of
+from seatrial.analysis.families import together
 from seatrial.analysis.files import Columns, Data, Files
 from seatrial.analysis.joining import check_joined
 from seatrial.analysis.metrics import Metric
+from seatrial.analysis.one_by_one import Column, judge_column, quantile_of, read_columns
 from seatrial.analysis.planning import CONTROLS, Plan, plan_of, question, with_options
 from seatrial.analysis.reduce import Arms, Reduction
 from seatrial.analysis.unfolding import unfold
@@ -21,6 +23,7 @@ from seatrial.analysis.verdicts import Analysis, Check, Finding, How
 from seatrial.spec.errors import BadInput
 from seatrial.spec.problems import did_you_mean
 from seatrial.stats.effect import Effect
+from seatrial.stats.families import FamilyName
 from seatrial.stats.guardrail import judge_guardrail
 from seatrial.stats.novelty import Novelty, novelty
 from seatrial.stats.primary import judge_primary
@@ -42,6 +45,7 @@ def judge(
     columns: Columns = Columns(),
     over_time: bool | None = False,
     segments: Sequence[str] = (),
+    family: FamilyName | None = None,
 ) -> Analysis:
     """Judges an experiment from files or tables; nothing is served, stored or installed.
 
@@ -60,6 +64,7 @@ def judge(
         columns: What the files call unit, variant and time.
         over_time: Also the effect as it stood over time; needs times. None: where there are times.
         segments: Columns of the exposures by whose values effects are shown too.
+        family: How several treatments, and the metrics that do not decide, are adjusted: ``holm`` unless said.
 
     Raises:
         BadInput: A file, column, metric or value that cannot be used; the message names it.
@@ -80,6 +85,7 @@ def judge(
         method=method,
         control=control,
         shares=shares or {},
+        family=family,
     )
     with Files(exposures, outcomes, columns) as files:
         unfolded = files.timed if over_time is None else over_time
@@ -91,7 +97,8 @@ def judge_files(files: Files, plan: Plan, *, over_time: bool = False, segments: 
     plan = plan.checked()
     for segment in segments:
         files.text("exposures", segment)
-    reduction = Reduction(files, plan.metrics, segments, several=over_time or bool(segments))
+    apart = [metric for metric in plan.metrics if metric.one_by_one]
+    reduction = Reduction(files, plan.metrics, segments, several=over_time or bool(segments or apart))
     arms = reduction.arms()[""] if reduction.crowd.units else {}
     if not arms:
         raise BadInput(f"{files.names['exposures']} has no rows; there is nobody to judge")
@@ -103,9 +110,9 @@ def judge_files(files: Files, plan: Plan, *, over_time: bool = False, segments: 
         )
     shares = _shares(plan, (control, *treatments))
     checks, unbalanced = _checks(plan, reduction, arms, control, treatments, shares)
-    judged = Judged(plan, arms, control, shares, unbalanced)
+    judged = Judged(plan, arms, control, shares, unbalanced, read_columns(reduction, plan))
     failed = [check for check in checks if check.withholds and not check.ok]
-    findings = {treatment: judged.findings(treatment, alpha) for treatment, alpha in judged.alphas(treatments).items()}
+    findings = together(judged, treatments)
     found = Analysis(
         control=control,
         method=plan.method,
@@ -114,6 +121,7 @@ def judge_files(files: Files, plan: Plan, *, over_time: bool = False, segments: 
         shares=shares,
         until=reduction.crowd.until,
         checks=checks,
+        family=plan.family,
         comparisons=tuple(
             conclude(treatment, control, found, failed, plan.method) for treatment, found in findings.items()
         ),
@@ -220,6 +228,7 @@ class Judged:
         control: Name of the control.
         shares: What each variant was to get.
         unbalanced: Covariates that are not adjusted for.
+        columns: Of the metrics that are judged unit by unit.
     """
 
     plan: Plan
@@ -227,14 +236,7 @@ class Judged:
     control: str
     shares: Mapping[str, float]
     unbalanced: frozenset[str]
-
-    def alphas(self, treatments: Sequence[str]) -> dict[str, float]:
-        """Each treatment's alpha on the primary: Holm over all treatments, by their p-values."""
-        primary = self.plan.metrics[0]
-        if len(treatments) == 1:
-            return {treatments[0]: self.plan.alpha}
-        values = {t: self.verdict(primary, t, self.plan.alpha / len(treatments)).p_value for t in treatments}
-        return holm_alphas({t: 1.0 if p is None else p for t, p in values.items()}, self.plan.alpha)
+    columns: Mapping[str, Column] = field(default_factory=dict)
 
     def findings(self, treatment: str, alpha: float) -> list[Finding]:
         """All that is known of every metric, the primary judged at ``alpha``."""
@@ -262,6 +264,9 @@ class Judged:
 
     def measured(self, metric: Metric, treatment: str) -> Measured:
         """The effect of a treatment on a metric."""
+        if metric.kind == "quantile":
+            effect = quantile_of(metric, self.columns[metric.name], treatment, self.control)
+            return Measured(effect, effect, None)
         arms, adjust = self.arms[metric.name], not self.unbalanced.intersection(metric.covariates)
         return measure(metric, arms.get(treatment), arms.get(self.control), adjust=adjust)
 
@@ -273,20 +278,9 @@ class Judged:
         counts = counts_of(metric, arms, treatment, self.control, weight) if plan.method == "always-valid" else ()
         asked = question(plan, metric, treatment, self.control, alpha)
         part = plan.part(metric.name)
+        if metric.one_by_one and plan.method == "always-valid":
+            column = self.columns[metric.name]
+            return judge_column(metric, column, effect, asked, part, weight)
         if part == "guardrail":
             return judge_guardrail(effect, asked, counts=counts, method=plan.method)
         return judge_primary(effect, asked, counts=counts, method=plan.method, role=part)
-
-
-def holm_alphas(p_values: Mapping[str, float], alpha: float) -> dict[str, float]:
-    """The level at which each of several hypotheses is tested by Holm's steps, in the order given.
-
-    References:
-        Holm (1979), A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6(2).
-    """
-    levels, left = {}, len(p_values)
-    for name in sorted(p_values, key=lambda n: p_values[n]):
-        levels[name] = alpha / left
-        if p_values[name] <= levels[name]:
-            left -= 1
-    return {name: levels[name] for name in p_values}

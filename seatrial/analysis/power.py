@@ -146,6 +146,9 @@ def past_of(files: Files, metrics: Sequence[Metric], control: str = "") -> tuple
     Raises:
         BadInput: Fewer than 100 units, or none that varies.
     """
+    ranked = next((metric.name for metric in metrics if metric.kind == "quantile"), None)
+    if ranked is not None:
+        raise BadInput(f"how many units the quantile {ranked!r} needs is not foretold; plan with a mean of the same")
     reduction = Reduction(files, metrics)
     units = reduction.crowd.units
     if not units:

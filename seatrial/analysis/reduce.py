@@ -152,6 +152,13 @@ class Reduction:
             f"ORDER BY hash(unit), unit LIMIT {most}"
         )
 
+    def column(self, metric: Metric) -> pa.Table:
+        """Every counted unit's value of a metric in order of exposure: ``variant``, ``x``."""
+        index = self._metrics.index(metric)
+        order = "first_at, unit" if self.timed else "hash(unit), unit"
+        value = f"CAST({self._relation.columns(index)[0]} AS DOUBLE)"
+        return self._files.query(f"SELECT variant, {value} AS x FROM judged WHERE k{index} ORDER BY {order}")
+
     def width(self, metric: Metric) -> int:
         """How many columns a metric's moments have."""
         return len(metric.totals) + len(self.covariates(metric))
@@ -187,7 +194,7 @@ class Reduction:
         waiting = "0" if metric.within is None else f"count(CASE WHEN w{index} THEN 1 END)"
         parts.append(f"{waiting} AS w{index}")
         parts.append(f"count(*) AS a{index}")
-        if metric.cap is not None:
+        if metric.cap is not None or metric.range is not None:
             parts.append(f"favg(x{index}) AS u{index}")
         if self._files.with_outcomes and unfolds(metric):
             parts += [f"favg({n}{index}) AS m{n}{index}" for n in "elp"]
@@ -212,7 +219,7 @@ class Reduction:
             before = Moments.from_variance(n, first, number(f"vp{index}"))
         return Arm(
             MultiMoments.from_covariances(n, means, covariances),
-            number(f"u{index}") if self._metrics[index].cap is not None else None,
+            number(f"u{index}") if f"u{index}" in row else None,
             waiting,
             int(number(f"a{index}")) - n - waiting,
             halves,

@@ -43,7 +43,7 @@ class Crowd(NamedTuple):
 
 def unfolds(metric: Metric) -> bool:
     """Whether a metric's window can be told early from late: sums and counts of one outcome, each where it happened."""
-    return metric.within is not None and metric.kind != "ratio" and not metric.label
+    return metric.within is not None and metric.kind in ("mean", "proportion") and not metric.label
 
 
 class Relation:
@@ -157,6 +157,11 @@ class Relation:
                     f"{metric.name!r} has a window, but {which} has no column {self._files.columns.at!r}; "
                     "add the times, or remove `within`"
                 )
+            if metric.kind == "quantile" and happened is None:
+                raise BadInput(
+                    f"{metric.name!r} is of each unit's first outcome, but {self._files.names['outcomes']} has no "
+                    f"column {self._files.columns.at!r}; add the times"
+                )
 
     def _until(self, moment: str | None, happened: str | None) -> tuple[str | None, int | None]:
         """The last moment in the files, as text and in microseconds."""
@@ -226,6 +231,8 @@ class Relation:
         value = f"o.{quoted('field ' + total.column)}" if total.column else "o.own"
         if metric.kind == "proportion":
             return f"max(CASE WHEN {{}} THEN ({value} <> 0)::INT END)"
+        if metric.kind == "quantile":
+            return f"any_value(CASE WHEN {{}} THEN {value} END ORDER BY o.lag, {value})"
         return f"{'avg' if metric.label and metric.kind == 'mean' else 'sum'}(CASE WHEN {{}} THEN {value} END)"
 
     def _unit_of_outcomes(self, index: int, metric: Metric, last: int | None) -> list[str]:
@@ -266,6 +273,11 @@ class Relation:
         own = [f"{name}{index}" for name in "xy"[: len(metric.totals)]]
         if metric.cap is not None:
             own[0] = f"CASE WHEN {own[0]} > {metric.cap!r} THEN {metric.cap!r} ELSE {own[0]} END"
+        if metric.range is not None:
+            low, high = metric.range
+            own[0] = (
+                f"CASE WHEN {own[0]} < {low!r} THEN {low!r} WHEN {own[0]} > {high!r} THEN {high!r} ELSE {own[0]} END"
+            )
         for name in metric.covariates:
             own.append(quoted("covariate " + name))
             if self.filled[name][1]:

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from seatrial.stats.bayes import Bayesian
+from seatrial.stats.families import FamilyName
 from seatrial.stats.interval import TestResult
 from seatrial.stats.recommendation import Recommendation
 from seatrial.stats.segments import Segments
@@ -76,6 +77,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         variance_ratio: Squared standard error with them over without; None where none.
         unadjusted: The effect without covariates, where there are some.
         uncapped: The effect without the outlier cap, where there is one.
+        adjusted_p: Of a metric that does not decide, or of one of several treatments: its p-value as one of all of them
+            (Holm); its word stands by it.
         looks: The effect over time, where it was asked for.
         segments: The effect by segment, by the column that cuts them.
     """
@@ -92,6 +95,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     variance_ratio: float | None = None
     unadjusted: float | None = None
     uncapped: float | None = None
+    adjusted_p: float | None = None
     looks: tuple[Look, ...] = ()
     segments: dict[str, Segments] = {}
 
@@ -147,6 +151,7 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
         until: The last moment in the files, RFC 3339; None without times.
         checks: Checks of trust.
         comparisons: One a treatment, in order of name.
+        family: How several treatments, and the metrics that do not decide, were adjusted.
         arrivals: Units over time, where it was asked for.
     """
 
@@ -159,6 +164,7 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     checks: tuple[Check, ...]
     comparisons: tuple[Comparison, ...]
     arrivals: tuple[Daily, ...] = ()
+    family: FamilyName = "holm"
 
     @property
     def sentence(self) -> str:

@@ -59,6 +59,9 @@ def judge(
         "fixed", help="fixed: one look, at the planned end. always-valid: when you look again and again."
     ),
     alpha: float | None = typer.Option(None, help="Chance of a false claim, 0.05 if not said."),
+    family: Literal["holm", "e-bh"] | None = typer.Option(
+        None, help="Several treatments, or metrics: holm (no false claim, if not said) or e-bh (few of the claims)."
+    ),
     unit_column: str = typer.Option("unit", help="What the files call the unit."),
     variant_column: str = typer.Option("variant", help="What the file of exposures calls the variant."),
     time_column: str = typer.Option("at", help="What the files call the time."),
@@ -97,6 +100,7 @@ def judge(
         method=method,
         control=control,
         shares={n: parse_share(share) for n, share in pairs(shares.split(",") if shares else [], "--shares").items()},
+        family=family,
     )
     with Files(data, outcomes, Columns(unit_column, variant_column, time_column)) as files:
         if aa is not None:

@@ -107,6 +107,8 @@ class Measure:
         outcome: The outcome it needs, or None.
         needs_label: Units without one are missing, not zero.
         cap: Outlier cap on unit totals, or None.
+        range: The least and the largest total that a unit counts with, or None: by betting where there is one.
+        q: Of a quantile, which.
         covariate: What the effect is adjusted for (``experiments.covariates``), or None.
         others: Further outcomes that it needs.
         items: Whether it reads the row's list of items; ``{p}items`` in ``sql``.
@@ -122,6 +124,8 @@ class Measure:
     outcome: str | None = None
     needs_label: bool = False
     cap: float | None = None
+    range: tuple[float, float] | None = None
+    q: float | None = None
     covariate: str | None = None
     others: tuple[str, ...] = ()
     items: bool = False
@@ -131,6 +135,12 @@ class Measure:
     def outcomes(self) -> tuple[str, ...]:
         """All that it needs."""
         return () if self.outcome is None else (self.outcome, *self.others)
+
+    def limited(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Unit totals [n] as they count: within the range, or up to the cap, where there is one."""
+        if self.range is not None:
+            return np.clip(x, *self.range)
+        return x if self.cap is None else np.minimum(x, self.cap)
 
     @property
     def matures(self) -> int:
@@ -308,7 +318,9 @@ def measure_of(name: str, deployment: Deployment, caps: Mapping[str, float]) -> 
         first,
         others=value.outcomes[1:] if value is not None else (),
         needs_label=label or model is not None,
-        cap=cap if shape == "mean" and value is None else None,
+        cap=cap if shape == "mean" and value is None and spec.range is None else None,
+        range=spec.range,
+        q=spec.quantile,
         covariate=spec.covariate,
         items=ranking is not None,
         number=() if model is None else model.number,
@@ -368,7 +380,14 @@ def _ratio(spec: MetricSpec, label: bool) -> tuple[str, Shape, dict[str, object]
     return _totals(f"sum({_field('numerator')})", f"sum({_field('denominator')})", label), "ratio", paths
 
 
-_KINDS = {"mean": _mean, "proportion": _proportion, "ratio": _ratio}
+def _quantile(spec: MetricSpec, label: bool) -> tuple[str, Shape, dict[str, object]]:
+    """Of the unit's first outcome in its window; of several at once the smallest, so that it is always the same."""
+    value = _field("value") if spec.value is not None else _VALUE
+    paths: dict[str, object] = {"value": path(spec.value)} if spec.value is not None else {}
+    return _totals(f"any_value({value} ORDER BY a.t, {value})", "count(*)", label), "quantile", paths
+
+
+_KINDS = {"mean": _mean, "proportion": _proportion, "ratio": _ratio, "quantile": _quantile}
 
 
 def _micros(seconds: float) -> int:

@@ -81,7 +81,7 @@ def take_sample(units: Units, column: Column, measure: Measure, run: ReleaseRun,
     here = matured & (column.labels > 0) if measure.needs_label else matured
     capped = Counted(
         shape=measure.shape,
-        x=_capped(column.x, measure),
+        x=measure.limited(column.x),
         y=column.y,
         treatment=units.variant == run.challenger,
         strata=units.strata(run, measure.within),
@@ -89,16 +89,17 @@ def take_sample(units: Units, column: Column, measure: Measure, run: ReleaseRun,
         first_at=units.first_at,
         z=column.z,
         answers=column.answers,
+        q=measure.q or 0.5,
     )
     found = adjusted(capped, measure.covariate, run)
     counted = found.counted
-    labelled = measure.needs_label and measure.shape in ("mean", "proportion", "share")
+    labelled = measure.needs_label and measure.shape in ("mean", "proportion", "share", "quantile")
     arrived = matured & (column.y_all > 0) if labelled else here
     return Sample(
         two_valued=measure.shape == "proportion",
         phases=combine_phases(list(found.by_stratum.values())),
-        arrived=_arrived(capped, _capped(column.x_all, measure), column.y_all, arrived),
-        uncapped=None if measure.cap is None else _uncapped(counted, column.x),
+        arrived=_arrived(capped, measure.limited(column.x_all), column.y_all, arrived),
+        uncapped=None if measure.cap is None and measure.range is None else _uncapped(counted, column.x),
         by_phase=by_phase(found.by_stratum),
         counts=_counts(counted, run) if measure.shape in ("proportion", "share") else (),
         coverage=_coverage(capped, column, matured) if measure.needs_label else None,
@@ -111,10 +112,6 @@ def take_sample(units: Units, column: Column, measure: Measure, run: ReleaseRun,
         at=now,
         counted=counted,
     )
-
-
-def _capped(x: Values, measure: Measure) -> Values:
-    return x if measure.cap is None else np.minimum(x, measure.cap)
 
 
 def _arrived(capped: Counted, x: Values, y: Values, here: Mask) -> Effect:

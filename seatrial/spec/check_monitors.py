@@ -12,7 +12,7 @@ from seatrial.spec.units import show
 MISTAKES_ONLY = ("ddm", "hddm-a", "hddm-w")
 """Detectors that read answers that are right or wrong, not errors of any size."""
 
-UNWATCHED = frozenset(("value", *OF_ANSWERS, *OF_LISTS)) - {"accuracy"}
+UNWATCHED = frozenset(("value", "quantile", *OF_ANSWERS, *OF_LISTS)) - {"accuracy"}
 """Kinds that a release measures and a monitor does not."""
 
 Values = dict[str, Any]

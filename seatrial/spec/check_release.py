@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 from seatrial.spec.check_method import check_method, method_of
 from seatrial.spec.check_metrics import BUILT_IN
-from seatrial.spec.check_models import ONE_LOOK
+from seatrial.spec.check_models import NOT_PLANNED, ONE_LOOK
 from seatrial.spec.deployment import MetricKind
 from seatrial.spec.problems import Findings, did_you_mean
 from seatrial.spec.shapes import BAD
@@ -233,6 +233,10 @@ def _primary(release: Values, values: Values, found: Findings) -> None:
         _known(name, f"{path}.metric", values, found, ())
         if not (method_of(release) == "fixed" and _kind_of(name, values) == "auc"):
             _holds_at_every_look(name, f"{path}.metric", values, found)
+        method = method_of(release)
+        if _kind_of(name, values) in NOT_PLANNED and method not in ("always-valid", "fixed"):
+            message = f"a quantile is judged at every look or once, not by the method `{method}`; write one of the two"
+            found.add(f"{path}.metric", name, message)
     if isinstance(margin, dict):
         _unit_of(name, margin, f"{path}.minimum_effect", values, found)
         for key, value in margin.items():

@@ -18,6 +18,7 @@ MetricKind = Literal[
     "value",
     "proportion",
     "ratio",
+    "quantile",
     "accuracy",
     "precision",
     "recall",
@@ -275,6 +276,10 @@ class MetricSpec(Model):
     grace: float = 3600.0
     want: Literal["higher", "lower"] = "higher"
     cap: float | None = None
+    range: tuple[float, float] | None = None
+    """Of a mean: the least and the largest total that a unit counts with; its sequence is then by betting."""
+    quantile: float | None = None
+    """Of a quantile: which, a share of units."""
     covariate: str | None = None
     """``context.<key>`` or ``prediction``: what the estimate is adjusted for."""
     positive: str = "1"

@@ -14,9 +14,10 @@ from scipy import stats as scipy_stats
 from statsmodels.stats.proportion import proportions_ztest
 
 import seatrial
-from seatrial.analysis.judging import holm_alphas, judge
+from seatrial.analysis.judging import judge
 from seatrial.spec.errors import BadInput
 from seatrial.stats import Effect, MultiMoments, PairMoments, cuped
+from seatrial.stats.families import holm_alphas
 
 START = pd.Timestamp("2026-03-02", tz="UTC")
 DAY = pd.Timedelta(days=1)
