@@ -211,16 +211,22 @@ class Files:
         where = f"; row {bad[0]} has {bad[1]!r}" if bad else ""
         raise BadInput(f"{self.names[table]} holds {kind} in {column!r}, not numbers{where}")
 
-    def known_outcomes(self, wanted: Sequence[str], column: str = "outcome") -> None:
-        """Raises BadInput for an outcome that the file of outcomes does not hold."""
+    def outcomes_held(
+        self, wanted: Sequence[str], counted: Sequence[str] = (), column: str = "outcome"
+    ) -> list[dict[str, Any]]:
+        """Every outcome of the file of outcomes: its ``name``, ``n`` rows, and the ``counted`` expressions.
+
+        Raises:
+            BadInput: One that is ``wanted`` is not among them.
+        """
         self._need("outcomes", column)
-        found = [
-            str(row["name"])
-            for row in self.query(f"SELECT DISTINCT {quoted(column)} AS name FROM outcomes").to_pylist()
-        ]
+        select = ", ".join([f"CAST({quoted(column)} AS VARCHAR) AS name", "count(*) AS n", *counted])
+        rows = self.query(f"SELECT {select} FROM outcomes GROUP BY 1").to_pylist()
+        found = [str(row["name"]) for row in rows]
         for name in wanted:
             if name not in found:
                 raise BadInput(f"{self.names['outcomes']} has no outcome {name!r}; {did_you_mean(name, found)}")
+        return rows
 
 
 def _called(data: Data, otherwise: str) -> str:

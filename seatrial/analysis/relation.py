@@ -15,6 +15,7 @@ from seatrial.analysis.joining import Joined, join_counts
 from seatrial.analysis.keys import keys
 from seatrial.analysis.metrics import Metric, Total
 from seatrial.analysis.refusing import refuse_nameless, refuse_value
+from seatrial.analysis.surveying import Survey
 from seatrial.ledger.sql import literal, quoted
 from seatrial.spec.errors import BadInput
 
@@ -114,16 +115,15 @@ class Relation:
         refuse_nameless(files)
         moment, happened = files.moment("exposures"), files.moment("outcomes")
         self._check_windows(moment, happened)
-        names = [t.outcome for m in self._metrics if not m.declared for t in m.totals if t.outcome is not None]
-        if names:
-            files.known_outcomes(names)
+        self._survey = Survey(files, self._metrics)
         self._keys = keys(files)
         variant = files.text("exposures", columns.variant)
         started = "NULL::BIGINT" if moment is None else f"epoch_us(min({moment}))"
+        listed = "(SELECT *, row_number() OVER () AS seatrial_row FROM exposures)" if moment is None else "exposures"
         files.run(
             f"CREATE TEMP TABLE exposed AS SELECT * EXCLUDE (first_row), unnest(first_row) FROM ("
             f"SELECT {self._keys['exposures']} AS unit, {self._first_row(variant, moment)} AS first_row, "
-            f"{started} AS first_at, min({variant}) <> max({variant}) AS crossed FROM exposures GROUP BY 1)"
+            f"{started} AS first_at, min({variant}) <> max({variant}) AS crossed FROM {listed} GROUP BY 1)"
         )
         self._fill_from("exposed")
         found = join_counts(files, self._keys["outcomes"], self._measured())
@@ -147,7 +147,7 @@ class Relation:
         """SQL of a unit's first row as one value: taken column by column, a hole would be filled from a later row."""
         names = {"variant": variant} | {n: quoted(n) for n in (*self._covariates, *self._kept)}
         packed = f"struct_pack({', '.join(f'{quoted(name)} := {value}' for name, value in names.items())})"
-        return f"first({packed})" if moment is None else f"arg_min({packed}, {moment})"
+        return f"arg_min({packed}, {moment or 'seatrial_row'})"
 
     def _check_windows(self, moment: str | None, happened: str | None) -> None:
         for metric in self._metrics:
@@ -179,19 +179,23 @@ class Relation:
         files = self._files
         parts = ["o.unit"]
         for index, metric in enumerate(self._metrics):
-            for name, total in zip("xy", metric.totals, strict=False):
+            for name, hole, total in zip("xy", "gh", metric.totals, strict=False):
                 value, where = self._value(total, metric), [f"o.outcome = {literal(total.outcome or '')}"]
                 if happened is not None:
                     where.append(f"o.lag >= -{SKEW}")
                 if metric.within is not None:
                     where.append(f"o.lag <= {round(metric.within * 1e6)}")
                 parts.append(f"{value.format(' AND '.join(where))} AS {name}{index}")
+                if self._leaves_holes(metric, total):
+                    unknown = f"{' AND '.join(where)} AND {self._row(total)} IS NULL"
+                    parts.append(f"bool_or({unknown}) AS {hole}{index}")
             parts += self._around(index, metric)
         fields = {t.column for m in self._metrics for t in m.totals if t.column}
         picked = [f"{self._keys['outcomes']} AS unit", "CAST(outcome AS VARCHAR) AS outcome"]
         picked += [f"{'NULL::BIGINT' if happened is None else f'epoch_us({happened})'} AS t"]
         picked += [f"{files.number('outcomes', field)} AS {quoted('field ' + field)}" for field in sorted(fields)]
-        picked.append(f"{self._own_value()} AS own")
+        if any(not t.column and self._survey.valued(t) for m in self._metrics for t in m.totals):
+            picked.append(f"{files.number('outcomes', 'value')} AS own")
         wanted = ", ".join(literal(name) for name in self._measured())
         source = f"SELECT {', '.join(picked)} FROM outcomes WHERE outcome IN ({wanted})"
         joined = f"SELECT s.*, s.t - e.first_at AS lag FROM ({source}) s JOIN exposed e ON e.unit = s.unit"
@@ -205,8 +209,7 @@ class Relation:
         """Totals of the first third of the window, of the rest, and of as long before the exposure."""
         if not unfolds(metric):
             return []
-        value = f"o.{quoted('field ' + metric.above.column)}" if metric.above.column else "o.own"
-        value = "1" if metric.kind == "proportion" else value
+        value = "1" if metric.kind == "proportion" else self._row(metric.above)
         whole = round((metric.within or 0.0) * 1e6)
         third, mine = whole // 3, f"o.outcome = {literal(metric.above.outcome or '')}"
         early = f"o.lag BETWEEN -{SKEW} AND {third}"
@@ -217,18 +220,22 @@ class Relation:
             for name, when in (("e", early), ("l", late), ("p", before))
         ]
 
-    def _own_value(self) -> str:
-        """An outcome's own value; one without any simply happened: 1."""
-        return (
-            f"coalesce({self._files.number('outcomes', 'value')}, 1)" if self._files.has("outcomes", "value") else "1.0"
-        )
+    def _row(self, total: Total) -> str:
+        """SQL of what one row adds: a field, or its own value; an outcome that never has any simply happened: 1."""
+        if total.column:
+            return f"o.{quoted('field ' + total.column)}"
+        return "o.own" if self._survey.valued(total) else "1.0"
+
+    def _leaves_holes(self, metric: Metric, total: Total) -> bool:
+        """Whether a row without a value makes its unit's total unknown; an absent label is no label."""
+        return self._survey.holed(total) and not metric.label
 
     def _value(self, total: Total, metric: Metric) -> str:
         """SQL of a unit's total of the rows that meet a condition, which stands for ``{}``.
 
         Conditions stand inside: DuckDB slices every column once for each FILTER, which many metrics make costly.
         """
-        value = f"o.{quoted('field ' + total.column)}" if total.column else "o.own"
+        value = self._row(total)
         if metric.kind == "proportion":
             return f"max(CASE WHEN {{}} THEN ({value} <> 0)::INT END)"
         if metric.kind == "quantile":
@@ -241,6 +248,10 @@ class Relation:
             waiting = f"(e.first_at + {round(metric.within * 1e6)} > {last or 0})"
         names = "xy"[: len(metric.totals)]
         kept = f"t.x{index} IS NOT NULL AND NOT {waiting}" if metric.label else f"NOT {waiting}"
+        for hole, total in zip("gh", metric.totals, strict=False):
+            if self._leaves_holes(metric, total):
+                known = f"coalesce(t.x{index}, 0) = 1 OR " if metric.kind == "proportion" else ""
+                kept += f" AND ({known}NOT coalesce(t.{hole}{index}, false))"
         names += "elp" if unfolds(metric) else ""
         total = f"CASE WHEN {kept} THEN CAST(coalesce(t.{{0}}, 0) AS DOUBLE) END AS {{0}}"
         values = [total.format(f"{name}{index}") for name in names]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from seatrial.analysis.judging import judge
@@ -158,3 +159,78 @@ def test_outcomes_of_everybody_beside_a_small_release_do_not() -> None:
     assert check(found, "unexposed-outcomes").ok
     assert "purchase 99.4% of 120 667" in check(found, "unexposed-outcomes").sentence
     assert found.comparisons[0].recommendation != "withheld"
+
+
+def _holed(after: pd.DataFrame, column: str = "value") -> pd.DataFrame:
+    """Three in ten lack the value, in both variants alike."""
+    return after.assign(**{column: after[column].where(after["unit"] % 20 // 2 >= 3)})
+
+
+@pytest.mark.parametrize("column", ["value", "amount"])
+@pytest.mark.parametrize("suffix", ["", "csv", "parquet"])
+def test_an_empty_value_is_missing_and_no_one(tmp_path: Path, column: str, suffix: str) -> None:
+    units = exposed()
+    whole = bought(units).rename(columns={"value": column})
+    after = _holed(whole, column)
+    if suffix:
+        path = tmp_path / f"after.{suffix}"
+        after.to_csv(path, index=False) if suffix == "csv" else after.to_parquet(path)
+        after = path  # type: ignore[assignment]
+    what = "purchase" if column == "value" else "purchase.amount"
+    found = judge(units, after, metrics={"spent": f"mean:{what}", "bought": f"proportion:{what}"})
+    known = whole[whole["unit"] % 20 // 2 >= 3].groupby(units["variant"])[column].mean()
+    for metric, new, control in (("spent", known["new"], known["control"]), ("bought", 1.0, 1.0)):
+        finding = found.comparisons[0].metric(metric)
+        assert finding.missing == 600
+        assert (finding.verdict.n_treatment, finding.verdict.n_control) == (700, 700)
+        assert finding.verdict.treatment_mean == pytest.approx(new, rel=1e-9)
+        assert finding.verdict.control_mean == pytest.approx(control, rel=1e-9)
+    assert "missing equally" in check(found, "label-coverage").sentence
+
+
+def test_values_missing_in_one_variant_withhold_instead_of_making_it_worse() -> None:
+    units = exposed()
+    after = bought(units)
+    after["value"] = after["value"].where((after["unit"] % 2 == 0) | (after["unit"] % 20 // 2 >= 3))
+    found = judge(units, after, metrics={"spent": "mean:purchase"})
+    assert found.comparisons[0].because == ("label-coverage",)
+
+
+def test_an_outcome_that_has_no_values_counts_as_one_beside_another_that_has() -> None:
+    units = exposed()
+    clicks = _third(units).assign(outcome="click", value=np.nan)
+    found = judge(units, pd.concat([bought(units), clicks]), metrics={"clicks": "mean:click", "spent": "mean:purchase"})
+    clicked, spent = found.comparisons[0].metrics
+    assert clicked.verdict.control_mean == pytest.approx(1 / 3, abs=1e-3)
+    assert clicked.missing == spent.missing == 0
+    assert spent.verdict.control_mean == pytest.approx(100, abs=3)
+
+
+def test_a_second_purchase_without_a_value_hides_a_sum_and_not_that_something_was_bought() -> None:
+    units = exposed()
+    again = bought(units)[:400].assign(value=np.nan)
+    found = judge(units, pd.concat([bought(units), again]), metrics=_METRICS).comparisons[0]
+    assert found.metric("spent").missing == 400
+    assert found.metric("bought").missing == 0
+
+
+def test_a_ratio_lacks_a_unit_when_either_of_its_totals_is_unknown() -> None:
+    units = exposed()
+    after = bought(units).assign(items=2.0, amount=lambda rows: rows["value"])
+    after.loc[:9, "items"], after.loc[10:19, "amount"] = np.nan, np.nan
+    found = judge(units, after, metrics={"basket": "ratio:purchase.amount/purchase.items"}).comparisons[0].primary
+    assert found.missing == 20
+    assert found.verdict.control_mean == pytest.approx(after["value"][20::2].mean() / 2, rel=1e-9)
+
+
+@pytest.mark.parametrize("metric", ["mean:purchase", "proportion:purchase", "proportion:purchase.amount"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_value_that_is_no_number_is_refused_with_its_row_whatever_is_measured(metric: str, value: float) -> None:
+    units = exposed()
+    numbers = np.ones(N)
+    numbers[6] = value
+    after = pa.Table.from_pandas(bought(units).drop(columns="value"), preserve_index=False)
+    for column in ("value", "amount"):
+        after = after.append_column(column, pa.array(numbers))
+    with pytest.raises(BadInput, match=r"row 7 of outcomes has the (value|amount) (nan|inf)"):
+        judge(units, after, metrics={"x": metric})
