@@ -221,7 +221,7 @@ class Files:
         """
         self._need("outcomes", column)
         select = ", ".join([f"CAST({quoted(column)} AS VARCHAR) AS name", "count(*) AS n", *counted])
-        rows = self.query(f"SELECT {select} FROM outcomes GROUP BY 1").to_pylist()
+        rows: list[dict[str, Any]] = self.query(f"SELECT {select} FROM outcomes GROUP BY 1").to_pylist()
         found = [str(row["name"]) for row in rows]
         for name in wanted:
             if name not in found:

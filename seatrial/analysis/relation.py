@@ -253,8 +253,8 @@ class Relation:
                 known = f"coalesce(t.x{index}, 0) = 1 OR " if metric.kind == "proportion" else ""
                 kept += f" AND ({known}NOT coalesce(t.{hole}{index}, false))"
         names += "elp" if unfolds(metric) else ""
-        total = f"CASE WHEN {kept} THEN CAST(coalesce(t.{{0}}, 0) AS DOUBLE) END AS {{0}}"
-        values = [total.format(f"{name}{index}") for name in names]
+        value = f"CASE WHEN {kept} THEN CAST(coalesce(t.{{0}}, 0) AS DOUBLE) END AS {{0}}"
+        values = [value.format(f"{name}{index}") for name in names]
         return [*values, f"({kept}) AS k{index}", f"{waiting} AS w{index}"]
 
     def _fill_from(self, table: str) -> None:
