@@ -14,7 +14,7 @@ from seatrial.analysis.files import Files
 from seatrial.analysis.joining import Joined, join_counts
 from seatrial.analysis.keys import keys
 from seatrial.analysis.metrics import Metric, Total
-from seatrial.analysis.refusing import refuse_nameless, refuse_value
+from seatrial.analysis.refusing import refuse_nameless, refuse_timeless, refuse_value
 from seatrial.analysis.surveying import Survey
 from seatrial.ledger.sql import literal, quoted
 from seatrial.spec.errors import BadInput
@@ -72,6 +72,7 @@ class Relation:
         for name in self._covariates:
             files.number("exposures", name)
         self.filled: dict[str, tuple[float, bool]] = {}
+        refuse_timeless(files)
         self.crowd = self._judged("TABLE" if several else "VIEW")
 
     def covariates(self, metric: Metric) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 
 from seatrial.analysis.judging import judge
 from seatrial.analysis.verdicts import Analysis, Check
-from seatrial.spec.errors import BadInput
+from seatrial.spec.errors import BadInput, NoData
 
 START = pd.Timestamp("2026-03-02", tz="UTC")
 DAY = pd.Timedelta(days=1)
@@ -234,3 +234,39 @@ def test_a_value_that_is_no_number_is_refused_with_its_row_whatever_is_measured(
         after = after.append_column(column, pa.array(numbers))
     with pytest.raises(BadInput, match=r"row 7 of outcomes has the (value|amount) (nan|inf)"):
         judge(units, after, metrics={"x": metric})
+
+
+@pytest.mark.parametrize(
+    ("change", "shares", "says"),
+    [
+        (lambda t: t[:0], {}, "has no rows; there is nobody to judge yet"),
+        (lambda t: t.assign(variant="control"), {}, "the one variant 'control'"),
+        (lambda t: t, {"control": 1, "new": 1, "other": 1}, "no unit was exposed to 'other' yet"),
+    ],
+)
+def test_what_has_not_come_yet_is_no_data_and_no_bad_usage(change, shares, says) -> None:  # type: ignore[no-untyped-def]
+    units = exposed()
+    with pytest.raises(NoData, match=says) as raised:
+        judge(change(units), bought(units), metrics=_METRICS, shares=shares)
+    assert raised.value.exit_code == 3
+
+
+@pytest.mark.parametrize("holed", ["exposures", "outcomes", "units"])
+def test_an_empty_time_is_refused_with_its_row(holed: str) -> None:
+    tables = {"exposures": exposed(), "outcomes": bought(exposed())}
+    table = tables["outcomes" if holed == "outcomes" else "exposures"]
+    table.loc[4, "at"] = pd.NaT
+    if holed == "units":
+        tables["outcomes"] = None
+    metrics = {"x": "mean:unit"} if holed == "units" else _METRICS
+    with pytest.raises(BadInput, match=r"row 5 of (exposures|outcomes) has no at; leave it out"):
+        judge(tables["exposures"], tables["outcomes"], metrics=metrics)
+
+
+def test_days_beside_times_of_day_are_refused_and_days_in_both_are_not() -> None:
+    units, after = exposed(), bought(exposed())
+    days = after.assign(at=after["at"].dt.date)
+    with pytest.raises(BadInput, match="outcomes has days in 'at' and exposures has times"):
+        judge(units, days, metrics=_METRICS)
+    found = judge(units.assign(at=units["at"].dt.date), days, metrics=_METRICS).comparisons[0]
+    assert found.metric("bought").verdict.control_mean == 1.0
