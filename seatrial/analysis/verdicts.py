@@ -14,7 +14,14 @@ from seatrial.stats.verdict import Role, Verdict, Word
 
 How = Literal["fixed", "always-valid"]
 CheckName = Literal[
-    "sample-ratio", "both-arms", "label-coverage", "covariates", "carry-over", "novelty", "logging-gaps"
+    "sample-ratio",
+    "both-arms",
+    "label-coverage",
+    "unexposed-outcomes",
+    "covariates",
+    "carry-over",
+    "novelty",
+    "logging-gaps",
 ]
 
 
