@@ -69,6 +69,8 @@ def tests_of(
         return ()
     table = _table(metric, arms, treatment, control)
     found = [welch_of(measured.effect, alpha)]
+    if metric.kind == "quantile":
+        return (msgspec.structs.replace(found[0], method="quantiles, outer interval"),)
     if measured.variance_ratio is not None:
         found.append(msgspec.structs.replace(welch_of(measured.unadjusted, alpha), method="Welch's t, unadjusted"))
     if table is not None:

@@ -5,21 +5,26 @@ seatrial.judge("exposures.parquet", "outcomes.parquet", metrics={"conversion": "
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from seatrial.analysis import trust
+from seatrial.analysis.clusters import clustered
 from seatrial.analysis.deciding import conclude
 from seatrial.analysis.effects import Measured, bayesian_of, counts_of, measure, tests_of, uncapped_of
+from seatrial.analysis.families import together
 from seatrial.analysis.files import Columns, Data, Files
+from seatrial.analysis.joining import check_joined
 from seatrial.analysis.metrics import Metric
+from seatrial.analysis.one_by_one import Column, judge_column, quantile_of, read_columns
 from seatrial.analysis.planning import CONTROLS, Plan, plan_of, question, with_options
 from seatrial.analysis.reduce import Arms, Reduction
 from seatrial.analysis.unfolding import unfold
 from seatrial.analysis.verdicts import Analysis, Check, Finding, How
-from seatrial.spec.errors import BadInput
+from seatrial.spec.errors import BadInput, NoData
 from seatrial.spec.problems import did_you_mean
 from seatrial.stats.effect import Effect
+from seatrial.stats.families import FamilyName
 from seatrial.stats.guardrail import judge_guardrail
 from seatrial.stats.novelty import Novelty, novelty
 from seatrial.stats.primary import judge_primary
@@ -41,6 +46,8 @@ def judge(
     columns: Columns = Columns(),
     over_time: bool | None = False,
     segments: Sequence[str] = (),
+    family: FamilyName | None = None,
+    cluster: str = "",
 ) -> Analysis:
     """Judges an experiment from files or tables; nothing is served, stored or installed.
 
@@ -59,6 +66,8 @@ def judge(
         columns: What the files call unit, variant and time.
         over_time: Also the effect as it stood over time; needs times. None: where there are times.
         segments: Columns of the exposures by whose values effects are shown too.
+        family: How several treatments, and the metrics that do not decide, are adjusted: ``holm`` unless said.
+        cluster: A column of the exposures above the unit that was drawn whole; clusters are then what is counted.
 
     Raises:
         BadInput: A file, column, metric or value that cannot be used; the message names it.
@@ -79,6 +88,8 @@ def judge(
         method=method,
         control=control,
         shares=shares or {},
+        family=family,
+        cluster=cluster,
     )
     with Files(exposures, outcomes, columns) as files:
         unfolded = files.timed if over_time is None else over_time
@@ -88,23 +99,29 @@ def judge(
 def judge_files(files: Files, plan: Plan, *, over_time: bool = False, segments: Sequence[str] = ()) -> Analysis:
     """The same with the files open and the plan made."""
     plan = plan.checked()
+    segments = tuple(dict.fromkeys((*plan.segments, *segments)))
     for segment in segments:
         files.text("exposures", segment)
-    reduction = Reduction(files, plan.metrics, segments, several=over_time or bool(segments))
+    apart = [metric for metric in plan.metrics if metric.one_by_one]
+    reduction = Reduction(
+        files, plan.metrics, segments, several=over_time or bool(segments or apart), cluster=plan.cluster
+    )
+    if plan.cluster:
+        plan = replace(plan, metrics=clustered(plan.metrics))
     arms = reduction.arms()[""] if reduction.crowd.units else {}
     if not arms:
-        raise BadInput(f"{files.names['exposures']} has no rows; there is nobody to judge")
+        raise NoData(f"{files.names['exposures']} has no rows; there is nobody to judge yet")
     control = _control(plan, reduction.crowd.units)
     treatments = tuple(v for v in sorted(reduction.crowd.units) if v != control)
     if not treatments:
-        raise BadInput(
-            f"{files.names['exposures']} has the one variant {control!r}; there is nothing to compare it with"
+        raise NoData(
+            f"{files.names['exposures']} has the one variant {control!r}; there is nothing to compare it with yet"
         )
     shares = _shares(plan, (control, *treatments))
     checks, unbalanced = _checks(plan, reduction, arms, control, treatments, shares)
-    judged = Judged(plan, arms, control, shares, unbalanced)
+    judged = Judged(plan, arms, control, shares, unbalanced, read_columns(reduction, plan))
     failed = [check for check in checks if check.withholds and not check.ok]
-    findings = {treatment: judged.findings(treatment, alpha) for treatment, alpha in judged.alphas(treatments).items()}
+    findings = together(judged, treatments)
     found = Analysis(
         control=control,
         method=plan.method,
@@ -113,6 +130,7 @@ def judge_files(files: Files, plan: Plan, *, over_time: bool = False, segments: 
         shares=shares,
         until=reduction.crowd.until,
         checks=checks,
+        family=plan.family,
         comparisons=tuple(
             conclude(treatment, control, found, failed, plan.method) for treatment, found in findings.items()
         ),
@@ -136,6 +154,9 @@ def _control(plan: Plan, units: Mapping[str, int]) -> str:
 def _shares(plan: Plan, variants: Sequence[str]) -> dict[str, float]:
     if not plan.shares:
         return dict.fromkeys(variants, 1 / len(variants))
+    if set(variants) < set(plan.shares):
+        empty = ", ".join(repr(name) for name in plan.shares if name not in variants)
+        raise NoData(f"no unit was exposed to {empty} yet, which the shares name; {did_you_mean(empty, variants)}")
     for name in plan.shares:
         if name not in variants:
             raise BadInput(f"the shares name {name!r}, which no unit was exposed to; {did_you_mean(name, variants)}")
@@ -161,6 +182,7 @@ def _checks(
         trust.check_both_arms(reduction.crowd),
         trust.check_coverage(plan.metrics, arms, variants),
     ]
+    found += [check_joined(reduction.crowd.joined)] if reduction.crowd.joined else []
     found += _warnings(plan, reduction, arms, control, treatments, shares)
     balance: dict[str, list[Effect]] = {}
     for metric in plan.metrics:
@@ -218,6 +240,7 @@ class Judged:
         control: Name of the control.
         shares: What each variant was to get.
         unbalanced: Covariates that are not adjusted for.
+        columns: Of the metrics that are judged unit by unit.
     """
 
     plan: Plan
@@ -225,14 +248,7 @@ class Judged:
     control: str
     shares: Mapping[str, float]
     unbalanced: frozenset[str]
-
-    def alphas(self, treatments: Sequence[str]) -> dict[str, float]:
-        """Each treatment's alpha on the primary: Holm over all treatments, by their p-values."""
-        primary = self.plan.metrics[0]
-        if len(treatments) == 1:
-            return {treatments[0]: self.plan.alpha}
-        values = {t: self.verdict(primary, t, self.plan.alpha / len(treatments)).p_value for t in treatments}
-        return holm_alphas({t: 1.0 if p is None else p for t, p in values.items()}, self.plan.alpha)
+    columns: Mapping[str, Column] = field(default_factory=dict)
 
     def findings(self, treatment: str, alpha: float) -> list[Finding]:
         """All that is known of every metric, the primary judged at ``alpha``."""
@@ -260,6 +276,9 @@ class Judged:
 
     def measured(self, metric: Metric, treatment: str) -> Measured:
         """The effect of a treatment on a metric."""
+        if metric.kind == "quantile":
+            effect = quantile_of(metric, self.columns[metric.name], treatment, self.control)
+            return Measured(effect, effect, None)
         arms, adjust = self.arms[metric.name], not self.unbalanced.intersection(metric.covariates)
         return measure(metric, arms.get(treatment), arms.get(self.control), adjust=adjust)
 
@@ -271,20 +290,9 @@ class Judged:
         counts = counts_of(metric, arms, treatment, self.control, weight) if plan.method == "always-valid" else ()
         asked = question(plan, metric, treatment, self.control, alpha)
         part = plan.part(metric.name)
+        if metric.one_by_one and plan.method == "always-valid":
+            column = self.columns[metric.name]
+            return judge_column(metric, column, effect, asked, part, weight)
         if part == "guardrail":
             return judge_guardrail(effect, asked, counts=counts, method=plan.method)
         return judge_primary(effect, asked, counts=counts, method=plan.method, role=part)
-
-
-def holm_alphas(p_values: Mapping[str, float], alpha: float) -> dict[str, float]:
-    """The level at which each of several hypotheses is tested by Holm's steps, in the order given.
-
-    References:
-        Holm (1979), A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6(2).
-    """
-    levels, left = {}, len(p_values)
-    for name in sorted(p_values, key=lambda n: p_values[n]):
-        levels[name] = alpha / left
-        if p_values[name] <= levels[name]:
-            left -= 1
-    return {name: levels[name] for name in p_values}

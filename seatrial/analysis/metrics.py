@@ -10,15 +10,15 @@ from seatrial.spec.deployment import MetricSpec
 from seatrial.spec.errors import BadInput
 from seatrial.spec.metrics_file import MetricsFile
 from seatrial.spec.problems import did_you_mean
-from seatrial.spec.units import parse_amount, parse_duration, parse_percent
+from seatrial.spec.units import parse_amount, parse_duration, parse_percent, parse_share
 from seatrial.stats.contrast import Margin
 from seatrial.stats.verdict import Want
 
-Kind = Literal["mean", "proportion", "ratio"]
-KINDS: tuple[Kind, ...] = ("mean", "proportion", "ratio")
+Kind = Literal["mean", "proportion", "ratio", "quantile"]
+KINDS: tuple[Kind, ...] = ("mean", "proportion", "ratio", "quantile")
 FORMS = (
-    "write NAME=KIND:WHAT, like `conversion=proportion:purchase`, `revenue=mean:purchase.amount,within=7d` or "
-    "`basket=ratio:purchase.amount/purchase.items`"
+    "write NAME=KIND:WHAT, like `conversion=proportion:purchase`, `revenue=mean:purchase.amount,within=7d`, "
+    "`basket=ratio:purchase.amount/purchase.items` or `wait=quantile:order.minutes,q=90%`"
 )
 
 
@@ -45,6 +45,8 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
         want: Which direction is good.
         within: Window after a unit's first exposure, seconds; None: all that the file holds.
         cap: The largest total that one unit counts with.
+        range: The least and the largest one; looked at any time, the metric is then judged by betting.
+        q: Of a quantile which, a share of units; of each unit's first outcome.
         covariates: Columns of the exposures that were known before them.
         label: A unit without an outcome is missing, not zero; its outcomes are averaged.
         declared: The outcome is declared in a file, so none of it is a zero and no slip of the pen.
@@ -57,6 +59,8 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     want: Want = "higher"
     within: float | None = None
     cap: float | None = None
+    range: tuple[float, float] | None = None
+    q: float | None = None
     covariates: tuple[str, ...] = ()
     label: bool = False
     declared: bool = False
@@ -65,6 +69,11 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     def totals(self) -> tuple[Total, ...]:
         """One, or of a ratio two."""
         return (self.above,) if self.below is None else (self.above, self.below)
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether its verdict may need the units' values one by one, and not their moments alone."""
+        return self.kind == "quantile" or self.range is not None
 
 
 def metric_of(text: str, *, outcomes: bool) -> Metric:
@@ -110,8 +119,20 @@ def _with_options(metric: Metric, options: list[str]) -> Metric:
                 f"it can be {', '.join(f'{name}=...' for name in _OPTIONS)}"
             )
         metric = msgspec.structs.replace(metric, **_OPTIONS[key](metric, value))
-    if metric.cap is not None and metric.kind != "mean":
-        raise BadInput(f"the {metric.kind} {metric.name!r} has no use for a cap; remove it")
+    for what, given in (("a cap", metric.cap), ("a range", metric.range)):
+        if given is not None and metric.kind != "mean":
+            raise BadInput(f"the {metric.kind} {metric.name!r} has no use for {what}; remove it")
+    if (metric.kind == "quantile") != (metric.q is not None):
+        mend = "needs `q`, like `q=90%`" if metric.kind == "quantile" else "has no use for `q`; remove it"
+        raise BadInput(f"the {metric.kind} {metric.name!r} {mend}")
+    return _alone(metric)
+
+
+def _alone(metric: Metric) -> Metric:
+    """Itself; raises BadInput where what it is judged by leaves no room for a cap or a covariate."""
+    if metric.one_by_one and (metric.covariates or metric.cap is not None):
+        other = "covariate" if metric.covariates else "cap"
+        raise BadInput(f"{metric.name!r} is judged unit by unit, which takes no {other}; remove it")
     return metric
 
 
@@ -128,12 +149,32 @@ def _cap(metric: Metric, value: str) -> dict[str, object]:
         raise BadInput(f"the cap {value!r} of {metric.name!r} is no number") from None
 
 
+def _range(metric: Metric, value: str) -> dict[str, object]:
+    low, dots, high = value.partition("..")
+    try:
+        ends = float(low), float(high)
+    except ValueError:
+        ends = (0.0, 0.0)
+    if not dots or not ends[0] < ends[1]:
+        raise BadInput(f"the range {value!r} of {metric.name!r} is not two numbers in order, like `0..5`")
+    return {"range": ends}
+
+
 _OPTIONS: dict[str, Callable[[Metric, str], dict[str, object]]] = {
     "want": _want,
     "within": lambda _, value: {"within": parse_duration(value)},
     "cap": _cap,
+    "range": _range,
+    "q": lambda _, value: {"q": _inside(value)},
     "covariate": lambda metric, value: {"covariates": (*metric.covariates, value)},
 }
+
+
+def _inside(value: str) -> float:
+    share = parse_share(value)
+    if not 0 < share < 1:
+        raise BadInput(f"there is no {value} quantile; write a share between, like `q=90%`")
+    return share
 
 
 def margin_of(text: str, what: str) -> Margin:
@@ -167,9 +208,10 @@ def metrics_of_file(file: MetricsFile, *, outcomes: bool) -> tuple[Metric, ...]:
 
 
 _USED: dict[Kind, tuple[str, ...]] = {
-    "mean": ("value", "cap"),
+    "mean": ("value", "cap", "range"),
     "proportion": ("value",),
     "ratio": ("numerator", "denominator"),
+    "quantile": ("value", "quantile"),
 }
 
 
@@ -177,7 +219,7 @@ def _declared(name: str, spec: MetricSpec, file: MetricsFile, *, outcomes: bool)
     kind = next((kind for kind in KINDS if kind == spec.kind), None)
     if kind is None:
         raise BadInput(f"the metric {name!r} is of kind {spec.kind!r}; files are judged by {', '.join(KINDS)}")
-    for key in ("value", "numerator", "denominator", "cap"):
+    for key in ("value", "numerator", "denominator", "cap", "range", "quantile"):
         if getattr(spec, key) is not None and key not in _USED[kind]:
             raise BadInput(f"the {kind} {name!r} has no use for `{key}`; remove it")
     if outcomes and spec.outcome is None:
@@ -187,19 +229,25 @@ def _declared(name: str, spec: MetricSpec, file: MetricsFile, *, outcomes: bool)
     if None in columns and (kind == "ratio" or not outcomes):
         needs = "`numerator:` and `denominator:`" if kind == "ratio" else "`value:`, a column of the file of units"
         raise BadInput(f"the {kind} {name!r} needs {needs}")
+    if kind == "quantile" and spec.quantile is None:
+        raise BadInput(f"the quantile {name!r} needs `quantile:`, a share of units like `90%`")
     totals = [Total(source, column or "") for column in columns]
     declared = file.outcomes.get(spec.outcome or "")
-    return Metric(
-        name=name,
-        kind=kind,
-        above=totals[0],
-        below=totals[1] if kind == "ratio" else None,
-        want=spec.want,
-        within=spec.within if outcomes else None,
-        cap=spec.cap,
-        covariates=_covariates(spec.covariate),
-        label=declared is not None and declared.label,
-        declared=declared is not None,
+    return _alone(
+        Metric(
+            name=name,
+            kind=kind,
+            above=totals[0],
+            below=totals[1] if kind == "ratio" else None,
+            want=spec.want,
+            within=spec.within if outcomes else None,
+            cap=spec.cap,
+            range=spec.range,
+            q=spec.quantile,
+            covariates=_covariates(spec.covariate),
+            label=declared is not None and declared.label,
+            declared=declared is not None,
+        )
     )
 
 

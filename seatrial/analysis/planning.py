@@ -10,6 +10,7 @@ from seatrial.spec.errors import BadInput
 from seatrial.spec.metrics_file import load_metrics
 from seatrial.spec.problems import did_you_mean
 from seatrial.stats.contrast import Margin
+from seatrial.stats.families import FamilyName
 from seatrial.stats.interval import check_alpha
 from seatrial.stats.verdict import Question, Role
 
@@ -30,6 +31,9 @@ class Plan:
         method: ``fixed`` for one look at the planned end, ``always-valid`` for any number.
         control: Name of the control; "": the variant called so.
         shares: What each variant was to get; empty: equal shares.
+        family: How several treatments, and the metrics that do not decide, are adjusted.
+        cluster: A column of the exposures above the unit that was drawn whole; "": units were drawn.
+        segments: Columns of the exposures by which effects are shown too.
         plan_units: Units at which an always-valid interval is narrowest.
     """
 
@@ -41,6 +45,9 @@ class Plan:
     method: How = "fixed"
     control: str = ""
     shares: Mapping[str, float] = field(default_factory=dict)
+    family: FamilyName = "holm"
+    cluster: str = ""
+    segments: tuple[str, ...] = ()
     plan_units: int = 5000
 
     def checked(self) -> "Plan":
@@ -86,6 +93,9 @@ def plan_of(metrics: Mapping[str, str] | str | Path, *, outcomes: bool) -> Plan:
         minimum_effect=read_margin(file.primary.minimum_effect) if file.primary else None,
         guardrails={name: read_margin(margin) for name, margin in file.guardrails.items()},
         alpha=file.alpha,
+        family=file.family,
+        cluster=file.cluster or "",
+        segments=file.segments,
     )
 
 
@@ -99,6 +109,8 @@ def with_options(
     method: How,
     control: str,
     shares: Mapping[str, float],
+    family: FamilyName | None = None,
+    cluster: str = "",
 ) -> Plan:
     """The plan with what was said beside its metrics; what was said wins."""
     effect = plan.minimum_effect if minimum_effect is None else margin_of(minimum_effect, "the minimum effect")
@@ -112,6 +124,8 @@ def with_options(
         method=method,
         control=control or plan.control,
         shares=shares or plan.shares,
+        family=family or plan.family,
+        cluster=cluster or plan.cluster,
     )
 
 

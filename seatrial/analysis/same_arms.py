@@ -6,9 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
+from seatrial.analysis.clusters import clustered
 from seatrial.analysis.files import Files
 from seatrial.analysis.judging import Judged
 from seatrial.analysis.metrics import Metric
+from seatrial.analysis.one_by_one import Column
 from seatrial.analysis.planning import CONTROLS, Plan
 from seatrial.analysis.reduce import Arm, Arms, Reduction
 from seatrial.routing.assign import assign_many
@@ -37,15 +39,17 @@ def split_files(files: Files, plan: Plan, splits: int) -> tuple[SameArms, ...]:
         BadInput: No control, or too few of its units for any verdict.
     """
     plan = replace(plan.checked(), guardrails={}, minimum_effect=None)
-    reduction = Reduction(files, plan.metrics, several=True)
+    reduction = Reduction(files, plan.metrics, several=True, cluster=plan.cluster)
+    if plan.cluster:
+        plan = replace(plan, metrics=clustered(plan.metrics))
     units = reduction.crowd.units
     control = plan.control or next((name for name in CONTROLS if name in units), "")
     if control not in units:
         raise BadInput(f"the variants are {', '.join(sorted(units))}; say whose units are split (--control)")
     table = reduction.table(control, MOST_UNITS)
     said: dict[str, tuple[list[bool], list[float]]] = {metric.name: ([], []) for metric in plan.metrics}
-    for arms in _split(table, plan.metrics, reduction, splits):
-        judged = Judged(plan, arms, _ARMS[0], dict.fromkeys(_ARMS, 0.5), frozenset())
+    for arms, columns in _split(table, plan.metrics, reduction, splits):
+        judged = Judged(plan, arms, _ARMS[0], dict.fromkeys(_ARMS, 0.5), frozenset(), columns)
         for metric in plan.metrics:
             verdict = judged.verdict(metric, _ARMS[1], plan.alpha)
             p_value = welch_of(judged.measured(metric, _ARMS[1]).effect).p_value
@@ -55,7 +59,9 @@ def split_files(files: Files, plan: Plan, splits: int) -> tuple[SameArms, ...]:
     return tuple(same_arms(name, *found, plan.alpha, len(said)) for name, found in said.items())
 
 
-def _split(table: pa.Table, metrics: Sequence[Metric], reduction: Reduction, splits: int) -> Iterator[dict[str, Arms]]:
+def _split(
+    table: pa.Table, metrics: Sequence[Metric], reduction: Reduction, splits: int
+) -> Iterator[tuple[dict[str, Arms], dict[str, Column]]]:
     units = table["unit"].to_pylist()
     values = [
         np.column_stack([table[f"m{i}_{j}"].to_numpy() for j in range(reduction.width(metric))])
@@ -66,10 +72,16 @@ def _split(table: pa.Table, metrics: Sequence[Metric], reduction: Reduction, spl
     for salt in range(splits):
         drawn = assign_many(Entry(name="same", arms=weights, salt=f"same-{salt}"), units)
         masks = {name: drawn == name for name in _ARMS}
-        yield {
+        arms = {
             metric.name: {
                 name: Arm(MultiMoments.from_values(values[i][mask & counted[i]]), None, 0, 0)
                 for name, mask in masks.items()
             }
             for i, metric in enumerate(metrics)
         }
+        columns = {
+            metric.name: Column(drawn[counted[i]], values[i][counted[i], 0])
+            for i, metric in enumerate(metrics)
+            if metric.one_by_one
+        }
+        yield arms, columns

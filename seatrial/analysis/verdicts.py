@@ -1,10 +1,12 @@
 """What an analysis of files gives back: one frozen value to print, draw, write as JSON and show in a notebook."""
 
+from collections.abc import Container
 from typing import Any, Literal
 
 import msgspec
 
 from seatrial.stats.bayes import Bayesian
+from seatrial.stats.families import FamilyName
 from seatrial.stats.interval import TestResult
 from seatrial.stats.recommendation import Recommendation
 from seatrial.stats.segments import Segments
@@ -12,7 +14,14 @@ from seatrial.stats.verdict import Role, Verdict, Word
 
 How = Literal["fixed", "always-valid"]
 CheckName = Literal[
-    "sample-ratio", "both-arms", "label-coverage", "covariates", "carry-over", "novelty", "logging-gaps"
+    "sample-ratio",
+    "both-arms",
+    "label-coverage",
+    "unexposed-outcomes",
+    "covariates",
+    "carry-over",
+    "novelty",
+    "logging-gaps",
 ]
 
 
@@ -69,6 +78,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         variance_ratio: Squared standard error with them over without; None where none.
         unadjusted: The effect without covariates, where there are some.
         uncapped: The effect without the outlier cap, where there is one.
+        adjusted_p: Of a metric that does not decide, or of one of several treatments: its p-value as one of all of them
+            (Holm); its word stands by it.
         looks: The effect over time, where it was asked for.
         segments: The effect by segment, by the column that cuts them.
     """
@@ -85,6 +96,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     variance_ratio: float | None = None
     unadjusted: float | None = None
     uncapped: float | None = None
+    adjusted_p: float | None = None
     looks: tuple[Look, ...] = ()
     segments: dict[str, Segments] = {}
 
@@ -140,6 +152,7 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
         until: The last moment in the files, RFC 3339; None without times.
         checks: Checks of trust.
         comparisons: One a treatment, in order of name.
+        family: How several treatments, and the metrics that do not decide, were adjusted.
         arrivals: Units over time, where it was asked for.
     """
 
@@ -152,6 +165,7 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     checks: tuple[Check, ...]
     comparisons: tuple[Comparison, ...]
     arrivals: tuple[Daily, ...] = ()
+    family: FamilyName = "holm"
 
     @property
     def sentence(self) -> str:
@@ -177,6 +191,13 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
         from seatrial.analysis.page import notebook_html  # slow to import: the charts
 
         return notebook_html(self)
+
+    def _repr_mimebundle_(
+        self, include: Container[str] | None = None, exclude: Container[str] | None = None
+    ) -> dict[str, str]:
+        from seatrial.reports.notebook import bundle  # slow to import: the charts
+
+        return bundle(str(self), self._repr_html_(), include, exclude)
 
     def __str__(self) -> str:
         return self.sentence

@@ -101,7 +101,7 @@ class LedgerSenses:
                 since=run.since,
                 now=now,
                 prior=prior,
-                context=kinds_of(run) or None,
+                context=kinds_of(run.context) or None,
             )
 
     def warm(self, spec: Deployment, cold: ColdStartSpec, since: int) -> Iterable[str]:

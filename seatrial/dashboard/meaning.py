@@ -27,12 +27,14 @@ _MEANINGS = {
     "mean": "average of a {unit}",
     "value": "average of a {unit}, costs taken off",
     "ratio": "sum over sum",
+    "quantile": "quantile over {units}",
 }
 _NOT_SHARES = frozenset(
     {
         "mean",
         "value",
         "ratio",
+        "quantile",
         "f1",
         "log_loss",
         "brier",

@@ -24,6 +24,7 @@ from seatrial.stats.lin import lin, lin_ratios
 from seatrial.stats.moments import Moments, PairMoments
 from seatrial.stats.phases import Phases, combine_phases
 from seatrial.stats.quality import Auc, auc, auc_effect
+from seatrial.stats.quantile_difference import Arms, quantile_effect
 
 Mask = NDArray[np.bool_]
 Values = NDArray[np.float64]
@@ -46,6 +47,7 @@ class Counted:
         first_at: Their exposure, microseconds since 1970 UTC.
         z: Their covariate, NaN where it is missing; None: the effect is not adjusted.
         answers: Labelled answers one by one, for a shape that ranks them.
+        q: Of a quantile, which.
     """
 
     shape: Shape
@@ -57,6 +59,7 @@ class Counted:
     first_at: NDArray[np.int64]
     z: Values | None = None
     answers: Answers | None = None
+    q: float = 0.5
 
     @property
     def n(self) -> int:
@@ -88,6 +91,10 @@ class Counted:
         """All strata, weighted by precision; raises as ``by_stratum``."""
         return combine_phases(list(self.by_stratum().values()))
 
+    def parts(self) -> dict[int, Mask]:
+        """Those counted in each stratum."""
+        return {int(s): self.here & (self.strata == s) for s in np.unique(self.strata[self.here])}
+
     def gap_of(self, values: Values) -> Effect:
         """The difference of the arms' means of other values [n] of these units."""
 
@@ -98,13 +105,15 @@ class Counted:
         return combine_phases(list(self._each(gap).values())).effect
 
     def _each(self, of: Callable[[Mask], Effect]) -> dict[int, Effect]:
-        return {int(s): of(self.here & (self.strata == s)) for s in np.unique(self.strata[self.here])}
+        return {stratum: of(here) for stratum, here in self.parts().items()}
 
     def _plain(self, here: Mask) -> Effect:
         t, c = here & self.treatment, here & ~self.treatment
         if self.shape in ("mean", "proportion"):
             arms = Moments.from_values(self.x[t]), Moments.from_values(self.x[c])
             return Effect.of_means(*arms, two_valued=self.shape == "proportion")
+        if self.shape == "quantile":
+            return quantile_effect(Arms.of(self.x[t], self.x[c]), self.q)
         if self.shape in BY_ROW:
             return self._ranked(t, c)
         pairs = PairMoments.from_values(self.x[t], self.y[t]), PairMoments.from_values(self.x[c], self.y[c])

@@ -97,8 +97,8 @@ def fared(source: Source, measure: Measure, since: int, now: int) -> dict[str, F
     Raises:
         BadInput: Of the metric no total by unit is enough.
     """
-    if measure.shape in BY_ROW:
-        raise BadInput(f"{measure.name!r} ranks answers and is not told by entry; name another metric.")
+    if measure.shape in BY_ROW or measure.shape == "quantile":
+        raise BadInput(f"{measure.name!r} ranks its values and is not told by entry; name another metric.")
     given: dict[str, object] = {"from": since, "since": since / 1e6, "now": now, "outcomes": list(measure.outcomes)}
     also = also_of([measure], column_names(source)).replace("m0_", "m_")
     given |= {f"m_{name}": value for name, value in measure.parameters.items()}
@@ -120,7 +120,7 @@ def fared(source: Source, measure: Measure, since: int, now: int) -> dict[str, F
 def _by_entry(table: pa.Table, measure: Measure) -> dict[str, Fared]:
     entries = np.asarray(table["entry"].to_pylist(), dtype=object)
     x, y = table["x"].to_numpy(), table["y"].to_numpy()
-    x = x if measure.cap is None else np.minimum(x, measure.cap)
+    x = measure.limited(x)
     found: Mapping[str, Moments] = {
         str(entry): _moments(x[entries == entry], y[entries == entry], measure.shape) for entry in sorted(set(entries))
     }

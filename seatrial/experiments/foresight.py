@@ -184,6 +184,8 @@ def _need(
     measure = measures[name]
     if measure.shape in BY_ROW:
         return Need(name, None, None, "it ranks answers, and how they will be ranked is not foretold")
+    if measure.shape == "quantile":
+        return Need(name, None, None, "what a quantile needs depends on how dense its values are there")
     matured = units.first_at + measure.matures <= now
     values = _moments(columns[name], measure, matured)
     difference = _difference(ask, values)
@@ -215,7 +217,7 @@ def _difference(ask: Ask, values: Moments) -> float:
 
 def _moments(column: Column, measure: Measure, mask: Mask) -> Moments:
     counted = mask & (column.labels > 0) if measure.needs_label else mask
-    x = column.x[counted] if measure.cap is None else np.minimum(column.x[counted], measure.cap)
+    x = measure.limited(column.x[counted])
     if measure.shape in ("mean", "proportion"):
         return Moments.from_values(x)
     found = linearise(PairMoments.from_values(x, column.y[counted]))

@@ -107,9 +107,13 @@ class Measure:
         outcome: The outcome it needs, or None.
         needs_label: Units without one are missing, not zero.
         cap: Outlier cap on unit totals, or None.
+        range: The least and the largest total that a unit counts with, or None: by betting where there is one.
+        q: Of a quantile, which.
         covariate: What the effect is adjusted for (``experiments.covariates``), or None.
         others: Further outcomes that it needs.
         items: Whether it reads the row's list of items; ``{p}items`` in ``sql``.
+        by_first: Whether a unit's ``labels`` say if its first request was such an event: what an exact sequence counts,
+            because a unit that asks more often has more chances of *any*.
         number: Columns of a row of which the first that is known is its answer as a number; ``{p}number`` in ``sql``.
     """
 
@@ -122,15 +126,24 @@ class Measure:
     outcome: str | None = None
     needs_label: bool = False
     cap: float | None = None
+    range: tuple[float, float] | None = None
+    q: float | None = None
     covariate: str | None = None
     others: tuple[str, ...] = ()
     items: bool = False
     number: tuple[str, ...] = ()
+    by_first: bool = False
 
     @property
     def outcomes(self) -> tuple[str, ...]:
         """All that it needs."""
         return () if self.outcome is None else (self.outcome, *self.others)
+
+    def limited(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Unit totals [n] as they count: within the range, or up to the cap, where there is one."""
+        if self.range is not None:
+            return np.clip(x, *self.range)
+        return x if self.cap is None else np.minimum(x, self.cap)
 
     @property
     def matures(self) -> int:
@@ -193,19 +206,22 @@ def latency_measure(
     """
     within = _micros(answer_window(deployment))
     slow = "(latency_us > CASE WHEN arm = ${p}challenger THEN ${p}relaxed ELSE ${p}base END)::INT"
-    sql = _answers(f"sum({slow})", "count(*)")
+    sql = _answers(
+        f"sum({slow})", "count(*)", first=f"arg_min({slow}, struct_pack(t := t, request := request_id, i := i))"
+    )
     given: dict[str, object] = {
         "within": within,
         "challenger": run.challenger,
         "base": champion_us,
         "relaxed": challenger_us,
     }
-    return Measure(name, "share", within, 0, sql, given)
+    return Measure(name, "share", within, 0, sql, given, by_first=True)
 
 
-def _answers(x: str, y: str) -> str:
+def _answers(x: str, y: str, first: str = "0") -> str:
     """A query for two aggregates over a unit's answers in its window; answers are never late."""
-    return f"""SELECT u, {x} AS x, {y} AS y, {x} AS x_all, {y} AS y_all, 0 AS labels, 0 AS wanted, 0 AS late, 0 AS early
+    return f"""SELECT u, {x} AS x, {y} AS y, {x} AS x_all, {y} AS y_all, {first} AS labels, 0 AS wanted, 0 AS late,
+      0 AS early
     FROM placed WHERE t <= first_at + ${{p}}within GROUP BY u"""
 
 
@@ -308,7 +324,9 @@ def measure_of(name: str, deployment: Deployment, caps: Mapping[str, float]) -> 
         first,
         others=value.outcomes[1:] if value is not None else (),
         needs_label=label or model is not None,
-        cap=cap if shape == "mean" and value is None else None,
+        cap=cap if shape == "mean" and value is None and spec.range is None else None,
+        range=spec.range,
+        q=spec.quantile,
         covariate=spec.covariate,
         items=ranking is not None,
         number=() if model is None else model.number,
@@ -368,7 +386,14 @@ def _ratio(spec: MetricSpec, label: bool) -> tuple[str, Shape, dict[str, object]
     return _totals(f"sum({_field('numerator')})", f"sum({_field('denominator')})", label), "ratio", paths
 
 
-_KINDS = {"mean": _mean, "proportion": _proportion, "ratio": _ratio}
+def _quantile(spec: MetricSpec, label: bool) -> tuple[str, Shape, dict[str, object]]:
+    """Of the unit's first outcome in its window; of several at once the smallest, so that it is always the same."""
+    value = _field("value") if spec.value is not None else _VALUE
+    paths: dict[str, object] = {"value": path(spec.value)} if spec.value is not None else {}
+    return _totals(f"any_value({value} ORDER BY a.t, {value})", "count(*)", label), "quantile", paths
+
+
+_KINDS = {"mean": _mean, "proportion": _proportion, "ratio": _ratio, "quantile": _quantile}
 
 
 def _micros(seconds: float) -> int:

@@ -6,6 +6,7 @@ import msgspec
 
 from seatrial.experiments import sentences
 from seatrial.experiments.asks import Ask
+from seatrial.experiments.exactly import judge_exactly
 from seatrial.experiments.judgement import Counts, MetricJudgement, PhaseEffect
 from seatrial.experiments.measures import Measure
 from seatrial.experiments.one_look import judge_once
@@ -29,7 +30,7 @@ from seatrial.stats.welch import welch_of
 
 def judge_metric(ask: Ask, sample: Sample, measure: Measure, run: ReleaseRun, unit: str) -> MetricJudgement:
     """All that can be said about a metric now; ``unit`` is what a unit is called."""
-    verdict = verdict_of(ask, sample, measure)
+    verdict = verdict_of(ask, sample, measure, run)
     effect = sample.effect
     judged = MetricJudgement(
         name=ask.question.metric,
@@ -90,18 +91,23 @@ def without_data(ask: Ask, reason: str) -> MetricJudgement:
     )
 
 
-def verdict_of(ask: Ask, sample: Sample, measure: Measure) -> Verdict:
+def verdict_of(ask: Ask, sample: Sample, measure: Measure, run: ReleaseRun) -> Verdict:
     """The verdict that is acted on."""
     if measure.shape in BY_ROW and sample.counted is not None and ask.plan.name != "fixed":
         return judge_once(ask, sample.effect, sample.counted)
-    # A share's events are counted by request, an exact sequence's by unit: they answer the same question only where
-    # the line is 0, as for a guardrail whose margin is inside its threshold.
+    # A share's events are counted by request, an exact sequence's by unit (of latency: its first request): they answer
+    # the same question only where the line is 0, as for a guardrail whose margin is inside its threshold.
     exact = measure.shape == "proportion" or (ask.kind == "latency" and ask.part == "guardrail")
     counts = sample.counts if exact else ()
+    exactly = judge_exactly(ask, sample, measure, run)
     if ask.part == "guardrail":
+        if exactly is not None:
+            return exactly
         return judge_guardrail(sample.effect, ask.question, counts=counts, method=_method(ask))
-    watched = judge_primary(sample.effect, ask.question, counts=counts, role=ask.part)
-    return watched if ask.plan.name == "always-valid" else judge_planned(ask, sample, measure, watched)
+    watched = exactly or judge_primary(sample.effect, ask.question, counts=counts, role=ask.part)
+    # A posterior has no p-value by which a word could stand as one of a family: the sequence speaks in its place.
+    by_sequence = ask.plan.name == "always-valid" or (ask.plan.name == "bayes" and ask.part == "secondary")
+    return watched if by_sequence else judge_planned(ask, sample, measure, watched)
 
 
 def _method(ask: Ask) -> Method:
@@ -128,6 +134,8 @@ def _fixed(ask: Ask, sample: Sample) -> tuple[TestResult, ...]:
     if min(effect.n_treatment, effect.n_control) < 2:
         return ()
     found = [welch_of(effect, ask.question.alpha)]
+    if sample.counted is not None and sample.counted.shape == "quantile":
+        found = [msgspec.structs.replace(found[0], method="quantiles, outer interval")]
     if ask.kind == "value" and sample.counted is not None:
         found += return_on_costs(sample.counted, ask.question.alpha)
     if table is not None:

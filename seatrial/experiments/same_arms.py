@@ -62,7 +62,7 @@ def split_past(deployment: Deployment, run: ReleaseRun, view: Source, now: int, 
         split = dataclasses.replace(units, variant=drawn, moved_at=np.full(n, NEVER, dtype=np.int64))
         for measure in measures:
             sample = take_sample(split, columns[measure.name], measure, past, now)
-            verdict = verdict_of(asks[measure.name], sample, measure)
+            verdict = verdict_of(asks[measure.name], sample, measure, past)
             p_value = welch_of(sample.effect).p_value if math.isfinite(sample.effect.se_unpooled) else None
             if verdict.word != "no-data" and p_value is not None:
                 said[measure.name][0].append(verdict.word in ("better", "worse"))

@@ -26,7 +26,8 @@ class Sample:
     Attributes:
         two_valued: Whether a unit either has the event or not.
         phases: The effect within each stratum and combined, from what had arrived when each unit matured.
-        arrived: The same units with everything that has arrived since; for fixed analyses only.
+        arrived: The same units with everything that has arrived since, for fixed analyses only; not adjusted, for the
+            classical tests stand beside as everybody knows them.
         uncapped: The combined effect without the outlier cap, where there is one.
         by_phase: The effect of each phase, by its number.
         counts: Units with and without the event by stratum, for exact sequences; empty where there are no events.
@@ -39,6 +40,7 @@ class Sample:
         adjustment: What the effect is adjusted for; None where nothing.
         at: The moment, microseconds since 1970 UTC.
         counted: The units behind ``phases``, for whoever asks of a part of them; None where only totals are known.
+        with_late: The same units with everything that has arrived since; None likewise.
     """
 
     two_valued: bool
@@ -56,6 +58,7 @@ class Sample:
     adjustment: Adjustment | None = None
     at: int = 0
     counted: Counted | None = None
+    with_late: Counted | None = None
 
     @property
     def effect(self) -> Effect:
@@ -81,7 +84,7 @@ def take_sample(units: Units, column: Column, measure: Measure, run: ReleaseRun,
     here = matured & (column.labels > 0) if measure.needs_label else matured
     capped = Counted(
         shape=measure.shape,
-        x=_capped(column.x, measure),
+        x=measure.limited(column.x),
         y=column.y,
         treatment=units.variant == run.challenger,
         strata=units.strata(run, measure.within),
@@ -89,18 +92,22 @@ def take_sample(units: Units, column: Column, measure: Measure, run: ReleaseRun,
         first_at=units.first_at,
         z=column.z,
         answers=column.answers,
+        q=measure.q or 0.5,
     )
     found = adjusted(capped, measure.covariate, run)
     counted = found.counted
-    labelled = measure.needs_label and measure.shape in ("mean", "proportion", "share")
+    labelled = measure.needs_label and measure.shape in ("mean", "proportion", "share", "quantile")
     arrived = matured & (column.y_all > 0) if labelled else here
+    with_late = replace(capped, x=measure.limited(column.x_all), y=column.y_all, here=arrived, z=counted.z)
     return Sample(
         two_valued=measure.shape == "proportion",
         phases=combine_phases(list(found.by_stratum.values())),
-        arrived=_arrived(capped, _capped(column.x_all, measure), column.y_all, arrived),
-        uncapped=None if measure.cap is None else _uncapped(counted, column.x),
+        arrived=with_late.without_covariate().combined().effect,
+        uncapped=None if measure.cap is None and measure.range is None else _uncapped(counted, column.x),
         by_phase=by_phase(found.by_stratum),
-        counts=_counts(counted, run) if measure.shape in ("proportion", "share") else (),
+        counts=_counts(counted, column.labels > 0 if measure.by_first else counted.x > 0, run)
+        if measure.shape in ("proportion", "share")
+        else (),
         coverage=_coverage(capped, column, matured) if measure.needs_label else None,
         waiting=int(waiting.sum()),
         censored=int(censored.sum()),
@@ -110,16 +117,8 @@ def take_sample(units: Units, column: Column, measure: Measure, run: ReleaseRun,
         adjustment=found.adjustment,
         at=now,
         counted=counted,
+        with_late=with_late,
     )
-
-
-def _capped(x: Values, measure: Measure) -> Values:
-    return x if measure.cap is None else np.minimum(x, measure.cap)
-
-
-def _arrived(capped: Counted, x: Values, y: Values, here: Mask) -> Effect:
-    """Not adjusted: the classical tests stand beside as everybody knows them."""
-    return replace(capped, x=x, y=y, here=here, z=None).combined().effect
 
 
 def _uncapped(counted: Counted, x: Values) -> Effect:
@@ -133,8 +132,8 @@ def _coverage(capped: Counted, column: Column, matured: Mask) -> Effect:
     return replace(capped, shape="share", x=labels, y=wanted, here=matured, z=None).combined().effect
 
 
-def _counts(counted: Counted, run: ReleaseRun) -> tuple[PhaseCounts, ...]:
-    event, treatment = counted.x > 0, counted.treatment
+def _counts(counted: Counted, event: Mask, run: ReleaseRun) -> tuple[PhaseCounts, ...]:
+    treatment = counted.treatment
     parts = (treatment & event, treatment, ~treatment & event, ~treatment)
     found = []
     for stratum in np.unique(counted.strata[counted.here]).tolist():

@@ -23,15 +23,20 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "value": ("of", "within"),
     "proportion": ("outcome", "within"),
     "ratio": ("outcome", "numerator", "denominator", "within"),
+    "quantile": ("outcome", "quantile", "within"),
 } | dict.fromkeys((*OF_ANSWERS, *OF_LISTS), ("outcome", "within"))
 TAKES: dict[str, tuple[str, ...]] = {
-    "mean": ("value", "cap", "covariate"),
+    "mean": ("value", "cap", "range", "covariate"),
     "value": ("cost", "covariate"),
     "proportion": ("value", "covariate"),
     "ratio": ("covariate",),
+    "quantile": ("value",),
 } | {kind: ("value", "positive") if kind in OF_POSITIVES else ("value",) for kind in OF_ANSWERS}
 TAKES |= dict.fromkeys(OF_LISTS, ("k", "credit"))
-_EVERY = ("value", "numerator", "denominator", "cap", "covariate", "positive", "k", "credit", "of", "cost", "outcome")
+_EVERY = (
+    *("value", "numerator", "denominator", "cap", "range", "quantile", "covariate"),
+    *("positive", "k", "credit", "of", "cost", "outcome"),
+)
 ALWAYS = ("kind", "within", "grace", "want")
 
 Values = dict[str, Any]
@@ -55,6 +60,7 @@ def check_metrics(values: Values, found: Findings) -> None:
             if metric["kind"] in OF_LISTS:
                 check_task(metric["kind"], path, "ranking", values, found)
             _covariate(metric, f"{path}.covariate", values, found)
+            _range(metric, path, found)
 
 
 def _covariate(metric: Values, path: str, values: Values, found: Findings) -> None:
@@ -77,6 +83,20 @@ def _covariate(metric: Values, path: str, values: Values, found: Findings) -> No
     elif isinstance(context[key], str) and context[key].endswith("string"):
         message = f"`{name}` is a string, and a covariate is a number, an integer or a boolean; name another key"
         found.add(path, name, message)
+
+
+def _range(metric: Values, path: str, found: Findings) -> None:
+    """Two ends in order; the metric is then judged by betting, which adjusts for nothing and needs no other cap."""
+    ends = metric.get("range")
+    if not isinstance(ends, list) or BAD in ends:
+        return
+    if len(ends) != 2 or not ends[0] < ends[1]:
+        said = ", ".join(f"{end:g}" for end in ends)
+        found.add(f"{path}.range", said, f"the range `[{said}]` is not two ends in order; write it like `[0, 5]`")
+    for key in ("cap", "covariate"):
+        if key in metric:
+            message = f"`{_name(path)}` has a `range`, which stands in for `{key}`; remove one of them"
+            found.add(f"{path}.{key}", key, message)
 
 
 def _keys(metric: Values, path: str, found: Findings) -> None:
@@ -102,6 +122,7 @@ _EXAMPLES = {
     "within": "the window after the first exposure in which outcomes count, like `within: 7d`",
     "numerator": "a numeric field of the outcome, like `numerator: amount`",
     "denominator": "a numeric field of the outcome, like `denominator: items`",
+    "quantile": "a share of units, like `quantile: 90%`",
 }
 
 
@@ -117,7 +138,7 @@ def _outcome(metric: Values, path: str, values: Values, found: Findings) -> None
 
 def _fields(metric: Values, path: str, outcome: str, fields: Values, found: Findings) -> None:
     kind = metric["kind"]
-    if (kind == "mean" or kind in OF_ANSWERS) and fields and "value" not in metric:
+    if (kind in ("mean", "quantile") or kind in OF_ANSWERS) and fields and "value" not in metric:
         fit = [name for name, written in fields.items() if kind in OF_LABELS or written != "string"]
         message = f"the {kind} `{_name(path)}` needs `value`, because `{outcome}` has fields"
         found.add(path, outcome, f"{message}; {did_you_mean('', fit)}")

@@ -12,6 +12,8 @@ OF_ANSWERS = (*OF_LABELS, *OF_VALUES)
 OF_LISTS = ("hit_rate", "precision_at", "recall_at", "ndcg", "mrr")
 ERRORS = frozenset({"log_loss", "brier", "calibration_error", *OF_VALUES})
 """Those of which less is better."""
+NOT_PLANNED = frozenset({"quantile"})
+"""Those judged at every look or once: nothing between is known of them."""
 ONE_LOOK = frozenset({"auc", "calibration_error"})
 """Those of which no interval is known that holds at every look."""
 

@@ -18,6 +18,7 @@ MetricKind = Literal[
     "value",
     "proportion",
     "ratio",
+    "quantile",
     "accuracy",
     "precision",
     "recall",
@@ -275,6 +276,10 @@ class MetricSpec(Model):
     grace: float = 3600.0
     want: Literal["higher", "lower"] = "higher"
     cap: float | None = None
+    range: tuple[float, float] | None = None
+    """Of a mean: the least and the largest total that a unit counts with; its sequence is then by betting."""
+    quantile: float | None = None
+    """Of a quantile: which, a share of units."""
     covariate: str | None = None
     """``context.<key>`` or ``prediction``: what the estimate is adjusted for."""
     positive: str = "1"
@@ -366,6 +371,8 @@ class ReleaseSpec(Model):
     primary: Primary
     method: Method = Method()
     guardrails: dict[str, Margin] = {}
+    segments: tuple[str, ...] = ()
+    """``context.<key>``: shown with every judgement, never deciding."""
     then: Literal["ask", "promote", "nothing"] = "ask"
     at_most: float | None = None
     if_inconclusive: Literal["keep-champion", "roll-back"] = "keep-champion"
@@ -373,6 +380,18 @@ class ReleaseSpec(Model):
     holdout: HoldoutSpec | None = None
     challenge: ChallengeSpec | None = None
     require: Literal["off-policy"] | None = None
+
+
+class ExperimentSpec(Model):
+    """A split of several variants that is judged as one family, at any time."""
+
+    entry: str
+    """``in`` in the file."""
+    primary: Primary
+    method: Method = Method()
+    """Always-valid; ``alpha`` and ``plan_units`` stand beside in the file."""
+    guardrails: dict[str, Margin] = {}
+    family: Literal["holm", "e-bh"] = "holm"
 
 
 class Constraint(Model):
@@ -536,6 +555,7 @@ class Deployment(Model):
     outcomes: dict[str, OutcomeSpec] = {}
     metrics: dict[str, MetricSpec] = {}
     release: ReleaseSpec | None = None
+    experiment: ExperimentSpec | None = None
     monitors: Monitors = Monitors()
     log: LogSpec = LogSpec()
     alerts: tuple[AlertSpec, ...] = ()

@@ -5,6 +5,7 @@
     │   ├── NotFound       names what does not exist    404, exit 2
     │   ├── Conflict       fights with what is there    409, exit 2
     │   └── TooLarge       over a stated limit          413, exit 2
+    ├── NoData             nothing was recorded yet     503, exit 3
     └── Unavailable        ours, try again later        503, exit 3
         ├── Overloaded     too much waits already       503, exit 3
         └── Late           no answer in time            503, exit 3
@@ -44,7 +45,7 @@ CAUSES: dict[str, Cause] = {
     "bug": Cause(500, "INTERNAL", "an error of the server's own"),
     "unsupported": Cause(501, "UNIMPLEMENTED", "a call of an extension that is done in another way here"),
     "unavailable": Cause(503, "UNAVAILABLE", "no variant answered and there is no fallback; or loading or stopping"),
-    "overloaded": Cause(503, "RESOURCE_EXHAUSTED", "too many calls wait for the model already"),
+    "overloaded": Cause(503, "RESOURCE_EXHAUSTED", "too much waits already, or it waited too long itself"),
     "late": Cause(503, "DEADLINE_EXCEEDED", "no variant answered within its `timeout`"),
     "overdue": Cause(504, "DEADLINE_EXCEEDED", "no answer within the request's own `timeout_ms` or gRPC deadline"),
 }
@@ -65,6 +66,10 @@ class BadInput(SeatrialError):
     cause = "bad input"
     status = CAUSES[cause].status
     exit_code = 2
+
+
+class NoData(SeatrialError):
+    """There is nothing yet to answer from; nobody's fault."""
 
 
 class NotFound(BadInput):

@@ -10,7 +10,8 @@ start quickly.
 from seatrial.stats.arrival import Arrived, arrival_curve
 from seatrial.stats.bayes import Bayesian, BetaPrior, compare_normal, compare_shares
 from seatrial.stats.bernoulli import difference_sequence, share_sequence
-from seatrial.stats.betting import betting_difference, betting_effect, betting_sequence
+from seatrial.stats.betting import betting_difference, betting_sequence
+from seatrial.stats.bounded import Bounded, betting_effect, bounded_sequence
 from seatrial.stats.chi_squared import chi_squared
 from seatrial.stats.clustered_quantile import ClusteredQuantile, clustered_quantile, compare_clustered_quantiles
 from seatrial.stats.compare import (
@@ -61,6 +62,7 @@ __all__ = [
     "Arrived",
     "Bayesian",
     "BetaPrior",
+    "Bounded",
     "ClusteredQuantile",
     "Comparison",
     "Difference",
@@ -98,6 +100,7 @@ __all__ = [
     "bootstrap",
     "bootstrap_difference",
     "boschloo",
+    "bounded_sequence",
     "chi_squared",
     "chi_squared_sample_ratio",
     "clustered_quantile",

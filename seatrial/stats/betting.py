@@ -4,15 +4,12 @@ Against a mean m one bets, unit by unit, that values lie above it (or below): we
 the stake is fixed before x is seen. If m is the mean, wealth ever exceeds 1/alpha with probability at most alpha; the
 means not refuted so far are the interval. Reads one column a unit, in order of exposure.
 
-Two arms: by inverse-propensity pseudo-outcomes, one a unit, whose mean is the effect when units fall in the treatment
-with the known chance; or with an interval of each arm at alpha / 2, which needs no order between the arms. The first is
-the narrower unless one arm is small.
+Two arms: with an interval of each arm at alpha / 2, which needs no order between the arms. ``bounded`` bets on both
+arms at once, and is the narrower unless one arm is small.
 
 References:
     Waudby-Smith, Ramdas (2024), Estimating means of bounded random variables by betting, JRSS B 86(1), section 4
     (hedged capital, predictable plug-in bets).
-    Waudby-Smith, Wu, Ramdas, Karampatziakis, Mineiro (2022), Anytime-valid off-policy inference for contextual bandits
-    (pseudo-outcomes).
 """
 
 import math
@@ -91,57 +88,8 @@ def betting_difference(
     return Interval(t.lower - c.upper, t.upper - c.lower)
 
 
-def betting_effect(
-    values: ArrayLike,
-    treated: ArrayLike,
-    chance: ArrayLike,
-    low: float,
-    high: float,
-    alpha: float = 0.05,
-    side: Side = "two",
-) -> Interval:
-    """The interval of treatment's mean less control's by pseudo-outcomes, valid at every look.
-
-    Args:
-        values: One a unit [n], of both arms, in order of exposure.
-        treated: Whether the unit is the treatment's [n].
-        chance: The chance, known when the unit was drawn, that it would be the treatment's: a number or [n].
-        low: The smallest value there can be.
-        high: The largest.
-        alpha: Chance of ever excluding the true effect.
-        side: Which ends are wanted.
-
-    Raises:
-        BadInput: A chance of 0 or 1, a value outside the bounds, shapes that do not match.
-    """
-    pseudo, reach = pseudo_outcomes(values, treated, chance, low, high)
-    return betting_sequence(pseudo, -reach, reach, alpha, side)
-
-
-def pseudo_outcomes(
-    values: ArrayLike, treated: ArrayLike, chance: ArrayLike, low: float, high: float
-) -> tuple[Floats, float]:
-    """Values [n] whose mean is the effect whatever came before, and how far from 0 each can lie.
-
-    Each is (x - c)·(1/p for the treatment, -1/(1-p) for the control), where c is what the earlier units make one
-    expect: it takes away the noise that a plain inverse-propensity outcome has from the size of x.
-    """
-    x = np.asarray(values, dtype=np.float64).ravel()
-    t = np.asarray(treated, dtype=np.bool_).ravel()
-    p = np.broadcast_to(np.asarray(chance, dtype=np.float64), x.shape)
-    if x.shape != t.shape:
-        raise BadInput(f"{x.size} values and {t.size} variants are not one a unit")
-    if x.size and not (p.min() > 0 and p.max() < 1):
-        raise BadInput(f"a chance of {p.min()!r} to {p.max()!r} leaves an arm without units; it must lie inside 0 to 1")
-    middle = (low + high) / 2
-    ones, others = _running_mean(x, t, middle), _running_mean(x, ~t, middle)
-    centre = np.clip((1 - p) * ones + p * others, low, high)
-    least = float(min(p.min(), 1 - p.max())) if x.size else 0.5
-    return (x - centre) * np.where(t, 1 / p, -1 / (1 - p)), (high - low) / least
-
-
-def _running_mean(x: Floats, here: NDArray[np.bool_], start: float) -> Floats:
-    """Before each unit, the mean of the earlier ones that are ``here``, with ``start`` as one more."""
+def running_mean(x: Floats, here: NDArray[np.bool_], start: float) -> Floats:
+    """Before each unit, the mean of the earlier ones that are ``here`` [n], with ``start`` as one more."""
     total = start + np.cumsum(np.where(here, x, 0.0)) - np.where(here, x, 0.0)
     count = 1 + np.cumsum(here) - here
     mean: Floats = total / count

@@ -1,6 +1,5 @@
 """Two arms on one metric, in one call: the verdict, and the classical and Bayesian results beside it."""
 
-import math
 from collections.abc import Sequence
 
 import msgspec
@@ -9,18 +8,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from seatrial.spec.errors import BadInput
 from seatrial.stats.bayes import Bayesian, compare_normal, compare_shares
-from seatrial.stats.betting import betting_effect
+from seatrial.stats.bounded import Bounded, bounded_evidence
+from seatrial.stats.by_evidence import judge_by
 from seatrial.stats.conditional import PhaseCounts
 from seatrial.stats.contrast import Margin
 from seatrial.stats.effect import Effect
-from seatrial.stats.evidence import Evidence, Method
+from seatrial.stats.evidence import Method
 from seatrial.stats.exact_proportion import shares_tests
-from seatrial.stats.interval import Interval, TestResult
+from seatrial.stats.interval import TestResult
 from seatrial.stats.minimum import MINIMUM_UNITS
 from seatrial.stats.moments import Moments, PairMoments, as_moments
-from seatrial.stats.primary import judge_primary, word_of
-from seatrial.stats.quantile import quantile, quantile_interval
-from seatrial.stats.statement import no_data, stated
+from seatrial.stats.primary import judge_primary
+from seatrial.stats.quantile_difference import Arms, quantile_effect, quantile_evidence
+from seatrial.stats.statement import no_data
 from seatrial.stats.verdict import Question, Verdict, Want
 from seatrial.stats.welch import welch_of
 
@@ -146,18 +146,17 @@ def compare_quantiles(
     method: Method = "always-valid",
 ) -> Comparison:
     """Quantiles of one observation a unit, treatment [n], control [m]; each arm's interval at alpha / 2."""
-    if minimum_effect is not None and minimum_effect.scale == "relative":
-        raise BadInput("quantiles are compared on the absolute scale; give minimum_effect as an absolute margin")
-    t, c = np.asarray(treatment, dtype=np.float64).ravel(), np.asarray(control, dtype=np.float64).ravel()
-    effect = _quantile_effect(t, c, q)
+    if method not in ("always-valid", "fixed"):
+        raise BadInput(f"quantiles have no {method} interval; use always-valid, or fixed at a planned end")
+    arms = Arms.of(treatment, control)
+    effect = quantile_effect(arms, q)
     question = _question(metric, want, minimum_effect, alpha, 1)
-    if min(t.size, c.size) < MINIMUM_UNITS:
-        reason = f"{min(t.size, c.size)} of {MINIMUM_UNITS} units in the smaller arm"
+    if arms.fewest < MINIMUM_UNITS:
+        reason = f"{arms.fewest} of {MINIMUM_UNITS} units in the smaller arm"
         return Comparison(verdict=no_data(effect, question, "primary", method, reason))
-    a, b = quantile_interval(t, q, alpha / 2, method), quantile_interval(c, q, alpha / 2, method)
-    kind = "for one look" if method == "fixed" else "valid at every look"
-    interval = Interval(a.lower - b.upper, a.upper - b.lower)
-    return Comparison(verdict=_from_interval(effect, question, interval, f"from order statistics, {kind}"))
+    return Comparison(
+        verdict=judge_by(effect, question, "primary", lambda levels: quantile_evidence([arms], q, levels, method))
+    )
 
 
 def compare_bounded(
@@ -182,43 +181,16 @@ def compare_bounded(
         high: The largest.
         metric: A name for the sentence.
         want: Whether higher or lower is better.
-        minimum_effect: The smallest difference cared about, absolute; enables ``equivalent``.
+        minimum_effect: The smallest difference cared about; enables ``equivalent``.
         alpha: Chance of ever claiming a difference that is not there.
     """
-    if minimum_effect is not None and minimum_effect.scale == "relative":
-        raise BadInput("bounded metrics are compared on the absolute scale; give minimum_effect as an absolute margin")
-    interval = betting_effect(values, treated, chance, low, high, alpha)
-    x, t = np.asarray(values, dtype=np.float64).ravel(), np.asarray(treated, dtype=np.bool_).ravel()
+    units = Bounded.of(values, treated, chance, low, high)
+    x, t = units.values, units.treated
     effect = Effect.of_means(Moments.from_values(x[t]), Moments.from_values(x[~t]))
     question = _question(metric, want, minimum_effect, alpha, 1)
     if not (t.any() and (~t).any()):
         return Comparison(verdict=no_data(effect, question, "primary", "always-valid", "one arm has no units"))
-    return Comparison(verdict=_from_interval(effect, question, interval, "by betting, exact, valid at every look"))
-
-
-def _from_interval(effect: Effect, question: Question, interval: Interval, how: str) -> Verdict:
-    evidence = Evidence(
-        method=f"{100 * (1 - question.alpha):.4g}% interval {how}",
-        absolute=interval,
-        relative=None,
-        beyond=lambda shift: Interval(interval.lower - shift.size, interval.upper - shift.size),
-        p_value=lambda _shift, _side: math.nan,
-    )
-    return stated(effect, question, evidence, role="primary", word=word_of(evidence, question), p_value=math.nan)
-
-
-def _quantile_effect(treatment: NDArray[np.float64], control: NDArray[np.float64], q: float) -> Effect:
-    nan = math.nan
-    return Effect(
-        n_treatment=int(treatment.size),
-        n_control=int(control.size),
-        treatment_mean=quantile(treatment, q) if treatment.size else nan,
-        control_mean=quantile(control, q) if control.size else nan,
-        treatment_variance=nan,
-        control_variance=nan,
-        treatment_variance_pooled=nan,
-        control_variance_pooled=nan,
-    )
+    return Comparison(verdict=judge_by(effect, question, "primary", lambda levels: bounded_evidence(units, levels)))
 
 
 def _question(metric: str, want: Want, margin: Margin | None, alpha: float, plan_units: float) -> Question:

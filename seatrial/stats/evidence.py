@@ -53,6 +53,7 @@ class Evidence:
         relative: The interval relative to the size of the control's mean; None where refused.
         beyond: Gives for a signed margin the interval of "effect minus margin"; only its signs mean something.
         p_value: Gives for a signed margin and a side the always-valid p-value against it.
+        zero_by_ratio: Whether a margin of 0 is told by the relative interval, which is then the one to show.
     """
 
     method: str
@@ -60,6 +61,7 @@ class Evidence:
     relative: Interval | None
     beyond: Callable[[Margin], Interval]
     p_value: Callable[[Margin, Side], float]
+    zero_by_ratio: bool = False
 
 
 def gather(
@@ -93,7 +95,7 @@ def _sequence(effect: Effect, levels: Levels, plan_units: float) -> Evidence:
         return max(always_valid_p(c.value, c.se, effect.n, alpha, plan_units, side) for c in contrasts(effect, shift))
 
     return _from_multipliers(
-        _words(levels, "valid at every look"), effect, widest(levels.lower), widest(levels.upper), p_value
+        words(levels, "valid at every look"), effect, widest(levels.lower), widest(levels.upper), p_value
     )
 
 
@@ -107,7 +109,7 @@ def _fixed(effect: Effect, levels: Levels) -> Evidence:
     def p_value(shift: Margin, side: Side) -> float:
         return max(_fixed_p(c.value / c.se, degrees, side) for c in contrasts(own, shift))
 
-    return _from_multipliers(_words(levels, "for one look"), own, widest(levels.lower), widest(levels.upper), p_value)
+    return _from_multipliers(words(levels, "for one look"), own, widest(levels.lower), widest(levels.upper), p_value)
 
 
 def _from_multipliers(
@@ -141,15 +143,16 @@ def _exact(counts: Sequence[PhaseCounts], levels: Levels) -> Evidence:
         return math.nan
 
     return Evidence(
-        method=_words(levels, "exact, valid at every look"),
+        method=words(levels, "exact, valid at every look"),
         absolute=absolute,
         relative=Interval(ratio.lower - 1, ratio.upper - 1),
         beyond=beyond,
         p_value=p_value,
+        zero_by_ratio=True,
     )
 
 
-def _words(levels: Levels, kind: str) -> str:
+def words(levels: Levels, kind: str) -> str:
     shares = sorted({1 - e.alpha for e in (*levels.lower, *levels.upper)}, reverse=True)
     sides = "one-sided" if all(e.sides == 1 for e in (*levels.lower, *levels.upper)) else "interval"
     return f"{' and '.join(f'{100 * share:.4g}%' for share in shares)} {sides}, {kind}"

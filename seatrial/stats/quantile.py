@@ -48,11 +48,17 @@ def _ranks(n: int, q: float, alpha: float, method: Method) -> tuple[int, int]:
     if method == "fixed":
         lower = _last(n, lambda k: float(bdtr(k - 1, n, q)) <= alpha / 2)
         upper = n + 1 - _last(n, lambda k: float(bdtr(k - 1, n, 1 - q)) <= alpha / 2)
-    else:
-        level = math.log(2 / alpha)
-        lower = _last(n, lambda k: log_evidence_above(n - k + 1, n, 1 - q) >= level and (n - k + 1) / n > 1 - q)
-        upper = n + 1 - _last(n, lambda k: log_evidence_above(n - k + 1, n, q) >= level and (n - k + 1) / n > q)
-    return lower, upper
+        return lower, upper
+    return lower_rank(n, q, alpha / 2), n + 1 - lower_rank(n, 1 - q, alpha / 2)
+
+
+def lower_rank(n: int, q: float, alpha: float) -> int:
+    """The largest rank of n values that lies below the ``q`` quantile at every look, at a one-sided ``alpha``; 0: none.
+
+    From the upper end they are the ranks of the 1 - ``q`` quantile.
+    """
+    level, most = -math.log(alpha), math.ceil(q * n)
+    return min(_last(most, lambda k: (n - k + 1) / n > 1 - q and log_evidence_above(n - k + 1, n, 1 - q) >= level), n)
 
 
 def _last(n: int, holds: Callable[[int], bool]) -> int:

@@ -11,7 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seatrial.stats.betting import betting_difference, betting_effect, log_wealth, pseudo_outcomes
+from seatrial.stats.betting import betting_difference, log_wealth
+from seatrial.stats.bounded import Bounded as Units
+from seatrial.stats.bounded import betting_effect, log_evidence
 from seatrial.stats.effect import Effect
 from seatrial.stats.moments import Moments
 from seatrial.stats.quantile import quantile_interval
@@ -63,8 +65,9 @@ def errors(metric: Bounded, share: float, *, worlds: int, units: int, seed: int,
     for world in range(worlds):
         values, treated = metric.draw(rng, units), rng.random(units) < share
         one += _crosses(values, metric.mean, level)
-        pseudo, reach = pseudo_outcomes(values, treated, share, 0.0, 1.0)
-        both += _crosses((pseudo + reach) / (2 * reach), 0.5, level)
+        units_ = Units.of(values, treated, share, 0.0, 1.0)
+        ever = max(float(log_evidence(units_, 0.0, ALPHA / 2, side).max()) for side in ("lower", "upper"))
+        both += ever >= level
         if world < widths:
             t, c = values[treated], values[~treated]
             effect = Effect.of_means(Moments.from_values(t), Moments.from_values(c))

@@ -82,7 +82,7 @@ def claims(cell: Cell, effect: float, looks: int, seed: int) -> int | None:
     run = worlds.release((cell.share, 0))
     for n in np.linspace(UNITS / looks, UNITS, looks).astype(int).tolist():
         sample = take_sample(units, column, measure, run, worlds.START + (n - 1) * SECOND + measure.matures)
-        if verdict_of(ask, sample, measure).word in ("better", "worse"):
+        if verdict_of(ask, sample, measure, run).word in ("better", "worse"):
             return n
     return None
 

@@ -3,8 +3,8 @@
 from typing import get_args
 
 from seatrial.spec.deployment import MetricKind
-from seatrial.spec.grammar.words import COUNT, COVARIATE, DURATION, FIELD, LABEL, NAME, SOME_TIME, TERMS
-from seatrial.spec.shapes import Boolean, Choice, Key, Named, Number, Record, Text
+from seatrial.spec.grammar.words import COUNT, COVARIATE, DURATION, FIELD, LABEL, NAME, SOME_SHARE, SOME_TIME, TERMS
+from seatrial.spec.shapes import Boolean, Choice, Key, Listed, Named, Number, Record, Text
 
 FIELD_KINDS = ("number", "integer", "string", "boolean")
 
@@ -39,15 +39,19 @@ OUTCOME = Record(
 
 METRIC_KINDS: tuple[str, ...] = get_args(MetricKind)
 
-LATER_KINDS = "quantile median count average_precision"
+LATER_KINDS = {
+    "median": "write `kind: quantile` with `quantile: 50%`",
+    "count": "use `mean` of an outcome without a value",
+    "average_precision": "use `auc`",
+}
 
 METRIC = Record(
     "a metric",
     {
         "kind": Key(
-            Choice(METRIC_KINDS, dict.fromkeys(LATER_KINDS.split(), "use mean, proportion or ratio of an outcome")),
+            Choice(METRIC_KINDS, LATER_KINDS),
             "`mean` of the totals by unit, `value` of them less costs, `proportion` of units with the outcome, `ratio` "
-            "of two sums, or a metric of answers against labels or of ranked lists: see below.",
+            "of two sums, `quantile` of one value a unit, or one of answers against labels or of lists: see below.",
             required=True,
         ),
         "outcome": Key(NAME, "The declared outcome that it counts; every kind but `value` needs one."),
@@ -65,6 +69,14 @@ METRIC = Record(
             Choice(("higher", "lower")), "Which direction is good; a metric of answers knows it.", default="higher"
         ),
         "cap": Key(Number(above=0), "For `mean`: the largest total that one unit counts with."),
+        "range": Key(
+            Listed(Number(minimum=-1e15), least=2),
+            "For `mean`: `[0, 5]`, the least and the largest total that one unit counts with. At every look it is then "
+            "judged by betting, which is exact from the first unit on.",
+        ),
+        "quantile": Key(
+            SOME_SHARE, "For `quantile`: which, like `90%`; of each unit's first outcome in the window, 0 without one."
+        ),
         "positive": Key(
             LABEL,
             "For `precision`, `recall`, `f1` and metrics of scores: the label that they are about, the one that "
@@ -83,7 +95,7 @@ METRIC = Record(
         ),
     },
     later={
-        "cluster": "remove it; units are the clusters",
+        "cluster": "let the cluster be the unit, which is drawn whole; files that are judged take `cluster`",
         "trigger": "remove it; every exposed unit counts",
     },
 )

@@ -305,7 +305,7 @@ def test_one_sentence_each(case: str, full_text: str) -> None:
 
 NOT_BUILT = {
     "cap": ("denominator: items,", "denominator: items, cap: 5,"),
-    "quantile": ("kind: accuracy", "kind: quantile"),
+    "median": ("kind: accuracy", "kind: median"),
 }
 
 
@@ -509,3 +509,72 @@ def test_an_area_may_decide_once(full_text: str) -> None:
     text = re.sub(r",\s+segments: \[[^]]*\]", "", text)
     assert problems_of(text)
     assert load_deployment(text.replace("name: always-valid", "name: fixed, units: 5000")).release is not None
+
+
+@pytest.mark.parametrize(
+    ("metric", "says"),
+    [
+        ("{kind: mean, outcome: purchase, value: amount, within: 7d, range: [5, 0]}", "not two ends in order"),
+        ("{kind: mean, outcome: purchase, value: amount, within: 7d, range: [0, 1, 2]}", "not two ends in order"),
+        ("{kind: mean, outcome: purchase, value: amount, within: 7d, range: [0, 5], cap: 3}", "stands in for `cap`"),
+        ("{kind: quantile, outcome: purchase, value: amount, within: 7d}", "needs `quantile`"),
+        ("{kind: quantile, outcome: purchase, within: 7d, quantile: 90%}", "needs `value`"),
+        ("{kind: proportion, outcome: purchase, within: 7d, range: [0, 5]}", "no use for `range`"),
+    ],
+)
+def test_ranges_and_quantiles_that_make_no_sense_are_refused(metric: str, says: str, full_text: str) -> None:
+    old = "{kind: proportion, outcome: purchase, within: 7d, want: higher}"
+    assert old in full_text
+    assert any(says in problem.message for problem in problems_of(full_text.replace(old, metric, 1)))
+
+
+def test_a_quantile_is_judged_at_every_look_or_once(full_text: str) -> None:
+    old = "{kind: proportion, outcome: purchase, within: 7d, want: higher}"
+    text = full_text.replace(old, "{kind: quantile, outcome: purchase, value: amount, within: 7d, quantile: 90%}", 1)
+    text = text.replace("name: always-valid, alpha", "name: group-sequential, units: 20000, alpha", 1)
+    assert any("at every look or once" in problem.message for problem in problems_of(text))
+
+
+def test_segments_of_a_release_are_declared_context_keys(full_text: str) -> None:
+    old = "  primary: {metric: conversion"
+    text = full_text.replace(old, "  segments: [context.contry]\n" + old, 1)
+    assert any("`contry` is not a declared key" in problem.message for problem in problems_of(text))
+    fine = full_text.replace(old, "  segments: [context.country]\n" + old, 1)
+    release = load_deployment(fine).release
+    assert release is not None
+    assert release.segments == ("context.country",)
+
+
+EXPERIMENT = """\
+deployment: churn
+variants: {champion: {model: "models:/churn/1"}, a: {model: "models:/churn/2"}, b: {model: "models:/churn/3"}}
+routing: [{name: rest, units: [x], to: champion}, {name: everybody, split: {champion: 50%, a: 25%, b: 25%}}]
+outcomes: {purchase: {}}
+metrics: {conversion: {kind: proportion, outcome: purchase, within: 7d}}
+experiment: {in: everybody, primary: {metric: conversion, minimum_effect: {relative: 2%}}, alpha: 0.1, family: e-bh}
+"""
+
+
+def test_an_experiment_is_read() -> None:
+    found = load_deployment(EXPERIMENT).experiment
+    assert found is not None
+    assert (found.entry, found.primary.metric, found.method.alpha, found.family) == (
+        "everybody",
+        "conversion",
+        0.1,
+        "e-bh",
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("in: everybody", "in: everbody", "`everbody` is not a routing entry"),
+        ("in: everybody", "in: rest", "`rest` has no `split`"),
+        ("champion: 50%, a: 25%, b: 25%", "a: 50%, b: 50%", "must split between it and others"),
+        ("metric: conversion", "metric: convertion", "`convertion` is not a declared metric"),
+        ("alpha: 0.1", "guardrails: {throughput: {absolute: 1}}", "follows the split's weights"),
+    ],
+)
+def test_experiments_that_make_no_sense_are_refused(old: str, new: str, says: str) -> None:
+    assert any(says in problem.message for problem in problems_of(EXPERIMENT.replace(old, new, 1)))

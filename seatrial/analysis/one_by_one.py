@@ -1,0 +1,81 @@
+"""Metrics of files that are judged unit by unit, in order of exposure: quantiles, and means with a declared range."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from seatrial.analysis.metrics import Metric
+from seatrial.analysis.planning import Plan
+from seatrial.analysis.reduce import Reduction
+from seatrial.spec.errors import BadInput
+from seatrial.stats.bounded import Bounded, bounded_evidence
+from seatrial.stats.by_evidence import judge_by
+from seatrial.stats.effect import Effect
+from seatrial.stats.minimum import MINIMUM_UNITS
+from seatrial.stats.quantile_difference import Arms, quantile_effect, quantile_evidence
+from seatrial.stats.statement import no_data
+from seatrial.stats.verdict import Question, Role, Verdict
+
+
+class Column(NamedTuple):
+    """One metric's counted units of all variants, in order of exposure; arrays [n]."""
+
+    variant: NDArray[Any]
+    values: NDArray[np.float64]
+
+    def arms(self, treatment: str, control: str) -> Arms:
+        """Two variants' values."""
+        return Arms.of(self.values[self.variant == treatment], self.values[self.variant == control])
+
+
+def read_columns(reduction: Reduction, plan: Plan) -> Mapping[str, Column]:
+    """By name, of those metrics that need them.
+
+    Raises:
+        BadInput: Bets are laid in order of exposure, and the exposures have no times.
+    """
+    found = {}
+    for metric in plan.metrics:
+        if not metric.one_by_one:
+            continue
+        if metric.range is not None and plan.method == "always-valid" and not reduction.timed:
+            raise BadInput(
+                f"{metric.name!r} has a range, and is judged at any time by betting in order of exposure, which needs "
+                "times; add the column `at` to the exposures, or remove the range"
+            )
+        table = reduction.column(metric)
+        found[metric.name] = Column(_names(table["variant"]), table["x"].to_numpy())
+    return found
+
+
+def _names(column: pa.ChunkedArray) -> NDArray[Any]:
+    names = np.empty(len(column), dtype=object)
+    names[:] = column.to_pylist()
+    return names
+
+
+def quantile_of(metric: Metric, column: Column, treatment: str, control: str) -> Effect:
+    """The effect on a quantile, with the standard error that holds for one look."""
+    return quantile_effect(column.arms(treatment, control), metric.q or 0.5)
+
+
+def judge_column(
+    metric: Metric, column: Column, effect: Effect, question: Question, part: Role, weight: float
+) -> Verdict:
+    """The verdict at any look; ``weight`` is the treatment's share of the units of both arms."""
+    if metric.kind == "quantile":
+        arms = column.arms(question.treatment, question.control)
+        if arms.fewest < MINIMUM_UNITS:
+            reason = f"{arms.fewest} of {MINIMUM_UNITS} matured units in the smaller arm"
+            return no_data(effect, question, part, "always-valid", reason)
+        return judge_by(effect, question, part, lambda levels: quantile_evidence([arms], metric.q or 0.5, levels))
+    here = np.isin(column.variant, [question.treatment, question.control])
+    treated = column.variant[here] == question.treatment
+    if not (treated.any() and not treated.all()):
+        return no_data(effect, question, part, "always-valid", "one arm has no matured units")
+    low, high = metric.range or (0.0, 1.0)
+    units = Bounded.of(column.values[here], treated, weight, low, high)
+    return judge_by(effect, question, part, lambda levels: bounded_evidence(units, levels))

@@ -1,0 +1,289 @@
+"""One row a unit: the relation ``judged`` that every moment is read from.
+
+It has the unit, its variant, its first exposure, and for metric i the totals ``x<i>`` (and ``y<i>``), whether it is
+counted ``k<i>``, whether its window is still open ``w<i>``, and covariates by name.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from seatrial.analysis.clusters import clustered, gather_clusters
+from seatrial.analysis.counting import count_units
+from seatrial.analysis.crowd import Crowd
+from seatrial.analysis.files import Files
+from seatrial.analysis.joining import join_counts
+from seatrial.analysis.keys import keys
+from seatrial.analysis.metrics import Metric, Total
+from seatrial.analysis.refusing import refuse_nameless, refuse_timeless, refuse_value
+from seatrial.analysis.surveying import Survey
+from seatrial.ledger.sql import literal, quoted
+from seatrial.spec.errors import BadInput
+
+SKEW = 300_000_000
+"""Five minutes, in microseconds: how far an outcome may lie before the exposure that it follows."""
+
+Row = dict[str, Any]
+
+
+def unfolds(metric: Metric) -> bool:
+    """Whether a metric's window can be told early from late: sums and counts of one outcome, each where it happened."""
+    return metric.within is not None and metric.kind in ("mean", "proportion") and not metric.label
+
+
+class Relation:
+    """The relation ``judged``, made.
+
+    Args:
+        files: Open.
+        metrics: What is measured.
+        kept: Columns of the exposures that are kept beside (segments).
+        several: Whether it will be read several times: then it is computed once and kept.
+        cluster: A column of the exposures above the unit: ``judged`` then has a row a cluster, and metrics are ratios.
+
+    Raises:
+        BadInput: A column is missing or holds no numbers; a value is not finite; a unit stands twice in a file of
+            units.
+    """
+
+    def __init__(
+        self,
+        files: Files,
+        metrics: Sequence[Metric],
+        kept: Sequence[str] = (),
+        *,
+        several: bool = False,
+        cluster: str = "",
+    ) -> None:
+        self._files = files
+        self._metrics = tuple(metrics)
+        self._covariates = tuple(dict.fromkeys(name for m in metrics for name in m.covariates))
+        self._kept = tuple(dict.fromkeys((*kept, cluster) if cluster else kept))
+        self.timed = files.moment("exposures") is not None
+        for name in self._covariates:
+            files.number("exposures", name)
+        self.filled: dict[str, tuple[float, bool]] = {}
+        refuse_timeless(files)
+        self.crowd = self._judged("TABLE" if several or cluster else "VIEW")
+        if cluster:
+            self.crowd = gather_clusters(files, self._metrics, cluster, kept, self.crowd)
+            self._metrics = clustered(self._metrics)
+
+    def covariates(self, metric: Metric) -> list[str]:
+        """Whose a metric's columns after its own are: a covariate with holes stands twice, for its flag."""
+        return [name for name in metric.covariates for _ in range(2 if self.filled[name][1] else 1)]
+
+    def query(self, sql: str) -> list[Row]:
+        """Rows of a query over ``judged``."""
+        rows: list[Row] = self._files.query(sql).to_pylist()
+        return rows
+
+    def _judged(self, how: str) -> Crowd:
+        return self._with_outcomes(how) if self._files.with_outcomes else self._of_units(how)
+
+    def _of_units(self, how: str) -> Crowd:
+        files, columns = self._files, self._files.columns
+        parts = [
+            f"CAST({quoted(columns.unit)} AS VARCHAR) AS unit",
+            f"{files.text('exposures', columns.variant)} AS variant",
+        ]
+        moment = files.moment("exposures")
+        parts += [f"{'NULL::BIGINT' if moment is None else f'epoch_us({moment})'} AS first_at"]
+        for index, metric in enumerate(self._metrics):
+            if metric.within is not None:
+                raise BadInput(f"{metric.name!r} has a window, but a file of units holds totals; remove `within`")
+            values = [files.number("exposures", total.column) for total in metric.totals]
+            kept = " AND ".join(f"{value} IS NOT NULL" for value in values)
+            if len(values) > 1:
+                values = [f"CASE WHEN {kept} THEN {value} END" for value in values]
+            parts += [f"{value} AS {name}{index}" for value, name in zip(values, "xy", strict=False)]
+            parts += [f"({kept}) AS k{index}", f"false AS w{index}"]
+        self._fill_from("exposures")
+        parts += self._beside("")
+        files.run(f"CREATE TEMP {how} judged AS SELECT {', '.join(parts)} FROM exposures")
+        units = count_units(files)
+        until = files.query(f"SELECT CAST(max({moment}) AS VARCHAR) AS t FROM exposures") if moment else None
+        return Crowd(units, 0, "", None if until is None else until["t"][0].as_py())
+
+    def _with_outcomes(self, how: str) -> Crowd:
+        files, columns = self._files, self._files.columns
+        refuse_nameless(files)
+        moment, happened = files.moment("exposures"), files.moment("outcomes")
+        self._check_windows(moment, happened)
+        self._survey = Survey(files, self._metrics)
+        self._keys = keys(files)
+        variant = files.text("exposures", columns.variant)
+        started = "NULL::BIGINT" if moment is None else f"epoch_us(min({moment}))"
+        listed = "(SELECT *, row_number() OVER () AS seatrial_row FROM exposures)" if moment is None else "exposures"
+        files.run(
+            f"CREATE TEMP TABLE exposed AS SELECT * EXCLUDE (first_row), unnest(first_row) FROM ("
+            f"SELECT {self._keys['exposures']} AS unit, {self._first_row(variant, moment)} AS first_row, "
+            f"{started} AS first_at, min({variant}) <> max({variant}) AS crossed FROM {listed} GROUP BY 1)"
+        )
+        self._fill_from("exposed")
+        found = join_counts(files, self._keys["outcomes"], self._measured())
+        until, last = self._until(moment, happened)
+        files.run(f"CREATE TEMP VIEW totals AS {self._totals(happened if moment else None)}")
+        parts = ["CAST(e.unit AS VARCHAR) AS unit", "e.variant", "e.first_at"]
+        for index, metric in enumerate(self._metrics):
+            parts += self._unit_of_outcomes(index, metric, last)
+        parts += self._beside("e.")
+        joined = "exposed e LEFT JOIN totals t ON t.unit = e.unit"
+        files.run(f"CREATE TEMP {how} judged AS SELECT {', '.join(parts)} FROM {joined}")
+        rows = files.query(
+            "SELECT variant AS v, count(*) AS n, sum(crossed::INT) AS b, "
+            "CAST(min(CASE WHEN crossed THEN unit END) AS VARCHAR) AS one "
+            "FROM exposed GROUP BY 1 ORDER BY 1"
+        ).to_pylist()
+        one = min((r["one"] for r in rows if r["one"] is not None), default="")
+        return Crowd({r["v"]: r["n"] for r in rows}, int(sum(r["b"] for r in rows)), one, until, joined=found)
+
+    def _first_row(self, variant: str, moment: str | None) -> str:
+        """SQL of a unit's first row as one value: taken column by column, a hole would be filled from a later row."""
+        names = {"variant": variant} | {n: quoted(n) for n in (*self._covariates, *self._kept)}
+        packed = f"struct_pack({', '.join(f'{quoted(name)} := {value}' for name, value in names.items())})"
+        return f"arg_min({packed}, {moment or 'seatrial_row'})"
+
+    def _check_windows(self, moment: str | None, happened: str | None) -> None:
+        for metric in self._metrics:
+            if metric.within is not None and (moment is None or happened is None):
+                which = self._files.names["exposures" if moment is None else "outcomes"]
+                raise BadInput(
+                    f"{metric.name!r} has a window, but {which} has no column {self._files.columns.at!r}; "
+                    "add the times, or remove `within`"
+                )
+            if metric.kind == "quantile" and happened is None:
+                raise BadInput(
+                    f"{metric.name!r} is of each unit's first outcome, but {self._files.names['outcomes']} has no "
+                    f"column {self._files.columns.at!r}; add the times"
+                )
+
+    def _until(self, moment: str | None, happened: str | None) -> tuple[str | None, int | None]:
+        """The last moment in the files, as text and in microseconds."""
+        tables = ((moment, "exposures"), (happened, "outcomes"))
+        ends = [f"SELECT max({m}) AS t FROM {table}" for m, table in tables if m is not None]
+        if not ends:
+            return None, None
+        (row,) = self.query(
+            f"SELECT CAST(max(t) AS VARCHAR) AS t, epoch_us(max(t)) AS us FROM ({' UNION ALL '.join(ends)})"
+        )
+        return row["t"], row["us"]
+
+    def _totals(self, happened: str | None) -> str:
+        """A query for every metric's totals by unit."""
+        files = self._files
+        parts = ["o.unit"]
+        for index, metric in enumerate(self._metrics):
+            for name, hole, total in zip("xy", "gh", metric.totals, strict=False):
+                value, where = self._value(total, metric), [f"o.outcome = {literal(total.outcome or '')}"]
+                if happened is not None:
+                    where.append(f"o.lag >= -{SKEW}")
+                if metric.within is not None:
+                    where.append(f"o.lag <= {round(metric.within * 1e6)}")
+                parts.append(f"{value.format(' AND '.join(where))} AS {name}{index}")
+                if self._leaves_holes(metric, total):
+                    unknown = f"{' AND '.join(where)} AND {self._row(total)} IS NULL"
+                    parts.append(f"bool_or({unknown}) AS {hole}{index}")
+            parts += self._around(index, metric)
+        fields = {t.column for m in self._metrics for t in m.totals if t.column}
+        picked = [f"{self._keys['outcomes']} AS unit", "CAST(outcome AS VARCHAR) AS outcome"]
+        picked += [f"{'NULL::BIGINT' if happened is None else f'epoch_us({happened})'} AS t"]
+        picked += [f"{files.number('outcomes', field)} AS {quoted('field ' + field)}" for field in sorted(fields)]
+        if any(not t.column and self._survey.valued(t) for m in self._metrics for t in m.totals):
+            picked.append(f"{files.number('outcomes', 'value')} AS own")
+        wanted = ", ".join(literal(name) for name in self._measured())
+        source = f"SELECT {', '.join(picked)} FROM outcomes WHERE outcome IN ({wanted})"
+        joined = f"SELECT s.*, s.t - e.first_at AS lag FROM ({source}) s JOIN exposed e ON e.unit = s.unit"
+        return f"SELECT {', '.join(parts)} FROM ({joined}) o GROUP BY o.unit"
+
+    def _measured(self) -> list[str]:
+        """Outcomes that are measured."""
+        return sorted({total.outcome or "" for metric in self._metrics for total in metric.totals})
+
+    def _around(self, index: int, metric: Metric) -> list[str]:
+        """Totals of the first third of the window, of the rest, and of as long before the exposure."""
+        if not unfolds(metric):
+            return []
+        value = "1" if metric.kind == "proportion" else self._row(metric.above)
+        whole = round((metric.within or 0.0) * 1e6)
+        third, mine = whole // 3, f"o.outcome = {literal(metric.above.outcome or '')}"
+        early = f"o.lag BETWEEN -{SKEW} AND {third}"
+        late = f"o.lag > {third} AND o.lag <= {whole}"
+        before = f"o.lag BETWEEN -{whole} AND -{SKEW}"
+        return [
+            f"sum(CASE WHEN {mine} AND {when} THEN {value} END) AS {name}{index}"
+            for name, when in (("e", early), ("l", late), ("p", before))
+        ]
+
+    def _row(self, total: Total) -> str:
+        """SQL of what one row adds: a field, or its own value; an outcome that never has any simply happened: 1."""
+        if total.column:
+            return f"o.{quoted('field ' + total.column)}"
+        return "o.own" if self._survey.valued(total) else "1.0"
+
+    def _leaves_holes(self, metric: Metric, total: Total) -> bool:
+        """Whether a row without a value makes its unit's total unknown; an absent label is no label."""
+        return self._survey.holed(total) and not metric.label
+
+    def _value(self, total: Total, metric: Metric) -> str:
+        """SQL of a unit's total of the rows that meet a condition, which stands for ``{}``.
+
+        Conditions stand inside: DuckDB slices every column once for each FILTER, which many metrics make costly.
+        """
+        value = self._row(total)
+        if metric.kind == "proportion":
+            return f"max(CASE WHEN {{}} THEN ({value} <> 0)::INT END)"
+        if metric.kind == "quantile":
+            return f"any_value(CASE WHEN {{}} THEN {value} END ORDER BY o.lag, {value})"
+        return f"{'avg' if metric.label and metric.kind == 'mean' else 'sum'}(CASE WHEN {{}} THEN {value} END)"
+
+    def _unit_of_outcomes(self, index: int, metric: Metric, last: int | None) -> list[str]:
+        waiting = "false"
+        if metric.within is not None:
+            waiting = f"(e.first_at + {round(metric.within * 1e6)} > {last or 0})"
+        names = "xy"[: len(metric.totals)]
+        kept = f"t.x{index} IS NOT NULL AND NOT {waiting}" if metric.label else f"NOT {waiting}"
+        for hole, total in zip("gh", metric.totals, strict=False):
+            if self._leaves_holes(metric, total):
+                known = f"coalesce(t.x{index}, 0) = 1 OR " if metric.kind == "proportion" else ""
+                kept += f" AND ({known}NOT coalesce(t.{hole}{index}, false))"
+        names += "elp" if unfolds(metric) else ""
+        value = f"CASE WHEN {kept} THEN CAST(coalesce(t.{{0}}, 0) AS DOUBLE) END AS {{0}}"
+        values = [value.format(f"{name}{index}") for name in names]
+        return [*values, f"({kept}) AS k{index}", f"{waiting} AS w{index}"]
+
+    def _fill_from(self, table: str) -> None:
+        """What holes of each covariate are filled with, its mean in the units' rows, and whether there are any."""
+        for name in self._covariates:
+            value = self._files.number("exposures", name)
+            query = f"SELECT avg({value}) AS mean, count(*) > count({value}) AS holes FROM {table}"
+            (row,) = self.query(query)
+            if row["mean"] is not None and not math.isfinite(row["mean"]):
+                refuse_value(self._files, ("exposures", name))
+            self.filled[name] = (row["mean"] or 0.0, bool(row["holes"]))
+
+    def _beside(self, prefix: str) -> list[str]:
+        parts = []
+        for name in self._covariates:
+            fill, holes = self.filled[name]
+            value = f"CAST({prefix}{quoted(name)} AS DOUBLE)"
+            parts.append(f"coalesce({value}, {fill!r}) AS {quoted('covariate ' + name)}")
+            if holes:
+                parts.append(f"({value} IS NULL)::INT::DOUBLE AS {quoted('hole ' + name)}")
+        parts += [f"{prefix}{quoted(name)} AS {quoted('kept ' + name)}" for name in self._kept]
+        return parts
+
+    def columns(self, index: int) -> list[str]:
+        """SQL of a metric's columns: itself, then covariates and their flags."""
+        metric = self._metrics[index]
+        own = [f"{name}{index}" for name in "xy"[: len(metric.totals)]]
+        if metric.cap is not None:
+            own[0] = f"CASE WHEN {own[0]} > {metric.cap!r} THEN {metric.cap!r} ELSE {own[0]} END"
+        if metric.range is not None:
+            (low, high), x = metric.range, own[0]
+            own[0] = f"CASE WHEN {x} < {low!r} THEN {low!r} WHEN {x} > {high!r} THEN {high!r} ELSE {x} END"
+        for name in metric.covariates:
+            own.append(quoted("covariate " + name))
+            if self.filled[name][1]:
+                own.append(quoted("hole " + name))
+        return own
