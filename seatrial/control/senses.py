@@ -23,7 +23,7 @@ from seatrial.releases.records import BanditRun, DeploymentState
 from seatrial.releases.run import ReleaseRun
 from seatrial.routing.snapshot import Popular, Slot
 from seatrial.spec.deployment import ColdStartSpec, Deployment, EntrySpec
-from seatrial.spec.errors import BadInput
+from seatrial.spec.errors import BadInput, Unavailable
 from seatrial.watch.clock import Watermark
 from seatrial.watch.monitor import watch
 from seatrial.watch.shelf import DiskShelf
@@ -81,7 +81,7 @@ class LedgerSenses:
     ) -> tuple[Window, ...]:
         slots = [pin.slot for pin in state.pins if pin.slot is not None]
         profiles = profiles_of(slots)
-        if not profiles:
+        if not slots:
             return ()
         versions = {slot.variant: slot.model_version for slot in slots}
         with self._reader.open(spec.deployment) as view:
@@ -130,8 +130,11 @@ def profiles_of(slots: list[Slot]) -> Mapping[str, Profile]:
             continue  # nobody knows what another server was trained on, and counts were not trained
         try:
             profiles = [Profile.from_json((Path(part.path) / "profile.json").read_bytes()) for part in slot.parts]
-        except (OSError, BadInput):
-            continue  # a version without a profile is served and not watched; `watch` says so
+        except (FileNotFoundError, BadInput):
+            continue  # a version without a profile is watched by its labels only; `watch` says so
+        except OSError as error:
+            # Not to be taken for none: its windows would be passed over for ever.
+            raise Unavailable(f"the profile of {slot.model_version} cannot be read: {error.strerror}") from error
         found[slot.variant] = profiles[0] if slot.ensemble is None else _together(profiles)
     return found
 

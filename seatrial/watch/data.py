@@ -79,7 +79,7 @@ def data_windows(
         ("prediction", rows.answered, answers, shown[split:], sure[split:]),
     )
     ids = {"data": new_ids}
-    return tuple(
+    found = tuple(
         _window(
             deployment, monitor, span, name, number, columns.pairs, mild, strong, ids.get(name, {}), beside, checked
         )
@@ -87,6 +87,14 @@ def data_windows(
         if number or any(drift.quality != "none" for drift in mild)
         for beside in [_usual(monitor, span, columns, strong, look=f"{name}/{span.variant}" in opened)]
     )
+    return found if profile.rows else tuple(map(_without_profile, found))
+
+
+def _without_profile(window: Window) -> Window:
+    if window.monitor != "data" or window.state == "measured":
+        return window
+    why = f"its version {window.version} has no reference profile"
+    return msgspec.structs.replace(window, sentence=f"No data on features of {window.variant}: {why}.")
 
 
 def _usual(

@@ -32,6 +32,9 @@ from seatrial.watch.segments import with_segments
 from seatrial.watch.shelf import Shelf, keyed
 from seatrial.watch.window import Window
 
+UNKNOWN = Profile(rows=0)
+"""Of a version that nobody knows the training data of: what labels say of it needs none, and the rest is no-data."""
+
 
 def watch(
     deployment: Deployment,
@@ -48,7 +51,7 @@ def watch(
 
     Args:
         deployment: Monitors, metrics and what is logged.
-        profiles: The reference profile of each variant's version; a variant without one is not watched.
+        profiles: The reference profile of each variant's version; one that is only in ``versions`` has none.
         view: Rows and outcomes.
         since: The caller's watermark (one number: for both monitors), microseconds since 1970 UTC.
         now: Likewise.
@@ -61,6 +64,7 @@ def watch(
     end = watermark(deployment, now)
     named = versions or {}
     kept: Shelf = {} if shelf is None else shelf
+    profiles = {**dict.fromkeys(named, UNKNOWN), **profiles}
     found = [
         *_data(deployment, profiles, view, begin.data, end.data, named, kept, opened),
         *_estimates(deployment, profiles, view, begin.estimate, end.estimate, named),

@@ -1,6 +1,7 @@
 """An ensemble is pinned with its members, released like a version, and stays what it was released as."""
 
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -8,7 +9,7 @@ from seatrial.control.perform import Who, promote, rollback
 from seatrial.control.senses import profiles_of
 from seatrial.drift import Profile
 from seatrial.drift.feature import FeatureProfile
-from seatrial.spec.errors import BadInput, Conflict
+from seatrial.spec.errors import BadInput, Conflict, Unavailable
 from seatrial.spec.signature import Feature
 from tests.harbour import RELEASE, Harbour, signature
 
@@ -117,5 +118,8 @@ def test_an_ensemble_is_watched_on_what_its_members_take(fleet: Harbour) -> None
         features = tuple(FeatureProfile(name=name, kind="number", rows=len(names)) for name in names)
         Path(part.path, "profile.json").write_bytes(Profile(rows=5, features=features, prediction=features).to_json())
     found = profiles_of([slot])["both"]
+    denied = patch.object(Path, "read_bytes", side_effect=PermissionError(13, "Permission denied"))
+    with denied, pytest.raises(Unavailable, match="cannot be read: Permission denied"):
+        profiles_of([slot])
     assert {feature.name: feature.rows for feature in found.features} == {"tenure": 1, "plan": 2}
     assert found.prediction == ()

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from seatrial.experiments.source import TableSource
-from seatrial.spec.deployment import DataMonitor, LogSpec, Monitors
+from seatrial.spec.deployment import DataMonitor, LogSpec, Monitors, PerformanceMonitor
 from seatrial.watch import reading
 from seatrial.watch.clock import Watermark, watermark
 from seatrial.watch.monitor import watch
@@ -228,6 +228,23 @@ def test_a_reference_that_is_too_small_says_so(world: Any, deployment: Any) -> N
 def test_a_variant_without_a_profile_is_not_watched(world: Any, deployment: Any) -> None:
     world.fill(0, 10, 200, variant="challenger")
     assert windows(world, deployment()) == ()
+
+
+def test_a_version_without_a_profile_is_watched_by_its_labels_and_says_so_of_the_rest(
+    world: Any, deployment: Any
+) -> None:
+    for row in world.fill(0, 10, 300, variant="challenger", version="far:1", assigned_version="far:1"):
+        second = (row["at"] - T0) / SECOND
+        world.happen(second + 1, request_id=row["request_id"], value_text="a", received_at=row["at"] + SECOND)
+    performance = PerformanceMonitor(metric="accuracy", window=10)
+    spec = deployment(monitors=Monitors(data=DataMonitor(window=10), performance=performance))
+    found = windows(world, spec, versions={"champion": "m:1", "challenger": "far:1"})
+    (data,) = named(found)
+    assert (data.variant, data.state) == ("challenger", "no-data")
+    assert "far:1 has no reference profile" in data.sentence
+    (judged,) = named(found, "performance")
+    assert judged.performance is not None
+    assert judged.performance.labels == 300
 
 
 def test_no_data_monitor_reads_nothing(world: Any, deployment: Any) -> None:
