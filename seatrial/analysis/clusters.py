@@ -68,11 +68,12 @@ def gather_clusters(files: Files, metrics: Sequence[Metric], cluster: str, kept:
         one=min((row["one"] for row in rows if row["one"] is not None), default=""),
         until=crowd.until,
         what="cluster",
+        joined=crowd.joined,
     )
 
 
 def _one_each(files: Files, cluster: str) -> None:
-    column, unit = files.text("exposures", cluster), files.key("exposures")
+    column, unit = files.text("exposures", cluster), quoted(files.columns.unit)
     empty = files.first_row("exposures", f"{quoted(cluster)} IS NULL", "''")
     if empty is not None:
         raise BadInput(f"row {empty[0]} of {files.names['exposures']} has no {cluster}; leave it out or fill it in")

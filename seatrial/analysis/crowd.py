@@ -1,6 +1,10 @@
 """Who is in the files, before any exclusion."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
+
+from seatrial.analysis.joining import Joined
 
 
 class Crowd(NamedTuple):
@@ -12,6 +16,7 @@ class Crowd(NamedTuple):
         one: One of them.
         until: The last moment in the files; None without times.
         what: ``unit`` or ``cluster``.
+        joined: Whose the outcomes are, by outcome; empty without a file of them.
     """
 
     units: dict[str, int]
@@ -19,3 +24,4 @@ class Crowd(NamedTuple):
     one: str
     until: str | None
     what: str = "unit"
+    joined: Mapping[str, Joined] = MappingProxyType({})

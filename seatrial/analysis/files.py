@@ -65,6 +65,7 @@ class Files:
         )
         self.columns = columns
         self.names = {"exposures": _called(exposures, "exposures")}
+        self._given = {"exposures": exposures} | ({} if outcomes is None else {"outcomes": outcomes})
         try:
             self._kinds = {"exposures": self._open("exposures", exposures)}
             if outcomes is not None:
@@ -116,11 +117,17 @@ class Files:
             self._no_number(table, column, kind)
         return f"CAST({quoted(column)} AS DOUBLE)"
 
-    def key(self, table: str) -> str:
-        """SQL of the unit, as both files can be joined by it."""
-        kinds = {kinds.get(self.columns.unit) for kinds in self._kinds.values()}
-        name = quoted(self.columns.unit)
-        return name if len(kinds) == 1 and table in self._kinds else f"CAST({name} AS VARCHAR)"
+    def kind(self, table: str, column: str) -> str:
+        """A column's type, as DuckDB calls it."""
+        return self._kinds[table][column]
+
+    def reopen_as_text(self, table: str, column: str) -> bool:
+        """Reads a column of a .csv file as it stands there, if the table is such a file; else nothing changes."""
+        data = self._given[table]
+        if not isinstance(data, str | Path) or str(data).endswith(".parquet"):
+            return False
+        self._kinds[table] = self._open(table, data, texts=(column,))
+        return True
 
     def whole(self, table: str, column: str) -> bool:
         """Whether a column holds whole numbers of at most 64 bits."""
@@ -173,7 +180,7 @@ class Files:
         ).to_pylist()
         return (found[0]["seatrial_row"], found[0]["shown"]) if found else None
 
-    def _open(self, table: str, data: Data) -> dict[str, str]:
+    def _open(self, table: str, data: Data, texts: Sequence[str] = ()) -> dict[str, str]:
         if isinstance(data, pd.DataFrame):
             data = pa.Table.from_pandas(data, preserve_index=False)
         try:
@@ -181,8 +188,8 @@ class Files:
                 self._connection.register(f"given_{table}", data)
                 source = f"given_{table}"
             else:
-                source = _reader(data)
-            self._connection.execute(f"CREATE TEMP VIEW {table} AS SELECT * FROM {source}")
+                source = _reader(data, texts)
+            self._connection.execute(f"CREATE OR REPLACE TEMP VIEW {table} AS SELECT * FROM {source}")
             described = self._connection.execute(f"DESCRIBE {table}").fetchall()
         except duckdb.Error as error:
             raise BadInput(f"{self.names[table]} cannot be read ({_first_line(error)}); mend it") from None
@@ -204,23 +211,29 @@ class Files:
         where = f"; row {bad[0]} has {bad[1]!r}" if bad else ""
         raise BadInput(f"{self.names[table]} holds {kind} in {column!r}, not numbers{where}")
 
-    def known_outcomes(self, wanted: Sequence[str], column: str = "outcome") -> None:
-        """Raises BadInput for an outcome that the file of outcomes does not hold."""
+    def outcomes_held(
+        self, wanted: Sequence[str], counted: Sequence[str] = (), column: str = "outcome"
+    ) -> list[dict[str, Any]]:
+        """Every outcome of the file of outcomes: its ``name``, ``n`` rows, and the ``counted`` expressions.
+
+        Raises:
+            BadInput: One that is ``wanted`` is not among them.
+        """
         self._need("outcomes", column)
-        found = [
-            str(row["name"])
-            for row in self.query(f"SELECT DISTINCT {quoted(column)} AS name FROM outcomes").to_pylist()
-        ]
+        select = ", ".join([f"CAST({quoted(column)} AS VARCHAR) AS name", "count(*) AS n", *counted])
+        rows: list[dict[str, Any]] = self.query(f"SELECT {select} FROM outcomes GROUP BY 1").to_pylist()
+        found = [str(row["name"]) for row in rows]
         for name in wanted:
             if name not in found:
                 raise BadInput(f"{self.names['outcomes']} has no outcome {name!r}; {did_you_mean(name, found)}")
+        return rows
 
 
 def _called(data: Data, otherwise: str) -> str:
     return str(data) if isinstance(data, str | Path) else otherwise
 
 
-def _reader(data: str | Path) -> str:
+def _reader(data: str | Path, texts: Sequence[str]) -> str:
     path = str(data)
     suffix = next((s for s in (".parquet", ".csv", ".csv.gz") if path.endswith(s)), None)
     if suffix is None:
@@ -229,7 +242,9 @@ def _reader(data: str | Path) -> str:
         raise BadInput(f"there is no file {path!r}")
     if suffix == ".parquet":
         return f"read_parquet({literal(path)}, union_by_name = true)"
-    return f"read_csv({literal(path)}, header = true, sample_size = 100000)"
+    types = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in texts)
+    typed = f", types = {{{types}}}" if texts else ""
+    return f"read_csv({literal(path)}, header = true, sample_size = 100000{typed})"
 
 
 def _first_line(error: Exception) -> str:

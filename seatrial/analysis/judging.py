@@ -14,13 +14,14 @@ from seatrial.analysis.deciding import conclude
 from seatrial.analysis.effects import Measured, bayesian_of, counts_of, measure, tests_of, uncapped_of
 from seatrial.analysis.families import together
 from seatrial.analysis.files import Columns, Data, Files
+from seatrial.analysis.joining import check_joined
 from seatrial.analysis.metrics import Metric
 from seatrial.analysis.one_by_one import Column, judge_column, quantile_of, read_columns
 from seatrial.analysis.planning import CONTROLS, Plan, plan_of, question, with_options
 from seatrial.analysis.reduce import Arms, Reduction
 from seatrial.analysis.unfolding import unfold
 from seatrial.analysis.verdicts import Analysis, Check, Finding, How
-from seatrial.spec.errors import BadInput
+from seatrial.spec.errors import BadInput, NoData
 from seatrial.spec.problems import did_you_mean
 from seatrial.stats.effect import Effect
 from seatrial.stats.families import FamilyName
@@ -109,12 +110,12 @@ def judge_files(files: Files, plan: Plan, *, over_time: bool = False, segments: 
         plan = replace(plan, metrics=clustered(plan.metrics))
     arms = reduction.arms()[""] if reduction.crowd.units else {}
     if not arms:
-        raise BadInput(f"{files.names['exposures']} has no rows; there is nobody to judge")
+        raise NoData(f"{files.names['exposures']} has no rows; there is nobody to judge yet")
     control = _control(plan, reduction.crowd.units)
     treatments = tuple(v for v in sorted(reduction.crowd.units) if v != control)
     if not treatments:
-        raise BadInput(
-            f"{files.names['exposures']} has the one variant {control!r}; there is nothing to compare it with"
+        raise NoData(
+            f"{files.names['exposures']} has the one variant {control!r}; there is nothing to compare it with yet"
         )
     shares = _shares(plan, (control, *treatments))
     checks, unbalanced = _checks(plan, reduction, arms, control, treatments, shares)
@@ -153,6 +154,9 @@ def _control(plan: Plan, units: Mapping[str, int]) -> str:
 def _shares(plan: Plan, variants: Sequence[str]) -> dict[str, float]:
     if not plan.shares:
         return dict.fromkeys(variants, 1 / len(variants))
+    if set(variants) < set(plan.shares):
+        empty = ", ".join(repr(name) for name in plan.shares if name not in variants)
+        raise NoData(f"no unit was exposed to {empty} yet, which the shares name; {did_you_mean(empty, variants)}")
     for name in plan.shares:
         if name not in variants:
             raise BadInput(f"the shares name {name!r}, which no unit was exposed to; {did_you_mean(name, variants)}")
@@ -178,6 +182,7 @@ def _checks(
         trust.check_both_arms(reduction.crowd),
         trust.check_coverage(plan.metrics, arms, variants),
     ]
+    found += [check_joined(reduction.crowd.joined)] if reduction.crowd.joined else []
     found += _warnings(plan, reduction, arms, control, treatments, shares)
     balance: dict[str, list[Effect]] = {}
     for metric in plan.metrics:

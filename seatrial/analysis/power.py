@@ -1,7 +1,7 @@
 """How many units a question needs before it is asked, by flags or by what files of the past hold; and the inverse."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -145,6 +145,13 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
         from seatrial.analysis.power_page import notebook_html  # slow to import: the charts
 
         return notebook_html(self)
+
+    def _repr_mimebundle_(
+        self, include: Container[str] | None = None, exclude: Container[str] | None = None
+    ) -> dict[str, str]:
+        from seatrial.reports.notebook import bundle  # slow to import: the charts
+
+        return bundle("\n".join(self.sentences), self._repr_html_(), include, exclude)
 
 
 def stated(*, metric: str, baseline: float | None, mean: float | None, sd: float | None, correlation: float) -> Past:

@@ -4,7 +4,8 @@ import altair as alt
 
 from seatrial.analysis.power import Forecast, Need
 from seatrial.reports.charts import VARIANT_COLOURS, wide_chart
-from seatrial.reports.page import Section, Table, environment, render_page
+from seatrial.reports.notebook import html
+from seatrial.reports.page import Section, Table, render_page
 
 _HEADER = (
     "metric",
@@ -40,7 +41,7 @@ def power_page(found: Forecast, title: str) -> str:
 def notebook_html(found: Forecast) -> str:
     """What a notebook shows: sentences and numbers, without scripts."""
     table = Table(_HEADER, tuple(_row(need) for need in found.needs))
-    return environment().get_template("notebook.html").render(sentences=found.sentences, table=table, warnings=[])
+    return html(found.sentences, table)
 
 
 def units_by_effect(curve: tuple[Need, ...], *, height: int = 260) -> alt.Chart:

@@ -23,6 +23,26 @@ def refuse_nameless(files: Files) -> None:
             )
 
 
+def refuse_timeless(files: Files) -> None:
+    """Raises BadInput for the first row without a time where the others have one, and for days beside times of day."""
+    column = files.columns.at
+    tables = [
+        t for t in ("exposures", "outcomes") if (t == "exposures" or files.with_outcomes) and files.has(t, column)
+    ]
+    days = [table for table in tables if files.kind(table, column) == "DATE"]
+    if len(days) == 1 and len(tables) == 2:
+        other = next(table for table in tables if table not in days)
+        raise BadInput(
+            f"{files.names[days[0]]} has days in {column!r} and {files.names[other]} has times: what happened on "
+            "the day of the exposure would lie before it; give times in both, or days in both"
+        )
+    for table in tables:
+        (row,) = files.query(f"SELECT count(*) > count({quoted(column)}) AS holed FROM {table}").to_pylist()
+        found = files.first_row(table, f"{quoted(column)} IS NULL", "''") if row["holed"] else None
+        if found is not None:
+            raise BadInput(f"row {found[0]} of {files.names[table]} has no {column}; leave it out or fill it in")
+
+
 def refuse_doubled(files: Files) -> None:
     """Raises BadInput for a unit that stands twice in a file of units."""
     unit = quoted(files.columns.unit)

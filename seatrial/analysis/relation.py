@@ -12,8 +12,11 @@ from seatrial.analysis.clusters import clustered, gather_clusters
 from seatrial.analysis.counting import count_units
 from seatrial.analysis.crowd import Crowd
 from seatrial.analysis.files import Files
+from seatrial.analysis.joining import join_counts
+from seatrial.analysis.keys import keys
 from seatrial.analysis.metrics import Metric, Total
-from seatrial.analysis.refusing import refuse_nameless, refuse_value
+from seatrial.analysis.refusing import refuse_nameless, refuse_timeless, refuse_value
+from seatrial.analysis.surveying import Survey
 from seatrial.ledger.sql import literal, quoted
 from seatrial.spec.errors import BadInput
 
@@ -57,7 +60,10 @@ class Relation:
         self._covariates = tuple(dict.fromkeys(name for m in metrics for name in m.covariates))
         self._kept = tuple(dict.fromkeys((*kept, cluster) if cluster else kept))
         self.timed = files.moment("exposures") is not None
-        self.filled = {name: self._fill(name) for name in self._covariates}
+        for name in self._covariates:
+            files.number("exposures", name)
+        self.filled: dict[str, tuple[float, bool]] = {}
+        refuse_timeless(files)
         self.crowd = self._judged("TABLE" if several or cluster else "VIEW")
         if cluster:
             self.crowd = gather_clusters(files, self._metrics, cluster, kept, self.crowd)
@@ -92,6 +98,7 @@ class Relation:
                 values = [f"CASE WHEN {kept} THEN {value} END" for value in values]
             parts += [f"{value} AS {name}{index}" for value, name in zip(values, "xy", strict=False)]
             parts += [f"({kept}) AS k{index}", f"false AS w{index}"]
+        self._fill_from("exposures")
         parts += self._beside("")
         files.run(f"CREATE TEMP {how} judged AS SELECT {', '.join(parts)} FROM exposures")
         units = count_units(files)
@@ -103,18 +110,18 @@ class Relation:
         refuse_nameless(files)
         moment, happened = files.moment("exposures"), files.moment("outcomes")
         self._check_windows(moment, happened)
-        names = [t.outcome for m in self._metrics if not m.declared for t in m.totals if t.outcome is not None]
-        if names:
-            files.known_outcomes(names)
+        self._survey = Survey(files, self._metrics)
+        self._keys = keys(files)
         variant = files.text("exposures", columns.variant)
-        first = "any_value({0})" if moment is None else f"arg_min({{0}}, {moment})"
-        beside = [first.format(quoted(n)) + f" AS {quoted(n)}" for n in (*self._covariates, *self._kept)]
         started = "NULL::BIGINT" if moment is None else f"epoch_us(min({moment}))"
-        listed = ", ".join([f"{files.key('exposures')} AS unit", f"{first.format(variant)} AS variant"])
+        listed = "(SELECT *, row_number() OVER () AS seatrial_row FROM exposures)" if moment is None else "exposures"
         files.run(
-            f"CREATE TEMP TABLE exposed AS SELECT {listed}, {started} AS first_at, "
-            f"min({variant}) <> max({variant}) AS crossed{''.join(f', {b}' for b in beside)} FROM exposures GROUP BY 1"
+            f"CREATE TEMP TABLE exposed AS SELECT * EXCLUDE (first_row), unnest(first_row) FROM ("
+            f"SELECT {self._keys['exposures']} AS unit, {self._first_row(variant, moment)} AS first_row, "
+            f"{started} AS first_at, min({variant}) <> max({variant}) AS crossed FROM {listed} GROUP BY 1)"
         )
+        self._fill_from("exposed")
+        found = join_counts(files, self._keys["outcomes"], self._measured())
         until, last = self._until(moment, happened)
         files.run(f"CREATE TEMP VIEW totals AS {self._totals(happened if moment else None)}")
         parts = ["CAST(e.unit AS VARCHAR) AS unit", "e.variant", "e.first_at"]
@@ -129,7 +136,13 @@ class Relation:
             "FROM exposed GROUP BY 1 ORDER BY 1"
         ).to_pylist()
         one = min((r["one"] for r in rows if r["one"] is not None), default="")
-        return Crowd({r["v"]: r["n"] for r in rows}, int(sum(r["b"] for r in rows)), one, until)
+        return Crowd({r["v"]: r["n"] for r in rows}, int(sum(r["b"] for r in rows)), one, until, joined=found)
+
+    def _first_row(self, variant: str, moment: str | None) -> str:
+        """SQL of a unit's first row as one value: taken column by column, a hole would be filled from a later row."""
+        names = {"variant": variant} | {n: quoted(n) for n in (*self._covariates, *self._kept)}
+        packed = f"struct_pack({', '.join(f'{quoted(name)} := {value}' for name, value in names.items())})"
+        return f"arg_min({packed}, {moment or 'seatrial_row'})"
 
     def _check_windows(self, moment: str | None, happened: str | None) -> None:
         for metric in self._metrics:
@@ -161,30 +174,37 @@ class Relation:
         files = self._files
         parts = ["o.unit"]
         for index, metric in enumerate(self._metrics):
-            for name, total in zip("xy", metric.totals, strict=False):
+            for name, hole, total in zip("xy", "gh", metric.totals, strict=False):
                 value, where = self._value(total, metric), [f"o.outcome = {literal(total.outcome or '')}"]
                 if happened is not None:
                     where.append(f"o.lag >= -{SKEW}")
                 if metric.within is not None:
                     where.append(f"o.lag <= {round(metric.within * 1e6)}")
                 parts.append(f"{value.format(' AND '.join(where))} AS {name}{index}")
+                if self._leaves_holes(metric, total):
+                    unknown = f"{' AND '.join(where)} AND {self._row(total)} IS NULL"
+                    parts.append(f"bool_or({unknown}) AS {hole}{index}")
             parts += self._around(index, metric)
         fields = {t.column for m in self._metrics for t in m.totals if t.column}
-        picked = [f"{files.key('outcomes')} AS unit", "CAST(outcome AS VARCHAR) AS outcome"]
+        picked = [f"{self._keys['outcomes']} AS unit", "CAST(outcome AS VARCHAR) AS outcome"]
         picked += [f"{'NULL::BIGINT' if happened is None else f'epoch_us({happened})'} AS t"]
         picked += [f"{files.number('outcomes', field)} AS {quoted('field ' + field)}" for field in sorted(fields)]
-        picked.append(f"{self._own_value()} AS own")
-        wanted = ", ".join(sorted({literal(t.outcome or "") for m in self._metrics for t in m.totals}))
+        if any(not t.column and self._survey.valued(t) for m in self._metrics for t in m.totals):
+            picked.append(f"{files.number('outcomes', 'value')} AS own")
+        wanted = ", ".join(literal(name) for name in self._measured())
         source = f"SELECT {', '.join(picked)} FROM outcomes WHERE outcome IN ({wanted})"
         joined = f"SELECT s.*, s.t - e.first_at AS lag FROM ({source}) s JOIN exposed e ON e.unit = s.unit"
         return f"SELECT {', '.join(parts)} FROM ({joined}) o GROUP BY o.unit"
+
+    def _measured(self) -> list[str]:
+        """Outcomes that are measured."""
+        return sorted({total.outcome or "" for metric in self._metrics for total in metric.totals})
 
     def _around(self, index: int, metric: Metric) -> list[str]:
         """Totals of the first third of the window, of the rest, and of as long before the exposure."""
         if not unfolds(metric):
             return []
-        value = f"o.{quoted('field ' + metric.above.column)}" if metric.above.column else "o.own"
-        value = "1" if metric.kind == "proportion" else value
+        value = "1" if metric.kind == "proportion" else self._row(metric.above)
         whole = round((metric.within or 0.0) * 1e6)
         third, mine = whole // 3, f"o.outcome = {literal(metric.above.outcome or '')}"
         early = f"o.lag BETWEEN -{SKEW} AND {third}"
@@ -195,18 +215,22 @@ class Relation:
             for name, when in (("e", early), ("l", late), ("p", before))
         ]
 
-    def _own_value(self) -> str:
-        """An outcome's own value; one without any simply happened: 1."""
-        return (
-            f"coalesce({self._files.number('outcomes', 'value')}, 1)" if self._files.has("outcomes", "value") else "1.0"
-        )
+    def _row(self, total: Total) -> str:
+        """SQL of what one row adds: a field, or its own value; an outcome that never has any simply happened: 1."""
+        if total.column:
+            return f"o.{quoted('field ' + total.column)}"
+        return "o.own" if self._survey.valued(total) else "1.0"
+
+    def _leaves_holes(self, metric: Metric, total: Total) -> bool:
+        """Whether a row without a value makes its unit's total unknown; an absent label is no label."""
+        return self._survey.holed(total) and not metric.label
 
     def _value(self, total: Total, metric: Metric) -> str:
         """SQL of a unit's total of the rows that meet a condition, which stands for ``{}``.
 
         Conditions stand inside: DuckDB slices every column once for each FILTER, which many metrics make costly.
         """
-        value = f"o.{quoted('field ' + total.column)}" if total.column else "o.own"
+        value = self._row(total)
         if metric.kind == "proportion":
             return f"max(CASE WHEN {{}} THEN ({value} <> 0)::INT END)"
         if metric.kind == "quantile":
@@ -219,21 +243,24 @@ class Relation:
             waiting = f"(e.first_at + {round(metric.within * 1e6)} > {last or 0})"
         names = "xy"[: len(metric.totals)]
         kept = f"t.x{index} IS NOT NULL AND NOT {waiting}" if metric.label else f"NOT {waiting}"
+        for hole, total in zip("gh", metric.totals, strict=False):
+            if self._leaves_holes(metric, total):
+                known = f"coalesce(t.x{index}, 0) = 1 OR " if metric.kind == "proportion" else ""
+                kept += f" AND ({known}NOT coalesce(t.{hole}{index}, false))"
         names += "elp" if unfolds(metric) else ""
-        total = f"CASE WHEN {kept} THEN CAST(coalesce(t.{{0}}, 0) AS DOUBLE) END AS {{0}}"
-        values = [total.format(f"{name}{index}") for name in names]
+        value = f"CASE WHEN {kept} THEN CAST(coalesce(t.{{0}}, 0) AS DOUBLE) END AS {{0}}"
+        values = [value.format(f"{name}{index}") for name in names]
         return [*values, f"({kept}) AS k{index}", f"{waiting} AS w{index}"]
 
-    def _fill(self, covariate: str) -> tuple[float, bool]:
-        """What holes of a covariate are filled with, and whether there are any."""
-        value = self._files.number("exposures", covariate)
-        row = self._files.query(
-            f"SELECT avg({value}) AS mean, count(*) > count({value}) AS holes FROM exposures"
-        ).to_pylist()[0]
-        mean = row["mean"]
-        if mean is not None and not math.isfinite(mean):
-            refuse_value(self._files, ("exposures", covariate))
-        return (mean or 0.0, bool(row["holes"]))
+    def _fill_from(self, table: str) -> None:
+        """What holes of each covariate are filled with, its mean in the units' rows, and whether there are any."""
+        for name in self._covariates:
+            value = self._files.number("exposures", name)
+            query = f"SELECT avg({value}) AS mean, count(*) > count({value}) AS holes FROM {table}"
+            (row,) = self.query(query)
+            if row["mean"] is not None and not math.isfinite(row["mean"]):
+                refuse_value(self._files, ("exposures", name))
+            self.filled[name] = (row["mean"] or 0.0, bool(row["holes"]))
 
     def _beside(self, prefix: str) -> list[str]:
         parts = []

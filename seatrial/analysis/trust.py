@@ -169,5 +169,6 @@ def reasons(failed: Sequence[Check]) -> str:
 _REASONS = {
     "sample-ratio": "the variants do not have the units that were expected",
     "both-arms": "units met two variants",
+    "unexposed-outcomes": "the outcomes are of units that were never exposed",
     "label-coverage": "the variants lack unequal shares of their values",
 }

@@ -112,6 +112,8 @@ class Measure:
         covariate: What the effect is adjusted for (``experiments.covariates``), or None.
         others: Further outcomes that it needs.
         items: Whether it reads the row's list of items; ``{p}items`` in ``sql``.
+        by_first: Whether a unit's ``labels`` say if its first request was such an event: what an exact sequence counts,
+            because a unit that asks more often has more chances of *any*.
         number: Columns of a row of which the first that is known is its answer as a number; ``{p}number`` in ``sql``.
     """
 
@@ -130,6 +132,7 @@ class Measure:
     others: tuple[str, ...] = ()
     items: bool = False
     number: tuple[str, ...] = ()
+    by_first: bool = False
 
     @property
     def outcomes(self) -> tuple[str, ...]:
@@ -203,19 +206,22 @@ def latency_measure(
     """
     within = _micros(answer_window(deployment))
     slow = "(latency_us > CASE WHEN arm = ${p}challenger THEN ${p}relaxed ELSE ${p}base END)::INT"
-    sql = _answers(f"sum({slow})", "count(*)")
+    sql = _answers(
+        f"sum({slow})", "count(*)", first=f"arg_min({slow}, struct_pack(t := t, request := request_id, i := i))"
+    )
     given: dict[str, object] = {
         "within": within,
         "challenger": run.challenger,
         "base": champion_us,
         "relaxed": challenger_us,
     }
-    return Measure(name, "share", within, 0, sql, given)
+    return Measure(name, "share", within, 0, sql, given, by_first=True)
 
 
-def _answers(x: str, y: str) -> str:
+def _answers(x: str, y: str, first: str = "0") -> str:
     """A query for two aggregates over a unit's answers in its window; answers are never late."""
-    return f"""SELECT u, {x} AS x, {y} AS y, {x} AS x_all, {y} AS y_all, 0 AS labels, 0 AS wanted, 0 AS late, 0 AS early
+    return f"""SELECT u, {x} AS x, {y} AS y, {x} AS x_all, {y} AS y_all, {first} AS labels, 0 AS wanted, 0 AS late,
+      0 AS early
     FROM placed WHERE t <= first_at + ${{p}}within GROUP BY u"""
 
 

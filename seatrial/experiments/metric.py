@@ -95,8 +95,8 @@ def verdict_of(ask: Ask, sample: Sample, measure: Measure, run: ReleaseRun) -> V
     """The verdict that is acted on."""
     if measure.shape in BY_ROW and sample.counted is not None and ask.plan.name != "fixed":
         return judge_once(ask, sample.effect, sample.counted)
-    # A share's events are counted by request, an exact sequence's by unit: they answer the same question only where
-    # the line is 0, as for a guardrail whose margin is inside its threshold.
+    # A share's events are counted by request, an exact sequence's by unit (of latency: its first request): they answer
+    # the same question only where the line is 0, as for a guardrail whose margin is inside its threshold.
     exact = measure.shape == "proportion" or (ask.kind == "latency" and ask.part == "guardrail")
     counts = sample.counts if exact else ()
     exactly = judge_exactly(ask, sample, measure, run)
@@ -105,7 +105,9 @@ def verdict_of(ask: Ask, sample: Sample, measure: Measure, run: ReleaseRun) -> V
             return exactly
         return judge_guardrail(sample.effect, ask.question, counts=counts, method=_method(ask))
     watched = exactly or judge_primary(sample.effect, ask.question, counts=counts, role=ask.part)
-    return watched if ask.plan.name == "always-valid" else judge_planned(ask, sample, measure, watched)
+    # A posterior has no p-value by which a word could stand as one of a family: the sequence speaks in its place.
+    by_sequence = ask.plan.name == "always-valid" or (ask.plan.name == "bayes" and ask.part == "secondary")
+    return watched if by_sequence else judge_planned(ask, sample, measure, watched)
 
 
 def _method(ask: Ask) -> Method:

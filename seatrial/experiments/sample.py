@@ -105,7 +105,9 @@ def take_sample(units: Units, column: Column, measure: Measure, run: ReleaseRun,
         arrived=with_late.without_covariate().combined().effect,
         uncapped=None if measure.cap is None and measure.range is None else _uncapped(counted, column.x),
         by_phase=by_phase(found.by_stratum),
-        counts=_counts(counted, run) if measure.shape in ("proportion", "share") else (),
+        counts=_counts(counted, column.labels > 0 if measure.by_first else counted.x > 0, run)
+        if measure.shape in ("proportion", "share")
+        else (),
         coverage=_coverage(capped, column, matured) if measure.needs_label else None,
         waiting=int(waiting.sum()),
         censored=int(censored.sum()),
@@ -130,8 +132,8 @@ def _coverage(capped: Counted, column: Column, matured: Mask) -> Effect:
     return replace(capped, shape="share", x=labels, y=wanted, here=matured, z=None).combined().effect
 
 
-def _counts(counted: Counted, run: ReleaseRun) -> tuple[PhaseCounts, ...]:
-    event, treatment = counted.x > 0, counted.treatment
+def _counts(counted: Counted, event: Mask, run: ReleaseRun) -> tuple[PhaseCounts, ...]:
+    treatment = counted.treatment
     parts = (treatment & event, treatment, ~treatment & event, ~treatment)
     found = []
     for stratum in np.unique(counted.strata[counted.here]).tolist():

@@ -5,6 +5,7 @@
     │   ├── NotFound       names what does not exist    404, exit 2
     │   ├── Conflict       fights with what is there    409, exit 2
     │   └── TooLarge       over a stated limit          413, exit 2
+    ├── NoData             nothing was recorded yet     503, exit 3
     └── Unavailable        ours, try again later        503, exit 3
         ├── Overloaded     too much waits already       503, exit 3
         └── Late           no answer in time            503, exit 3
@@ -65,6 +66,10 @@ class BadInput(SeatrialError):
     cause = "bad input"
     status = CAUSES[cause].status
     exit_code = 2
+
+
+class NoData(SeatrialError):
+    """There is nothing yet to answer from; nobody's fault."""
 
 
 class NotFound(BadInput):

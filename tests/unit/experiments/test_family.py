@@ -2,12 +2,15 @@
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from statsmodels.stats.multitest import multipletests
 
 from seatrial.experiments.judge import judge
 from seatrial.experiments.judgement import Judgement
+from seatrial.releases.plan import Plan
+from seatrial.releases.run import ReleaseRun
 from tests import worlds
 
 SECOND = worlds.SECOND
@@ -16,7 +19,7 @@ END = worlds.START + 1000 * SECOND
 OTHERS = 12
 
 
-def judged(effects: dict[str, float], n: int = 2000, seed: int = 1) -> Judgement:
+def judged(effects: dict[str, float], n: int = 2000, seed: int = 1, run: ReleaseRun = RUN) -> Judgement:
     rng = np.random.default_rng(seed)
     rows = worlds.rows(RUN, worlds.unit_names(n), np.full(n, worlds.START))
     treated = np.asarray(rows["variant"] == "challenger")
@@ -39,7 +42,7 @@ def judged(effects: dict[str, float], n: int = 2000, seed: int = 1) -> Judgement
         "primary": {"metric": "primary", "minimum_effect": {"absolute": 0.01}},
     }
     deployment = worlds.deployment(outcomes={name: {} for name in effects}, metrics=metrics, release=release)
-    return judge(deployment, RUN, worlds.source([rows], outcomes), END)
+    return judge(deployment, run, worlds.source([rows], outcomes), END)
 
 
 def test_p_values_are_adjusted_over_all_secondary_metrics() -> None:
@@ -69,3 +72,17 @@ def test_a_clear_secondary_metric_keeps_its_word_and_ships_nothing() -> None:
     found = judged({"primary": 0.0, **{f"m{i}": 0.5 if i == 0 else 0.0 for i in range(OTHERS)}})
     assert found.metric("m0").verdict.word == "better"
     assert found.recommendation == "wait"
+
+
+def test_under_a_posterior_the_others_words_are_those_of_the_sequence_and_stand_as_a_family() -> None:
+    bayes = msgspec.structs.replace(RUN, plan=Plan(name="bayes", prior_sd=100.0))
+    effects = {"primary": 0.0, **{f"m{i}": 0.12 for i in range(OTHERS)}}
+    ours, theirs = judged(effects, run=bayes), judged(effects)
+    others = [m for m in ours.metrics if m.name in effects and m.part == "secondary"]
+    assert len(others) == OTHERS
+    for one in others:
+        assert one.adjusted_p is not None
+        assert one.verdict == theirs.metric(one.name).verdict
+    assert ours.primary is not None
+    assert theirs.primary is not None
+    assert ours.primary.verdict.method != theirs.primary.verdict.method
