@@ -7,8 +7,11 @@ share, and 30 days of 400 labels by 80 units (correlation 0.3), against a holdou
 is the product at its defaults: the decision on a window, ``alerts_of`` with two of three windows, the fates of
 ``watch.policy`` for one receiver that names no events. Left out are the state and the sending.
 
-Four worlds: a still one; a daily cycle in four of the features (mean up and down by 0.3 or by 0.8 sd) compared with the
-whole reference; and the stronger one compared with the same hour of the reference.
+Worlds in which nothing moves but the time: a still one; a daily cycle in four of the features (mean up and down by 0.3
+or by 0.8 sd) compared with the whole reference, as by default; with weekends that are 0.8 sd off beside; without asking
+the earlier days, as a severity alone would tell; and compared with the same hour of the reference. In the last two a
+shift by 0.8 sd of three features (one of them with the cycle) begins on the eleventh day, or with the first hour, and
+stays: how many hours until somebody is told, and how often it is told again.
 """
 
 import argparse
@@ -23,7 +26,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from seatrial.drift import FeatureProfile, decide_window, profile_of_window
+from seatrial.drift import FeatureDrift, FeatureProfile, decide_window, profile_of_window
 from seatrial.drift.decide import Q
 from seatrial.releases.records import Alert
 from seatrial.spec.deployment import AlertingSpec, AlertSpec, DataMonitor, PerformanceMonitor
@@ -34,7 +37,8 @@ from seatrial.watch.data import signal_of
 from seatrial.watch.interval import difference, share_by_unit, share_interval
 from seatrial.watch.performance import alpha_of
 from seatrial.watch.policy import Scene, verdicts
-from seatrial.watch.window import Signal, Window
+from seatrial.watch.usual import usual
+from seatrial.watch.window import Signal, Usual, Window
 
 HOUR = 3_600_000_000
 HOURS, DAYS, FEATURES, CYCLING = 720, 30, 10, 4
@@ -53,11 +57,19 @@ class World(NamedTuple):
     Attributes:
         swing: By how many sd the mean of the cycling features goes up and down in a day.
         by_hour: The reference is cut by the hour of the day.
+        weekend: By how many sd two days of seven are off.
+        beside: The same hours of earlier days are asked, as the product does.
+        shift: By how many sd three features move for good.
+        since: At which hour they do.
     """
 
     name: str
     swing: float = 0.0
     by_hour: bool = False
+    weekend: float = 0.0
+    beside: bool = True
+    shift: float = 0.0
+    since: int = 240
 
 
 WORLDS = (
@@ -65,7 +77,14 @@ WORLDS = (
     World("a daily cycle of 0.3 sd in four features", 0.3),
     World("a daily cycle of 0.8 sd in four features", 0.8),
     World("the same, against the same hour of the reference", 0.8, True),
+    World("a daily cycle of 0.8 sd, and weekends", 0.8, weekend=0.8),
+    World("a daily cycle of 0.8 sd, earlier days not asked", 0.8, beside=False),
+    World("a shift on the eleventh day", shift=0.8),
+    World("a daily cycle of 0.8 sd, and a shift on the eleventh day", 0.8, shift=0.8),
+    World("a shift in the first hour", shift=0.8, since=0),
 )
+SHIFTED = (0, 4, 5)
+"""Features that move for good: one that has the cycle, and two that have not."""
 
 
 class Month(msgspec.Struct, frozen=True):
@@ -75,6 +94,7 @@ class Month(msgspec.Struct, frozen=True):
         shown: Windows of data that showed drift.
         made: Alerts that began or became worse.
         told: Of these, the ones that somebody was told at once.
+        delay: Hours from the beginning of the lasting shift to the first that was told; None: none was, or no shift.
     """
 
     world: str
@@ -82,6 +102,7 @@ class Month(msgspec.Struct, frozen=True):
     shown: int
     made: int
     told: int
+    delay: int | None = None
 
 
 def month(world: World, seed: int) -> Month:
@@ -91,14 +112,15 @@ def month(world: World, seed: int) -> Month:
     windows.sort(key=lambda window: (window.end, window.start))
     shown = sum(window.severity in ("moderate", "major") for window in windows if window.monitor == "data")
     made, told = _lived(windows)
-    return Month(world.name, seed, shown, made, told)
+    hours = [at // HOUR - world.since for at in told if at // HOUR > world.since] if world.shift else []
+    return Month(world.name, seed, shown, made, len(told), min(hours, default=None))
 
 
-def _lived(windows: list[Window]) -> tuple[int, int]:
-    """Alerts made and told, hour by hour, as the loop would have them."""
+def _lived(windows: list[Window]) -> tuple[int, list[int]]:
+    """Alerts made, and the moments at which one was told, hour by hour, as the loop would have them."""
     kept: list[Alert] = []
     alerting = AlertingSpec()
-    alerts = alerts_of(windows, (), 0)
+    alerts = alerts_of(windows, (), 0, calm_day=_Calm(windows))
     for number, alert in enumerate(alerts):
         condition = condition_of(alert)
         assert condition is not None
@@ -108,27 +130,41 @@ def _lived(windows: list[Window]) -> tuple[int, int]:
         kept.append(msgspec.structs.replace(seen, fate=verdict.fate))
     edges = [(alert, condition_of(alert)) for alert in kept]
     begun = [alert for alert, condition in edges if condition is not None and condition.edge != "ends"]
-    return len(begun), sum(alert.fate == "told" for alert in begun)
+    return len(begun), [alert.at for alert in begun if alert.fate == "told"]
+
+
+class _Calm:
+    """Whether the day before a window showed nothing."""
+
+    def __init__(self, windows: list[Window]) -> None:
+        self._severities = {(w.monitor, w.end): w.severity for w in windows}
+
+    def __call__(self, window: Window) -> bool:
+        day = [self._severities.get((window.monitor, window.start - hour * HOUR)) for hour in range(23)]
+        return all(severity == "none" for severity in day)
 
 
 def _data(world: World, rng: np.random.Generator) -> Iterator[Window]:
     strict = per_window(DataMonitor().window, 1, Q)
-    hours = rng.integers(0, 24, REFERENCE * (24 if world.by_hour else 1))
-    columns = [_draw(rng, column, hours, world.swing) for column in range(FEATURES)]
+    hours = rng.integers(0, 168, REFERENCE * (24 if world.by_hour else 1))
+    columns = [_draw(rng, column, hours, world) for column in range(FEATURES)]
     references: dict[int, list[FeatureProfile]] = {}
+    lived: list[list[FeatureProfile]] = []
     for hour in range(HOURS):
         of_day = hour % 24 if world.by_hour else -1
         if of_day not in references:
-            chosen = hours == of_day if world.by_hour else np.ones(len(hours), bool)
+            chosen = hours % 24 == of_day if world.by_hour else np.ones(len(hours), bool)
             references[of_day] = [
                 FeatureProfile.from_values(Feature(name=f"{i}", kind="number"), column[chosen])
                 for i, column in enumerate(columns)
             ]
-        now = np.full(ROWS, hour % 24)
+        now = np.full(ROWS, hour % 168)
+        moved = world.shift if hour >= world.since else 0.0
         pairs = [
-            (reference, profile_of_window(reference, _draw(rng, i, now, world.swing)))
+            (reference, profile_of_window(reference, _draw(rng, i, now, world, moved)))
             for i, reference in enumerate(references[of_day])
         ]
+        lived.append([window for _, window in pairs])
         drifts = decide_window(pairs)
         loud = any(finding.significant for drift in drifts for finding in drift.findings)
         sure = decide_window(pairs, q=strict) if loud else drifts  # nothing is surer at a stricter level
@@ -142,14 +178,47 @@ def _data(world: World, rng: np.random.Generator) -> Iterator[Window]:
             drift=signal_of(drifts, sure, quality=False),
             quality=signal_of(drifts, sure, quality=True),
             features=drifts,
+            usual=_usual(lived, sure) if world.beside and not world.by_hour else None,
         )
 
 
-def _draw(rng: np.random.Generator, column: int, hours: NDArray[np.int64], swing: float) -> Values:
-    """Normal, lognormal, zero-inflated and count columns in turn; the first ones go up and down with the day."""
+def _usual(lived: list[list[FeatureProfile]], sure: tuple[FeatureDrift, ...]) -> Usual:
+    """The newest window beside the same hours of the days before, as ``watch.data`` reads them from the ledger."""
+    *_, windows = lived
+    hour = len(lived) - 1
+    days = [lived[at] for at in range(hour - 24, max(hour - 28 * 24, 0) - 1, -24)]
+    weeks = [lived[at] for at in range(hour - 168, max(hour - 28 * 24, 0) - 1, -168)]
+    merged = [[_merged([day[i] for day in past]) for i in range(FEATURES)] for past in (days, weeks) if past]
+    return usual(sure, windows, merged, days=len(days), minimum_rows=DataMonitor().minimum_rows)
+
+
+def _merged(profiles: list[FeatureProfile]) -> FeatureProfile:
+    found = profiles[0]
+    for profile in profiles[1:]:
+        found = found.merge(profile)
+    return found
+
+
+def _draw(rng: np.random.Generator, column: int, hours: NDArray[np.int64], world: World, moved: float = 0.0) -> Values:
+    """Normal, lognormal, zero-inflated and count columns in turn; the first ones go up and down with the day.
+
+    Args:
+        hours: Of the week, each row's.
+        moved: By how many sd the features that move for good are off.
+    """
+    values = _plain(rng, column, hours, world)
+    return values + moved * _SD[column % 4 if column >= CYCLING else 0] if column in SHIFTED else values
+
+
+_SD = (1.0, math.sqrt((math.e - 1) * math.e))
+"""Of normal and lognormal columns, among which the ones are that move for good."""
+
+
+def _plain(rng: np.random.Generator, column: int, hours: NDArray[np.int64], world: World) -> Values:
     rows = len(hours)
     if column < CYCLING:
-        return rng.normal(swing * np.sin(2 * math.pi * hours / 24), 1.0)
+        off = np.where(hours >= 120, world.weekend, 0.0)
+        return rng.normal(world.swing * np.sin(2 * math.pi * hours / 24) + off, 1.0)
     match column % 4:
         case 0:
             return rng.normal(size=rows)
@@ -198,9 +267,17 @@ def table(months: Iterable[Month]) -> str:
             rows.append(
                 f"| {world.name} | {len(mine)} | {np.mean([m.shown for m in mine]) / HOURS:.2%} | "
                 f"{np.mean([m.made for m in mine]):.3f} | {np.mean([m.told for m in mine]):.3f} | "
-                f"{more} ({low:.1%} to {high:.1%}) |"
+                f"{more} ({low:.1%} to {high:.1%}) | {_delays(world, mine)} |"
             )
     return "\n".join(rows)
+
+
+def _delays(world: World, months: list[Month]) -> str:
+    if not world.shift:
+        return "-"
+    hours = [m.delay for m in months if m.delay is not None]
+    found = f"{np.median(hours):.0f}, {max(hours)}" if hours else "-"
+    return f"{found} ({len(months) - len(hours)})"
 
 
 def read(path: Path) -> list[Month]:

@@ -1,8 +1,9 @@
 """Regret beside the rivals, and the price of forgetting and floors; `--publish` writes the tables into bench/README.md.
 
-`python -m bench.bandits --repetitions 200 --publish`; the same command goes on with a run that was stopped, and
-publishes scene by scene. The rivals run in an environment of their own, made on first use under
-`.cache/rivals/bandits`. Theirs is nearly all of the time: hours for the horizon of 10 000.
+`python -m bench.bandits --processes 2 --publish`; what was played is kept, so that the same command goes on with a run
+that was stopped, and publishes scene by scene. `--only thompson two` plays the scenes in whose names all of these words
+are; the table has every scene that was played whole. The rivals run in an environment of their own, made on first use
+under `.cache/rivals/bandits`. Theirs is nearly all of the time: hours for the horizon of 10 000.
 """
 
 import argparse
@@ -10,13 +11,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
+from bench.bandits.kept import Kept, Piece, pieces
 from bench.bandits.ours import Ours, drawn, play
 from bench.bandits.worlds import WORLDS
 from bench.results import PAGE, SCRATCH, publish
@@ -44,8 +46,16 @@ _PRICES = {
     "half-life 2 000, floor 1%": Options(half_life=2000, floor=0.01),
     "change-reset": Options(reset=0.01),
 }
-_CHUNK = 50
+_LEAST = 200
+_CONTESTANTS = ("seatrial", "mabwiser", "river")
 ROOT = Path(__file__).resolve().parent.parent.parent
+Scene = tuple[str, str, int]
+
+
+def repetitions_of(scene: Scene) -> int:
+    """Seeds from 0. A run of epsilon-greedy may cling to a worse arm, so that its regrets scatter most of all."""
+    policy, world, _ = scene
+    return 1000 if policy == "epsilon-greedy" and WORLDS[world].horizon == 1000 else _LEAST
 
 
 def environment() -> str:
@@ -59,42 +69,57 @@ def environment() -> str:
     return str(folder / "bin" / "python")
 
 
-class Kept:
-    """Regrets by contestant and scene, kept as they come, so that a run that was stopped goes on."""
-
-    def __init__(self, repetitions: int) -> None:
-        self._path = SCRATCH / f"bandits-{repetitions}.json"
-        self._found: dict[str, list[float]] = json.loads(self._path.read_text()) if self._path.exists() else {}
-
-    def get(self, name: str, play_it: Callable[[], list[float]]) -> list[float]:
-        if name not in self._found:
-            found = play_it()
-            self._found[name] = found
-            SCRATCH.mkdir(parents=True, exist_ok=True)
-            self._path.write_text(json.dumps(self._found))
-        return self._found[name]
-
-
-def ours_of(scene: tuple[str, str, int], repetitions: int) -> list[float]:
-    policy, world, batch = scene
-    return play(WORLDS[world], _POLICIES[policy], batch, list(range(repetitions)))
+def regrets(piece: Piece, python: str) -> list[float]:
+    """What a contestant loses, by seed."""
+    contestant, what, first, stop = piece
+    if contestant in ("mabwiser", "river"):
+        policy, world, batch = scene_of(what)
+        command = [python, "-m", "bench.bandits.rival", contestant, policy, world]
+        command += map(str, (batch, first, stop - first))
+        return json.loads(subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout)
+    seeds = list(range(first, stop))
+    if what in _PRICED:
+        name, world = _PRICED[what]
+        return play(WORLDS[world], Ours(Thompson(), _PRICES[name]), 1, seeds)
+    policy, world, batch = scene_of(what)
+    return play(WORLDS[world], _POLICIES[policy], batch, seeds)
 
 
-def rivals_of(python: str, library: str, scene: tuple[str, str, int], repetitions: int) -> list[float]:
-    policy, world, batch = scene
-    found: list[float] = []
-    for first in range(0, repetitions, _CHUNK):
-        seeds = min(_CHUNK, repetitions - first)
-        command = [python, "-m", "bench.bandits.rival", library, policy, world, *map(str, (batch, first, seeds))]
-        found += json.loads(subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout)
-    return found
+_PRICED = {f"thompson, {name}, {world}": (name, world) for name in _PRICES for world in ("ten-10000", "switch")}
+_NAMED = {str(scene): scene for scene in _SCENES}
 
 
-def figure(values: list[float]) -> str:
+def scene_of(what: str) -> Scene:
+    return _NAMED[what]
+
+
+def wanted(only: Sequence[str]) -> list[tuple[str, list[Piece]]]:
+    """By table, what is to be played: for each scene every contestant, a piece of the seeds at a time."""
+    scenes = [scene for scene in _SCENES if all(word in map(str, scene) for word in only)]
+    if not scenes:
+        raise SystemExit(f"no scene has all of {' '.join(only)}; the words are policies, worlds and batches")
+    return [
+        (
+            "bandit-prices",
+            [piece for what in _PRICED for piece in pieces("seatrial", what, _LEAST)] if not only else [],
+        ),
+        (
+            "bandits",
+            [
+                piece
+                for scene in scenes
+                for contestant in _CONTESTANTS
+                for piece in pieces(contestant, str(scene), repetitions_of(scene))
+            ],
+        ),
+    ]
+
+
+def figure(values: Sequence[float]) -> str:
     return f"{np.mean(values):.0f} ± {np.std(values, ddof=1) / np.sqrt(len(values)):.0f}"
 
 
-def verdict(ours: list[float], rival: list[float]) -> str:
+def verdict(ours: Sequence[float], rival: Sequence[float]) -> str:
     """Upper 95 % limit of the mean difference against 10 % of the rival's regret + 2."""
     away = np.array(ours) - np.array(rival)
     upper = float(away.mean() + 1.96 * away.std(ddof=1) / np.sqrt(away.size))
@@ -102,63 +127,82 @@ def verdict(ours: list[float], rival: list[float]) -> str:
     return f"{upper:+.0f} {'≤' if upper <= bar else '> !'} {bar:.0f}"
 
 
-def beside(python: str, repetitions: int, kept: Kept) -> Iterator[str]:
-    """The table, longer by a scene each time."""
+def beside(kept: Kept) -> tuple[str, int, int]:
+    """The table, how many of its rows there are, and how many there will be."""
     lines = [
-        "| policy | world | batch | seatrial | MABWiser | river | difference to MABWiser, bar | to river, bar |",
-        "|---|---|---|---|---|---|---|---|",
+        "| policy | world | batch | repetitions | seatrial | MABWiser | river "
+        "| difference to MABWiser, bar | to river, bar |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
+    done = 0
     for scene in _SCENES:
-        with ThreadPoolExecutor(2) as pool:
-            work = [
-                pool.submit(kept.get, f"{one} {scene}", partial(rivals_of, python, one, scene, repetitions))
-                for one in ("mabwiser", "river")
-            ]
-            ours = kept.get(f"seatrial {scene}", partial(ours_of, scene, repetitions))
-            theirs = [one.result() for one in work]
+        found, repetitions = found_of(scene, kept)
+        if not found:
+            continue
+        done += repetitions == repetitions_of(scene)
+        ours, *theirs = found
         played = f"{scene[0]} (posterior draws)" if drawn(_POLICIES[scene[0]], scene[2]) else scene[0]
-        cells = [
-            played,
-            scene[1],
-            str(scene[2]),
-            figure(ours),
-            *map(figure, theirs),
-            *(verdict(ours, one) for one in theirs),
-        ]
+        cells = [played, scene[1], str(scene[2]), str(repetitions)]
+        cells += [*map(figure, found), *(verdict(ours, one) for one in theirs)]
         lines.append("| " + " | ".join(cells) + " |")
-        yield "\n".join(lines)
+    return "\n".join(lines), done, len(_SCENES)
 
 
-def prices(repetitions: int, kept: Kept) -> Iterator[str]:
-    """The table, longer by a row each time."""
+def found_of(scene: Scene, kept: Kept) -> tuple[list[list[float]], int]:
+    """Regrets of each contestant under as many seeds as they shall play, or the first 200; nothing before these."""
+    for repetitions in (repetitions_of(scene), _LEAST):
+        found = [kept.whole(contestant, str(scene), repetitions) for contestant in _CONTESTANTS]
+        if all(found):
+            return found, repetitions
+    return [], 0
+
+
+def prices(kept: Kept) -> tuple[str, int, int]:
+    """The table of 200 repetitions, how many of its rows there are, and how many there will be."""
     lines = ["| Thompson sampling (posterior draws) with | ten-10000 | switch |", "|---|---|---|"]
-    for name, options in _PRICES.items():
-        found = [
-            kept.get(
-                f"seatrial thompson, {name}, {world}",
-                partial(play, WORLDS[world], Ours(Thompson(), options), 1, list(range(repetitions))),
-            )
-            for world in ("ten-10000", "switch")
-        ]
-        lines.append(f"| {name} | {figure(found[0])} | {figure(found[1])} |")
-        yield "\n".join(lines)
+    for name in _PRICES:
+        found = [kept.whole("seatrial", f"thompson, {name}, {world}", _LEAST) for world in ("ten-10000", "switch")]
+        if all(found):
+            lines.append(f"| {name} | {figure(found[0])} | {figure(found[1])} |")
+    return "\n".join(lines), len(lines) - 2, len(_PRICES)
+
+
+def played(pieces: Sequence[Piece], kept: Kept, processes: int) -> Iterator[Piece]:
+    """Plays what is not kept yet, some pieces at a time, and keeps each as it comes."""
+    left = [piece for piece in pieces if not kept.has(piece)]
+    if not left:
+        return
+    python = environment()
+    with ProcessPoolExecutor(processes) as pool:
+        running: dict[Future[list[float]], Piece] = {}
+        while left or running:
+            while left and len(running) < processes:
+                piece = left.pop(0)
+                running[pool.submit(regrets, piece, python)] = piece
+            for one in wait(running, return_when=FIRST_COMPLETED).done:
+                piece = running.pop(one)
+                kept.keep(piece, one.result())
+                yield piece
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repetitions", type=int, default=200)
+    parser.add_argument("--only", nargs="+", default=[], metavar="WORD")
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--render", action="store_true", help="play nothing; the tables of what was played so far")
     parser.add_argument("--publish", action="store_true")
     given = parser.parse_args()
-    kept = Kept(given.repetitions)
-    told = f"{given.repetitions} repetitions, seeds 0 to {given.repetitions - 1}."
+    kept = Kept(SCRATCH / "bandits-regrets.json")
     page = PAGE if given.publish else None
-    for name, tables, whole in (
-        ("bandit-prices", prices(given.repetitions, kept), len(_PRICES)),
-        ("bandits", beside(environment(), given.repetitions, kept), len(_SCENES)),
-    ):
-        for done, table in enumerate(tables, 1):
-            unfinished = f" {done} of {whole} rows are measured so far." if done < whole else ""
-            publish(name, {"table": table}, f"{told}{unfinished}\n\n{table}", into=SCRATCH, page=page)
+    for name, todo in wanted(given.only):
+        table_of = {"bandits": beside, "bandit-prices": prices}[name]
+        rows = -1
+        for _ in chain([None], played([] if given.render else todo, kept, given.processes)):
+            table, done, whole = table_of(kept)
+            if done > rows:
+                rows = done
+                unfinished = f"{done} of {whole} rows are measured so far.\n\n" if done < whole else ""
+                publish(name, {"table": table}, f"{unfinished}{table}", into=SCRATCH, page=page)
 
 
 if __name__ == "__main__":

@@ -44,18 +44,19 @@ def by_weights(world: World, ours: Ours, batch: int, seed: int) -> float:
     count = table.shape[1]
     chosen, got = np.zeros(world.horizon, dtype=np.int64), np.zeros(world.horizon)
     plain = ours.options.half_life is None and ours.options.reset is None
-    n, total = np.zeros(count), np.zeros(count)
+    known = [_tally(0, 0)] * count
     for start in range(0, world.horizon, batch):
         stop = min(start + batch, world.horizon)
         if plain:
-            tallies: tuple[Tally, ...] = tuple(_tally(*pair) for pair in zip(n.tolist(), total.tolist(), strict=True))
+            tallies = tuple(known)
         else:
             tallies = remembered(Rewards(chosen[:start], got[:start]), count, ours.options, bounded=True)
         weights = weigh(ours.policy, tallies, ours.options)
         now = np.minimum((rng.random(stop - start)[:, None] > np.cumsum(weights)).sum(axis=1), count - 1)
         chosen[start:stop], got[start:stop] = now, table[np.arange(start, stop), now]
-        n += np.bincount(now, minlength=count)
-        total += np.bincount(now, weights=got[start:stop], minlength=count)
+        for arm in set(now.tolist()):
+            new = got[start:stop][now == arm]
+            known[arm] = _tally(known[arm].n + new.size, known[arm].positive + float(new.sum()))
     return world.regret(chosen, seed)
 
 

@@ -14,7 +14,8 @@ from seatrial.reports.experiment_charts import (
     sample_ratio,
     verdict_effects,
 )
-from seatrial.reports.page import Section, Table, environment, render_page
+from seatrial.reports.notebook import html
+from seatrial.reports.page import Section, Table, render_page
 from seatrial.reports.points import VerdictPoint
 from seatrial.stats.recommendation import Recommendation
 from seatrial.stats.segments import Segments
@@ -48,14 +49,10 @@ def sections(found: Analysis) -> list[Section]:
 def notebook_html(found: Analysis) -> str:
     """What a notebook shows: sentences and numbers, without scripts."""
     rows = [(c.treatment, *row) for c in found.comparisons for row in _rows(c)]
-    return (
-        environment()
-        .get_template("notebook.html")
-        .render(
-            sentences=[comparison.sentence for comparison in found.comparisons],
-            table=Table(("treatment", *_HEADER), tuple(rows)),
-            warnings=[check.sentence for check in found.checks if not check.ok],
-        )
+    return html(
+        [comparison.sentence for comparison in found.comparisons],
+        Table(("treatment", *_HEADER), tuple(rows)),
+        [check.sentence for check in found.checks if not check.ok],
     )
 
 

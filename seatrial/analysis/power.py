@@ -1,7 +1,8 @@
 """How many units a question needs before it is asked, by flags or by what files of the past hold; and the inverse."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -9,6 +10,7 @@ import numpy as np
 
 from seatrial.analysis.effects import plain_effect
 from seatrial.analysis.files import Files
+from seatrial.analysis.looks import Looks
 from seatrial.analysis.metrics import Kind, Metric
 from seatrial.analysis.reduce import Reduction
 from seatrial.spec.errors import BadInput
@@ -72,7 +74,10 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
         relative: Of the control's mean; None when that is 0.
         fixed: Units of all arms, looking once at the end; None where no number is enough.
         always_valid: Looking at any time.
-        fixed_days, always_valid_days: Until so many have come and matured; None where the traffic is unknown.
+        group_sequential: At planned looks, to their end; None where none were asked for, or of a margin, which is
+            watched at any time.
+        fixed_days, always_valid_days, group_sequential_days: Until so many have come and matured; None where the
+            traffic is unknown.
     """
 
     metric: str
@@ -83,6 +88,18 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     always_valid: int | None
     fixed_days: float | None = None
     always_valid_days: float | None = None
+    group_sequential: int | None = None
+    group_sequential_days: float | None = None
+
+    @property
+    def ways(self) -> tuple[tuple[str, int, float | None], ...]:
+        """How one may look, the units that it takes and the days; only those that are known."""
+        found = (
+            ("at one planned look", self.fixed, self.fixed_days),
+            ("at planned looks", self.group_sequential, self.group_sequential_days),
+            ("looking at any time", self.always_valid, self.always_valid_days),
+        )
+        return tuple((how, units, days) for how, units, days in found if units is not None)
 
 
 class Forecast(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,10 +128,30 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
 
         return power_page(self, title)
 
+    def picture(self, file: Path) -> None:
+        """Draws units against effect, as SVG or PNG by the file's ending.
+
+        Raises:
+            BadInput: There is no curve, the file is no such picture, or what draws it is not installed.
+        """
+        if not self.curve:
+            raise BadInput("the inverse has no curve to draw; ask with an effect or a margin")
+        from seatrial.analysis.power_page import units_by_effect  # slow to import: the charts
+        from seatrial.reports.pictures import write_picture
+
+        write_picture(units_by_effect(self.curve), file)
+
     def _repr_html_(self) -> str:
         from seatrial.analysis.power_page import notebook_html  # slow to import: the charts
 
         return notebook_html(self)
+
+    def _repr_mimebundle_(
+        self, include: Container[str] | None = None, exclude: Container[str] | None = None
+    ) -> dict[str, str]:
+        from seatrial.reports.notebook import bundle  # slow to import: the charts
+
+        return bundle("\n".join(self.sentences), self._repr_html_(), include, exclude)
 
 
 def stated(*, metric: str, baseline: float | None, mean: float | None, sd: float | None, correlation: float) -> Past:
@@ -195,11 +232,13 @@ def _units_a_day(reduction: Reduction) -> float | None:
     return float(row["n"]) / max(float(row["seconds"]), 3600.0) * DAY
 
 
-def need(past: Past, effect: Margin, design: Design, goal: Goal = "better") -> Need:
+def need(past: Past, effect: Margin, design: Design, goal: Goal = "better", looks: Looks | None = None) -> Need:
     """Units and days for an effect of this size; or, as a margin, to show that it is kept with no true difference."""
     size = effect.size * abs(past.mean) if effect.scale == "relative" else effect.size
     design = design._replace(correlation=past.correlation if design.correlation == 0 else design.correlation)
     plan = _plan(past, size, design, goal)
+    planned = looks is not None and goal == "better"
+    whole = math.ceil(plan.fixed * looks.checked().inflation(design)) if looks is not None and planned else None
     return Need(
         metric=past.metric,
         goal=goal,
@@ -209,6 +248,8 @@ def need(past: Past, effect: Margin, design: Design, goal: Goal = "better") -> N
         always_valid=plan.always_valid,
         fixed_days=_days(plan.fixed, past),
         always_valid_days=_days(plan.always_valid, past),
+        group_sequential=whole,
+        group_sequential_days=None if whole is None else _days(whole, past),
     )
 
 
@@ -267,12 +308,21 @@ def visible_always(past: Past, units: float, design: Design) -> Need | None:
     )
 
 
-def curve(past: Past, around: Margin, design: Design, goal: Goal) -> tuple[Need, ...]:
+def visible_in_looks(past: Past, units: float, design: Design, looks: Looks) -> Need:
+    """The smallest effect that a plan of so many units with looks on the way shows."""
+    found = visible(past, units / looks.checked().inflation(design), design)
+    whole = math.ceil(units)
+    return msgspec.structs.replace(
+        found, fixed=None, fixed_days=None, group_sequential=whole, group_sequential_days=_days(whole, past)
+    )
+
+
+def curve(past: Past, around: Margin, design: Design, goal: Goal, looks: Looks | None = None) -> tuple[Need, ...]:
     """Needs for effects from a third of one to three times it."""
     found = []
     for factor in np.geomspace(1 / 3, 3, 25):
         try:
-            found.append(need(past, Margin(around.scale, around.size * float(factor)), design, goal))
+            found.append(need(past, Margin(around.scale, around.size * float(factor)), design, goal, looks))
         except BadInput:  # an effect beyond what a share can be has no number
             continue
     return tuple(found)
@@ -287,14 +337,7 @@ def told(design: Design) -> str:
 def sentence(one: Need) -> str:
     """What it takes, as ``conversion: to see an effect of 0.002 (2%) takes 63 000 units at one planned look.``"""
     relative = "" if one.relative is None else f" ({100 * one.relative:.3g}%)"
-    parts = [
-        f"{show_count(units)} units{_in_days(days)} {how}"
-        for units, days, how in (
-            (one.fixed, one.fixed_days, "at one planned look"),
-            (one.always_valid, one.always_valid_days, "looking at any time"),
-        )
-        if units is not None
-    ]
+    parts = [f"{show_count(units)} units{_in_days(days)} {how}" for how, units, days in one.ways]
     what = "to show it is not worse by" if one.goal == "non-inferior" else "to see an effect of"
     return f"{one.metric}: {what} {one.effect:.4g}{relative} takes {', '.join(parts)}."
 

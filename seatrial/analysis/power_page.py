@@ -4,9 +4,27 @@ import altair as alt
 
 from seatrial.analysis.power import Forecast, Need
 from seatrial.reports.charts import VARIANT_COLOURS, wide_chart
-from seatrial.reports.page import Section, Table, environment, render_page
+from seatrial.reports.notebook import html
+from seatrial.reports.page import Section, Table, render_page
 
-_HEADER = ("metric", "effect", "relative", "one planned look", "days", "looking at any time", "days")
+_HEADER = (
+    "metric",
+    "effect",
+    "relative",
+    "one planned look",
+    "days",
+    "planned looks",
+    "days",
+    "looking at any time",
+    "days",
+)
+
+
+_COLOURS = {
+    "at one planned look": VARIANT_COLOURS[0],
+    "looking at any time": VARIANT_COLOURS[1],
+    "at planned looks": VARIANT_COLOURS[2],
+}
 
 
 def power_page(found: Forecast, title: str) -> str:
@@ -23,21 +41,18 @@ def power_page(found: Forecast, title: str) -> str:
 def notebook_html(found: Forecast) -> str:
     """What a notebook shows: sentences and numbers, without scripts."""
     table = Table(_HEADER, tuple(_row(need) for need in found.needs))
-    return environment().get_template("notebook.html").render(sentences=found.sentences, table=table, warnings=[])
+    return html(found.sentences, table)
 
 
 def units_by_effect(curve: tuple[Need, ...], *, height: int = 260) -> alt.Chart:
-    """Units of all arms that each effect takes, at one look and at any time, on a scale of powers of ten."""
+    """Units of all arms that each effect takes, by how one may look, on a scale of powers of ten."""
     relative = all(need.relative is not None for need in curve)
     data: list[dict[str, object]] = [
         {"effect": need.relative if relative else need.effect, "units": units, "how": how, "days": days}
         for need in curve
-        for units, days, how in (
-            (need.fixed, need.fixed_days, "one planned look"),
-            (need.always_valid, need.always_valid_days, "looking at any time"),
-        )
-        if units is not None
+        for how, units, days in need.ways
     ]
+    ways = [how for how in _COLOURS if any(row["how"] == how for row in data)]
     form = ".2~%" if relative else ".3~g"
     return (
         wide_chart(data, height)
@@ -58,9 +73,7 @@ def units_by_effect(curve: tuple[Need, ...], *, height: int = 260) -> alt.Chart:
             color=alt.Color(
                 "how:N",
                 title=None,
-                scale=alt.Scale(
-                    domain=["one planned look", "looking at any time"], range=[VARIANT_COLOURS[0], VARIANT_COLOURS[1]]
-                ),
+                scale=alt.Scale(domain=ways, range=[_COLOURS[how] for how in ways]),
                 legend=alt.Legend(orient="top"),
             ),
             tooltip=[
@@ -80,6 +93,8 @@ def _row(need: Need) -> tuple[str, ...]:
         "" if need.relative is None else f"{need.relative:.3%}",
         "" if need.fixed is None else str(need.fixed),
         "" if need.fixed_days is None else f"{need.fixed_days:.3g}",
+        "" if need.group_sequential is None else str(need.group_sequential),
+        "" if need.group_sequential_days is None else f"{need.group_sequential_days:.3g}",
         "" if need.always_valid is None else str(need.always_valid),
         "" if need.always_valid_days is None else f"{need.always_valid_days:.3g}",
     )

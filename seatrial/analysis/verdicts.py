@@ -1,5 +1,6 @@
 """What an analysis of files gives back: one frozen value to print, draw, write as JSON and show in a notebook."""
 
+from collections.abc import Container
 from typing import Any, Literal
 
 import msgspec
@@ -190,6 +191,13 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
         from seatrial.analysis.page import notebook_html  # slow to import: the charts
 
         return notebook_html(self)
+
+    def _repr_mimebundle_(
+        self, include: Container[str] | None = None, exclude: Container[str] | None = None
+    ) -> dict[str, str]:
+        from seatrial.reports.notebook import bundle  # slow to import: the charts
+
+        return bundle(str(self), self._repr_html_(), include, exclude)
 
     def __str__(self) -> str:
         return self.sentence

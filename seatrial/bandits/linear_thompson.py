@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seatrial.bandits.normal_best import normal_best
 from seatrial.bandits.posterior import Floats
@@ -44,6 +45,16 @@ class LinearBelief:
         weights: list[float] = normal_best(means, np.sqrt(sds, sds)).tolist()
         floor, rest = self.floor, 1.0 - len(weights) * self.floor
         return [floor + rest * weight for weight in weights] if floor else weights
+
+    def drawn(self, contexts: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Arms drawn by the chances of many contexts [n, d], shape [n]: the best ones of a draw of every line."""
+        means = contexts @ self.coefficients.T
+        sds = np.sqrt(np.square(contexts @ self.spreads.transpose(0, 2, 1)).sum(axis=2)).T
+        best = (means + sds * rng.standard_normal(means.shape)).argmax(axis=1)
+        count = means.shape[1]
+        by_floor = rng.random(best.size) < count * self.floor
+        found: NDArray[np.int64] = np.where(by_floor, rng.integers(0, count, best.size), best)
+        return found
 
     @cached_property
     def _ones(self) -> Floats:

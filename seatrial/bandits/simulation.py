@@ -101,7 +101,7 @@ def simulate(
     gaps = worth.max() - worth
     played = [_play(arms, policy, options, units, delay, epochs, gaps, [seed, world]) for world in range(worlds)]
     found = [epoch for epoch, _ in played if epoch is not None]
-    split = _split(arms, worth, units, delay)
+    split = split_epochs(arms, worth, units, delay)
     lost = float(np.mean([loss for _, loss in played]))
     split_lost = float(gaps.mean()) * min(split, epochs) / epochs
     return Simulated(
@@ -199,7 +199,7 @@ def _worth(arms: Sequence[Arm], options: Options) -> Floats:
     return worth
 
 
-def _split(arms: Sequence[Arm], worth: Floats, units: int, delay: int) -> int:
+def split_epochs(arms: Sequence[Arm], worth: Floats, units: int, delay: int) -> int:
     """Epochs until an even split has the units that a test of the best two needs, and they are matured."""
     best, second = np.argsort(-worth, kind="stable")[:2]
     if worth[best] == worth[second]:

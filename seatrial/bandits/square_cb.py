@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seatrial.bandits.posterior import Floats
 from seatrial.bandits.regression import Regression
@@ -30,6 +31,19 @@ class InverseGap:
     def chances(self, context: Floats) -> Floats:
         """Chances of the arms for one context [d], shape [K]: 1 / (K + γ gap), the rest to the best."""
         return np.array(self.shares(context))
+
+    def drawn(self, contexts: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Arms drawn by the chances of many contexts [n, d], shape [n]."""
+        predicted = (contexts @ self.coefficients.T).clip(0.0, 1.0)
+        leaders, count = predicted.argmax(axis=1), predicted.shape[1]
+        weights = 1.0 / (count + self.gamma * (predicted.max(axis=1, keepdims=True) - predicted))
+        rows = np.arange(leaders.size)
+        weights[rows, leaders] = 0.0
+        weights[rows, leaders] = 1.0 - weights.sum(axis=1)
+        weights = self.floor + (1.0 - count * self.floor) * weights
+        places = np.cumsum(weights, axis=1) < rng.random(leaders.size)[:, None]
+        found: NDArray[np.int64] = np.minimum(places.sum(axis=1), count - 1)
+        return found
 
     def shares(self, context: Floats) -> list[float]:
         """The same as a list: of a few numbers that is quicker."""

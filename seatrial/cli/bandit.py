@@ -93,7 +93,7 @@ def simulate(
 
     Exit code 1: a bandit would not pay.
     """
-    from seatrial.control.simulating import outlook
+    from seatrial.control.simulating import Outlook, outlook
 
     try:
         text = file.read_text("utf-8")
@@ -103,12 +103,15 @@ def simulate(
     if json:
         print_json(found)
     else:
-        for arm, earned in found.arms.items():
-            typer.echo(f"{arm}: {earned.mean:.4g} a unit so far")
+        if isinstance(found, Outlook):
+            for arm, earned in found.arms.items():
+                typer.echo(f"{arm}: {earned.mean:.4g} a unit so far")
+        else:
+            typer.echo(f"{show_count(found.records)} records, played again")
         typer.echo(
             f"{show_count(found.units)} units an epoch of {found.every / 60:.3g} minutes, rewards "
             f"{found.delay} {'epoch' if found.delay == 1 else 'epochs'} later"
         )
         typer.echo(found.sentence)
-    if not found.simulated.pays:
+    if not (found.simulated.pays if isinstance(found, Outlook) else found.replayed.pays):
         raise typer.Exit(1)

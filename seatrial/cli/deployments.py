@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def add_to(app: typer.Typer) -> None:
     app.command(epilog="Example: seatrial check churn.yaml")(check)
     app.command(epilog="Example: seatrial apply churn.yaml --plan")(apply)
-    app.command(epilog="Example: seatrial schema > deployment.schema.json")(schema)
+    app.command(epilog="Example: seatrial schema > deployment.schema.json, seatrial schema judge")(schema)
 
 
 def check(
@@ -47,8 +47,17 @@ def check(
         raise typer.Exit(1)
 
 
-def schema() -> None:
-    """Print the JSON Schema of the deployment file, for editors."""
+def schema(
+    what: Literal["deployment", "judge"] = typer.Argument(
+        "deployment", metavar="[WHAT]", help="deployment: its file, for editors. judge: what judge --json prints."
+    ),
+) -> None:
+    """Print JSON Schemas: of the deployment file, or of judge."""
+    if what == "judge":
+        from seatrial.analysis.documents import judge_schema
+
+        print_json(judge_schema())
+        return
     from seatrial.spec.schema import json_schema
 
     print_json(json_schema())

@@ -95,7 +95,7 @@ def _verify(deployment: str, json: bool) -> None:
         typer.echo(f"{len(decisions)} {noun} decided again, {len(mismatches)} differently")
         if unasked:
             by_context = "1 reweighing by context was" if unasked == 1 else f"{unasked} reweighings by context were"
-            typer.echo(f"{by_context} not decided again: they follow from every single reward, not from the audit.")
+            typer.echo(f"{by_context} not decided again: what they follow from is not in the audit.")
         for mismatch in mismatches:
             typer.echo(f"  {mismatch}")
     if mismatches:

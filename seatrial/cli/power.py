@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -14,6 +14,7 @@ from seatrial.spec.errors import BadInput
 from seatrial.spec.units import parse_duration, parse_share, show_count
 
 if TYPE_CHECKING:
+    from seatrial.analysis.looks import Looks
     from seatrial.analysis.power import Forecast, Goal, Need, Past
     from seatrial.control.powering import Outlook
     from seatrial.stats.contrast import Margin
@@ -50,31 +51,42 @@ def power(
     correlation: float = typer.Option(0.0, help="Of the metric with a covariate, if the past does not say."),
     alpha: float = typer.Option(0.05, help="Chance of a false claim."),
     chance: str = typer.Option("80%", "--power", help="Chance of a claim when the effect is as stated."),
+    looks: int | None = typer.Option(None, help="Also with so many planned looks on the way (group-sequential)."),
+    spending: Literal["obrien-fleming", "pocock"] = typer.Option(
+        "obrien-fleming", help="With --looks: how alpha is spent over them."
+    ),
+    picture: Path | None = typer.Option(None, help="Draw the curve into this .svg or .png file."),
     html: Path | None = typer.Option(None, help="Write a page with the curve into this file; it needs no network."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
     """How many units and days an effect takes. At one planned look, and looking at any time; and the inverse."""
     if deployment is not None:
-        if any(given is not None for given in (effect, margin, units, days, baseline, mean, sd, data, html)):
+        if any(
+            given is not None for given in (effect, margin, units, days, baseline, mean, sd, data, html, looks, picture)
+        ):
             raise BadInput(f"{deployment!r} is a deployment, and the other options ask by flags; give one of the two")
         _release(deployment, by, json)
         return
     if by is not None:
         raise BadInput(f"--by {by} asks about a release; name its deployment")
+    from seatrial.analysis.looks import Looks
     from seatrial.analysis.power import Forecast, curve, need, told
     from seatrial.stats.power import Design
 
     each = parse_share(share) if share is not None else 1 / (treatments + 1)
     design = Design(each, alpha, parse_share(chance), treatments=treatments, correlation=correlation).checked()
+    planned = None if looks is None else Looks(looks, spending).checked()
     past = _past(baseline, mean, sd, data, outcomes, metric, control, units_a_day)
     if units is not None or days is not None:
         if effect is not None or margin is not None:
             raise BadInput("--units and --days ask which effect can be seen; leave --effect and --margin out")
-        found = Forecast(past=past, design=told(design), needs=_inverse(past, design, units, days))
+        found = Forecast(past=past, design=told(design), needs=_inverse(past, design, units, days, planned))
     else:
         size, goal = _size(effect, margin)
-        needs = tuple(need(one, size, design, goal) for one in past)
-        found = Forecast(past=past, design=told(design), needs=needs, curve=curve(past[0], size, design, goal))
+        needs = tuple(need(one, size, design, goal, planned) for one in past)
+        found = Forecast(past=past, design=told(design), needs=needs, curve=curve(past[0], size, design, goal, planned))
+    if picture is not None:
+        found.picture(picture)
     if html is not None:
         html.write_text(found.to_html(), "utf-8")
     if json:
@@ -131,8 +143,10 @@ def _past(
     return tuple(msgspec.structs.replace(one, units_a_day=units_a_day) for one in past)
 
 
-def _inverse(past: tuple[Past, ...], design: Design, units: int | None, days: str | None) -> tuple[Need, ...]:
-    from seatrial.analysis.power import DAY, visible, visible_always
+def _inverse(
+    past: tuple[Past, ...], design: Design, units: int | None, days: str | None, looks: Looks | None
+) -> tuple[Need, ...]:
+    from seatrial.analysis.power import DAY, visible, visible_always, visible_in_looks
 
     if units is not None and days is not None:
         raise BadInput("--units and --days are two ways to say how much there will be; give one of them")
@@ -148,6 +162,7 @@ def _inverse(past: tuple[Past, ...], design: Design, units: int | None, days: st
         else:
             many = float(units)
         found.append(visible(one, many, design))
+        found += [] if looks is None else [visible_in_looks(one, many, design, looks)]
         always = visible_always(one, many, design)
         found += [] if always is None else [always]
     return tuple(found)

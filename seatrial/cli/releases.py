@@ -33,6 +33,8 @@ def tell(judgement: Judgement) -> None:
     from seatrial.experiments.sentences import lowered, told
 
     typer.secho(judgement.sentence if judgement.ended else told(judgement), bold=True)
+    if judgement.expected is not None:
+        typer.echo(judgement.expected.sentence)
     if judgement.shadow is not None:
         typer.echo(f"shadow: {lowered(judgement.shadow.sentence)}")
     if judgement.metrics:

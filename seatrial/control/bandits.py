@@ -10,7 +10,8 @@ import numpy as np
 from seatrial.bandits import UCB, EpsilonGreedy, Options, Policy, Tally, Thompson, TopTwo, remembered, weigh
 from seatrial.bandits import Rewards as Remembered
 from seatrial.control.chosen_by import declared
-from seatrial.control.contextual import FEWEST, learn_lines
+from seatrial.control.contextual import FEWEST, is_enough, learn_lines
+from seatrial.control.recorded_lines import LinesSeen, again
 from seatrial.experiments.rewards import Rewards
 from seatrial.releases.records import BanditRun, DeploymentState
 from seatrial.routing.snapshot import ByContext, Slot
@@ -36,6 +37,7 @@ class Learned:
             where the policy needs it).
         sentence: In words.
         by_context: How it chooses by context; None: by the weights, else these are only the means of its chances.
+        lines: What these follow from.
     """
 
     weights: dict[str, float]
@@ -43,6 +45,7 @@ class Learned:
     tallies: dict[str, Tally]
     sentence: str
     by_context: ByContext | None = None
+    lines: LinesSeen | None = None
 
 
 def with_bandits(spec: Deployment, state: DeploymentState, now: int) -> DeploymentState:
@@ -130,6 +133,22 @@ def learn(bandit: BanditSpec, run: BanditRun, seen: Rewards, keep: str) -> Learn
     return Learned(shares, removed, known, _sentence(bandit, seen, shares, removed))
 
 
+def means_of(
+    bandit: BanditSpec, tallies: Mapping[str, Tally], removed: Collection[str], lines: LinesSeen | None, *, came: bool
+) -> dict[str, float]:
+    """The mean chances that follow from what was recorded of a bandit that chooses by context.
+
+    Raises:
+        BadInput: Sums and contexts that are not whole, of other arms, or missing where there was enough to learn from.
+    """
+    live = [arm for arm in tallies if arm not in removed]
+    enough = is_enough(bandit, {arm: tally.n for arm, tally in tallies.items()}, live, came=came)
+    if enough != (lines is not None) or (lines is not None and list(lines.arms) != live):
+        raise BadInput("the sums that were recorded are not of these arms and rewards")
+    found = again(bandit, lines) if lines is not None else dict.fromkeys(live, 1 / len(live))
+    return {arm: found.get(arm, 0.0) for arm in tallies}
+
+
 def weights_of(
     bandit: BanditSpec, tallies: Mapping[str, Tally], removed: Collection[str], *, came: bool
 ) -> dict[str, float]:
@@ -149,18 +168,18 @@ def _by_context(bandit: BanditSpec, run: BanditRun, seen: Rewards, removed: tupl
     live = tuple(arm for arm in arms if arm not in removed)
     numbers = np.array([arms.index(arm) for arm in seen.arms], dtype=np.int64)
     tallies = {arm: Tally.of(seen.values[numbers == number]) for number, arm in enumerate(arms)}
-    lines, means = learn_lines(bandit, run, seen, live)
-    shares = {arm: means.get(arm, 0.0) for arm in arms}
+    learned = learn_lines(bandit, run, seen, live)
+    shares = {arm: learned.means.get(arm, 0.0) for arm in arms}
     said = _sentence(bandit, seen, shares, removed)
-    if lines is None and seen.any_came:
+    if learned.lines is None and seen.any_came:
         said += f" It chooses by context from {FEWEST} rewards on, with `minimum_units` of every arm."
-    elif lines is not None:
+    elif learned.lines is not None:
         said += " These are means; each unit's are by its context."
-    return Learned(shares, removed, tallies, said, lines)
+    return Learned(shares, removed, tallies, said, learned.lines, learned.seen)
 
 
 def policy_of(bandit: BanditSpec) -> Policy:
-    """The policy that the file names; raises BadInput for one that chooses by context."""
+    """The policy that the file names, which holds for everybody."""
     policies: Mapping[str, Policy] = {
         "thompson": Thompson(bandit.reward.kind),
         "top-two": TopTwo(bandit.reward.kind),
@@ -168,10 +187,6 @@ def policy_of(bandit: BanditSpec) -> Policy:
         "ucb-tuned": UCB(tuned=True),
         "epsilon-greedy": EpsilonGreedy(bandit.epsilon),
     }
-    if bandit.policy not in policies:
-        raise BadInput(
-            f"`{bandit.policy}` chooses by context, which is not simulated: the past's means say nothing of it"
-        )
     return policies[bandit.policy]
 
 

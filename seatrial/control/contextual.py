@@ -1,17 +1,18 @@
 """Bandits that choose by context, in control: from matured rewards to the lines of the next epoch; pure."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seatrial.bandits import InverseGap, LinearBelief, LinearThompson, Regression, SquareCB
+from seatrial.bandits import Regression
 from seatrial.bandits.forgetting import recency
+from seatrial.control.recorded_lines import LinesSeen, Sums, latest_of, lines_from, mean_chances, recorded
 from seatrial.experiments.rewards import Rewards
 from seatrial.releases.records import BanditRun
-from seatrial.routing.by_context import chances_of
 from seatrial.routing.contexts import Encoder, width
 from seatrial.routing.snapshot import ByContext, Column
 from seatrial.spec.deployment import BanditSpec
@@ -20,16 +21,33 @@ FEWEST = 100
 """Matured rewards before contexts are scaled: by fewer, a scale would stay wrong for ever."""
 MOST_CATEGORIES, MOST_NUMBERS = 10, 128
 OPTIONAL = "optional "
-_LATEST = 1000
 Floats = NDArray[np.float64]
 
 
-def learn_lines(
-    bandit: BanditSpec, run: BanditRun, seen: Rewards, live: Sequence[str]
-) -> tuple[ByContext | None, dict[str, float]]:
-    """How to choose by context, and the mean chances of the arms over the last thousand records.
+@dataclass(frozen=True)
+class LearnedLines:
+    """What an epoch's end comes to, by context.
 
-    None, and even weights, before there are 100 matured rewards, ``minimum_units`` of every arm, and any outcome.
+    Attributes:
+        lines: How to choose; None: evenly, since there is too little to learn from.
+        means: Mean chances of the arms over the latest contexts.
+        seen: What lines and means follow from.
+    """
+
+    lines: ByContext | None
+    means: dict[str, float]
+    seen: LinesSeen | None
+
+
+def is_enough(bandit: BanditSpec, rewards: Mapping[str, float], live: Collection[str], *, came: bool) -> bool:
+    """Whether there is anything to learn from: rewards by arm, live or removed, and whether any outcome ``came``."""
+    return came and sum(rewards.values()) >= FEWEST and min(rewards[arm] for arm in live) >= bandit.minimum_units
+
+
+def learn_lines(bandit: BanditSpec, run: BanditRun, seen: Rewards, live: Sequence[str]) -> LearnedLines:
+    """How to choose by context in the next epoch.
+
+    No lines, and even weights, before there are 100 matured rewards, ``minimum_units`` of every arm, and any outcome.
     Columns are those of the run, once it has some; a function of what is matured, else.
 
     Args:
@@ -39,57 +57,51 @@ def learn_lines(
         live: Arms that are not removed.
     """
     counts = Counter(seen.arms)
-    if len(seen.arms) < FEWEST or not seen.any_came or min(counts[arm] for arm in live) < bandit.minimum_units:
-        return None, dict.fromkeys(live, 1 / len(live))
+    if not is_enough(bandit, {arm: counts[arm] for arm in run.weights}, live, came=seen.any_came):
+        return LearnedLines(None, dict.fromkeys(live, 1 / len(live)), None)
     keys = tuple(run.context)
-    given = as_declared(run, seen.contexts)
+    given = as_declared(run.context, seen.contexts)
     columns = run.by_context.columns if run.by_context is not None else columns_of(run.context, given)
     encoder = Encoder(columns, keys)
     contexts = np.array([encoder.encode(one) for one in given])
-    found = _lines(bandit, seen, live, contexts, columns)
-    chances = chances_of(found, encoder.width)
-    means = np.mean([chances(one) for one in contexts[-_LATEST:]], axis=0)
-    return found, dict(zip(live, (means / means.sum()).tolist(), strict=True))
+    sums = sums_of(bandit, np.array(seen.arms, dtype=object), seen.values, live, contexts, columns)
+    found, latest = lines_from(bandit, sums), latest_of(contexts)
+    return LearnedLines(found, mean_chances(found, latest), recorded(sums, latest))
 
 
-def _lines(
-    bandit: BanditSpec, seen: Rewards, live: Sequence[str], contexts: Floats, columns: tuple[Column, ...]
-) -> ByContext:
-    """Rewards are taken as deviations from their mean, so that an arm of which little is known is an average one."""
+def sums_of(
+    bandit: BanditSpec,
+    arms: NDArray[np.object_],
+    rewards: Floats,
+    live: Sequence[str],
+    contexts: Floats,
+    columns: tuple[Column, ...],
+) -> Sums:
+    """What is known of matured rewards [n], in order of maturity, of arms [n] at contexts [n, d].
+
+    Rewards are taken as deviations from their mean, so that an arm of which little is known is an average one.
+    """
     low, high = bandit.reward.range or (0.0, 1.0)
     scaled = bandit.policy == "squarecb" or bandit.reward.kind == "binary"
-    values = (seen.values - low) / (high - low) if scaled else seen.values / (float(np.abs(seen.values).max()) or 1.0)
+    values = (rewards - low) / (high - low) if scaled else rewards / (float(np.abs(rewards).max()) or 1.0)
     weights = np.ones(values.size) if bandit.half_life is None else recency(values.size, bandit.half_life)
     center = float(weights @ values / weights.sum())
     empty = Regression.empty(contexts.shape[1])
-    arms = np.array(seen.arms, dtype=object)
     learned = []
     for arm in live:
         its = np.flatnonzero(arms == arm)
         learned.append(empty.with_rewards(contexts[its], values[its] - center, weights[its]))
-    policy = SquareCB() if bandit.policy == "squarecb" else LinearThompson()
-    published: InverseGap | LinearBelief = policy.publish(learned, bandit.floor)
-    lines = published.coefficients.copy()
-    lines[:, 0] += center
-    return ByContext(
-        policy="squarecb" if isinstance(published, InverseGap) else "linear-thompson",
-        columns=columns,
-        arms=tuple(live),
-        coefficients=tuple(map(tuple, lines.tolist())),
-        spreads=published.spreads.astype("<f8").tobytes() if isinstance(published, LinearBelief) else b"",
-        gamma=published.gamma if isinstance(published, InverseGap) else 0.0,
-        floor=bandit.floor,
-    )
+    return Sums(columns, tuple(live), center, tuple(learned))
 
 
-def kinds_of(run: BanditRun) -> dict[str, str]:
-    """The kind of every context key of a run, whether it may be missing or not."""
-    return {key: declared.removeprefix(OPTIONAL) for key, declared in run.context.items()}
+def kinds_of(declared: Mapping[str, str]) -> dict[str, str]:
+    """The kind of everything that is chosen by, whether it may be missing or not."""
+    return {key: kind.removeprefix(OPTIONAL) for key, kind in declared.items()}
 
 
-def as_declared(run: BanditRun, contexts: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """What was logged, as far as it is of the kinds that a run chooses by: a feature may have been of another kind."""
-    kinds = tuple(kinds_of(run).values())
+def as_declared(declared: Mapping[str, str], contexts: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """What was logged, as far as it is of the kinds that are chosen by: a feature may have been of another kind."""
+    kinds = tuple(kinds_of(declared).values())
     return [
         tuple(value if _is_of(kind, value) else None for kind, value in zip(kinds, one, strict=True))
         for one in contexts

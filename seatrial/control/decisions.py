@@ -7,6 +7,7 @@ from seatrial.control.decide import Action, Observed, decide, row_of
 from seatrial.control.learning import REWEIGHED, can_be_decided_again, decided_again
 from seatrial.releases.records import AuditEntry
 from seatrial.releases.state import State
+from seatrial.spec.errors import SeatrialError
 
 DECIDED = "decide"
 """The audit's name for a decision."""
@@ -94,7 +95,7 @@ def replayed(state: State, deployment: str | None = None) -> list[AuditEntry]:
 
 
 def passed_over(state: State, deployment: str) -> int:
-    """How many recorded reweighings ``verify`` cannot come to again, because they chose by context."""
+    """How many recorded reweighings by context ``verify`` cannot come to again, since their sums are not recorded."""
     return sum(not can_be_decided_again(entry) for entry in state.audit.of(deployment, action=REWEIGHED))
 
 
@@ -104,7 +105,7 @@ def _again(entry: AuditEntry) -> list[Mismatch]:
             today = decided_again(entry)
         else:
             today = msgspec.json.encode(decided(observed_of(entry))).decode()
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, SeatrialError) as error:
         today = f"what was observed cannot be read any more: {error}"
     if today == entry.decision:
         return []

@@ -14,6 +14,7 @@ from seatrial.drift import Severity, worst
 from seatrial.releases.records import DeploymentState, Notice
 from seatrial.spec.alerting import ClockTime
 from seatrial.spec.deployment import Deployment
+from seatrial.watch.alerts import standing_conditions
 from seatrial.watch.digest import Standing, last_due, told_digest
 from seatrial.watch.telling import message_of
 
@@ -99,7 +100,14 @@ def standing_of(site: Site, spec: Deployment, now: int) -> Standing:
         drift=_drift(site, spec, now),
         changes=tuple(entry.action for entry in audit if entry.action not in _UNTOLD),
         alerts=site.state.alerts.of(name, since=now - _DAY),
+        stands=_stands(site, name),
     )
+
+
+def _stands(site: Site, name: str) -> tuple[str, ...]:
+    """Drift from the training data that is open and that earlier days had at the same hours."""
+    opened = standing_conditions(site.state.alerts.of(name))
+    return tuple(f"{condition.condition} {condition.severity}" for condition in opened.values() if condition.stands)
 
 
 def _seconds_left(spec: Deployment, state: DeploymentState, now: int) -> float | None:

@@ -84,7 +84,7 @@ def evaluate(settings: Settings, deployment: str, target: Mapping[str, float], e
                 run.versions,
                 since=run.since,
                 now=site.clock(),
-                context=kinds_of(run),
+                context=kinds_of(run.context),
             )
         data = adaptive(seen, run, partial(_drawn_by, site, deployment, chosen.name))
     propensities = data.chances[np.arange(data.arms.size), data.arms]
@@ -150,7 +150,7 @@ def adaptive(seen: Rewards, run: BanditRun, drawn_by: Callable[[int], dict[str, 
         own = weights if logged is None else dict(zip(weights, logged, strict=True))
         chances[row] = [own.get(arm, 0.0) for arm in arms]
     return AdaptiveData(
-        units=_numbered([seen.units[index] for index in picked]),
+        units=numbered([seen.units[index] for index in picked]),
         epochs=seen.epochs[kept],
         arms=np.array([arms.index(seen.arms[index]) for index in picked], dtype=np.int64),
         rewards=seen.values[kept],
@@ -163,11 +163,12 @@ def _contexts(seen: Rewards, run: BanditRun) -> NDArray[np.float64] | None:
     if run.by_context is None:
         return None
     encoder, kept = Encoder(run.by_context.columns, tuple(run.context)), _together(seen, run)
-    given = as_declared(run, [seen.contexts[index] for index in kept.tolist()])
+    given = as_declared(run.context, [seen.contexts[index] for index in kept.tolist()])
     return np.array([encoder.encode(one)[1:] for one in given]).reshape(kept.size, encoder.width - 1)
 
 
-def _numbered(units: Sequence[str]) -> NDArray[np.int64]:
+def numbered(units: Sequence[str]) -> NDArray[np.int64]:
+    """Units by number, from 0; shape [n]."""
     numbers: NDArray[np.int64] = np.unique(np.array(units, dtype=object), return_inverse=True)[1].astype(np.int64)
     return numbers
 

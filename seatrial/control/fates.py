@@ -11,6 +11,7 @@ from seatrial.control.site import Site
 from seatrial.control.telling_metrics import TellingMetrics
 from seatrial.releases.records import Alert, Fate, Notice, NoticeKind
 from seatrial.spec.deployment import Deployment
+from seatrial.watch.alerts import condition_of
 from seatrial.watch.delivery import line_of
 from seatrial.watch.policy import DAY, Scene, Verdict, verdicts
 from seatrial.watch.telling import Told, message_of, told_of, told_recovery
@@ -29,7 +30,7 @@ def decide_fates(site: Site, specs: Mapping[str, Deployment], metrics: TellingMe
     had = site.state.notices.made_since(now - DAY)
     for name in dict.fromkeys(alert.deployment for alert in pending):
         mine = [alert for alert in pending if alert.deployment == name]
-        scene = _scene(site, specs.get(name), name, had, now)
+        scene = _scene(site, specs.get(name), mine, had, now)
         found = verdicts(mine, scene)
         notices = _notices(site, name, found, scene, now)
         fates: dict[int, tuple[Fate, str]] = {v.alert.id: (v.fate, v.why) for v in found if v.fate}
@@ -43,13 +44,16 @@ def decide_fates(site: Site, specs: Mapping[str, Deployment], metrics: TellingMe
                 metrics.decided(verdict.alert, verdict.fate)
 
 
-def _scene(site: Site, spec: Deployment | None, name: str, had: Mapping[str, int], now: int) -> Scene:
+def _scene(site: Site, spec: Deployment | None, mine: Sequence[Alert], had: Mapping[str, int], now: int) -> Scene:
+    name = mine[0].deployment
     told = [alert for alert in site.state.alerts.of(name, limit=_LOOKED_AT) if alert.fate]
     mutes = site.state.mutes.active(name, now)
     if spec is None:
         spec = _NOBODY
     estimated = _loses(site, spec, now)
-    return Scene(spec.alerting, spec.alerts, told, mutes, had, site.alerts_at_most, now, estimated)
+    ends = any((condition := condition_of(alert)) is not None and condition.is_over for alert in mine)
+    sent = site.state.notices.receivers(name) if ends else {}
+    return Scene(spec.alerting, spec.alerts, told, mutes, had, site.alerts_at_most, now, estimated, sent)
 
 
 def _loses(site: Site, spec: Deployment, now: int) -> bool:

@@ -32,7 +32,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         alerts: The newest, the oldest of them first.
         open: Conditions that are not over, with their severity.
-        unheeded: Of these, the ones that nobody has taken on or muted.
+        unheeded: Of these, the ones that nobody has taken on or muted; not drift that is as at its hours before.
         mutes: What nobody is told of at once.
         waiting: Messages that no receiver has taken yet.
     """
@@ -71,11 +71,18 @@ def standing(site: Site, deployment: str, *, limit: int = 20) -> Standing:
 
 def _is_heeded(name: str, alerts: tuple[Alert, ...], mutes: tuple[Mute, ...]) -> bool:
     mine = [alert for alert in alerts if (c := condition_of(alert)) is not None and c.condition == name]
+    condition = condition_of(mine[-1])
+    if condition is not None and condition.stands:
+        return True
     return mine[-1].acked_at is not None or any(mutes_alert(mute, mine[-1]) for mute in mutes)
 
 
 def acknowledge(site: Site, deployment: str, alert: int, *, actor: str, why: str) -> Alert:
-    """Somebody takes an alert on: the condition is not told again unless it becomes worse. Raises NotFound."""
+    """Somebody takes an alert on: the condition is not told again unless it becomes worse, and what waits is withdrawn.
+
+    Raises:
+        NotFound: There is no such deployment or alert.
+    """
     state = site.state.deployments.get(deployment)
     found = site.state.alerts.get(deployment, alert)
     entry = _entry(site, deployment, state.revision, "ack", actor, why, f"Took on alert {alert}: {found.sentence}")
@@ -83,7 +90,7 @@ def acknowledge(site: Site, deployment: str, alert: int, *, actor: str, why: str
 
 
 def mute(site: Site, deployment: str, what: str, seconds: float, *, actor: str, why: str) -> Mute:
-    """Nobody is told of something at once for a while.
+    """Nobody is told of something at once for a while, nor of what waits to be sent.
 
     Args:
         what: An event, a group, an open condition, or ``all``.
@@ -103,7 +110,8 @@ def mute(site: Site, deployment: str, what: str, seconds: float, *, actor: str, 
     until = now + round(seconds * _SECOND)
     sentence = f"Muted `{what}` for {show_duration(seconds)}."
     made = Mute(deployment=deployment, what=what, at=now, until=until, by=actor, why=_reason(why))
-    return site.state.mutes.add(made, _entry(site, deployment, state.revision, "mute", actor, why, sentence))
+    entry = _entry(site, deployment, state.revision, "mute", actor, why, sentence)
+    return site.state.mutes.add(made, entry, lambda alert: mutes_alert(made, alert))
 
 
 def unmute(site: Site, deployment: str, what: str, *, actor: str, why: str) -> int:

@@ -49,9 +49,13 @@ def judge_now(settings: Settings, deployment: str, *, holdout: bool = False) -> 
         from seatrial.control.losses import noted_losses  # slow to import: the ledger and the statistics
         from seatrial.control.senses import LedgerSenses
         from seatrial.experiments.checks import Losses
+        from seatrial.experiments.forecast import with_forecast
 
         before = noted_losses(state.marks, held.run) or Losses()
-        judgement = LedgerSenses(settings.home).judge(load_deployment(held.text), held.run, now, before)
+        spec = load_deployment(held.text)
+        judgement = LedgerSenses(settings.home).judge(spec, held.run, now, before)
+        if spec.release is not None and held.run.open:
+            judgement = with_forecast(judgement, spec.release, held.run)
         return as_it_ended(judgement, held.run)
 
 

@@ -5,8 +5,9 @@ from typing import Any
 import msgspec
 
 from seatrial.bandits import Tally
-from seatrial.control.bandits import is_over, learn, removed_of, weights_of
+from seatrial.control.bandits import is_over, learn, means_of, removed_of, weights_of
 from seatrial.control.perform import Step, Who, perform
+from seatrial.control.recorded_lines import LinesSeen, is_small
 from seatrial.control.senses import Senses
 from seatrial.control.site import Site
 from seatrial.experiments.rewards import Rewards
@@ -52,6 +53,8 @@ class SeenOfBandit(msgspec.Struct, frozen=True, kw_only=True):
         early: Outcomes that came before the row they would belong to.
         out_of_range: Rewards cut to their range.
         failed: Rows that each arm did not answer.
+        lines: Of a bandit that chooses by context, what its lines follow from; None: too little had been earned; unset:
+            they are too large for the audit, or older than this field.
     """
 
     entry: str
@@ -64,6 +67,7 @@ class SeenOfBandit(msgspec.Struct, frozen=True, kw_only=True):
     early: int
     out_of_range: int
     failed: dict[str, int]
+    lines: LinesSeen | msgspec.UnsetType | None = msgspec.UNSET
 
 
 def reweigh_all(site: Site, senses: Senses, spec: Deployment, state: DeploymentState, now: int, who: Who) -> None:
@@ -109,6 +113,7 @@ def reweigh(site: Site, senses: Senses, deployment: str, name: str, now: int, wh
             early=seen.early,
             out_of_range=seen.out_of_range,
             failed=dict(seen.failed),
+            lines=learned.lines if learned.lines is None or is_small(learned.lines) else msgspec.UNSET,
         )
         return Step(
             msgspec.structs.replace(state, version=state.version + 1, bandits={**state.bandits, name: after}),
@@ -131,11 +136,9 @@ CLOSE = 1e-9
 
 
 def can_be_decided_again(entry: AuditEntry) -> bool:
-    """Whether the audit holds all that a reweighing depended on.
-
-    Lines that choose by context follow from every single reward, and those are in the ledger.
-    """
-    return not msgspec.json.decode(entry.observed).get("bandit", {}).get("context")
+    """Whether the audit holds all that a reweighing depended on: of one by context, the sums of its lines."""
+    seen = msgspec.json.decode(entry.observed)
+    return not seen.get("bandit", {}).get("context") or "lines" in seen
 
 
 def decided_again(entry: AuditEntry) -> str:
@@ -145,7 +148,7 @@ def decided_again(entry: AuditEntry) -> str:
     libraries may round otherwise. The tallies are those that were recorded, not counted in the ledger again.
 
     Raises:
-        msgspec.MsgspecError, ValueError: What was seen cannot be read any more.
+        msgspec.MsgspecError, ValueError, SeatrialError: What was seen cannot be read any more, or is not whole.
     """
     seen = msgspec.json.decode(entry.observed, type=SeenOfBandit)
     bandit = BanditSpec.model_validate(seen.bandit)
@@ -153,7 +156,11 @@ def decided_again(entry: AuditEntry) -> str:
     failures = {arm: known.failures for arm, known in seen.arms.items()}
     removed = removed_of(bandit, seen.removed, met, failures, seen.keep)
     tallies = {arm: Tally(known.rewards, known.mean, known.m2, known.positive) for arm, known in seen.arms.items()}
-    today = weights_of(bandit, tallies, removed, came=seen.came)
+    if bandit.context:
+        lines = seen.lines if seen.lines is not msgspec.UNSET else None
+        today = means_of(bandit, tallies, removed, lines, came=seen.came)
+    else:
+        today = weights_of(bandit, tallies, removed, came=seen.came)
     then = msgspec.json.decode(entry.decision, type=dict[str, float])
     if then.keys() == today.keys() and all(abs(then[arm] - today[arm]) <= CLOSE for arm in then):
         return entry.decision

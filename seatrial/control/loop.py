@@ -28,7 +28,7 @@ from seatrial.control.digests import Digests
 from seatrial.control.fates import decide_fates
 from seatrial.control.learning import reweigh_all
 from seatrial.control.losses import note_losses, noted_losses
-from seatrial.control.monitoring import read_windows
+from seatrial.control.monitoring import Monitoring
 from seatrial.control.observe import alias_stands, observe
 from seatrial.control.perform import Done, Who
 from seatrial.control.postman import Postman
@@ -89,6 +89,7 @@ class Loop:
         self._breaking = Breaking(site)
         self._reactions = Reactions(site)
         self._digests = Digests(site)
+        self._monitoring = Monitoring(site, senses)
         self._cleared = 0
         self._specs: dict[str, tuple[str, Deployment]] = {}
         self._judge_at: dict[str, int] = {}
@@ -182,7 +183,7 @@ class Loop:
         else:
             self._held_up.discard(name)
         finally:
-            read_windows(self._site, self._senses, spec, state, now)
+            self._monitoring.look(spec, state, now)
             self._breaking.see_to(spec, now)
             tell(self._site, name)
             self._reactions.see_to(spec, state)

@@ -1,16 +1,38 @@
 """Monitors on schedule: windows that have become complete are read once, kept, and told when they deserve it."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
 
 import msgspec
 
 from seatrial.control.senses import Senses
 from seatrial.control.site import Site
-from seatrial.releases.records import DeploymentState, WindowRecord
+from seatrial.releases.records import Alert, DeploymentState, WindowRecord
 from seatrial.spec.deployment import Deployment
-from seatrial.watch.alerts import alerts_of, windows_back
+from seatrial.spec.errors import SeatrialError
+from seatrial.watch.alerts import alerts_of, event_alert, open_conditions, windows_back
 from seatrial.watch.clock import Watermark, watermark
+from seatrial.watch.leaving import leaving
+from seatrial.watch.panes import DAY
 from seatrial.watch.window import Window
+
+FAILURE = "failure.watch"
+FIRST_PAUSE, LONGEST_PAUSE = 2_000_000, 300_000_000
+"""Microseconds for which a deployment's monitors are left alone after a failure: doubling from the first."""
+PATIENCE = 60_000_000
+"""Microseconds after which monitors that go on failing are told: people rely on them."""
+
+log = logging.getLogger("seatrial.control")
+
+
+class _Failing(NamedTuple):
+    """Since when monitors fail, until when they are left alone, and how often they were tried."""
+
+    since: int
+    until: int
+    times: int
 
 
 def mark_name(monitor: str) -> str:
@@ -22,23 +44,126 @@ DATA = mark_name("data")
 MONITORS = Watermark.__struct_fields__
 
 
-def read_windows(site: Site, senses: Senses, spec: Deployment, state: DeploymentState, now: int) -> tuple[Window, ...]:
-    """Read what has become complete since the marks, keep it, and move the marks."""
+class Monitoring:
+    """Reads the monitors of one machine's deployments. One that fails holds up no other, and nothing else.
+
+    What fails is tried again after growing pauses, from where it had read, and is told when it goes on.
+
+    Args:
+        site: What is kept, and where.
+        senses: What is seen.
+    """
+
+    def __init__(self, site: Site, senses: Senses) -> None:
+        self._site = site
+        self._senses = senses
+        self._failing: dict[str, _Failing] = {}
+        self._watched: dict[str, tuple[Deployment, Mapping[str, str]]] = {}
+
+    def look(self, spec: Deployment, state: DeploymentState, now: int) -> None:
+        """End what is not watched any more, and read what has become complete, unless it failed a moment ago."""
+        self._let_go(spec, state, now)
+        before = self._failing.get(spec.deployment)
+        if before is not None and now < before.until:
+            return
+        failures = read_windows(self._site, self._senses, spec, state, now)
+        if not failures:
+            self._failing.pop(spec.deployment, None)
+            return
+        since, times = (now, 0) if before is None else (before.since, before.times)
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(times, 20))
+        self._failing[spec.deployment] = _Failing(since, now + pause, times + 1)
+        if now - since >= PATIENCE:
+            for monitor, error in failures.items():
+                self._site.state.alerts.add(_failure(spec.deployment, monitor, error, now))
+
+    def _let_go(self, spec: Deployment, state: DeploymentState, now: int) -> None:
+        """End what is of a version, variant or monitor that is gone; looked at when these change."""
+        versions = {pin.variant: pin.slot.model_version for pin in state.pins if pin.slot is not None}
+        if self._watched.get(spec.deployment) == (spec, versions):
+            return
+        for alert in leaving(spec, versions, self._site.state.alerts.of(spec.deployment), now):
+            self._site.state.alerts.add(alert)
+        self._watched[spec.deployment] = (spec, versions)
+
+
+def read_windows(
+    site: Site, senses: Senses, spec: Deployment, state: DeploymentState, now: int
+) -> Mapping[str, Exception]:
+    """Read what has become complete since the marks, keep it, and move the marks; what went wrong, by monitor.
+
+    All monitors are read at once; when that fails each is read by itself, so that the ones that can be read are. The
+    mark of one that failed stays where it was.
+    """
     since = _since(site, spec, state)
     until = since.after(watermark(spec, now))
     if until == since:
-        return ()
-    windows = senses.watch(spec, state, since, now)
+        return {}
+    try:
+        _read(site, senses, spec, state, since, until, now)
+    except Exception:  # noqa: BLE001 - whatever a monitor stumbles over, the others do not
+        return _one_by_one(site, senses, spec, state, since, until, now)
+    return {}
+
+
+def _one_by_one(
+    site: Site,
+    senses: Senses,
+    spec: Deployment,
+    state: DeploymentState,
+    since: Watermark,
+    until: Watermark,
+    now: int,
+) -> Mapping[str, Exception]:
+    failures: dict[str, Exception] = {}
+    for monitor in MONITORS:
+        if getattr(since, monitor) == getattr(until, monitor):
+            continue
+        alone = msgspec.structs.replace(until, **{monitor: getattr(since, monitor)})
+        try:
+            _read(site, senses, spec, state, alone, until, now)
+        except Exception as error:
+            log.error(_cannot(spec.deployment, monitor, error), exc_info=not isinstance(error, SeatrialError))
+            failures[monitor] = error
+    return failures
+
+
+def _read(
+    site: Site,
+    senses: Senses,
+    spec: Deployment,
+    state: DeploymentState,
+    since: Watermark,
+    until: Watermark,
+    now: int,
+) -> None:
+    """Read the monitors whose marks lie before ``until``."""
+    told = site.state.alerts.of(spec.deployment)
+    windows = senses.watch(spec, state, since, now, frozenset(open_conditions(told)))
     # Alerts first: their keys make a repeat harmless, and once the marks have moved nobody looks again.
-    told, before = site.state.alerts.of(spec.deployment), _before(site, spec, windows)
-    for alert in alerts_of(windows, told, now, after=spec.alerting.after, before=before):
+    before, calm = _before(site, spec, windows), partial(_is_calm_day, site)
+    for alert in alerts_of(windows, told, now, after=spec.alerting.after, before=before, calm_day=calm):
         site.state.alerts.add(alert)
     site.state.windows.add(
         [_record(window) for window in windows],
         deployment=spec.deployment,
-        marks={mark_name(monitor): getattr(until, monitor) for monitor in MONITORS},
+        marks={
+            mark_name(monitor): getattr(until, monitor)
+            for monitor in MONITORS
+            if getattr(since, monitor) < getattr(until, monitor)
+        },
     )
-    return windows
+
+
+def _failure(deployment: str, monitor: str, error: Exception, now: int) -> Alert:
+    """An alert a day for each monitor and kind of trouble."""
+    key = f"{FAILURE}/{monitor}/{type(error).__name__}/{now // DAY}"
+    return event_alert(deployment, FAILURE, key, _cannot(deployment, monitor, error), now)
+
+
+def _cannot(deployment: str, monitor: str, error: Exception) -> str:
+    what = str(error) if isinstance(error, SeatrialError) else f"{type(error).__name__}: {error}"
+    return f"The monitor `{monitor}` of {deployment} cannot be read, so that nobody is watched by it: {what}"
 
 
 def _before(site: Site, spec: Deployment, windows: Sequence[Window]) -> tuple[Window, ...]:
@@ -51,6 +176,13 @@ def _before(site: Site, spec: Deployment, windows: Sequence[Window]) -> tuple[Wi
         records = site.state.windows.of(spec.deployment, monitor=monitor, since=since)
         found += [msgspec.json.decode(record.window, type=Window) for record in records if record.start < first.start]
     return tuple(sorted(found, key=lambda window: window.start))
+
+
+def _is_calm_day(site: Site, window: Window) -> bool:
+    """Whether the kept windows of the day before a window showed nothing; not where there is less than a day."""
+    records = site.state.windows.of(window.deployment, monitor=window.monitor, since=window.end - DAY)
+    mine = [r for r in records if r.variant == window.variant and r.start < window.start]
+    return any(r.start < window.end - DAY // 2 for r in mine) and all(r.severity in ("none", "no-data") for r in mine)
 
 
 def _since(site: Site, spec: Deployment, state: DeploymentState) -> Watermark:

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from seatrial.control.judging import judge_now
+from seatrial.experiments.forecast import standard_error
 from seatrial.experiments.foresight import Foresight, foresee
 from seatrial.experiments.judgement import Judgement
 from seatrial.ledger.reader import Reader
@@ -12,8 +13,6 @@ from seatrial.spec.read import load_deployment
 from seatrial.spec.settings import Settings
 from seatrial.spec.units import show_count, show_moment
 from seatrial.stats.power import chance_of_conclusion
-from seatrial.stats.sequence import multiplier
-from seatrial.stats.verdict import Verdict
 
 DAY = 86_400_000_000
 
@@ -89,12 +88,3 @@ def _why(found: Foresight, by: int, now: int) -> str:
     if by <= now:
         return "it lies in the past"
     return "no unit was exposed yet" if found.units_a_day is not None else "too few units came in the last days"
-
-
-def standard_error(verdict: Verdict, plan_units: float) -> float | None:
-    """The standard error behind a two-sided asymptotic sequence, from its good end; None for any other interval."""
-    end = verdict.lower if verdict.want == "higher" else verdict.upper
-    units = verdict.n_treatment + verdict.n_control
-    if end is None or verdict.effect is None or "exact" in verdict.method or "at every look" not in verdict.method:
-        return None
-    return abs(verdict.effect - end) / multiplier(units, verdict.alpha, plan_units)

@@ -56,10 +56,26 @@ class Reactions:
             return
         self._site.state.marks.put(spec.deployment, MARK, alerts[-1].id)
         for alert in alerts:
-            if alert.at >= state.applied_at and not _is_over(alert):
+            if alert.at >= state.applied_at and not _is_over(alert) and not _stands(alert):
                 for action in spec.actions:
-                    if covers(action.on, alert.event):
+                    if covers(action.on, alert.event) and self._is_meant(spec, action, alert):
                         self._react(spec, action, alert)
+
+    def _is_meant(self, spec: Deployment, action: ActionSpec, alert: Alert) -> bool:
+        """Whether an alert is of whom an action takes out: another variant's fall is no reason to.
+
+        A version falls back for the version in command, a release is stopped for its challenger; what is of no variant
+        (a source of outcomes that does not answer) is of both.
+        """
+        condition = condition_of(alert)
+        if action.run is not None or condition is None:
+            return True
+        state = self._site.state.deployments.get(spec.deployment)
+        run = state.open_run
+        variant = spec.default if action.fall_back is not None else run.challenger if run is not None else ""
+        slot = state.slot(variant)
+        of = condition.version or (slot.model_version if slot is not None else "")
+        return condition.variant == variant and slot is not None and of == slot.model_version
 
     def _react(self, spec: Deployment, action: ActionSpec, alert: Alert) -> None:
         name, now = spec.deployment, self._site.clock()
@@ -124,7 +140,13 @@ def reactions_to(site: Site, deployment: str, alerts: Sequence[Alert]) -> tuple[
 
 def _is_over(alert: Alert) -> bool:
     condition = condition_of(alert)
-    return condition is not None and condition.edge == "ends"
+    return condition is not None and condition.is_over
+
+
+def _stands(alert: Alert) -> bool:
+    """Drift that its own hours had before: nothing has happened."""
+    condition = condition_of(alert)
+    return condition is not None and condition.stands
 
 
 def _run(command: Path, timeout: float, alert: Alert, home: Path) -> str:

@@ -37,8 +37,10 @@ class Senses(Protocol):
         """What is known about a release; ``before``: rows that were lost before it began."""
         ...
 
-    def watch(self, spec: Deployment, state: DeploymentState, since: Watermark, now: int) -> tuple[Window, ...]:
-        """Windows of monitors that have become complete since the watermark."""
+    def watch(
+        self, spec: Deployment, state: DeploymentState, since: Watermark, now: int, opened: frozenset[str]
+    ) -> tuple[Window, ...]:
+        """Windows of monitors that have become complete since the watermark; ``opened``: conditions that are open."""
         ...
 
     def rewards(self, spec: Deployment, entry: EntrySpec, run: BanditRun, now: int) -> Rewards:
@@ -74,7 +76,9 @@ class LedgerSenses:
         with self._reader.open(spec.deployment) as view:
             return judge(spec, run, view, now, losses=losses)
 
-    def watch(self, spec: Deployment, state: DeploymentState, since: Watermark, now: int) -> tuple[Window, ...]:
+    def watch(
+        self, spec: Deployment, state: DeploymentState, since: Watermark, now: int, opened: frozenset[str]
+    ) -> tuple[Window, ...]:
         slots = [pin.slot for pin in state.pins if pin.slot is not None]
         profiles = profiles_of(slots)
         if not profiles:
@@ -82,7 +86,7 @@ class LedgerSenses:
         versions = {slot.variant: slot.model_version for slot in slots}
         with self._reader.open(spec.deployment) as view:
             shelf = DiskShelf(layout.shelf(self._home, spec.deployment))
-            return watch(spec, profiles, view, since, now, versions=versions, shelf=shelf)
+            return watch(spec, profiles, view, since, now, versions=versions, shelf=shelf, opened=opened)
 
     def rewards(self, spec: Deployment, entry: EntrySpec, run: BanditRun, now: int) -> Rewards:
         assert entry.bandit is not None
@@ -97,7 +101,7 @@ class LedgerSenses:
                 since=run.since,
                 now=now,
                 prior=prior,
-                context=kinds_of(run) or None,
+                context=kinds_of(run.context) or None,
             )
 
     def warm(self, spec: Deployment, cold: ColdStartSpec, since: int) -> Iterable[str]:

@@ -7,6 +7,7 @@ import numpy as np
 from seatrial.bandits import Arm, Simulated, simulate
 from seatrial.control.bandits import options_of, policy_of
 from seatrial.control.evaluation import bandit_of
+from seatrial.control.replaying import ReplayedOutlook, replayed, units_a_second
 from seatrial.control.site import open_site
 from seatrial.experiments.rewards import Rewards, read_rewards
 from seatrial.ledger.reader import Reader
@@ -44,8 +45,10 @@ class Outlook:
     sentence: str
 
 
-def outlook(settings: Settings, text: str, source: str, entry: str | None = None) -> Outlook:
+def outlook(settings: Settings, text: str, source: str, entry: str | None = None) -> Outlook | ReplayedOutlook:
     """How long the bandit of a file, and a plain even split, would take to find the better arm.
+
+    One that chooses by context has its past played again instead (``control.replaying``).
 
     Args:
         settings: Of the machine whose ledger has the past.
@@ -57,10 +60,13 @@ def outlook(settings: Settings, text: str, source: str, entry: str | None = None
     """
     spec = load_deployment(text, source)
     chosen, bandit = bandit_of(spec, entry)
+    if bandit.context:
+        with open_site(settings) as site:
+            return replayed(site, spec, chosen, bandit)
     with open_site(settings) as site, Reader(site.home).open(spec.deployment) as view:
         seen = read_rewards(view, chosen.name, bandit.reward, {}, since=0, now=site.clock(), prior=True)
     arms = {name: _arm(seen, name, chosen.name) for name in bandit.arms}
-    units = round(_units_a_second(seen) * bandit.every)
+    units = round(units_a_second(seen) * bandit.every)
     delay = int(np.ceil((bandit.reward.within + bandit.reward.grace) / bandit.every))
     worlds = _FEW_WORLDS if bandit.reward.kind == "hurdle" else _WORLDS
     policy, options = policy_of(bandit), options_of(bandit, bandit.arms)
@@ -77,11 +83,6 @@ def _arm(seen: Rewards, name: str, entry: str) -> Arm:
             "let it run under a `split` first."
         )
     return Arm(float(earned.mean()), float(earned.std()), max(float((earned > 0).mean()), 1 / earned.size))
-
-
-def _units_a_second(seen: Rewards) -> float:
-    span = (max(seen.at) - min(seen.at)) / 1e6
-    return len(seen.units) / span if span > 0 else float(len(seen.units))
 
 
 def _sentence(found: Simulated, every: float) -> str:

@@ -16,6 +16,7 @@ from seatrial.spec.deployment import Deployment
 from seatrial.spec.errors import NotFound, SeatrialError
 from seatrial.spec.read import load_deployment
 from seatrial.watch.alerts import condition_of
+from seatrial.watch.performance import SHARES
 from seatrial.watch.pictures import (
     Shown,
     before_and_after,
@@ -43,7 +44,6 @@ STEPS = {
     "apply": "",
 }
 """Actions that a release is made of, with their tone."""
-_SHARES = ("accuracy", "proportion")
 _TONES = {"critical": "bad", "warning": "warn", "info": "good"}
 _HOUR, _DAY = 3_600_000_000, 86_400_000_000
 
@@ -160,7 +160,7 @@ def moments_of(alerts: Sequence[Alert], audit: Sequence[AuditEntry], span: tuple
 
 def _tone(alert: Alert) -> str:
     condition = condition_of(alert)
-    return "good" if condition is not None and condition.edge == "ends" else _TONES[alert.severity]
+    return "good" if condition is not None and condition.is_over else _TONES[alert.severity]
 
 
 def _features(held: DeploymentState, variant: str) -> list[str]:
@@ -172,7 +172,7 @@ def _metric(spec: Deployment) -> tuple[str, bool]:
     monitor = spec.monitors.performance
     if monitor is None:
         return "", False
-    return monitor.metric, spec.metrics[monitor.metric].kind in _SHARES
+    return monitor.metric, spec.metrics[monitor.metric].kind in SHARES
 
 
 def _realised(windows: Sequence[Window]) -> list[PerformancePoint]:

@@ -12,7 +12,7 @@ from seatrial.experiments.sentences import names
 from seatrial.experiments.thresholds import NEEDED, QUANTILES
 from seatrial.releases.plan import Plan
 from seatrial.releases.run import ReleaseRun
-from seatrial.spec.deployment import Deployment, MetricSpec, ReleaseSpec
+from seatrial.spec.deployment import Deployment, MetricSpec, ReleaseSpec, TestStage
 from seatrial.spec.deployment import Margin as SpecMargin
 from seatrial.spec.errors import BadInput
 from seatrial.stats.contrast import ZERO, Margin
@@ -41,6 +41,7 @@ class Ask:
         impossible: Why it cannot be measured yet, in words; empty when it can.
         plan: When it may be judged.
         began: When the first phase did, microseconds since 1970 UTC.
+        ends: When the test or the release has run `at_most`, likewise: its last look; None: it waits.
     """
 
     part: Role
@@ -51,6 +52,7 @@ class Ask:
     impossible: str = ""
     plan: Plan = ANY_TIME
     began: int = 0
+    ends: int | None = None
 
 
 def asks_of(
@@ -83,10 +85,20 @@ def asks_of(
     ordered = dict.fromkeys((*asked, *known))
     logged = _Logged(answers, columns)
     began = run.phases[0].started_at if run.phases else run.started_at
+    ends = ends_of(release, run)
     return {
-        name: replace(_ask(name, deployment, release, run, thresholds, logged), plan=run.plan, began=began)
+        name: replace(_ask(name, deployment, release, run, thresholds, logged), plan=run.plan, began=began, ends=ends)
         for name in ordered
     }
+
+
+def ends_of(release: ReleaseSpec, run: ReleaseRun) -> int | None:
+    """When the test under way, or the whole release, has run `at_most`; microseconds since 1970 UTC."""
+    stage = release.stages[run.stage_index] if run.stage_index < len(release.stages) else None
+    found = [run.started_at + round(release.at_most * 1e6)] if release.at_most is not None else []
+    if isinstance(stage, TestStage) and stage.at_most is not None:
+        found.append(run.stage_started_at + round(stage.at_most * 1e6))
+    return min(found, default=None)
 
 
 class _Logged(NamedTuple):

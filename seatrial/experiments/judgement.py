@@ -1,5 +1,6 @@
 """A judgement: all that is known about a release at one moment, as one frozen value to store, show and replay."""
 
+from collections.abc import Container
 from typing import Literal
 
 import msgspec
@@ -184,6 +185,26 @@ class ShadowComparison(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
 
 
+class Expected(msgspec.Struct, frozen=True, kw_only=True):
+    """When the primary of a release under way can be decided: a forecast, and nothing acts on it.
+
+    Attributes:
+        at: The moment, microseconds since 1970 UTC.
+        units: Units of both arms that will have matured by then.
+        units_a_day: That come now.
+        chance: Of a conclusion by then, by what is seen now.
+        in_time: Whether that is before the release has run ``at_most``.
+        sentence: All of it in one sentence.
+    """
+
+    at: int
+    units: int
+    units_a_day: float
+    chance: float
+    in_time: bool
+    sentence: str
+
+
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """What is known about a release at one moment.
 
@@ -204,6 +225,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
         edited: What was edited while the release ran.
         method: When its primary may be judged.
         shadow: The paired comparison, where there are shadow rows.
+        expected: When it can be decided, where that can be told; only of a judgement that was asked for.
         ended: How the release ended (``promoted``, ``rolled-back``, ...); empty while it is under way.
         sentence: One plain sentence.
     """
@@ -228,6 +250,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     edited: tuple[str, ...] = ()
     method: MethodName = "always-valid"
     shadow: ShadowComparison | None = None
+    expected: Expected | None = None
     ended: str = ""
     sentence: str
 
@@ -242,3 +265,15 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
             if metric.name == name:
                 return metric
         raise KeyError(name)
+
+    def _repr_html_(self) -> str:
+        from seatrial.experiments.shown import notebook_html  # slow to import: the charts
+
+        return notebook_html(self)
+
+    def _repr_mimebundle_(
+        self, include: Container[str] | None = None, exclude: Container[str] | None = None
+    ) -> dict[str, str]:
+        from seatrial.reports.notebook import bundle  # slow to import: the charts
+
+        return bundle(self.sentence, self._repr_html_(), include, exclude)

@@ -1,16 +1,18 @@
 """Verdicts by a plan: one look at a planned end, a few planned looks, or a posterior.
 
-What a planned look saw is found again at any time, because a matured unit's numbers never change: the units that were
-first exposed until the planned end, or the first so many by exposure. Looking between two planned looks therefore shows
-what the last one showed, and nothing is spent.
+What a planned look saw is found again at any time, because what had arrived when a unit matured never changes: the
+units that were first exposed until the planned end, or the first so many by exposure. Looking between two planned looks
+therefore shows what the last one showed, and nothing is spent. A single look at the planned end has no earlier one to
+agree with, so what arrives later of those units enters it.
 """
 
 import math
 
 import msgspec
+import numpy as np
 
 from seatrial.experiments.asks import Ask
-from seatrial.experiments.counted import Counted, refusal
+from seatrial.experiments.counted import Counted, Mask, refusal
 from seatrial.experiments.measures import Measure
 from seatrial.experiments.one_look import judge_once
 from seatrial.experiments.sample import Sample
@@ -21,6 +23,7 @@ from seatrial.stats.bayes import NOTE, compare_normal
 from seatrial.stats.contrast import Margin
 from seatrial.stats.effect import Effect
 from seatrial.stats.evidence import Evidence
+from seatrial.stats.futility import is_futile
 from seatrial.stats.interval import Interval
 from seatrial.stats.minimum import what_is_missing
 from seatrial.stats.planned_looks import Stage, judge_looks
@@ -45,24 +48,29 @@ def judge_planned(ask: Ask, sample: Sample, measure: Measure, watched: Verdict) 
     if ask.plan.name == "fixed":
         return _at_the_end(ask, sample, counted, measure)
     if ask.plan.name == "group-sequential":
-        return _at_looks(ask, sample.effect, counted)
+        return _at_looks(ask, sample, counted, measure)
     return _posterior(ask, sample.effect, watched) if ask.plan.name == "bayes" else watched
 
 
 def _at_the_end(ask: Ask, sample: Sample, counted: Counted, measure: Measure) -> Verdict:
-    """Once, of the units that were planned: before that nothing, and afterwards always the same."""
+    """Once, of the units that were planned: before that nothing, and afterwards of the same units, with what came late
+    of them; where answers are ranked one by one, without it."""
     plan = ask.plan
     waiting = _until(plan, ask.began + measure.matures, sample.at, counted)
     if waiting:
         return no_data(sample.effect, ask.question, ask.part, "fixed", waiting)
-    if plan.units is not None:
-        part = counted.first(plan.units)
-    else:
-        part = counted.where(counted.first_at <= ask.began + _micros(plan.after))
+    planned = np.cumsum(counted.here) <= plan.units if plan.units is not None else _exposed_by(counted, ask)
+    whole = counted if sample.with_late is None or measure.shape in BY_ROW else sample.with_late
+    part = whole.where(planned)
     effect = effect_of(part)
     if measure.shape in BY_ROW:
         return judge_once(ask, effect, part)
     return judge_primary(effect, ask.question, role=ask.part, method="fixed")
+
+
+def _exposed_by(counted: Counted, ask: Ask) -> Mask:
+    until: Mask = counted.first_at <= ask.began + _micros(ask.plan.after)
+    return until
 
 
 def _until(plan: Plan, matured_from: int, now: int, counted: Counted) -> str:
@@ -77,20 +85,31 @@ def _until(plan: Plan, matured_from: int, now: int, counted: Counted) -> str:
     return f"it is judged once, at its planned end {show_moment(end)}" if now < end else ""
 
 
-def _at_looks(ask: Ask, whole: Effect, counted: Counted) -> Verdict:
+def _at_looks(ask: Ask, sample: Sample, counted: Counted, measure: Measure) -> Verdict:
+    """At the looks so far. A release that has run `at_most` looks once more, at all that had matured by then, and that
+    look has all of alpha that is left."""
     plan, units = ask.plan, ask.plan.units or 1
+    over = ask.ends is not None and sample.at >= ask.ends
+    n = counted.n if ask.ends is None or not over else counted.where(counted.first_at + measure.matures <= ask.ends).n
     ends = [math.ceil(units * look / plan.looks) for look in range(1, plan.looks + 1)]
-    taken = [n for n in ends if n <= counted.n]
+    taken = [end for end in ends if end <= n]
+    cut = over and len(taken) < len(ends)
+    if cut and n > (taken[-1] if taken else 0):
+        taken.append(n)
     if not taken:
-        so_far = f"{show_count(counted.n)} of {show_count(ends[0])} matured units"
-        reason = f"{so_far} for the first of {plan.looks} planned looks"
-        return no_data(whole, ask.question, ask.part, "group-sequential", reason)
-    stages = [Stage(n / units, effect_of(counted.first(n))) for n in taken]
-    spending, final = Spending(plan.spending), len(taken) == len(ends)
+        reason = f"{show_count(n)} of {show_count(ends[0])} matured units for the first of {plan.looks} planned looks"
+        return no_data(sample.effect, ask.question, ask.part, "group-sequential", reason)
+    stages = [Stage(end / units, effect_of(counted.first(end))) for end in taken]
+    spending, final = Spending(plan.spending), cut or len(taken) == len(ends)
     verdict = judge_looks(stages, ask.question, role=ask.part, spending=spending, final=final).verdict
     if verdict.word == "no-data":
         return verdict
-    return msgspec.structs.replace(verdict, method=f"{verdict.method} of {plan.looks} ({plan.spending})")
+    last = ", the last at `at_most`" if cut else ""
+    shares = [end / units for end in ends]
+    futile = verdict.word == "inconclusive" and not final
+    futile = futile and is_futile(stages[-1].effect, shares, len(taken), ask.question, spending)
+    method = f"{verdict.method} of {plan.looks} ({plan.spending}){last}"
+    return msgspec.structs.replace(verdict, method=method, futile=futile)
 
 
 def _posterior(ask: Ask, effect: Effect, watched: Verdict) -> Verdict:

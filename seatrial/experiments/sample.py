@@ -26,7 +26,8 @@ class Sample:
     Attributes:
         two_valued: Whether a unit either has the event or not.
         phases: The effect within each stratum and combined, from what had arrived when each unit matured.
-        arrived: The same units with everything that has arrived since; for fixed analyses only.
+        arrived: The same units with everything that has arrived since, for fixed analyses only; not adjusted, for the
+            classical tests stand beside as everybody knows them.
         uncapped: The combined effect without the outlier cap, where there is one.
         by_phase: The effect of each phase, by its number.
         counts: Units with and without the event by stratum, for exact sequences; empty where there are no events.
@@ -39,6 +40,7 @@ class Sample:
         adjustment: What the effect is adjusted for; None where nothing.
         at: The moment, microseconds since 1970 UTC.
         counted: The units behind ``phases``, for whoever asks of a part of them; None where only totals are known.
+        with_late: The same units with everything that has arrived since; None likewise.
     """
 
     two_valued: bool
@@ -56,6 +58,7 @@ class Sample:
     adjustment: Adjustment | None = None
     at: int = 0
     counted: Counted | None = None
+    with_late: Counted | None = None
 
     @property
     def effect(self) -> Effect:
@@ -95,10 +98,11 @@ def take_sample(units: Units, column: Column, measure: Measure, run: ReleaseRun,
     counted = found.counted
     labelled = measure.needs_label and measure.shape in ("mean", "proportion", "share", "quantile")
     arrived = matured & (column.y_all > 0) if labelled else here
+    with_late = replace(capped, x=measure.limited(column.x_all), y=column.y_all, here=arrived, z=counted.z)
     return Sample(
         two_valued=measure.shape == "proportion",
         phases=combine_phases(list(found.by_stratum.values())),
-        arrived=_arrived(capped, measure.limited(column.x_all), column.y_all, arrived),
+        arrived=with_late.without_covariate().combined().effect,
         uncapped=None if measure.cap is None and measure.range is None else _uncapped(counted, column.x),
         by_phase=by_phase(found.by_stratum),
         counts=_counts(counted, column.labels > 0 if measure.by_first else counted.x > 0, run)
@@ -113,12 +117,8 @@ def take_sample(units: Units, column: Column, measure: Measure, run: ReleaseRun,
         adjustment=found.adjustment,
         at=now,
         counted=counted,
+        with_late=with_late,
     )
-
-
-def _arrived(capped: Counted, x: Values, y: Values, here: Mask) -> Effect:
-    """Not adjusted: the classical tests stand beside as everybody knows them."""
-    return replace(capped, x=x, y=y, here=here, z=None).combined().effect
 
 
 def _uncapped(counted: Counted, x: Values) -> Effect:

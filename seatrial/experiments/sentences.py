@@ -146,9 +146,14 @@ def reading(metric: MetricJudgement, run: ReleaseRun, unit: str) -> str:
     if verdict.word == "no-data":
         return f"{what}, {units}, which is not enough: {verdict.reason}"
     difference = f"{_difference(metric)}{_adjusted(metric)}"
-    said = f"{_WORDS[verdict.word]}{_small(metric)}{_once(metric)}"
+    said = f"{_WORDS[verdict.word]}{_small(metric)}{_once(metric)}{_FUTILE if verdict.futile else ''}"
     return f"{what} (difference {difference}), {units}: {said}"
 
+
+_FUTILE = (
+    ", and going on is unlikely to show the smallest effect that matters (advice: to stop for it, or to go on, holds "
+    "the error rate)"
+)
 
 _WORDS = {
     "better": "better",

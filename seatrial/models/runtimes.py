@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from seatrial.models.manifest import Manifest, read_manifest
 from seatrial.models.one_row import OneRow, bind_one_row
-from seatrial.models.providers import check_started, providers_for
+from seatrial.models.providers import RECORD_ASSIGNMENT, check_started, check_used, providers_for, reason, why_not
 from seatrial.routing.snapshot import Device, Slot
 from seatrial.spec.errors import BadInput, SeatrialError
 
@@ -67,7 +67,7 @@ class OnnxRuntime:
         try:
             answers = session.run(names, inputs)
         except Exception as error:
-            raise RuntimeFailure(f"The model failed: {_first_line(error)}") from error
+            raise RuntimeFailure(f"The model failed: {reason(error)}") from error
         return dict(zip(names, answers, strict=True))
 
     def one_row(self, given: str, sample: NDArray[Any]) -> OneRow | None:
@@ -134,11 +134,11 @@ def load(
 
 
 def open_session(file: Path | bytes, device: Device = "cpu") -> Any:
-    """An InferenceSession that is single-threaded, sequential and silent.
+    """An InferenceSession that is single-threaded, sequential and silent, and that stays on its device.
 
     Raises:
-        BadInput: The device is not there.
-        RuntimeFailure: The file is no model.
+        BadInput: The device is not there, or computes no part of the model.
+        RuntimeFailure: The file is no model, or the device has no room for it.
     """
     import onnxruntime
 
@@ -149,12 +149,15 @@ def open_session(file: Path | bytes, device: Device = "cpu") -> Any:
     options.log_severity_level = 4
     _silence(onnxruntime)
     providers = providers_for(device, onnxruntime)
+    if device != "cpu":
+        options.add_session_config_entry(RECORD_ASSIGNMENT, "1")
     try:
         content = file if isinstance(file, bytes) else str(file)
-        session = onnxruntime.InferenceSession(content, options, providers=providers)
+        session = onnxruntime.InferenceSession(content, options, providers=providers, enable_fallback=0)
     except Exception as error:
-        raise RuntimeFailure(f"The ONNX model does not load: {_first_line(error)}") from error
-    check_started(device, session)
+        raise RuntimeFailure(why_not(device, error)) from error
+    check_started(device, session, onnxruntime)
+    check_used(device, session)
     return session
 
 
@@ -181,7 +184,3 @@ def _silence(onnxruntime: Any) -> None:
         onnxruntime.set_default_logger_severity(4)
         onnxruntime.disable_telemetry_events()
         _silenced.set()
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from seatrial.releases.audit import write_entry
 from seatrial.releases.database import Database
-from seatrial.releases.notices import write_notice
+from seatrial.releases.notices import alert_of, withdrawn, write_notice
 from seatrial.releases.records import Alert, AuditEntry, Fate, Notice
 from seatrial.releases.tables import AlertRow
 from seatrial.spec.errors import NotFound
@@ -35,24 +35,24 @@ class Alerts:
             query = query.where(AlertRow.at >= since)
         with self._database.read() as session:
             rows = list(session.scalars(query.order_by(AlertRow.id.desc()).limit(limit)))
-        return tuple(_alert_of(row) for row in reversed(rows))
+        return tuple(alert_of(row) for row in reversed(rows))
 
     def after(self, deployment: str, alert: int) -> tuple[Alert, ...]:
         """Alerts kept after the one whose id is ``alert``, the oldest first."""
         query = select(AlertRow).where(AlertRow.deployment == deployment, AlertRow.id > alert).order_by(AlertRow.id)
         with self._database.read() as session:
-            return tuple(_alert_of(row) for row in session.scalars(query))
+            return tuple(alert_of(row) for row in session.scalars(query))
 
     def get(self, deployment: str, alert: int) -> Alert:
         """One alert. Raises NotFound."""
         with self._database.read() as session:
-            return _alert_of(_row(session, deployment, alert))
+            return alert_of(_row(session, deployment, alert))
 
     def undecided(self) -> tuple[Alert, ...]:
         """Alerts of which it is not decided whether anybody is told at once, the oldest first."""
         query = select(AlertRow).where(AlertRow.fate == "").order_by(AlertRow.id)
         with self._database.read() as session:
-            return tuple(_alert_of(row) for row in session.scalars(query))
+            return tuple(alert_of(row) for row in session.scalars(query))
 
     def decide(self, fates: Mapping[int, tuple[Fate, str]], notices: Iterable[Notice]) -> None:
         """Keep what becomes of alerts together with the messages that come of it: all of it, or nothing."""
@@ -64,12 +64,16 @@ class Alerts:
                 write_notice(session, notice)
 
     def acknowledge(self, deployment: str, alert: int, entry: AuditEntry) -> Alert:
-        """Somebody takes an alert upon them; audited. Raises NotFound."""
+        """Somebody takes an alert upon them; audited. Messages that wait with nothing else are withdrawn.
+
+        Raises:
+            NotFound: There is no such alert.
+        """
         with self._database.write() as session:
             row = _row(session, deployment, alert)
             row.acked_at, row.acked_by, row.ack_why = entry.at, entry.actor, entry.why
-            write_entry(session, entry)
-            return _alert_of(row)
+            write_entry(session, withdrawn(session, deployment, lambda other: other.acked_at is not None, entry))
+            return alert_of(row)
 
 
 _FIELDS = Alert.__struct_fields__
@@ -80,7 +84,3 @@ def _row(session: Session, deployment: str, alert: int) -> AlertRow:
     if row is None or row.deployment != deployment:
         raise NotFound(f"there is no alert {alert} of {deployment!r}; `seatrial alerts list {deployment}` lists them")
     return row
-
-
-def _alert_of(row: AlertRow) -> Alert:
-    return Alert(**{name: getattr(row, name) for name in _FIELDS})

@@ -1,10 +1,13 @@
 """Mutes: what somebody does not want to be told at once, with a reason and an end."""
 
+from collections.abc import Callable
+
 from sqlalchemy import select
 
 from seatrial.releases.audit import write_entry
 from seatrial.releases.database import Database
-from seatrial.releases.records import AuditEntry, Mute
+from seatrial.releases.notices import withdrawn
+from seatrial.releases.records import Alert, AuditEntry, Mute
 from seatrial.releases.tables import MuteRow
 from seatrial.spec.errors import NotFound
 
@@ -15,12 +18,12 @@ class Mutes:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, mute: Mute, entry: AuditEntry) -> Mute:
-        """Keep a mute, audited; its id comes with it."""
+    def add(self, mute: Mute, entry: AuditEntry, covers: Callable[[Alert], bool] = lambda _: False) -> Mute:
+        """Keep a mute, audited; its id comes with it. Messages that hold nothing but what it covers are withdrawn."""
         with self._database.write() as session:
             row = MuteRow(**{name: getattr(mute, name) for name in _FIELDS if name != "id"})
             session.add(row)
-            write_entry(session, entry)
+            write_entry(session, withdrawn(session, mute.deployment, covers, entry))
             session.flush()
             return _mute_of(row)
 

@@ -1,11 +1,14 @@
 """Messages on their way to people: written with the decision to send them, kept until they were taken."""
 
+from collections.abc import Callable
+
+import msgspec
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from seatrial.releases.audit import write_entry
 from seatrial.releases.database import Database
-from seatrial.releases.records import AuditEntry, Notice
+from seatrial.releases.records import Alert, AuditEntry, Notice
 from seatrial.releases.tables import AlertRow, NoticeRow
 
 
@@ -37,6 +40,18 @@ class Notices:
             rows = list(session.scalars(query.order_by(NoticeRow.at.desc(), NoticeRow.id.desc()).limit(limit)))
         return tuple(_notice_of(row) for row in reversed(rows))
 
+    def receivers(self, deployment: str) -> dict[int, tuple[str, ...]]:
+        """To whom messages of each alert were made out, by the alert's id; not those that were given up."""
+        query = select(NoticeRow).where(
+            NoticeRow.deployment == deployment, NoticeRow.kind == "alert", NoticeRow.given_up_at.is_(None)
+        )
+        found: dict[int, tuple[str, ...]] = {}
+        with self._database.read() as session:
+            for row in session.scalars(query.order_by(NoticeRow.at, NoticeRow.id)):
+                for alert in _notice_of(row).alerts:
+                    found[alert] = (*found.get(alert, ()), row.to)
+        return found
+
     def made_since(self, at: int) -> dict[str, int]:
         """How many alerts were made out to each receiver after a moment, over all deployments."""
         query = select(NoticeRow.to, func.count(NoticeRow.id)).where(NoticeRow.kind == "alert", NoticeRow.at > at)
@@ -60,7 +75,8 @@ class Notices:
             row.error = error
             row.due_at = due_at
             row.sent_at = None if error else at
-            row.given_up_at = at if give_up else None
+            # What was withdrawn while it was under way may have arrived; it is not tried again.
+            row.given_up_at = None if not error else row.given_up_at or (at if give_up else None)
             for alert in _notice_of(row).alerts:
                 _note(session, alert, notice, at=at, error=error)
             if entry is not None:
@@ -72,6 +88,35 @@ class Notices:
         with self._database.write() as session:
             for row in session.scalars(select(NoticeRow).where(done)):
                 session.delete(row)
+
+
+def withdrawn(session: Session, deployment: str, heeded: Callable[[Alert], bool], entry: AuditEntry) -> AuditEntry:
+    """Give up messages that only hold alerts that somebody has heeded; the audit's entry, which says so.
+
+    A message that holds another alert, too, still goes out as it is.
+    """
+    query = select(NoticeRow).where(
+        NoticeRow.deployment == deployment,
+        NoticeRow.kind.in_(("alert", "recovery")),
+        NoticeRow.sent_at.is_(None),
+        NoticeRow.given_up_at.is_(None),
+    )
+    given_up = 0
+    for row in session.scalars(query):
+        alerts = [session.get_one(AlertRow, alert) for alert in _notice_of(row).alerts]
+        if alerts and all(heeded(alert_of(alert)) for alert in alerts):
+            row.given_up_at, row.error = entry.at, f"withdrawn: {entry.actor}: {entry.why}"
+            given_up += 1
+            for alert in alerts:
+                alert.fate, alert.fate_why = "digest", f"{entry.actor} heeded it before it was sent: {entry.why}"
+    if not given_up:
+        return entry
+    some = "1 message" if given_up == 1 else f"{given_up} messages"
+    return msgspec.structs.replace(entry, sentence=f"{entry.sentence} Withdrawn before it was sent: {some}.")
+
+
+def alert_of(row: AlertRow) -> Alert:
+    return Alert(**{name: getattr(row, name) for name in Alert.__struct_fields__})
 
 
 def write_notice(session: Session, notice: Notice) -> None:

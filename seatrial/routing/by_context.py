@@ -1,7 +1,9 @@
 """Where a bandit that chooses by context sends a unit: the chances of all arms at its context, and a draw by hash."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,9 @@ from seatrial.routing.contexts import Encoder
 from seatrial.routing.decision import Decision
 from seatrial.routing.snapshot import ByContext, Entry
 from seatrial.spec.errors import BadInput, SeatrialError
+
+if TYPE_CHECKING:
+    from seatrial.bandits import InverseGap, LinearBelief
 
 
 class ContextChoice:
@@ -84,6 +89,11 @@ class ContextChoice:
 
 def chances_of(by: ByContext, width: int) -> Callable[[NDArray[np.float64]], list[float]]:
     """The chances of the arms at a context of ``width`` numbers; raises BadInput for coefficients of another shape."""
+    return belief_of(by, width).shares
+
+
+def belief_of(by: ByContext, width: int) -> InverseGap | LinearBelief:
+    """What chooses at contexts of ``width`` numbers; raises BadInput for coefficients of another shape."""
     # Here, because it brings scipy, and few deployments choose by context.
     from seatrial.bandits import InverseGap, LinearBelief
 
@@ -92,8 +102,8 @@ def chances_of(by: ByContext, width: int) -> Callable[[NDArray[np.float64]], lis
     if not count or lines.shape != (count, width) or not np.isfinite(lines).all():
         raise BadInput(f"coefficients have the shape {lines.shape}; expected [{count}, {width}] finite numbers")
     if by.policy == "squarecb":
-        return InverseGap(lines, by.gamma, by.floor).shares
+        return InverseGap(lines, by.gamma, by.floor)
     spreads = np.frombuffer(by.spreads, dtype="<f8").astype(np.float64)
     if spreads.size != count * width * width or not np.isfinite(spreads).all():
         raise BadInput(f"spreads are {spreads.size} numbers; expected [{count}, {width}, {width}] finite ones")
-    return LinearBelief(lines, spreads.reshape(count, width, width), by.floor).shares
+    return LinearBelief(lines, spreads.reshape(count, width, width), by.floor)

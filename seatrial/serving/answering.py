@@ -16,7 +16,7 @@ from seatrial.serving.parts import Part, Pending
 from seatrial.serving.recalling import recall, remember
 from seatrial.serving.trying import tell_breaker, tries
 from seatrial.serving.variant import Attempt
-from seatrial.serving.waiting import FEW_ROWS, Waiting, keep_time, out_of_time
+from seatrial.serving.waiting import FEW_ROWS, Waiting, keep_time, out_of_time, waited_out
 
 MANY_ROWS = 256
 """More rows than that are written down by a thread, so that the event loop gets its turn."""
@@ -100,7 +100,7 @@ class Answering:
             attempt = part.attempt
             variant = attempt.variant
             blocked = variant.breaker.blocked
-            if part.unable and part.is_unable():
+            if (part.unable and part.is_unable()) or (part.waited and waited_out(part, deployed.counts)):
                 pass
             elif variant.cache is None or blocked or not self._recall(attempt):
                 if not variant.engine.fits(rows):
@@ -134,7 +134,7 @@ class Answering:
             variant = attempt.variant
             blocked = variant.breaker.blocked
             recalled = variant.cache is not None and not blocked and self._recall(attempt)
-            if part.unable and part.is_unable():
+            if (part.unable and part.is_unable()) or (part.waited and waited_out(part, deployed.counts)):
                 pass
             elif not recalled and (not blocked or tries(attempt, self._ticks())):
                 if variant.engine.fits(rows):

@@ -129,7 +129,7 @@ class Arriving(asyncio.Protocol):
             return False
         self._held += length
         edge.held += length
-        self._take(Request(method, url, headers, data[end:], keep_alive))
+        self._take(Request(method, url, headers, data[end:], keep_alive, edge.turn or edge.begin_turn()))
         return True
 
     # httptools calls these.
@@ -189,13 +189,15 @@ class Arriving(asyncio.Protocol):
             return
         parts = self._body
         body = parts[0] if len(parts) == 1 else b"".join(parts)
-        request = Request(self._parser.get_method(), self._url, self._headers, body, self._parser.should_keep_alive())
+        edge, parser = self._edge, self._parser
+        since = edge.turn or edge.begin_turn()
+        request = Request(parser.get_method(), self._url, self._headers, body, parser.should_keep_alive(), since)
         self._url = b""
         self._body = []
         self._size = 0
         self._between = True
         if self._unread is not None:
-            remember(self._edge.heads, self._unread, request)
+            remember(edge.heads, self._unread, request)
             self._unread = None
         self._take(request)
 

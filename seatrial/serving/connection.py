@@ -150,7 +150,7 @@ class Connection(Arriving):
 
     async def _inflated(self, request: Request) -> Answer:
         """Answer a compressed request; inflate in a thread where that may take long: 4 KiB can become 4 MiB."""
-        edge, coding = self._edge, request.headers[b"content-encoding"]
+        edge, coding, began = self._edge, request.headers[b"content-encoding"], self._edge.ticks()
         if len(request.body) > QUICK_BYTES:
             body = await asyncio.to_thread(inflate, coding, request.body, edge.body_bytes)
         else:
@@ -161,7 +161,8 @@ class Connection(Arriving):
             raise full(edge.held_bytes)
         edge.held += grown
         try:
-            answer = edge.handle(request._replace(body=body))
+            since = request.since and request.since + edge.ticks() - began  # what inflating takes is no waiting
+            answer = edge.handle(request._replace(body=body, since=since))
             return await answer if asyncio.iscoroutine(answer) else answer
         finally:
             edge.held -= grown
@@ -184,7 +185,7 @@ class Connection(Arriving):
             if isinstance(waiting, HttpError):
                 self._hang_up(waiting)
             else:
-                self._answer(waiting)
+                self._answer(waiting._replace(since=self._edge.turn or self._edge.begin_turn()))
         if not self._broken and not self._paused and len(self._queue) < MAX_QUEUED:
             self._transport.resume_reading()
 

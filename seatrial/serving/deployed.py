@@ -1,5 +1,6 @@
 """A deployment at one revision, ready to answer: what a swap puts in place in one assignment."""
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, get_args
 
@@ -33,7 +34,7 @@ RULES = "rule_failures_total"
 class QuickWay(Protocol):
     """What answers the commonest requests of a deployment at once."""
 
-    def answer(self, body: bytes) -> Any:
+    def answer(self, body: bytes, since: int = 0) -> Any:
         """The answer's JSON; None: nothing happened, and the request goes the long way; else it is to be finished."""
         ...
 
@@ -76,6 +77,7 @@ class Deployed:
             because then nothing but the unit tells whom a request is for.
         quick: The quick way into it, where there is one; the gateway prepares it.
         pending: Requests that still run in threads under this revision; the event loop counts them.
+        patience: Nanoseconds; whoever has waited longer for the event loop can be answered by nobody in time.
 
     Raises:
         BadInput: The snapshot contradicts itself.
@@ -102,6 +104,8 @@ class Deployed:
         self.fallback_predictions: dict[str, Prediction | None] = (
             {} if self.fallback is None else {v.name: v.answers.keep(self.fallback) for v in self.variants.values()}
         )
+        timeout = max(variant.timeout for variant in self.variants.values())
+        self.patience = int(timeout * 1e9) if self.fallback is None else sys.maxsize
         self.counts = Counts(self.name, recorder)
         self.crowds = CrowdFiles(recorder.home, snapshot)
         self.router = Router(snapshot, self.counts.rule_failed, self.crowds.asks)

@@ -6,6 +6,7 @@ that a request sets no timer of its own.
 
 import asyncio
 import hmac
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, Protocol
 
@@ -46,6 +47,11 @@ class Edge:
         timeouts: How long a client may take.
         most: Connections that may be open.
         shed: Called with the reason when a request is turned away for want of room: ``bytes`` or ``connections``.
+        ticks: Monotonic nanoseconds; those of the gateway.
+
+    Attributes:
+        turn: Ticks at which the event loop came to the first message of its turn; 0 until there is one. All messages
+            of a turn are there when it begins, so the later ones have waited since.
     """
 
     def __init__(
@@ -58,6 +64,7 @@ class Edge:
         timeouts: Timeouts = Timeouts(),
         most: int = MAX_CONNECTIONS,
         shed: Callable[[str], None] = lambda _reason: None,
+        ticks: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
         self.handle = routes.handle
         self.key = None if key is None else key.encode()
@@ -67,17 +74,20 @@ class Edge:
         self.timeouts = timeouts
         self.most = most
         self.shed = shed
+        self.ticks = ticks
+        self.turn = 0
         self.connections: set[Connection] = set()
         self.draining = False
         self.now = 0.0
         self.head = head(200)
         self.heads: dict[bytes, Head] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def listen(self, **where: Any) -> asyncio.Server:
         """Accept connections; arguments as ``loop.create_server`` (``sock=``, or ``host=`` and ``port=``)."""
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: Connection(self), **where)
         self._sweep()
         return self._server
@@ -101,6 +111,17 @@ class Edge:
             connection.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
+
+    def begin_turn(self) -> int:
+        """This is the first message of the event loop's turn; gives back the ticks that `turn` is now."""
+        now = self.ticks()
+        if self._loop is not None:
+            self.turn = now
+            self._loop.call_soon(self._end_turn)
+        return now
+
+    def _end_turn(self) -> None:
+        self.turn = 0
 
     def allowed(self, request: Request) -> bool:
         """Whether the request carries the key, or needs none."""

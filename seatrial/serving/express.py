@@ -88,6 +88,7 @@ class Express:
         "_has_shadows",
         "_ids",
         "_lanes",
+        "_patience",
         "_processor_ticks",
         "_resume",
         "_ticks",
@@ -109,21 +110,29 @@ class Express:
         self._deployed = deployed
         self._has_shadows = bool(deployed.lanes)
         self._lanes = lanes
+        self._patience = min(lane.timeout for lane in lanes.values())
         self._ids = ids
         self._clock = clock
         self._ticks = ticks
         self._processor_ticks = processor_ticks
         self._resume = resume
 
-    def answer(self, body: bytes) -> bytes | Pending | None:
+    def answer(self, body: bytes, since: int = 0) -> bytes | Pending | None:
         """The answer's JSON; None when the request must go the long way (then nothing has happened).
 
         Where the model failed or was late, and who answers in its place runs in a thread, the request to `finish`.
+
+        Args:
+            since: Ticks since which the request has waited for the event loop; 0: nobody knows.
 
         Raises:
             Unavailable: The model failed or was late, and nobody answers in its place.
         """
         started = self._ticks()
+        if since:
+            if started - since > self._patience:
+                return None
+            started = since
         at = self._clock()
         try:
             loop = asyncio.get_running_loop() if self._has_shadows else None

@@ -36,7 +36,8 @@ from seatrial.serving.identity import request_ids
 from seatrial.serving.lookups import has_answer
 from seatrial.serving.parts import Part, Pending, Shape
 from seatrial.serving.recording import Recorder
-from seatrial.spec.errors import BadInput, NotFound, Unavailable
+from seatrial.serving.waiting import retry_after, waited_too_long
+from seatrial.spec.errors import BadInput, NotFound, Overloaded, Unavailable
 from seatrial.spec.signature import Signature
 
 _REMEMBERED = 4
@@ -48,6 +49,15 @@ class Limits(NamedTuple):
 
     rows: int = 10_000
     body_bytes: int = 16 << 20
+
+
+class _Came(NamedTuple):
+    """How an inference request came: ticks at which it did, ticks it waited, bytes, its transport's patience."""
+
+    started: int
+    waited: int
+    size: int
+    seconds: float | None
 
 
 def wall_clock() -> int:
@@ -157,6 +167,14 @@ class Gateway:
             raise NotFound(f"no deployment is called {name[:100]!r}; there are: {known}")
         return found
 
+    def _find_for(self, name: str, waited: int) -> Deployed:
+        """As `find`, for a request that waited so many nanoseconds. Raises Overloaded: longer than anybody may take."""
+        deployed = self.find(name)
+        if waited > deployed.patience:
+            self.shed("loop")
+            raise Overloaded(waited_too_long(waited / 1e9), retry_after=retry_after(waited / 1e9))
+        return deployed
+
     # Predictions.
 
     async def predict(
@@ -196,14 +214,21 @@ class Gateway:
         step = self.begin(deployment, body)
         return await self.finish(step) if isinstance(step, Pending) else step
 
-    def answer_plain(self, deployment: str, body: bytes) -> bytes | Pending | None:
+    def waited(self, since: int) -> int:
+        """Nanoseconds from ``since`` (ticks; 0: nobody knows) until now."""
+        return self._ticks() - since if since else 0
+
+    def answer_plain(self, deployment: str, body: bytes, since: int = 0) -> bytes | Pending | None:
         """The JSON that answers a body of the commonest kind, at once; None: nothing happened, so `begin` with it.
 
         A model that failed is not asked again: what `finish` awaits then is whoever stands in for it. Raises as
         `predict`.
+
+        Args:
+            since: Ticks since which the request has waited for the event loop; 0: nobody knows.
         """
         deployed = self._deployed.get(deployment)
-        return None if deployed is None or deployed.quick is None else deployed.quick.answer(body)
+        return None if deployed is None or deployed.quick is None else deployed.quick.answer(body, since)
 
     def _resume(self, pending: Pending) -> Any:
         try:
@@ -212,17 +237,21 @@ class Gateway:
             pending.deployed.counts.add(pending.deployed.counts.refused, 1)
             raise
 
-    def begin(self, deployment: str, body: PredictBody, size: int = 0) -> dict[str, Any] | Pending:
+    def begin(self, deployment: str, body: PredictBody, size: int = 0, waited: int = 0) -> dict[str, Any] | Pending:
         """Answer at once where the models are quick; else give back what `finish` awaits. Raises as `predict`.
 
         Args:
             size: Bytes in which the body came; they bound what a shadow may have waiting.
+            waited: Nanoseconds that the request waited for the event loop before anybody read it; its caller has
+                waited them too. Raises Overloaded when nobody can answer in time any more.
         """
-        started = self._ticks()
-        deployed = self.find(deployment)
+        started = self._ticks() - waited
+        deployed = self._find_for(deployment, waited)
         try:
             request_id = read_name(body.request_id, "request_id") or self._ids()
             parts, shape = self._parts(deployed, body, request_id)
+            for part in parts:
+                part.waited = waited
             if body.timeout_ms is not None:
                 deadline = _deadline(started, read_timeout(body.timeout_ms, "`timeout_ms`"))
                 for part in parts:
@@ -253,31 +282,66 @@ class Gateway:
         size: int = 0,
         *,
         seconds: float | None = None,
+        waited: int = 0,
     ) -> InferAnswer | BinaryAnswer | Pending:
         """Answer an inference request at once where the models are quick; else give back what `finish` awaits.
 
         Args:
             version: A version that the caller addresses himself (an ``override``, never evidence).
-            size: As for `begin`.
+            size, waited: As for `begin`.
             seconds: How long the caller's transport waits; None: for ever. The body's ``timeout_ms`` may be shorter.
 
         Raises:
             BadInput: Something in the request is wrong; NotFound, TooLarge likewise.
             Unavailable: No variant answered and there is no fallback.
         """
-        started = self._ticks()
-        deployed = self.find(deployment)
+        came = _Came(self._ticks() - waited, waited, size, seconds)
+        deployed = self._find_for(deployment, waited)
         try:
-            request_id = inference.given_request_id(body) or self._ids()
-            shape = inference.Shape(body)
-            part = inference.part(deployed, body, version, request_id, self.limits.rows)
-            if seconds is not None or body.parameters is not None:
-                part.deadline = _deadline(started, seconds, inference.timeout_of(body))
-            pending = Pending(deployed, request_id, self._clock(), started, (part,), shape, size)
-            answer: InferAnswer | BinaryAnswer | Pending = self._answering.begin(pending)
+            asked = self._asked(deployed, body, version)
+            return self._begin_infer(asked, asked.rows(), came)
         except BadInput:
             deployed.counts.add(deployed.counts.refused, 1)
             raise
+
+    async def infer_large(
+        self,
+        deployment: str,
+        body: InferBody,
+        version: str | None = None,
+        size: int = 0,
+        *,
+        seconds: float | None = None,
+        waited: int = 0,
+    ) -> InferAnswer | BinaryAnswer:
+        """Answer an inference request whose rows a thread makes, because they are many. As `begin_infer`."""
+        came = _Came(self._ticks() - waited, waited, size, seconds)
+        deployed = self._find_for(deployment, waited)
+        deployed.pending += 1
+        try:
+            asked = self._asked(deployed, body, version)
+            step = self._begin_infer(asked, await asyncio.to_thread(asked.rows), came)
+        except BadInput:
+            deployed.counts.add(deployed.counts.refused, 1)
+            raise
+        finally:
+            deployed.pending -= 1
+        return await self.finish(step) if isinstance(step, Pending) else step
+
+    def _asked(self, deployed: Deployed, body: InferBody, version: str | None) -> inference.Asked:
+        request_id = inference.given_request_id(body) or self._ids()
+        return inference.Asked(deployed, body, version, request_id, self.limits.rows)
+
+    def _begin_infer(
+        self, asked: inference.Asked, rows: list[Row], came: "_Came"
+    ) -> InferAnswer | BinaryAnswer | Pending:
+        part, body = asked.part(rows), asked.body
+        part.waited = came.waited
+        if came.seconds is not None or body.parameters is not None:
+            part.deadline = _deadline(came.started, came.seconds, inference.timeout_of(body))
+        deployed, request_id = asked.deployed, asked.request_id
+        pending = Pending(deployed, request_id, self._clock(), came.started, (part,), asked.shape, came.size)
+        answer: InferAnswer | BinaryAnswer | Pending = self._answering.begin(pending)
         return answer
 
     async def infer(

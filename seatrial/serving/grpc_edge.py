@@ -1,7 +1,9 @@
 """The gRPC edge: the six calls of ``inference.GRPCInferenceService`` over the same gateway as the HTTP edge.
 
-Messages are read here and not by grpc, so that bytes which are no message are the caller's fault and not ours. A call
-that its client gives up goes on to its end, so that its rows are written and counted like any others.
+Messages are read here and not by grpc, so that bytes which are no message are the caller's fault and not ours, and a
+call is known from its headers on: to grpc a call is one with a stream of messages, of which one is read, when there is
+a place for it (`receiving`). A call that its client gives up goes on to its end, so that its rows are written and
+counted like any others.
 """
 
 import asyncio
@@ -17,17 +19,18 @@ from seatrial.protocol.inference import InferBody
 from seatrial.protocol.messages import CALLS, MESSAGES, SERVICE
 from seatrial.serving.gateway import Gateway
 from seatrial.serving.inference import EXTENSIONS
-from seatrial.spec.errors import CAUSES, Overloaded, SeatrialError, Unavailable
+from seatrial.serving.receiving import Receiving
+from seatrial.spec.errors import CAUSES, BadInput, Overloaded, SeatrialError, Unavailable
 from seatrial.version import __version__
 
 LARGE_BYTES = 256 << 10
 """A bigger message is read in a thread, so that the event loop goes on."""
 
 HELD_BYTES = 256 << 20
-"""Most that the messages of all calls under way may have together."""
+"""Most that the messages of all calls under way may have together, and those that arrive."""
 
 _OPEN = frozenset(("ServerLive", "ServerReady"))
-"""Calls that need no key, as HTTP's health needs none."""
+"""Calls that need no key, as HTTP's health needs none, and whose messages are empty: they wait for nothing."""
 
 _ROOM = 64 << 10
 """What a message may have beside its tensors."""
@@ -35,7 +38,7 @@ _ROOM = 64 << 10
 T = TypeVar("T")
 Context = Any
 Call = Callable[[Any, Context], Awaitable[Any]]
-Handle = Callable[[bytes, Context], Awaitable[bytes]]
+Handle = Callable[[Any, Context], Awaitable[bytes]]
 Wrap = Callable[[Handle], Handle]
 
 
@@ -46,9 +49,10 @@ _CONNECTIONS = (
     ("grpc.max_connection_idle_ms", 300_000),
     ("grpc.max_connection_age_ms", 900_000),
     ("grpc.max_connection_age_grace_ms", 60_000),
+    ("grpc.http2.bdp_probe", 0),
 )
 """A connection carries so many calls at once, is given up when its other end is gone or it is idle, and is asked to
-begin anew now and then: a call that never ends its message goes with it."""
+begin anew now and then. Of a call that is not read yet it takes 64 KiB; with probes that would be some MiB."""
 
 
 class GrpcEdge:
@@ -57,7 +61,10 @@ class GrpcEdge:
     Args:
         gateway: What answers.
         key: The bearer key that every call must carry as ``authorization`` metadata, but for health; None: no key.
-        traced: Puts a span around the answering of inferences; None: no traces.
+        traced: Puts a span around the receiving and answering of inferences; None: no traces.
+
+    Attributes:
+        receiving: Whose messages arrive.
     """
 
     def __init__(self, gateway: Gateway, *, key: str | None = None, traced: Wrap | None = None) -> None:
@@ -66,6 +73,8 @@ class GrpcEdge:
         self._traced = traced
         self._server: Any = None
         self._held = 0
+        self._limit = gateway.limits.body_bytes + _ROOM
+        self.receiving = Receiving(max(1, HELD_BYTES // self._limit))
         calls: tuple[Call, ...] = (
             self._server_live,
             self._server_ready,
@@ -82,10 +91,9 @@ class GrpcEdge:
         Raises:
             Unavailable: The address cannot be had.
         """
-        limit = self._gateway.limits.body_bytes + _ROOM
-        options = (("grpc.so_reuseport", 1), ("grpc.max_receive_message_length", limit), *_CONNECTIONS)
+        options = (("grpc.so_reuseport", 1), ("grpc.max_receive_message_length", self._limit), *_CONNECTIONS)
         self._server = grpc.aio.server(options=options)
-        handlers = {name: grpc.unary_unary_rpc_method_handler(self._handler(name)) for name in CALLS}
+        handlers = {name: grpc.stream_unary_rpc_method_handler(self._handler(name)) for name in CALLS}
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
         try:
             port = int(self._server.add_insecure_port(address))
@@ -99,14 +107,16 @@ class GrpcEdge:
         if self._server is not None:
             await self._server.stop(seconds)
 
-    def _handler(self, name: str) -> Callable[[bytes, Context], Awaitable[bytes]]:
+    def _handler(self, name: str) -> Handle:
         call = self._calls[name]
-        request, checked = f"{name}Request", self._key is not None and name not in _OPEN
+        request, is_open = f"{name}Request", name in _OPEN
+        checked = self._key is not None and not is_open
 
-        async def handle(body: bytes, context: Context) -> bytes:
+        async def handle(_: Any, context: Context) -> bytes:
             try:
                 if checked and not self._allowed(context):
                     await context.abort(_code("no key"), "the key is missing or wrong; send `authorization: Bearer …`")
+                body = b"" if is_open else await self._receive(context)
                 self._hold(len(body))
                 try:
                     message = await _read(lambda: read_message(request, body), len(body))
@@ -123,6 +133,17 @@ class GrpcEdge:
             return answer
 
         return handle if self._traced is None or name != "ModelInfer" else self._traced(handle)
+
+    async def _receive(self, context: Context) -> bytes:
+        """The message of a call. Raises Overloaded: there was no place for it; BadInput: there is none."""
+        try:
+            body = await self.receiving.receive(context.read)
+        except Overloaded:
+            self._gateway.shed("bytes")
+            raise
+        if body is grpc.aio.EOF:
+            raise BadInput("the call ended without a message")
+        return bytes(body)
 
     def _hold(self, size: int) -> None:
         """Count a message among those under way; it is let go whatever comes. Raises Overloaded."""
@@ -172,7 +193,9 @@ class GrpcEdge:
         name, version = message.model_name, message.model_version or None
         if self._gateway.only_binary(name):
             body = in_bytes(body)
-        return write_call(await self._gateway.infer(name, body, version, message.ByteSize(), seconds=seconds))
+        size = message.ByteSize()
+        infer = self._gateway.infer_large if size > LARGE_BYTES else self._gateway.infer
+        return write_call(await infer(name, body, version, size, seconds=seconds))
 
 
 async def _read(reader: Callable[[], T], size: int) -> T:

@@ -36,5 +36,5 @@ def remember(heads: dict[bytes, Head], data: bytes, request: Request) -> None:
         return
     if len(heads) >= _HEADS:
         heads.clear()
-    method, url, headers, body, keep_alive = request
+    method, url, headers, body, keep_alive, _ = request
     heads[data[:end]] = Head(len(body), method, url, headers, keep_alive)

@@ -39,42 +39,73 @@ def given_request_id(body: InferBody) -> str | None:
     return read_name(_text(body, "request_id"), "request_id")
 
 
-def part(deployed: Deployed, body: InferBody, version: str | None, request_id: str, limit: int) -> Part:
-    """Decide on an infer request and read its rows.
+class Asked:
+    """An infer request, decided unless rules read its features: `rows` may be called in any thread, then `part`.
 
     What may be asked for is what the default variant gives, or the one that the caller named. A variant that was drawn
     and gives less has failed, so that nobody is turned away for having been drawn into a test; and the default does not
     stand in for a named variant with less than was asked for.
 
+    Args:
+        deployed: The deployment; routers belong to the event loop.
+        body: The request.
+        version: A version that the caller addresses himself.
+        request_id: Its identity.
+        limit: Rows that it may have.
+
     Raises:
         BadInput: The tensors, a parameter or the context are wrong; TooLarge for too many rows; NotFound for a version.
     """
-    rows: list[Row] | None = None
-    person = _person(deployed, body, request_id)
-    asked = _text(body, "variant")
-    if version is not None:
-        decision: Decision = deployed.router.force(find_version(deployed, version).name)
-    elif asked is not None:
-        decision = deployed.router.force(asked)
-    elif deployed.router.attributes.features:
-        _check_counts(body, limit)
-        rows = _rows(body, deployed, deployed.default)
-        decision = _by_row(deployed, person, rows)
-    else:
-        decision = deployed.router.decide(person.unit, person.context)
-    variant = deployed.variants[decision.variant]
-    agreed = variant if decision.reason == "override" else deployed.default
-    _check_asked(body, agreed)
-    _check_counts(body, limit)
-    if rows is None:
-        rows = _rows(body, deployed, _spoken(body, variant, deployed.default))
-    check_count(len(rows), limit)
-    key = read_name(_text(body, "key"), "key")
-    keys = [key] if len(rows) == 1 else [None] * len(rows)
-    found = Part(decision, variant, range(len(rows)), keys, [person] * len(rows), rows)
-    if variant is not deployed.default:
-        found.unable = _unable(body, deployed.default if agreed is variant else variant)
-    return found
+
+    def __init__(self, deployed: Deployed, body: InferBody, version: str | None, request_id: str, limit: int) -> None:
+        self.deployed = deployed
+        self.body = body
+        self.request_id = request_id
+        self.shape = Shape(body)
+        self._limit = limit
+        self._person = _person(deployed, body, request_id)
+        self._decision = self._decide(version, _text(body, "variant"))
+
+    def rows(self) -> list[Row]:
+        """Its rows. Raises as the class does."""
+        deployed, decision = self.deployed, self._decision
+        speaker = deployed.default
+        if decision is not None:
+            _check_asked(self.body, self._agreed(decision))
+            speaker = _spoken(self.body, deployed.variants[decision.variant], deployed.default)
+        _check_counts(self.body, self._limit)
+        rows = _rows(self.body, deployed, speaker)
+        check_count(len(rows), self._limit)
+        return rows
+
+    def part(self, rows: list[Row]) -> Part:
+        """What is to be answered. Raises as the class does."""
+        deployed, body = self.deployed, self.body
+        decision = self._decision
+        if decision is None:
+            decision = _by_row(deployed, self._person, rows)
+            _check_asked(body, self._agreed(decision))
+        key = read_name(_text(body, "key"), "key")
+        keys = [key] if len(rows) == 1 else [None] * len(rows)
+        variant = deployed.variants[decision.variant]
+        found = Part(decision, variant, range(len(rows)), keys, [self._person] * len(rows), rows)
+        if variant is not deployed.default:
+            found.unable = _unable(body, deployed.default if self._agreed(decision) is variant else variant)
+        return found
+
+    def _decide(self, version: str | None, asked: str | None) -> Decision | None:
+        """The decision, or None where it depends on the rows."""
+        router = self.deployed.router
+        if version is not None:
+            return router.force(find_version(self.deployed, version).name)
+        if asked is not None:
+            return router.force(asked)
+        return None if router.attributes.features else router.decide(self._person.unit, self._person.context)
+
+    def _agreed(self, decision: Decision) -> Variant:
+        """The variant whose outputs may be asked for."""
+        deployed = self.deployed
+        return deployed.variants[decision.variant] if decision.reason == "override" else deployed.default
 
 
 def _check_asked(body: InferBody, variant: Variant) -> None:

@@ -35,6 +35,7 @@ class Request(NamedTuple):
     Attributes:
         method, url: As sent; the url is the path and the query.
         headers: The few that matter here, names in lower case.
+        since: Ticks since which it has waited for the event loop, at least; 0: nobody knows.
     """
 
     method: bytes
@@ -42,6 +43,7 @@ class Request(NamedTuple):
     headers: dict[bytes, bytes]
     body: bytes
     keep_alive: bool
+    since: int = 0
 
 
 class Response(NamedTuple):

@@ -99,7 +99,7 @@ FAMILIES: tuple[Family, ...] = (
         "shed_total",
         "counter",
         (*_WHO, "reason"),
-        "Calls and requests turned away because too much waits; without a variant: by the edge, before they were read.",
+        "Calls and requests turned away because too much waits; without a variant: before one was chosen.",
     ),
     Family(
         "breakers_open",

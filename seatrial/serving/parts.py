@@ -28,6 +28,7 @@ class Part:
         first: The assigned variant's own attempt.
         by: How it was answered; None while open.
         deadline: Ticks by which the caller wants an answer; None: whatever the variants' own limits allow.
+        waited: Nanoseconds that the request waited for the event loop.
         overdue: That time passed without one.
         unable: Why a variant, by name, cannot answer in the way that was asked.
     """
@@ -44,6 +45,7 @@ class Part:
         "people",
         "rows",
         "unable",
+        "waited",
     )
 
     def __init__(
@@ -64,6 +66,7 @@ class Part:
         self.first = self.attempt = attempt_of(variant, rows, places, keys, people)
         self.by: AnsweredBy | None = None
         self.deadline: int | None = None
+        self.waited = 0
         self.overdue = False
         self.unable: Mapping[str, BadInput] = {}
 

@@ -23,6 +23,7 @@ _encode = msgspec.json.Encoder().encode
 
 Coming = Coroutine[Any, Any, Answer]
 Verb = Callable[..., Answer | Coming]
+Reader = Callable[[bytes], InferBody]
 T = TypeVar("T")
 
 LARGE_BYTES = 256 << 10
@@ -97,15 +98,17 @@ class Routes:
     def _predict(self, request: Request, name: str) -> Answer | Coming:
         if len(request.body) > LARGE_BYTES:
             return self._predict_large(request, name)
-        answer = self._gateway.answer_plain(name, request.body)
+        answer = self._gateway.answer_plain(name, request.body, request.since)
         if answer is not None:
             return self._finish(answer) if type(answer) is Pending else answer  # type: ignore[return-value]
-        step = self._gateway.begin(name, read_predict(request.body), len(request.body))
+        waited = self._gateway.waited(request.since)
+        step = self._gateway.begin(name, read_predict(request.body), len(request.body), waited)
         return self._finish(step) if type(step) is Pending else _encode(step)
 
     async def _predict_large(self, request: Request, name: str) -> Answer:
+        waited = self._gateway.waited(request.since)  # before it is decoded, which is no waiting
         body = await self._read(read_predict, request.body)
-        step = self._gateway.begin(name, body, len(request.body))
+        step = self._gateway.begin(name, body, len(request.body), waited)
         return await self._finish(step) if isinstance(step, Pending) else _encode(step)
 
     async def _finish(self, pending: Pending) -> bytes:
@@ -172,30 +175,30 @@ class Routes:
         if _JSON_LENGTH in request.headers:
             return self._infer_binary(request, name, version)
         if len(request.body) > LARGE_BYTES:
-            return self._infer_later(lambda body: self._read_large(read_infer, body), request.body, name, version)
-        return self._begin_infer(read_infer(request.body), name, version, len(request.body))
+            return self._infer_later(lambda body: self._read_large(read_infer, body), request, name, version)
+        return self._begin_infer(read_infer, request, name, version)
 
     def _infer_binary(self, request: Request, name: str, version: str | None) -> Answer | Coming:
         length = read_length(request.headers[_JSON_LENGTH], request.body)
         if length == 0:
             signature = self._gateway.signature(name, version)
-            reader: Callable[[bytes], InferBody] = lambda body: raw_infer(body, signature)  # noqa: E731
+            reader: Reader = lambda body: raw_infer(body, signature)  # noqa: E731
         else:
             check_brackets(request.body[:length], self._gateway.limits.rows)
             reader = lambda body: read_binary_infer(body, length)  # noqa: E731
         if len(request.body) > LARGE_BYTES:
-            return self._infer_later(reader, request.body, name, version)
-        return self._begin_infer(reader(request.body), name, version, len(request.body))
+            return self._infer_later(reader, request, name, version)
+        return self._begin_infer(reader, request, name, version)
 
-    def _begin_infer(self, body: InferBody, name: str, version: str | None, size: int) -> Answer | Coming:
-        step = self._gateway.begin_infer(name, body, version, size)
+    def _begin_infer(self, reader: Reader, request: Request, name: str, version: str | None) -> Answer | Coming:
+        waited, size = self._gateway.waited(request.since), len(request.body)
+        step = self._gateway.begin_infer(name, reader(request.body), version, size, waited=waited)
         return self._finish_infer(step) if type(step) is Pending else _inferred(step)  # type: ignore[arg-type]
 
-    async def _infer_later(
-        self, reader: Callable[[bytes], InferBody], body: bytes, name: str, version: str | None
-    ) -> Answer:
-        step = self._gateway.begin_infer(name, await asyncio.to_thread(reader, body), version, len(body))
-        return await self._finish_infer(step) if isinstance(step, Pending) else _inferred(step)
+    async def _infer_later(self, reader: Reader, request: Request, name: str, version: str | None) -> Answer:
+        waited, size = self._gateway.waited(request.since), len(request.body)
+        body = await asyncio.to_thread(reader, request.body)
+        return _inferred(await self._gateway.infer_large(name, body, version, size, waited=waited))
 
     async def _finish_infer(self, pending: Pending) -> Answer:
         return _inferred(await self._gateway.finish(pending))

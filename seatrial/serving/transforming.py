@@ -6,7 +6,6 @@ doing either, so a variant that cannot read it has failed, and refuses nobody.
 """
 
 import asyncio
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -23,7 +22,7 @@ from seatrial.serving.engine import Engine
 from seatrial.serving.parts import Part, Pending
 from seatrial.serving.recording import Recorder
 from seatrial.serving.threads import Shed
-from seatrial.serving.waiting import FEW_ROWS, MAX_RETRY, caller_left
+from seatrial.serving.waiting import FEW_ROWS, caller_left, retry_after
 from seatrial.spec.signature import Signature
 
 TRANSFORMS = "transforms_total"
@@ -106,7 +105,7 @@ class Transforming:
             self._fail(pending, "shed", str(error))
             pending.deployed.counts.shed(TRANSFORM, error.reason)
             for part in pending.parts:
-                part.attempt.retry_after = max(1, min(MAX_RETRY, math.ceil(error.seconds)))
+                part.attempt.retry_after = retry_after(error.seconds)
             return
         try:
             self._feed(pending, await asyncio.wait_for(asyncio.wrap_future(future), seconds))

@@ -44,7 +44,7 @@ class Waiting:
                 await self._fly(part, variant.cache, seconds)
         except Shed as error:
             attempt.fail("shed", str(error))
-            attempt.retry_after = max(1, min(MAX_RETRY, math.ceil(error.seconds)))
+            attempt.retry_after = retry_after(error.seconds)
             counts.shed(variant.name, error.reason)
 
     async def _fly(self, part: Part, cache: PredictionCache, seconds: float) -> None:
@@ -82,6 +82,27 @@ class Waiting:
     def left(self, deadline: int, timeout: float) -> float:
         """Seconds to wait: until the caller's deadline, or the variant's own limit, whichever comes first."""
         return min(timeout, max(0.0, (deadline - self._ticks()) / 1e9))
+
+
+def waited_out(part: Part, counts: Counts) -> bool:
+    """See whether a request waited for the event loop longer than the variant it came to may take; then it is shed."""
+    attempt, seconds = part.attempt, part.waited / 1e9
+    if seconds <= attempt.variant.timeout:
+        return False
+    attempt.fail("shed", waited_too_long(seconds))
+    attempt.retry_after = retry_after(seconds)
+    counts.shed(attempt.variant.name, "loop")
+    return True
+
+
+def waited_too_long(seconds: float) -> str:
+    """What is said of a request that waited so long for the event loop."""
+    return f"the request waited {seconds * 1000:.4g} ms before anybody came to it"
+
+
+def retry_after(seconds: float) -> int:
+    """Seconds after which whoever was shed may ask again, where one had to wait so many."""
+    return max(1, min(MAX_RETRY, math.ceil(seconds)))
 
 
 def out_of_time(part: Part, seconds: float) -> None:

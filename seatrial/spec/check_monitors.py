@@ -12,7 +12,7 @@ from seatrial.spec.units import show
 MISTAKES_ONLY = ("ddm", "hddm-a", "hddm-w")
 """Detectors that read answers that are right or wrong, not errors of any size."""
 
-UNWATCHED = frozenset(("value", "quantile", *OF_ANSWERS, *OF_LISTS)) - {"accuracy"}
+UNWATCHED = frozenset(("value", "quantile", *OF_LISTS))
 """Kinds that a release measures and a monitor does not."""
 
 Values = dict[str, Any]
@@ -73,15 +73,19 @@ def _performance(performance: Values, values: Values, found: Findings) -> None:
         kind = metrics[name].get("kind")
         if kind in UNWATCHED:
             message = (
-                f"a performance monitor of a `{kind}` is not built yet: name a mean, proportion, ratio or accuracy"
+                f"a performance monitor of a `{kind}` is not built yet: name a metric of answers, a mean, a proportion "
+                "or a ratio"
             )
             found.add(path, name, message)
         if performance.get("estimate") is True:
             _estimate(name, metrics[name], values, found)
         if "segments" in performance:
             _by("monitors.performance.segments", performance["segments"], values, found)
-            if isinstance(kind, str) and kind != "accuracy":
-                message = f"segments are of an accuracy, but `{name}` is a {kind}; watch an accuracy, or remove them"
+            if isinstance(kind, str) and kind not in OF_ANSWERS:
+                message = (
+                    f"segments are of answers with labels, but `{name}` is a {kind}; watch an accuracy, an AUC or the "
+                    "like, or remove them"
+                )
                 found.add("monitors.performance.segments", name, message)
         if performance.get("calibration") is True and isinstance(kind, str) and kind != "accuracy":
             message = (
@@ -96,7 +100,7 @@ def _estimate(name: str, metric: Values, values: Values, found: Findings) -> Non
     declared = outcomes.get(outcome) if isinstance(outcomes, dict) and isinstance(outcome, str) else None
     is_label = isinstance(declared, dict) and declared.get("label") is True
     kind = metric.get("kind")
-    if kind == "accuracy" or not isinstance(kind, str) or (kind == "mean" and is_label):
+    if kind in ("accuracy", "mae") or not isinstance(kind, str) or (kind == "mean" and is_label):
         return
     message = (
         f"`estimate` says before there are labels what they will say of the answers, but `{name}` is a {kind} of "

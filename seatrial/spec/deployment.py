@@ -498,6 +498,8 @@ class AlertingSpec(Model):
     """Hours in which only what is critical goes out."""
     important: tuple[str, ...] = ()
     """Features that matter; empty: every one."""
+    wakes: tuple[str, ...] = ()
+    """Events, and groups of events, that wake people beside those that do by default."""
 
 
 class ActionSpec(Model):

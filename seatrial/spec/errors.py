@@ -45,7 +45,7 @@ CAUSES: dict[str, Cause] = {
     "bug": Cause(500, "INTERNAL", "an error of the server's own"),
     "unsupported": Cause(501, "UNIMPLEMENTED", "a call of an extension that is done in another way here"),
     "unavailable": Cause(503, "UNAVAILABLE", "no variant answered and there is no fallback; or loading or stopping"),
-    "overloaded": Cause(503, "RESOURCE_EXHAUSTED", "too many calls wait for the model already"),
+    "overloaded": Cause(503, "RESOURCE_EXHAUSTED", "too much waits already, or it waited too long itself"),
     "late": Cause(503, "DEADLINE_EXCEEDED", "no variant answered within its `timeout`"),
     "overdue": Cause(504, "DEADLINE_EXCEEDED", "no answer within the request's own `timeout_ms` or gRPC deadline"),
 }

@@ -25,9 +25,10 @@ EVENTS: dict[str, str] = {
     "outcomes.stalled": "outcomes stopped coming in",
     "alias.moved": "somebody else moved the alias of a model in use",
     "failure": "a version could not be loaded, or a check could not be made",
+    "failure.watch": "a monitor cannot be read, so that nobody is watched by it",
 }
 
-GROUPS: tuple[str, ...] = tuple(sorted({name.split(".")[0] for name in EVENTS if "." in name}))
+GROUPS: tuple[str, ...] = tuple(sorted({name.split(".")[0] for name in EVENTS if "." in name} - set(EVENTS)))
 
 
 def covers(asked: Sequence[str], event: str) -> bool:

@@ -41,6 +41,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         margin: Its size.
         p_value: Always-valid p-value against "no difference" (a guardrail: against "beyond the margin").
         smaller_than_cared: The direction is shown, and the whole interval lies inside the smallest effect cared about.
+        futile: At a planned look below its futility bound: going on is unlikely to show the smallest effect cared
+            about. Advice; nothing acts on it.
         reason: Why there is no data, in words; empty otherwise.
         sentence: All of it in one sentence.
     """
@@ -66,6 +68,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     margin: float | None = None
     p_value: float | None = None
     smaller_than_cared: bool = False
+    futile: bool = False
     reason: str = ""
     sentence: str = ""
 

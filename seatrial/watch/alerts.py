@@ -1,32 +1,36 @@
-"""Which windows deserve a person's eye: one alert when a condition begins, one when it becomes worse, one when it ends.
+"""Which windows deserve an alert: one when a condition begins, one when it becomes worse, one when it ends.
 
-A condition is one monitor of one variant, or the quality of its columns. It begins when enough of the last windows
-alarm (``2 of 3``: ``spec.alerting``), with the severity that so many of them reach. What is open is read from the
-alerts that were kept, so nothing else is; the key of an alert is its condition and moment, so a window seen twice is
-told once.
+A condition is one monitor of one version in one variant, or the quality of its columns. It begins when enough of the
+last windows alarm (``2 of 3``: ``spec.alerting``), with the severity that so many of them reach. What is open is read
+from the alerts that were kept, so nothing else is; the key of an alert is its condition and moment, so a window seen
+twice is told once.
+
+Drift from the training data has a second severity: what of it is *unusual*, unlike the same hours of earlier days
+(``watch.usual``). Where that rises the condition becomes worse, though it was open; where it is gone, because days went
+by, the condition *settles*: it stands, and is not told again. It ends when a window is like training and like its own
+hours, or when a whole day was like training: a night of a world that has moved may look like training by chance.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple
 
 import msgspec
 
-from seatrial.drift import Severity
+from seatrial.drift import Severity, worst
+from seatrial.drift.severity import SEVERITIES
 from seatrial.releases.records import Alert
 from seatrial.spec.alerting import Sustained
 from seatrial.spec.deployment import AfterSpec
 from seatrial.spec.errors import BadInput
 from seatrial.spec.events import EVENTS
-from seatrial.watch.window import Performance, Signal, Window
+from seatrial.watch.window import Performance, Signal, Usual, Window
 
-Edge = Literal["begins", "worsens", "ends"]
+Edge = Literal["begins", "worsens", "settles", "ends", "left"]
 Rank = Literal["info", "warning", "critical"]
 
 _RANKS: dict[str, Rank] = {"none": "info", "moderate": "warning", "major": "critical"}
-_EVENTS = {"quality": "quality", "outcomes": "outcomes.stalled"}
+_EVENTS = {"quality": "quality", "outcomes": "outcomes.stalled", "breaker": "breaker"}
 """Conditions that are told as one event, however bad; the others by their severity."""
-
-_ORDER: tuple[Severity, ...] = ("none", "moderate", "major")
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,12 +38,15 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         condition: ``data/champion``, ``quality/champion``, ...
-        edge: What happened to it.
-        severity: It has now; ``none`` when it ended.
+        edge: What happened to it; ``left``: what it was about is not there any more (``watch.leaving``).
+        severity: It has now; ``none`` when it ended or left.
+        variant, version: Whose it is; the version is "" where nobody knew it.
         start, end: The window, microseconds since 1970 UTC.
         features: Columns that make it up, the most serious first.
-        strong: Of these, the ones that moved strongly.
+        strong: Of these, the ones that moved strongly (and are unusual).
         cost: What it costs, in words, where it was measured; "" else.
+        unusual: What of the severity is unlike the same hours of earlier days; None: all of it.
+        days: Earlier days that it was compared with.
     """
 
     condition: str
@@ -51,6 +58,31 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     features: tuple[str, ...] = ()
     strong: tuple[str, ...] = ()
     cost: str = ""
+    unusual: Severity | None = None
+    days: int = 0
+    version: str = ""
+
+    @property
+    def kind(self) -> str:
+        """What it is a condition of: ``data``, ``quality of predictions``, ..."""
+        return self.condition.rpartition("/")[0]
+
+    @property
+    def is_over(self) -> bool:
+        """It ended, or left."""
+        return self.severity == "none"
+
+    @property
+    def stands(self) -> bool:
+        """It is open, and nothing about it is unusual."""
+        return self.severity != "none" and self.unusual == "none"
+
+
+class _Held(NamedTuple):
+    """How bad a condition is, and how much of it is unusual."""
+
+    severity: Severity = "none"
+    unusual: Severity = "none"
 
 
 def alerts_of(
@@ -60,6 +92,7 @@ def alerts_of(
     *,
     after: AfterSpec | None = None,
     before: Sequence[Window] = (),
+    calm_day: Callable[[Window], bool] = lambda _: False,
 ) -> tuple[Alert, ...]:
     """Alerts that windows deserve, in order of time.
 
@@ -69,32 +102,40 @@ def alerts_of(
         now: When they are made.
         after: How many of the last windows must alarm; None: as by default.
         before: Earlier windows, in order of time, as far back as ``after`` looks.
+        calm_day: Whether the windows of the last day, up to one, showed nothing.
     """
-    open_now = dict(open_conditions(told))
+    open_now = {(name, condition.version): _held(condition) for name, condition in standing_conditions(told).items()}
     past = _Past(after or AfterSpec(), before)
     found: list[Alert] = []
     for window in windows:
         past.add(window)
         for kind, signal in _signals(window):
             condition = f"{kind}/{window.variant}"
-            was = open_now.get(condition, "none")
-            step = _edge(was, signal, window, past.sustained(kind, window))
+            # One that was kept without a version is of whoever comes; another version's does not count.
+            mine = (condition, "") if (condition, "") in open_now else (condition, window.version)
+            was = open_now.get(mine, _Held())
+            step = _edge(was, signal, window, past.sustained(kind, window), calm_day)
             if step is None:
                 continue
-            edge, severity = step
-            open_now[condition] = severity
-            found.append(_alert(window, kind, condition, edge, severity, was, now))
+            edge, now_held = step
+            open_now[mine] = now_held
+            found.append(_alert(window, kind, condition, edge, now_held, was, now))
     return tuple(found)
 
 
 def open_conditions(told: Iterable[Alert]) -> Mapping[str, Severity]:
     """Conditions that began and have not ended, with their severity, from the alerts told (the oldest first)."""
-    state: dict[str, Severity] = {}
+    return {name: condition.severity for name, condition in standing_conditions(told).items()}
+
+
+def standing_conditions(told: Iterable[Alert]) -> Mapping[str, Condition]:
+    """The newest of each condition that began and has not ended, from the alerts told (the oldest first)."""
+    state: dict[str, Condition] = {}
     for alert in told:
         condition = condition_of(alert)
         if condition is not None:
-            state[condition.condition] = condition.severity
-    return {condition: severity for condition, severity in state.items() if severity != "none"}
+            state[condition.condition] = condition
+    return {name: condition for name, condition in state.items() if condition.severity != "none"}
 
 
 def condition_of(alert: Alert) -> Condition | None:
@@ -120,6 +161,12 @@ def event_alert(
     )
 
 
+def event_of(kind: str, severity: Severity) -> str:
+    """What a condition of this kind is told as."""
+    about = kind.split()[0]
+    return _EVENTS.get(about) or f"{about}.{severity}"
+
+
 def after_of(after: AfterSpec, kind: str) -> Sustained:
     """How many windows of a condition's kind must alarm; one where the file says nothing of that kind."""
     found = getattr(after, kind.split()[0], None)
@@ -133,8 +180,12 @@ def windows_back(after: AfterSpec) -> int:
 
 def sustained(alarms: Sequence[Severity], windows: int) -> Severity:
     """The severity that at least so many alarms reach."""
-    reached = sorted(map(_ORDER.index, alarms), reverse=True)
-    return _ORDER[reached[windows - 1]] if len(reached) >= windows else "none"
+    reached = sorted(map(SEVERITIES.index, alarms), reverse=True)
+    return SEVERITIES[reached[windows - 1]] if len(reached) >= windows else "none"
+
+
+def _held(condition: Condition) -> _Held:
+    return _Held(condition.severity, condition.severity if condition.unusual is None else condition.unusual)
 
 
 class _Past:
@@ -142,20 +193,25 @@ class _Past:
 
     def __init__(self, after: AfterSpec, windows: Sequence[Window]) -> None:
         self._after = after
-        self._alarms: dict[tuple[str, str, str], dict[int, Severity]] = {}
+        self._alarms: dict[tuple[str, str, str], dict[int, _Held]] = {}
         for window in windows:
             self.add(window)
 
     def add(self, window: Window) -> None:
         for kind, signal in _signals(window):
-            self._alarms.setdefault((kind, window.variant, window.version), {})[window.start] = signal.alarm
+            held = _Held(signal.alarm, _unusual(signal, window))
+            self._alarms.setdefault((kind, window.variant, window.version), {})[window.start] = held
 
-    def sustained(self, kind: str, window: Window) -> Severity:
+    def sustained(self, kind: str, window: Window) -> _Held:
         """What the windows of the same version up to this one come to; none is counted that lies further back."""
         asked = after_of(self._after, kind)
         first = window.end - asked.of * (window.end - window.start)
         alarms = self._alarms.get((kind, window.variant, window.version), {})
-        return sustained([a for start, a in alarms.items() if first <= start <= window.start], asked.windows)
+        looked = [held for start, held in alarms.items() if first <= start <= window.start]
+        return _Held(
+            sustained([held.severity for held in looked], asked.windows),
+            sustained([held.unusual for held in looked], asked.windows),
+        )
 
 
 def _signals(window: Window) -> tuple[tuple[str, Signal], ...]:
@@ -172,12 +228,29 @@ def _signals(window: Window) -> tuple[tuple[str, Signal], ...]:
     return ((quality, window.quality), (window.monitor, window.drift)) if measured else ()
 
 
-def _edge(was: Severity, signal: Signal, window: Window, held: Severity) -> tuple[Edge, Severity] | None:
-    if signal.alarm != "none" and _ORDER.index(held) > _ORDER.index(was):
-        return ("begins" if was == "none" else "worsens"), held
-    if was != "none" and signal.calm and not _is_silenced(signal, window):
-        return "ends", "none"
+def _unusual(signal: Signal, window: Window) -> Severity:
+    """What of an alarm is unusual: all of it, where its own hours have nothing to say."""
+    return signal.alarm if window.usual is None or signal is not window.drift else window.usual.alarm
+
+
+def _edge(
+    was: _Held, signal: Signal, window: Window, held: _Held, calm_day: Callable[[Window], bool]
+) -> tuple[Edge, _Held] | None:
+    worse = _Held(worst((was.severity, held.severity)), worst((was.unusual, held.unusual)))
+    if signal.alarm != "none" and worse != was and worse.severity != "none":
+        return ("begins" if was.severity == "none" else "worsens"), worse
+    usual = window.usual if signal is window.drift else None
+    if was.severity != "none" and _is_over(signal, window, usual, calm_day):
+        return "ends", _Held()
+    if was.unusual != "none" and usual is not None and usual.calm and not usual.moved:
+        return "settles", _Held(was.severity)
     return None
+
+
+def _is_over(signal: Signal, window: Window, usual: Usual | None, calm_day: Callable[[Window], bool]) -> bool:
+    if not signal.calm or _is_silenced(signal, window):
+        return False
+    return usual is None or not usual.days or usual.calm or calm_day(window)
 
 
 def _is_silenced(signal: Signal, window: Window) -> bool:
@@ -185,30 +258,44 @@ def _is_silenced(signal: Signal, window: Window) -> bool:
     return signal is window.drift and window.quality.severity != "none"
 
 
-def _alert(window: Window, kind: str, condition: str, edge: Edge, severity: Severity, was: Severity, now: int) -> Alert:
+def _alert(window: Window, kind: str, condition: str, edge: Edge, held: _Held, was: _Held, now: int) -> Alert:
     about = kind.split()[0]
-    event = _EVENTS.get(about) or f"{about}.{was if edge == 'ends' else severity}"
-    ended = f"Over: {kind} of {window.variant} is as it should be again."
+    drift = window.usual if about == window.monitor else None
+    severity = was.severity if edge == "ends" else held.severity if held.unusual == "none" else held.unusual
     details = Condition(
         condition=condition,
         edge=edge,
-        severity=severity,
+        severity=held.severity,
         variant=window.variant,
+        version=window.version,
         start=window.start,
         end=window.end,
         features=_features(window, quality=about == "quality"),
         strong=_strong(window),
         cost=cost_of(window.performance) if about == "performance" and window.performance is not None else "",
+        unusual=held.unusual if drift is not None or held.unusual != held.severity else None,
+        days=drift.days if drift is not None else 0,
     )
     return event_alert(
         window.deployment,
-        event,
+        event_of(kind, severity),
         f"{condition}/{edge}/{window.start}",
-        ended if edge == "ends" else window.sentence,
+        _sentence(window, kind, edge, held),
         now,
-        severity=_RANKS[severity],
+        severity=_RANKS["none" if edge in ("ends", "settles") else severity],
         details=msgspec.json.encode(details).decode(),
     )
+
+
+def _sentence(window: Window, kind: str, edge: Edge, held: _Held) -> str:
+    if edge == "ends":
+        return f"Over: {kind} of {window.variant} is as it should be again."
+    if edge == "settles":
+        return (
+            f"It stands: {kind} of {window.variant} has {held.severity} drift from the training data, and is as at "
+            "these hours before."
+        )
+    return window.sentence
 
 
 def cost_of(performance: Performance) -> str:
@@ -226,10 +313,13 @@ def cost_of(performance: Performance) -> str:
 
 
 def _strong(window: Window) -> tuple[str, ...]:
+    if window.usual is not None:
+        return tuple(name for name, severity in window.usual.moved.items() if severity == "major")
     return tuple(drift.feature for drift in window.features if drift.severity == "major")
 
 
 def _features(window: Window, *, quality: bool) -> tuple[str, ...]:
     found = [d for d in window.features if (d.quality if quality else d.severity) != "none"]
-    found.sort(key=lambda d: (d.quality if quality else d.severity) != "major")
+    unusual = window.usual.moved if window.usual is not None and not quality else {}
+    found.sort(key=lambda d: (d.feature not in unusual, (d.quality if quality else d.severity) != "major"))
     return tuple(drift.feature for drift in found)

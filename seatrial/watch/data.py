@@ -1,6 +1,7 @@
 """The data monitor: drift of a variant's features and answers, and columns that broke, in one window."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -9,25 +10,33 @@ from seatrial.drift.decide import DRIFT, QUALITY, Q, size_of
 from seatrial.drift.identifiers import NewIds
 from seatrial.drift.rules import with_rules
 from seatrial.experiments.source import Source
-from seatrial.spec.deployment import DataMonitor, Deployment
+from seatrial.spec.deployment import Against, DataMonitor, Deployment
 from seatrial.watch import reading
 from seatrial.watch.budget import per_window
 from seatrial.watch.first_day import first_day
-from seatrial.watch.kinds import ByKind, by_kind
-from seatrial.watch.panes import Panes
+from seatrial.watch.kinds import by_kind
+from seatrial.watch.panes import DAY, Counted, Panes
 from seatrial.watch.quality import arrival, as_column, count_rules
 from seatrial.watch.reading import Busy, Span
 from seatrial.watch.shelf import Shelf
-from seatrial.watch.window import Signal, Window
-
-CALM = 0.75
-"""A condition is over when no significant effect is over this part of its threshold."""
+from seatrial.watch.usual import CALM, usual
+from seatrial.watch.window import Signal, Usual, Window
 
 _KEPT_AT_REST = frozenset({"psi", "mean"})
 _NAMED = 3
 """Columns named in a window's sentence."""
 
 Pairs = list[tuple[FeatureProfile, FeatureProfile]]
+
+
+class Columns(NamedTuple):
+    """Columns of a window: each beside what it is compared with, and where their own past can be read, in order."""
+
+    pairs: Pairs
+    panes: tuple[Panes, ...] = ()
+
+    def and_(self, more: "Columns") -> "Columns":
+        return Columns(self.pairs + more.pairs, self.panes + more.panes)
 
 
 def data_windows(
@@ -38,6 +47,7 @@ def data_windows(
     source: Source,
     variants: int,
     shelf: Shelf,
+    opened: frozenset[str] = frozenset(),
 ) -> tuple[Window, ...]:
     """The windows ``data`` and ``prediction`` of one span, decided together.
 
@@ -49,30 +59,49 @@ def data_windows(
         source: Rows.
         variants: Variants that are watched.
         shelf: What was counted before.
+        opened: Conditions (``data/champion``) that are open: compared with their own hours though nothing alarms.
     """
     monitor = deployment.monitors.data
     assert monitor is not None
     names = reading.column_names(source)
-    features = _feature_pairs(deployment, monitor, span, rows, profile, source, names, shelf)
-    more = _by_kind(deployment, monitor, span, rows, profile, source, names)
-    features += more.pairs
+    features = _features(deployment, monitor, span, rows, profile, source, names, shelf)
+    kinds, new_ids = _by_kind(deployment, monitor, span, rows, profile, source, names, shelf)
+    features = features.and_(kinds)
     known = profile.prediction or first_day(deployment.deployment, span, source, names, shelf)
-    answers = _answer_pairs(deployment, monitor, span, rows, known, source, names, shelf)
-    every = features + answers
+    answers = _answers(deployment, monitor, span, rows, known, source, names, shelf)
+    every, split = features.pairs + answers.pairs, len(features.pairs)
     shown = decide_window(every, minimum_rows=monitor.minimum_rows)
     strict = per_window(monitor.window, variants, Q)
     sure = decide_window(every, q=strict, minimum_rows=monitor.minimum_rows)
     ruled = _ruled(deployment, span, rows, profile, source, names, strict)
     decided = (
-        ("data", rows.assigned, features, ruled(shown[: len(features)], Q), ruled(sure[: len(features)], strict)),
-        ("prediction", rows.answered, answers, shown[len(features) :], sure[len(features) :]),
+        ("data", rows.assigned, features, ruled(shown[:split], Q), ruled(sure[:split], strict)),
+        ("prediction", rows.answered, answers, shown[split:], sure[split:]),
     )
-    ids = {"data": more.new_ids}
+    ids = {"data": new_ids}
     return tuple(
-        _window(deployment, monitor, span, name, number, pairs, mild, strong, ids.get(name, {}))
-        for name, number, pairs, mild, strong in decided
+        _window(deployment, monitor, span, name, number, columns.pairs, mild, strong, ids.get(name, {}), beside)
+        for name, number, columns, mild, strong in decided
         if number or any(drift.quality != "none" for drift in mild)
+        for beside in [_usual(monitor, span, columns, strong, look=f"{name}/{span.variant}" in opened)]
     )
+
+
+def _usual(
+    monitor: DataMonitor, span: Span, columns: Columns, sure: Sequence[FeatureDrift], *, look: bool
+) -> Usual | None:
+    """How drift from the training data looks beside earlier days, where there is any, or was."""
+    alarms = any(drift.severity != "none" for drift in sure)
+    if monitor.against != "training" or span.end - span.start > DAY or not (look or alarms):
+        return None
+    pasts = [_past(columns, against) for against in ("same hours", "same weekday")]
+    days = max((panes.days("same hours") for panes in columns.panes), default=0)
+    windows = [window for _, window in columns.pairs]
+    return usual(sure, windows, pasts, days=days, minimum_rows=monitor.minimum_rows)
+
+
+def _past(columns: Columns, against: Against) -> list[FeatureProfile]:
+    return [past for panes in columns.panes for past in panes.before(against).values()]
 
 
 class _Ruled(Protocol):
@@ -104,7 +133,7 @@ def _ruled(
     return ruled
 
 
-def _feature_pairs(
+def _features(
     deployment: Deployment,
     monitor: DataMonitor,
     span: Span,
@@ -113,9 +142,9 @@ def _feature_pairs(
     source: Source,
     names: frozenset[str],
     shelf: Shelf,
-) -> Pairs:
+) -> Columns:
     if rows.assigned < monitor.minimum_rows:
-        return []
+        return Columns([])
     wanted: dict[str, FeatureProfile] = {}
     for feature in profile.features:
         columns = reading.written(names, f"feature.{feature.name}")
@@ -123,7 +152,7 @@ def _feature_pairs(
             reference = as_logged(feature, deployment)
             wanted[reading.expression(reference.kind, columns)] = reference
     which = f"{reading.FEATURE_ROWS} AND {_sampled(names)}"
-    return _pairs(deployment, source, span, which, wanted, rows.assigned, shelf)
+    return _columns(deployment, source, span, which, wanted, rows.assigned, shelf, slot=True)
 
 
 def _by_kind(
@@ -134,17 +163,28 @@ def _by_kind(
     profile: Profile,
     source: Source,
     names: frozenset[str],
-) -> ByKind:
+    shelf: Shelf,
+) -> tuple[Columns, dict[str, NewIds]]:
     """What texts, lists, times and ids are watched by beside, against the training data only."""
     if rows.assigned < monitor.minimum_rows or monitor.against != "training":
-        return ByKind([], {})
+        return Columns([]), {}
     wanted = [
         column
         for column in profile.kinds
         if (monitor.features == "all" or column.feature.name in monitor.features)
         and column.feature.name not in deployment.log.redact
     ]
-    return by_kind(source, span, f"{reading.FEATURE_ROWS} AND {_sampled(names)}", wanted, names)
+    which = f"{reading.FEATURE_ROWS} AND {_sampled(names)}"
+
+    def count(past: Span) -> Counted:
+        return {reference.name: window for reference, window in by_kind(source, past, which, wanted, names).pairs}
+
+    found = by_kind(source, span, which, wanted, names)
+    references = {reference.name: reference for reference, _ in found.pairs}
+    panes = Panes(
+        source, span._replace(version=""), which, references, shelf, f"kinds of {deployment.deployment}", count
+    )
+    return Columns(found.pairs, (panes,)), found.new_ids
 
 
 def as_logged(feature: FeatureProfile, deployment: Deployment) -> FeatureProfile:
@@ -159,7 +199,7 @@ def _sampled(names: frozenset[str]) -> str:
     return "sampled" if "sampled" in names else "true"
 
 
-def _answer_pairs(
+def _answers(
     deployment: Deployment,
     monitor: DataMonitor,
     span: Span,
@@ -168,9 +208,9 @@ def _answer_pairs(
     source: Source,
     names: frozenset[str],
     shelf: Shelf,
-) -> Pairs:
+) -> Columns:
     if rows.answered < monitor.minimum_rows:
-        return []
+        return Columns([])
     wanted: dict[str, FeatureProfile] = {}
     for answer in known:
         if answer.name == "confidence":
@@ -178,10 +218,10 @@ def _answer_pairs(
                 wanted[confidence] = answer
         elif columns := reading.written(names, f"prediction.{answer.name}"):
             wanted[reading.expression(answer.kind, columns)] = answer
-    return _pairs(deployment, source, span, reading.PREDICTION_ROWS, wanted, rows.answered, shelf)
+    return _columns(deployment, source, span, reading.PREDICTION_ROWS, wanted, rows.answered, shelf)
 
 
-def _pairs(
+def _columns(
     deployment: Deployment,
     source: Source,
     span: Span,
@@ -189,19 +229,26 @@ def _pairs(
     wanted: dict[str, FeatureProfile],
     expected: int,
     shelf: Shelf,
-) -> Pairs:
-    """The window's columns beside what they are compared with."""
+    *,
+    slot: bool = False,
+) -> Columns:
+    """The window's columns beside what they are compared with.
+
+    Args:
+        slot: Beside training, the past is that of whatever version was in the slot: inputs do not depend on it.
+    """
     monitor = deployment.monitors.data
     assert monitor is not None
     if not wanted:
-        return []
+        return Columns([])
     found = reading.read(source, span, rows, wanted, expected)
+    past = span._replace(version="") if slot and monitor.against == "training" else span
+    panes = Panes(source, past, rows, wanted, shelf, deployment.deployment)
     if monitor.against == "training":
-        return [(reference, found[sql]) for sql, reference in wanted.items()]
-    panes = Panes(source, span, rows, wanted, shelf, deployment.deployment)
+        return Columns([(reference, found[sql]) for sql, reference in wanted.items()], (panes,))
     panes.keep(found)
     before = panes.before(monitor.against)
-    return [(before[sql], found[sql]) for sql in wanted]
+    return Columns([(before[sql], found[sql]) for sql in wanted])
 
 
 def _window(
@@ -214,6 +261,7 @@ def _window(
     shown: tuple[FeatureDrift, ...],
     sure: tuple[FeatureDrift, ...],
     new_ids: dict[str, NewIds],
+    beside: Usual | None,
 ) -> Window:
     rows = max((counted.rows for _, counted in pairs), default=rows)
     measured = any(drift.state == "measured" for drift in shown)
@@ -231,9 +279,24 @@ def _window(
         features=tuple(_slim(drift) for drift in shown),
         shifts=shifts(pairs),
         new_ids=new_ids,
+        usual=beside,
     )
     known = max((reference.rows for reference, _ in pairs), default=None)
-    return msgspec.structs.replace(window, sentence=_sentence(window, known, monitor))
+    return msgspec.structs.replace(window, sentence=_sentence(window, known, monitor) + beside_days(window))
+
+
+def beside_days(window: Window) -> str:
+    """What earlier days have to say about drift, in words."""
+    found = window.usual
+    if found is None or window.drift.alarm == "none":
+        return ""
+    if not found.days:
+        return " There is no earlier day at these hours to compare with."
+    days = f"the same hours of the {found.days} day{'s' * (found.days != 1)} before"
+    if not found.moved:
+        return f" It is as at {days}."
+    named = ", ".join(list(found.moved)[:_NAMED])
+    return f" It is unlike {days}, too ({named})."
 
 
 def signal_of(shown: tuple[FeatureDrift, ...], sure: tuple[FeatureDrift, ...], *, quality: bool) -> Signal:

@@ -27,6 +27,7 @@ class Standing(NamedTuple):
         drift: The worst severity of the newest windows; None: nothing was measured.
         changes: Actions of the audit in the period, in order.
         alerts: Alerts of the period, the oldest first.
+        stands: Drift from the training data that is open and usual for its hours.
     """
 
     deployment: str
@@ -37,6 +38,7 @@ class Standing(NamedTuple):
     drift: Severity | None = None
     changes: tuple[str, ...] = ()
     alerts: tuple[Alert, ...] = ()
+    stands: tuple[str, ...] = ()
 
 
 def line_of(standing: Standing) -> str:
@@ -44,6 +46,8 @@ def line_of(standing: Standing) -> str:
     parts = [f"{standing.deployment}: {standing.command or 'nobody'} in command", _release(standing)]
     parts.append(f"drift {standing.drift}" if standing.drift is not None else "drift not measured")
     parts.append(f"changes: {_counted(standing.changes)}" if standing.changes else "no changes")
+    if standing.stands:
+        parts.append(f"stands against training, as on days before: {', '.join(standing.stands)}")
     if standing.alerts:
         parts.append(f"alerts: {_counted(tuple(_worded(alert) for alert in standing.alerts))}")
     return "; ".join(parts)

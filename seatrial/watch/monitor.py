@@ -19,13 +19,11 @@ from seatrial.watch.concept import Memory, concept_window, fresh
 from seatrial.watch.data import data_windows
 from seatrial.watch.estimating import estimate_window, off_sentence, realised, think
 from seatrial.watch.fairness import fairness_window
-from seatrial.watch.labels import read_matured
 from seatrial.watch.performance import (
     Base,
     alpha_of,
     holdout_base,
-    is_label,
-    measure,
+    look,
     performance_window,
 )
 from seatrial.watch.quality import first_row
@@ -44,6 +42,7 @@ def watch(
     *,
     versions: Mapping[str, str] | None = None,
     shelf: Shelf | None = None,
+    opened: frozenset[str] = frozenset(),
 ) -> tuple[Window, ...]:
     """Windows that became complete between the watermark and ``now``, in order of time.
 
@@ -56,13 +55,14 @@ def watch(
         versions: ``name:version`` in each variant's slot: rows of another version that stood there before are not
             held against this one's profile.
         shelf: What was remembered at earlier readings; without it all that is needed is read again.
+        opened: Conditions that are open (``data/champion``): their windows are compared with their own hours, too.
     """
     begin = since if isinstance(since, Watermark) else Watermark.everywhere(since)
     end = watermark(deployment, now)
     named = versions or {}
     kept: Shelf = {} if shelf is None else shelf
     found = [
-        *_data(deployment, profiles, view, begin.data, end.data, named, kept),
+        *_data(deployment, profiles, view, begin.data, end.data, named, kept, opened),
         *_estimates(deployment, profiles, view, begin.estimate, end.estimate, named),
         *_performance(deployment, profiles, view, begin.performance, end.performance, named),
         *_fairness(deployment, profiles, view, begin.fairness, end.fairness, named),
@@ -80,13 +80,14 @@ def _data(
     end: int,
     versions: Mapping[str, str],
     shelf: Shelf,
+    opened: frozenset[str],
 ) -> Iterator[Window]:
     monitor = deployment.monitors.data
     if monitor is None:
         return
     quiet = deployment.default if monitor.arrival is not None else None
     for rows, span in _spans(profiles, view, start, end, monitor.window, versions, quiet):
-        yield from data_windows(deployment, span, rows, profiles[rows.variant], view, len(profiles), shelf)
+        yield from data_windows(deployment, span, rows, profiles[rows.variant], view, len(profiles), shelf, opened)
 
 
 def _performance(
@@ -266,8 +267,7 @@ def _base(deployment: Deployment, profiles: Mapping[str, Profile], view: Source,
         if rows.variant != span.variant or rows.served < monitor.minimum_labels:
             continue
         first = span._replace(start=rows.start, end=rows.start + length)
-        matured = read_matured(view, first, metric, label=is_label(deployment, metric))
-        measured = measure(matured, metric, monitor, alpha)
+        measured = look(deployment, first, view, alpha).measured
         if measured is not None:
             return Base(measured, "first window"), rows.start
     return None

@@ -9,7 +9,8 @@ once, and both are kept on the shelf, so that a row is read once.
 """
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 
 import msgspec
 
@@ -29,6 +30,9 @@ _STEPS: dict[Against, int] = {"same weekday": 7 * DAY, "same hours": DAY}
 Counted = dict[str, FeatureProfile]
 """Profiles by SQL expression, as ``reading.read`` gives them."""
 
+Count = Callable[[Span], Counted]
+"""Counts another window of the same columns."""
+
 
 class Panes:
     """Reads the past of one variant in one set of cells.
@@ -40,6 +44,7 @@ class Panes:
         references: By SQL expression, the training's profiles.
         shelf: Where panes are kept.
         about: What else panes depend on: the deployment's name.
+        count: How a window is counted; None: by reading the references' expressions.
     """
 
     def __init__(
@@ -50,13 +55,26 @@ class Panes:
         references: Mapping[str, FeatureProfile],
         shelf: Shelf,
         about: str,
+        count: Count | None = None,
     ) -> None:
         self._source, self._span, self._rows, self._shelf = source, span, rows, shelf
         self._references = dict(references)
-        cells = sha_of(self._references)
-        self._about = (about, span.variant, span.version, rows, cells)
-        self._first = first_row(source)
+        self._named = about
         self._length = span.end - span.start
+        self._count = count or self._read
+
+    @cached_property
+    def _about(self) -> tuple[str, ...]:
+        return (self._named, self._span.variant, self._span.version, self._rows, sha_of(self._references))
+
+    @cached_property
+    def _first(self) -> int | None:
+        return first_row(self._source)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What is counted, in order."""
+        return tuple(self._references)
 
     def keep(self, found: Mapping[str, FeatureProfile]) -> None:
         """Keep the window itself: it is the past of later ones."""
@@ -69,6 +87,14 @@ class Panes:
             pane = self._part(start, end)
             found = {sql: profile.merge(pane[sql]) for sql, profile in found.items()}
         return found
+
+    def days(self, against: Against) -> int:
+        """How many windows of the past have any row."""
+        parts = (self._part(start, end) for start, end in self._parts(against))
+        return sum(any(profile.rows for profile in pane.values()) for pane in parts)
+
+    def _read(self, span: Span) -> Counted:
+        return reading.read(self._source, span, self._rows, self._references, reading.MOST_VALUES // 100)
 
     def _parts(self, against: Against) -> list[tuple[int, int]]:
         start, length = self._span.start, self._length
@@ -89,8 +115,7 @@ class Panes:
                 pane = self._part(at, at + self._length)
                 found = {sql: profile.merge(pane[sql]) for sql, profile in found.items()}
         else:
-            span = self._span._replace(start=start, end=end)
-            found = reading.read(self._source, span, self._rows, self._references, reading.MOST_VALUES // 100)
+            found = self._count(self._span._replace(start=start, end=end))
         self._put(start, end, found)
         return found
 

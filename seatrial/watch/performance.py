@@ -23,6 +23,7 @@ from seatrial.watch.interval import (
     share_interval,
 )
 from seatrial.watch.labels import Matured, read_matured
+from seatrial.watch.rated import RATED, measure_rated, read_rated
 from seatrial.watch.reading import Span
 from seatrial.watch.window import Performance, Signal, Window
 
@@ -30,7 +31,10 @@ MOST_ALPHA = 0.025
 LEAST_UNITS = 10
 """An interval by unit means nothing with fewer."""
 
-SHARES = frozenset({"accuracy", "proportion"})
+SHARES = frozenset({"accuracy", "proportion", "precision", "recall", "f1"})
+"""Kinds that are told as per cent."""
+_IN_POINTS = SHARES | {"auc", "calibration_error"}
+"""Kinds between 0 and 1, whose margin is a difference unless the file says otherwise."""
 SHARE_MARGIN = Margin(absolute=0.05)
 VALUE_MARGIN = Margin(relative=0.1)
 
@@ -45,15 +49,43 @@ class Base(NamedTuple):
     source: str
 
 
+class Look(NamedTuple):
+    """What one window's labels say.
+
+    Attributes:
+        labels: What the minimum counts: labelled rows of a metric of answers, units of the others.
+        units: Behind it.
+        wanted: Rows or units that could have had a label.
+        measured: None where that is too little to say.
+    """
+
+    labels: int
+    units: int
+    wanted: int
+    measured: Measured | None
+
+
+def look(deployment: Deployment, span: Span, source: Source, alpha: float) -> Look:
+    """Read and measure one matured window of one variant; ``alpha``: one side of the interval."""
+    monitor = _monitor(deployment)
+    metric = deployment.metrics[monitor.metric]
+    if metric.kind in RATED:
+        rated = read_rated(source, span, metric)
+        labels, units = len(rated.x), rated.units
+        enough = labels >= monitor.minimum_labels and units >= LEAST_UNITS
+        return Look(labels, units, rated.wanted, measure_rated(rated, metric.kind, alpha) if enough else None)
+    matured = read_matured(source, span, metric, label=is_label(deployment, metric))
+    return Look(labels_of(matured, metric), len(matured.x), matured.wanted, measure(matured, metric, monitor, alpha))
+
+
 def performance_window(deployment: Deployment, span: Span, source: Source, base: Base | None, variants: int) -> Window:
     """Judge one matured window of one variant; without ``base`` it is shown, and compared with nothing."""
     monitor = _monitor(deployment)
     metric = deployment.metrics[monitor.metric]
     label = is_label(deployment, metric)
-    matured = read_matured(source, span, metric, label=label)
     alpha = alpha_of(monitor, variants)
-    measured = measure(matured, metric, monitor, alpha)
-    performance = _compare(monitor, metric, matured, measured, base, alpha) if measured else None
+    seen = look(deployment, span, source, alpha)
+    performance = _compare(monitor, metric, seen, seen.measured, base, alpha) if seen.measured else None
     drift = _signal(performance) if performance else Signal()
     return Window(
         deployment=deployment.deployment,
@@ -62,24 +94,24 @@ def performance_window(deployment: Deployment, span: Span, source: Source, base:
         version=span.version,
         start=span.start,
         end=span.end,
-        rows=matured.wanted,
+        rows=seen.wanted,
         state="measured" if performance and performance.baseline is not None else "no-data",
         drift=drift,
-        outcomes=STALLED if label and _is_stalled(matured, monitor) else Signal(),
+        outcomes=STALLED if label and _is_stalled(seen, monitor) else Signal(),
         performance=performance,
-        sentence=_sentence(span.variant, monitor, metric, matured, performance, drift, is_label=label),
+        sentence=_sentence(span.variant, monitor, metric, seen, performance, drift, is_label=label),
     )
 
 
-def _is_stalled(matured: Matured, monitor: PerformanceMonitor) -> bool:
+def _is_stalled(seen: Look, monitor: PerformanceMonitor) -> bool:
     """Enough answers, and not one label in time: nobody is sending them."""
-    return matured.wanted >= monitor.minimum_labels and len(matured.x) == 0
+    return seen.wanted >= monitor.minimum_labels and seen.labels == 0
 
 
 def holdout_base(profile: Profile, metric: MetricSpec, alpha: float) -> Base | None:
     """The baseline of the version's holdout, if it has one for this metric."""
     found = profile.performance.get(metric.kind)
-    if found is None or found.n < 1 or metric.kind not in SHARES:
+    if found is None or found.n < 1 or metric.kind != "accuracy":
         return None
     return Base(share_interval(found.value, found.n, alpha), "holdout")
 
@@ -117,12 +149,12 @@ def alpha_of(monitor: PerformanceMonitor, variants: int) -> float:
 def is_label(deployment: Deployment, metric: MetricSpec) -> bool:
     """Whether a unit without the outcome is missing rather than zero."""
     outcome = deployment.outcomes.get(metric.outcome or "")
-    return metric.kind == "accuracy" or (outcome is not None and outcome.label)
+    return metric.kind == "accuracy" or metric.kind in RATED or (outcome is not None and outcome.label)
 
 
 def margin_of(monitor: PerformanceMonitor, metric: MetricSpec, baseline: float) -> float:
     """By how much a window may be worse, in the metric's unit."""
-    margin = monitor.worse_by or (SHARE_MARGIN if metric.kind in SHARES else VALUE_MARGIN)
+    margin = monitor.worse_by or (SHARE_MARGIN if metric.kind in _IN_POINTS else VALUE_MARGIN)
     return margin.absolute if margin.absolute is not None else abs(baseline) * (margin.relative or 0.0)
 
 
@@ -134,7 +166,7 @@ def _monitor(deployment: Deployment) -> PerformanceMonitor:
 def _compare(
     monitor: PerformanceMonitor,
     metric: MetricSpec,
-    matured: Matured,
+    seen: Look,
     measured: Measured,
     base: Base | None,
     alpha: float,
@@ -157,9 +189,9 @@ def _compare(
         worse_upper=worse.upper if worse else None,
         margin=margin_of(monitor, metric, base.measured.value) if base else None,
         level=1 - 2 * alpha,
-        labels=labels_of(matured, metric),
-        wanted=matured.wanted,
-        units=len(matured.x),
+        labels=seen.labels,
+        wanted=seen.wanted,
+        units=seen.units,
     )
 
 
@@ -178,20 +210,19 @@ def _sentence(
     variant: str,
     monitor: PerformanceMonitor,
     metric: MetricSpec,
-    matured: Matured,
+    seen: Look,
     performance: Performance | None,
     drift: Signal,
     *,
     is_label: bool,
 ) -> str:
     if performance is None:
-        labels = labels_of(matured, metric)
-        if is_label and _is_stalled(matured, monitor):
-            return f"Not one of {matured.wanted} answers of {variant} has its {metric.outcome} in time."
-        few = (
-            f"{labels} label{'s' * (labels != 1)} of {len(matured.x)} unit{'s' * (len(matured.x) != 1)}, and at least "
-            f"{monitor.minimum_labels} labels of {LEAST_UNITS} units are needed"
-        )
+        if is_label and _is_stalled(seen, monitor):
+            return f"Not one of {seen.wanted} answers of {variant} has its {metric.outcome} in time."
+        labels = f"{seen.labels} label{'s' * (seen.labels != 1)} of {seen.units} unit{'s' * (seen.units != 1)}"
+        few = f"{labels}, and at least {monitor.minimum_labels} labels of {LEAST_UNITS} units are needed"
+        if seen.labels >= monitor.minimum_labels and seen.units >= LEAST_UNITS:
+            few = f"{seen.labels} labels, and none that it is measured by (labels of both kinds are needed)"
         return f"No data on {monitor.metric} of {variant}: {few}."
     said = f"{monitor.metric} of {variant} is {_shown(performance.value, metric)}"
     said += f" ({_shown(performance.lower, metric)} to {_shown(performance.upper, metric)})"

@@ -4,17 +4,22 @@ Every alert gets one fate. The rules are tried in order and the first that fits 
 the calendar come in, so that the same question has the same answer.
 
     it is over                 told to those who were told that it began; else it stands in the summary
+    as at its hours before     drift from the training data that earlier days had at the same hours wakes nobody
     muted                      nobody is told at once
     taken on by somebody       an open condition that somebody acknowledged is not told again, unless it becomes worse
     wakes nobody               nobody asked for the event, and by default it does not wake people
-    told and over just now     within the cool-down the same condition is not told at once again
+    overtaken                  it waited, and became worse, which was told, or usual
+    known                      it was never told to be over, so whoever knows that it began knows
+    told and over just now     the same condition waits for the end of the cool-down, and is told if it is still open
+    told a day ago             drift of the same columns waits for a day: on the first day nobody knows their hours
     quiet hours                it waits for their end, unless it is critical
-    ceiling                    whoever has had so many in 24 hours has it in the summary
+    ceiling                    whoever has had so many in 24 hours has it in the summary, unless it is critical
     else                       told at once
 
 By default people are woken for a rollback, a version in quarantine, an open breaker on the default variant, a broken
-guardrail and a fall in performance. Strong drift wakes only together with an estimated loss of performance, or when two
-features that matter drift strongly: the older model sees the same data, so there is nothing to do at night.
+guardrail, a fall in performance and a monitor that cannot be read. Strong drift wakes only together with an estimated
+loss of performance, or when two features that matter drift strongly: the older model sees the same data, so there is
+nothing to do at night.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,10 +34,11 @@ from seatrial.spec.events import covers
 from seatrial.spec.units import show_duration
 from seatrial.watch.alerts import Condition, condition_of
 
-WAKING = ("rollback", "quarantine", "breaker", "guardrail", "performance")
+WAKING = ("rollback", "quarantine", "breaker", "guardrail", "performance", "failure.watch")
 """Events, and groups of events, that wake people by default."""
 
 _DRIFT = ("data.major", "prediction.major")
+_DRIFTING = ("data", "prediction")
 _FEATURES_THAT_WAKE = 2
 _SECOND = 1_000_000
 DAY = 86_400 * _SECOND
@@ -50,6 +56,7 @@ class Scene(NamedTuple):
         most: How many it may be.
         now: Microseconds since 1970 UTC.
         estimated: A loss of performance is estimated, before labels say so.
+        sent: To whom messages of alerts were made out, by the alert's id.
     """
 
     alerting: AlertingSpec
@@ -60,6 +67,7 @@ class Scene(NamedTuple):
     most: int
     now: int
     estimated: bool = False
+    sent: Mapping[int, Sequence[str]] = {}
 
 
 class Verdict(NamedTuple):
@@ -95,7 +103,9 @@ def verdicts(pending: Sequence[Alert], scene: Scene) -> tuple[Verdict, ...]:
     return tuple(_with_beginnings_that_are_over(found))
 
 
-def wakes_people(alert: Alert, told: Iterable[Alert], important: Sequence[str], *, estimated: bool = False) -> str:
+def wakes_people(
+    alert: Alert, told: Iterable[Alert], important: Sequence[str], *, estimated: bool = False, wakes: Sequence[str] = ()
+) -> str:
     """Why an alert wakes people by default, in words; "" when it does not.
 
     Args:
@@ -103,7 +113,10 @@ def wakes_people(alert: Alert, told: Iterable[Alert], important: Sequence[str], 
         told: Alerts of its deployment until then, itself included or not.
         important: Features that matter; none named: every one.
         estimated: A loss of performance is estimated.
+        wakes: Events that wake people beside.
     """
+    if wakes and covers(wakes, alert.event):
+        return f"the file says that `{alert.event}` wakes people"
     if covers(WAKING, alert.event):
         return f"`{alert.event}` wakes people"
     if alert.event not in _DRIFT:
@@ -132,9 +145,9 @@ def _decide(alert: Alert, scene: Scene, pending: Sequence[Alert]) -> Verdict:
     raise AssertionError("the last rule always decides")
 
 
-def _recovery(alert: Alert, scene: Scene, _: Sequence[Alert]) -> Verdict | None:
+def _recovery(alert: Alert, scene: Scene, pending: Sequence[Alert]) -> Verdict | None:
     condition = condition_of(alert)
-    if condition is None or condition.edge != "ends":
+    if condition is None or not condition.is_over:
         return None
     beginning = _last_told_beginning(condition.condition, scene.told)
     if beginning is None:
@@ -142,10 +155,22 @@ def _recovery(alert: Alert, scene: Scene, _: Sequence[Alert]) -> Verdict | None:
     muted = _mute_of(alert, scene)
     if muted is not None:
         return muted
-    asked = _asked(beginning, scene, [earlier for earlier in scene.told if earlier.at <= beginning.at])
+    if any(not c.is_over for c in _later(alert, condition.condition, (*scene.told, *pending))):
+        return Verdict(alert, "digest", _AGAIN)
+    asked = _told_of(beginning, scene)
     if _is_quiet(scene):
         return Verdict(alert, "", f"it waits for the end of quiet hours: {_quiet(scene)}")
     return Verdict(alert, "told", "what was told is over", asked, recovery=True) if asked else _nobody(alert, scene)
+
+
+def _as_before(alert: Alert, _: Scene, __: Sequence[Alert]) -> Verdict | None:
+    condition = condition_of(alert)
+    if condition is None or not condition.stands:
+        return None
+    if condition.edge == "settles":
+        return Verdict(alert, "digest", "it has become usual at these hours; it stands in the summary while it is open")
+    days = f"{condition.days} day{'s' * (condition.days != 1)}"
+    return Verdict(alert, "digest", f"it is as at the same hours of the {days} before")
 
 
 def _muted(alert: Alert, scene: Scene, _: Sequence[Alert]) -> Verdict | None:
@@ -158,13 +183,15 @@ def _mute_of(alert: Alert, scene: Scene) -> Verdict | None:
 
 
 def _taken_on(alert: Alert, scene: Scene, _: Sequence[Alert]) -> Verdict | None:
+    if alert.acked_at is not None:
+        return Verdict(alert, "digest", f"{alert.acked_by} has taken it on: {alert.ack_why}")
     condition = condition_of(alert)
     if condition is None or condition.edge == "worsens":
         return None
     for earlier in reversed(scene.told):
         mine = condition_of(earlier)
         if mine is not None and mine.condition == condition.condition:
-            if mine.edge == "ends":
+            if mine.is_over:
                 return None
             if earlier.acked_at is not None:
                 return Verdict(alert, "digest", f"{earlier.acked_by} has taken it on: {earlier.ack_why}")
@@ -178,20 +205,65 @@ def _wakes_nobody(alert: Alert, scene: Scene, pending: Sequence[Alert]) -> Verdi
 def _nobody(alert: Alert, scene: Scene) -> Verdict:
     if not scene.receivers:
         return Verdict(alert, "digest", "the file names nobody to tell (`alerts`)")
-    return Verdict(alert, "digest", f"`{alert.event}` wakes nobody; it stands in the summary of the day")
+    return Verdict(alert, "digest", f"`{alert.event}` wakes nobody; {_where_it_stands(scene)}")
+
+
+def _where_it_stands(scene: Scene) -> str:
+    if any(receiver.digest_at is not None for receiver in scene.receivers):
+        return "it stands in the summary of the day"
+    return "nobody has a summary of the day, so that it stands in `seatrial alerts list` only"
+
+
+def _overtaken(alert: Alert, scene: Scene, pending: Sequence[Alert]) -> Verdict | None:
+    condition = condition_of(alert)
+    if condition is None or condition.is_over:
+        return None
+    told = [earlier for earlier in scene.told if earlier.fate == "told"]
+    if any(later.edge == "worsens" for later in _later(alert, condition.condition, told)):
+        return Verdict(alert, "digest", "it became worse before anybody could be told, and that was told")
+    if any(later.edge == "settles" for later in _later(alert, condition.condition, (*scene.told, *pending))):
+        return Verdict(alert, "digest", "it became usual at these hours before anybody could be told")
+    return None
+
+
+def _known(alert: Alert, scene: Scene, _: Sequence[Alert]) -> Verdict | None:
+    condition = condition_of(alert)
+    if condition is None or condition.edge != "begins":
+        return None
+    last = _last_told_beginning(condition.condition, scene.told)
+    if last is None or _is_of_another_version(last, condition) or _rank(alert) > _rank(last):
+        return None
+    return Verdict(alert, "digest", "whoever was told that it began was not told that it was over")
 
 
 def _cooling(alert: Alert, scene: Scene, _: Sequence[Alert]) -> Verdict | None:
     condition = condition_of(alert)
     if condition is None or condition.edge != "begins":
         return None
-    since = scene.now - round(scene.alerting.cool_down * _SECOND)
     last = _last_told_beginning(condition.condition, scene.told, over=True)
-    ended = _last_end(condition.condition, scene.told)
-    if last is None or ended is None or ended.at <= since or _rank(alert) > _rank(last):
+    if last is None or _is_of_another_version(last, condition) or _rank(alert) > _rank(last):
+        return None
+    ended = _end_of(last, scene.told)
+    if ended is None or ended.at <= scene.now - round(scene.alerting.cool_down * _SECOND):
         return None
     pause = show_duration(scene.alerting.cool_down)
-    return Verdict(alert, "digest", f"it was told and over less than {pause} ago (`cool_down`)")
+    return Verdict(alert, "", f"it was told and over less than {pause} ago; it waits so long (`cool_down`)")
+
+
+def _told_today(alert: Alert, scene: Scene, _: Sequence[Alert]) -> Verdict | None:
+    """Of the same columns: what else moves is news."""
+    condition = condition_of(alert)
+    if condition is None or condition.is_over or alert.event.split(".")[0] not in _DRIFTING:
+        return None
+    for earlier in reversed(scene.told):
+        mine = condition_of(earlier)
+        if mine is None or mine.condition != condition.condition or earlier.fate != "told" or mine.is_over:
+            continue
+        if earlier.at <= scene.now - DAY or _rank(alert) > _rank(earlier):
+            return None
+        if set(condition.strong or condition.features) <= set(mine.features):
+            return Verdict(alert, "", "drift of these columns was told less than a day ago; it waits so long")
+    return None
 
 
 def _in_quiet_hours(alert: Alert, scene: Scene, _: Sequence[Alert]) -> Verdict | None:
@@ -202,9 +274,11 @@ def _in_quiet_hours(alert: Alert, scene: Scene, _: Sequence[Alert]) -> Verdict |
 
 def _told(alert: Alert, scene: Scene, pending: Sequence[Alert]) -> Verdict:
     asked = _asked(alert, scene, (*scene.told, *pending))
-    free = tuple(to for to in asked if scene.had.get(to, 0) < scene.most)
+    passes = alert.severity == "critical" and covers((*WAKING, *scene.alerting.wakes), alert.event)
+    free = tuple(to for to in asked if passes or scene.had.get(to, 0) < scene.most)
     if not free:
-        return Verdict(alert, "digest", f"whoever is told of it had {scene.most} alerts in 24 hours (the ceiling)")
+        why = f"whoever is told of it had {scene.most} alerts in 24 hours (the ceiling); {_where_it_stands(scene)}"
+        return Verdict(alert, "digest", why)
     named = any(covers(r.events, alert.event) for r in scene.receivers if r.events and r.to in free)
     why = _wakes(alert, scene, (*scene.told, *pending))
     return Verdict(alert, "told", "the file asks for it" if named and not why else why, free)
@@ -212,10 +286,14 @@ def _told(alert: Alert, scene: Scene, pending: Sequence[Alert]) -> Verdict:
 
 _RULES: tuple[Callable[[Alert, Scene, Sequence[Alert]], Verdict | None], ...] = (
     _recovery,
+    _as_before,
     _muted,
     _taken_on,
     _wakes_nobody,
+    _overtaken,
+    _known,
     _cooling,
+    _told_today,
     _in_quiet_hours,
     _told,
 )
@@ -232,17 +310,30 @@ def _asked(alert: Alert, scene: Scene, told: Iterable[Alert]) -> tuple[str, ...]
     return tuple(dict.fromkeys(asked))
 
 
+def _told_of(beginning: Alert, scene: Scene) -> tuple[str, ...]:
+    """Whoever a beginning was made out to and is still named; where that is not kept, whoever would be asked now."""
+    made_out = scene.sent.get(beginning.id)
+    if made_out is None:
+        return _asked(beginning, scene, [earlier for earlier in scene.told if earlier.at <= beginning.at])
+    named = {receiver.to for receiver in scene.receivers}
+    return tuple(to for to in dict.fromkeys(made_out) if to in named)
+
+
 def _wakes(alert: Alert, scene: Scene, told: Iterable[Alert]) -> str:
-    return wakes_people(alert, told, scene.alerting.important, estimated=scene.estimated)
+    alerting = scene.alerting
+    return wakes_people(alert, told, alerting.important, estimated=scene.estimated, wakes=alerting.wakes)
 
 
 def _over_before_told(found: Sequence[Verdict], alert: Alert) -> Verdict | None:
-    """The end of what still waits to be told."""
+    """The end of what still waits to be told, and was not told as something worse."""
     condition = condition_of(alert)
-    if condition is None or condition.edge != "ends":
+    if condition is None or not condition.is_over:
         return None
-    waiting = any(verdict.fate == "" and _is_of(verdict.alert, condition.condition) for verdict in found)
-    return Verdict(alert, "digest", _OVER) if waiting else None
+    mine = [verdict for verdict in found if _is_of(verdict.alert, condition.condition)]
+    waiting = [n for n, verdict in enumerate(mine) if verdict.fate == "" and not _is_over(verdict.alert)]
+    if not waiting or any(verdict.fate == "told" for verdict in mine[waiting[0] :]):
+        return None
+    return Verdict(alert, "digest", _OVER)
 
 
 def _with_beginnings_that_are_over(found: Sequence[Verdict]) -> Iterable[Verdict]:
@@ -254,6 +345,22 @@ def _with_beginnings_that_are_over(found: Sequence[Verdict]) -> Iterable[Verdict
 
 
 _OVER = "it was over before anybody could be told"
+_AGAIN = "it had begun again before anybody could be told that it was over"
+
+
+def _later(alert: Alert, name: str, among: Iterable[Alert]) -> list[Condition]:
+    """What became of a condition after an alert."""
+    return [c for other in among if other.id > alert.id and (c := condition_of(other)) and c.condition == name]
+
+
+def _is_over(alert: Alert) -> bool:
+    condition = condition_of(alert)
+    return condition is not None and condition.is_over
+
+
+def _is_of_another_version(earlier: Alert, condition: Condition) -> bool:
+    mine = condition_of(earlier)
+    return mine is not None and bool(mine.version and condition.version) and mine.version != condition.version
 
 
 def _is_of(alert: Alert, name: str) -> bool:
@@ -265,9 +372,9 @@ def _last_told_beginning(name: str, told: Sequence[Alert], *, over: bool = False
     """The last alert of a condition that was told at once; ``over``: also one that has ended since."""
     for alert in reversed(told):
         condition = condition_of(alert)
-        if condition is None or condition.condition != name:
+        if condition is None or condition.condition != name or alert.fate_why == _AGAIN:
             continue
-        if condition.edge != "ends":
+        if not condition.is_over:
             if alert.fate == "told":
                 return alert
         elif not over:
@@ -275,11 +382,11 @@ def _last_told_beginning(name: str, told: Sequence[Alert], *, over: bool = False
     return None
 
 
-def _last_end(name: str, told: Sequence[Alert]) -> Alert | None:
-    ends = (
-        a for a in reversed(told) if (c := condition_of(a)) is not None and c.condition == name and c.edge == "ends"
-    )
-    return next(ends, None)
+def _end_of(beginning: Alert, told: Sequence[Alert]) -> Alert | None:
+    """The first end after what was told, unless it was withdrawn."""
+    name = condition.condition if (condition := condition_of(beginning)) is not None else ""
+    after = (other for other in told if other.id > beginning.id and other.fate_why != _AGAIN)
+    return next((other for other in after if _is_of(other, name) and _is_over(other)), None)
 
 
 def _open(told: Iterable[Alert]) -> dict[str, Condition]:

@@ -170,8 +170,17 @@ def expression(kind: str, columns: Sequence[str]) -> str:
     if kind == "text":
         return f"CAST(length({_first(columns, 'VARCHAR')}) AS DOUBLE)"
     if kind in ("list", "embedding"):
-        return f"sqrt(list_inner_product({quoted(columns[0])}, {quoted(columns[0])}))"
+        return _norm(columns)
     return f"CAST({_first(columns, 'DOUBLE')} AS DOUBLE)"
+
+
+def _norm(columns: Sequence[str]) -> str:
+    """The Euclidean length of whichever column holds a list of numbers; one with a hole in it is missing.
+
+    A name whose type changed has columns that hold no list, so each is asked (``TRY_CAST``) rather than the first.
+    """
+    vector = f"coalesce({', '.join(f'TRY_CAST({quoted(column)} AS DOUBLE[])' for column in columns)})"
+    return f"CASE WHEN len({vector}) = list_count({vector}) THEN sqrt(list_inner_product({vector}, {vector})) END"
 
 
 def largest(columns: Sequence[str]) -> str:

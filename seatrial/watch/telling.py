@@ -135,7 +135,9 @@ def told_recovery(deployment: str, alerts: Sequence[Alert]) -> Told:
     first, *others = in_order(alerts)
     also = f" (and {len(others)} more)" if others else ""
     lines = [first.sentence, *(f"Also: {alert.sentence}" for alert in others), "Nothing is left to do."]
-    return Told(f"{deployment}: over: {first.event}{also}", "\n".join(lines), ())
+    condition = condition_of(first)
+    word = "not watched any more" if condition is not None and condition.edge == "left" else "over"
+    return Told(f"{deployment}: {word}: {first.event}{also}", "\n".join(lines), ())
 
 
 def message_of(notice: str, kind: NoticeKind, deployment: str, alerts: Sequence[Alert], told: Told, at: int) -> Message:

@@ -29,6 +29,26 @@ class Signal(msgspec.Struct, frozen=True, omit_defaults=True):
     calm: bool = True
 
 
+class Usual(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is left of drift against the training data beside the variant's own same hours of earlier days.
+
+    Attributes:
+        days: Earlier days with rows at these hours; 0: too little is there to compare with, and nothing is explained.
+        moved: Columns that alarm against the training data *and* are unlike these hours before, with the lesser of the
+            two severities; without earlier days those that alarm.
+        calm: No column is unlike these hours before by three quarters of a threshold.
+    """
+
+    days: int = 0
+    moved: dict[str, Severity] = {}
+    calm: bool = False
+
+    @property
+    def alarm(self) -> Severity:
+        """The worst of what is unusual."""
+        return worst(self.moved.values())
+
+
 class Estimated(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What labels were thought to say before they were there, and what they said.
 
@@ -196,6 +216,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         features: One a column (data and prediction); at rest, a column keeps only its PSI and its mean shift.
         shifts: How far each column moved, for a picture (see ``drift.shifts``).
         new_ids: Of id columns: the share of distinct ids that the reference did not have; shown and not judged.
+        usual: Where drift is against the training data and something alarms: how it looks beside earlier days.
         performance: The metric, for the performance monitor.
         estimated: Before there are labels (estimate), and beside what they said (performance).
         concept: For the concept monitor.
@@ -218,6 +239,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     features: tuple[FeatureDrift, ...] = ()
     shifts: dict[str, float | None] = {}
     new_ids: dict[str, NewIds] = {}
+    usual: Usual | None = None
     performance: Performance | None = None
     estimated: Estimated | None = None
     concept: Concept | None = None

@@ -158,7 +158,7 @@ class Forgetful(dict[bytes, Any]):
 def play(chunks: Sequence[bytes], *, later: bool, forgetful: bool, small: bool = False, lost: bool = False) -> Heard:
     """One connection that reads ``chunks``; checks all promises that one connection can break."""
     limits = {"body_bytes": BODY_BYTES, "held_bytes": HELD_BYTES} if small else {}
-    edge = Edge(Echo(later=later), **limits)  # type: ignore[arg-type]
+    edge = Edge(Echo(later=later), ticks=lambda: 1, **limits)  # type: ignore[arg-type]
     if forgetful:
         edge.heads = Forgetful()
     connection, loop, transport = Listening(edge), Loop(), Transport()

@@ -64,7 +64,7 @@ class Forgetful(dict[bytes, Any]):
 def heard(chunks: Sequence[bytes], *, forgetful: bool) -> list[Request]:
     """What an edge hears on one connection after another, each chunk being one read."""
     routes = Heard()
-    edge = Edge(routes)
+    edge = Edge(routes, ticks=lambda: 1)
     if forgetful:
         edge.heads = Forgetful()
     connection = None

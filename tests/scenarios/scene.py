@@ -17,6 +17,8 @@ class Scene:
         self.world = World()
         self.leadership = Leadership(home, self.harbour.url)
         self.posted: list[bytes] = []
+        self.refuse = False
+        """Receivers take nothing."""
         self.loop = self.another_loop()
 
     def another_loop(self) -> Loop:
@@ -24,6 +26,8 @@ class Scene:
         return Loop(self.harbour.site, self.world, self.leadership, post=self._post)
 
     def _post(self, _address: str, body: bytes) -> int:
+        if self.refuse:
+            return 503
         self.posted.append(body)
         return 200
 

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from seatrial.control import heeding
+from seatrial.control.digests import standing_of
 from seatrial.control.heeding import Tried
 from seatrial.control.loop import Loop
 from seatrial.control.perform import Who
@@ -17,13 +19,16 @@ from seatrial.ledger import layout
 from seatrial.ledger.counters import BREAKERS_OPEN, CounterFile, read_counters, series
 from seatrial.releases.records import WindowRecord
 from seatrial.spec.errors import BadInput, NotFound
+from seatrial.spec.read import load_deployment
 from seatrial.watch.alerts import event_alert
-from seatrial.watch.window import Signal, Window
+from seatrial.watch.digest import line_of
+from seatrial.watch.window import Signal, Usual, Window
 from tests.harbour import PLAIN, RELEASE, SECOND
 from tests.scenarios.scene import Scene
 from tests.waiting import wait_for
 
 TEST_ONLY = RELEASE.replace("    - shadow: {share: 100%, for: 1d}\n", "")
+PERFORMANCE = "monitors: {performance: {metric: conversion}}\n"
 PAGER = 'alerts: [{to: "json://127.0.0.1:9000/hook", digest: off}]\n'
 ADA = Who("ada", "because")
 MAJOR, NONE = Signal("major", "major", False), Signal()
@@ -40,19 +45,29 @@ def messages(scene: Scene) -> list[dict[str, Any]]:
     return [json.loads(body) for body in scene.posted]
 
 
-def see(scene: Scene, *, drift: Signal = NONE, monitor: str = "data", moved: tuple[str, ...] = ()) -> None:
+def see(
+    scene: Scene,
+    *,
+    drift: Signal = NONE,
+    monitor: str = "data",
+    moved: tuple[str, ...] = (),
+    usual: Usual | None = None,
+    variant: str = "champion",
+    version: str = "churn:1",
+) -> None:
     """One more window of an hour, read at the next step."""
     start = scene.harbour.clock.now // (3600 * SECOND) * 3600 * SECOND
     window = Window(
         deployment="churn",
         monitor=monitor,  # type: ignore[arg-type]
-        variant="champion",
-        version="churn:1",
+        variant=variant,
+        version=version,
         start=start,
         end=start + 3600 * SECOND,
         rows=500,
         drift=drift,
         features=tuple(FeatureDrift(feature=f, state="measured", rows=500, severity="major") for f in moved),
+        usual=usual,
         sentence="It moved." if moved else "As it was.",
     )
     scene.world.watch = lambda *_: (window,)  # type: ignore[method-assign]
@@ -89,7 +104,40 @@ def test_two_features_that_matter_wake_and_the_recovery_is_told_once(scene: Scen
     for _ in range(2):
         see(scene, drift=MAJOR, moved=("tenure", "note"))
     assert len(scene.posted) == 2, "within the cool-down it is not told again"
-    assert scene.harbour.state.alerts.of("churn")[-1].fate_why.endswith("(`cool_down`)")
+    assert scene.harbour.state.alerts.of("churn")[-1].fate == "", "it waits"
+    for _ in range(3):
+        see(scene)
+    assert len(scene.posted) == 2, "what was over before is not told"
+    for _ in range(26):
+        see(scene, drift=MAJOR, moved=("tenure", "note"))
+    assert [m["kind"] for m in messages(scene)] == ["alert", "recovery", "alert"], "what stays is told"
+
+
+def test_a_rhythm_is_told_once_and_a_shift_on_top_of_it_at_once_until_it_stands_in_the_summary(scene: Scene) -> None:
+    scene.harbour.apply(PLAIN + PAGER)
+    night, as_before = ("tenure", "note"), Usual(days=1, calm=True)
+    unlike = Usual(days=4, moved=dict.fromkeys(night, "major"))
+    for day in range(4):
+        for hour in range(24):
+            usual = as_before if day else Usual(moved=dict.fromkeys(night, "major"))
+            see(scene, **({"drift": MAJOR, "moved": night, "usual": usual} if hour < 8 else {}))  # type: ignore[arg-type]
+    assert [m["kind"] for m in messages(scene)] == ["alert", "recovery"], "the first night only"
+    assert heeding.standing(scene.harbour.site, "churn").unheeded == ()
+    for hour in range(48):
+        if 8 <= hour % 24 < 12:
+            see(scene, usual=Usual(days=4, calm=False))  # like training, and unlike these hours
+        else:
+            see(scene, drift=MAJOR, moved=night, usual=unlike)
+    assert [m["kind"] for m in messages(scene)] == ["alert", "recovery", "alert"]
+    assert heeding.standing(scene.harbour.site, "churn").unheeded == ("data/champion",)
+    see(scene, drift=MAJOR, moved=night, usual=Usual(days=28, calm=True))
+    assert len(scene.posted) == 3
+    standing = standing_of(scene.harbour.site, load_deployment(PLAIN), scene.harbour.clock.now)
+    assert standing.stands == ("data/champion major",)
+    assert "stands against training, as on days before: data/champion major" in line_of(standing)
+    for _ in range(24):
+        see(scene)
+    assert [m["kind"] for m in messages(scene)][3:] == ["recovery"]
 
 
 def test_a_rollback_and_its_guardrail_come_in_one_message_with_what_was_done(scene: Scene) -> None:
@@ -103,6 +151,35 @@ def test_a_rollback_and_its_guardrail_come_in_one_message_with_what_was_done(sce
     assert "seatrial alerts mute churn" in message["text"]
     (told,) = scene.said("tell")
     assert message["id"] in told
+
+
+def test_a_fall_of_a_challenger_that_is_taken_out_does_not_stay_open(scene: Scene) -> None:
+    scene.harbour.apply(TEST_ONLY + PERFORMANCE + PAGER)
+    see(scene, drift=MAJOR, monitor="performance", variant="challenger", version="churn:2")
+    assert set(heeding.standing(scene.harbour.site, "churn").open) == {"performance/challenger"}
+    scene.world.recommendation, scene.world.worse = "stop", ("errors",)
+    for _ in range(3):
+        scene.step(seconds=120)
+    assert heeding.standing(scene.harbour.site, "churn").open == {}
+    (left,) = [alert for alert in scene.harbour.state.alerts.of("churn") if "/left/" in alert.key]
+    assert "churn:2 is not in challenger any more" in left.sentence
+    assert messages(scene)[-1]["title"] == "churn: not watched any more: performance.major"
+
+
+def test_monitors_that_fail_silence_no_rollback_and_are_told(scene: Scene) -> None:
+    scene.harbour.apply(TEST_ONLY + PAGER)
+
+    def cannot(*_: object) -> tuple[Window, ...]:
+        raise RuntimeError("a column of another type")
+
+    scene.world.watch = cannot  # type: ignore[method-assign]
+    scene.world.recommendation, scene.world.worse = "stop", ("errors",)
+    scene.step(seconds=7200)
+    assert {alert["event"] for alert in messages(scene)[0]["alerts"]} == {"rollback", "guardrail"}
+    assert set(scene.events) == {"rollback", "guardrail"}, "what fails once is not told"
+    scene.step(seconds=120)
+    assert messages(scene)[-1]["event"] == "failure.watch"
+    assert "a column of another type" in messages(scene)[-1]["sentence"]
 
 
 def test_at_night_only_what_is_critical_goes_out_and_the_rest_in_the_morning(scene: Scene) -> None:
@@ -167,6 +244,39 @@ def test_what_is_open_waits_for_somebody_until_it_is_taken_on(scene: Scene) -> N
     assert heeding.standing(site, "churn").unheeded == ()
     with pytest.raises(NotFound):
         heeding.acknowledge(site, "churn", 999, actor="ada", why="on it")
+
+
+@pytest.mark.parametrize("how", ["ack", "mute"])
+def test_what_waits_to_be_sent_is_withdrawn_when_somebody_heeds_it(scene: Scene, how: str) -> None:
+    scene.harbour.apply(PLAIN + PAGER)
+    scene.refuse = True
+    site, alert = scene.harbour.site, keep(scene, "rollback", "a")
+    scene.step()
+    assert scene.posted == []
+    assert heeding.standing(site, "churn").waiting == 1
+    if how == "ack":
+        heeding.acknowledge(site, "churn", alert, actor="ada", why="on it")
+    else:
+        heeding.mute(site, "churn", "rollback", 3600.0, actor="ada", why="a drill")
+    assert heeding.standing(site, "churn").waiting == 0
+    assert scene.said(how)[0].endswith("Withdrawn before it was sent: 1 message.")
+    assert scene.harbour.state.alerts.get("churn", alert).fate == "digest"
+    scene.refuse = False
+    scene.step(days=1)
+    assert scene.posted == []
+
+
+def test_a_message_that_holds_another_alert_too_still_goes_out(scene: Scene) -> None:
+    scene.harbour.apply(PLAIN + PAGER)
+    scene.refuse = True
+    keep(scene, "guardrail", "a")
+    alert = keep(scene, "rollback", "b")
+    scene.step()
+    heeding.acknowledge(scene.harbour.site, "churn", alert, actor="ada", why="on it")
+    assert heeding.standing(scene.harbour.site, "churn").waiting == 1
+    scene.refuse = False
+    scene.step(seconds=60)
+    assert len(scene.posted) == 1
 
 
 def test_nobody_is_sent_more_than_the_ceiling_in_a_day(scene: Scene) -> None:
@@ -292,13 +402,27 @@ def test_a_named_version_takes_command_as_declared(scene: Scene) -> None:
     scene.harbour.apply(
         PLAIN.replace("@champion", "/3") + PAGER + 'actions: [{on: [performance], fall_back: "churn:1"}]\n'
     )
-    see(scene, drift=MAJOR, monitor="performance")
+    see(scene, drift=MAJOR, monitor="performance", version="churn:2")
+    assert scene.harbour.versions["champion"] == "churn:3", "it fell before churn:3 was there"
+    see(scene, drift=MAJOR, monitor="performance", version="churn:3")
     assert scene.harbour.versions["champion"] == "churn:1"
     assert scene.said("fall-back") == ["churn:1 took command back from churn:3."]
     assert "churn:3" in scene.harbour.state.deployments.get("churn").rolled_back
-    assert "Declared: Churn:1 took command back from churn:3." in messages(scene)[0]["text"]
+    assert any("Declared: Churn:1 took command back from churn:3." in message["text"] for message in messages(scene))
     scene.step()
     assert scene.events[-1] == "rollback"
+
+
+def test_a_challenger_that_falls_takes_out_no_champion_and_a_champion_stops_no_release(scene: Scene) -> None:
+    back = 'actions: [{on: [performance], fall_back: "churn:1"}, {on: [performance], stop: release}]\n'
+    scene.harbour.apply(TEST_ONLY.replace("@champion", "/3") + PERFORMANCE + PAGER + back)
+    scene.step()
+    see(scene, drift=MAJOR, monitor="performance", variant="champion", version="churn:1")
+    assert scene.said("react") == []
+    see(scene, drift=MAJOR, monitor="performance", variant="challenger", version="churn:2")
+    assert scene.harbour.versions["champion"] == "churn:3"
+    assert scene.status() == "rolled-back"
+    assert scene.said("react") == ["Churn:2 was taken out; churn:3 stays in command alone."]
 
 
 def test_a_version_that_is_not_there_cannot_take_command_and_that_is_said(scene: Scene) -> None:
@@ -385,3 +509,7 @@ def test_strong_drift_of_one_feature_wakes_when_the_newest_estimate_is_a_loss(sc
         see(scene, drift=MAJOR, moved=("tenure",))
     (message,) = messages(scene)
     assert "A loss of performance is estimated" in message["text"]
+    fine = msgspec.structs.replace(estimates[0], start=now, end=now + 3600 * SECOND)
+    scene.harbour.state.windows.add([fine], deployment="churn", marks={})
+    see(scene)
+    assert [m["kind"] for m in messages(scene)] == ["alert", "recovery"]

@@ -20,7 +20,7 @@ from seatrial.experiments.source import TableSource
 from seatrial.releases.records import Alert
 from seatrial.spec.deployment import Against, DataMonitor, Deployment, EntrySpec, Monitors, VariantSpec
 from seatrial.spec.signature import Feature
-from seatrial.watch.alerts import alerts_of
+from seatrial.watch.alerts import alerts_of, condition_of
 from seatrial.watch.monitor import watch
 from seatrial.watch.window import Window
 
@@ -128,6 +128,16 @@ def test_a_day_is_like_the_same_hours_of_the_days_before() -> None:
     loud, _ = told(2, 5 * 24, 6 * 24, cycle=True)
     assert [alert.event.split(".")[0] for alert in loud] == ["data"] * len(loud)
     assert loud
+
+
+def test_at_the_defaults_a_cycle_is_nothing_unusual_from_the_second_day_and_a_shift_on_it_is() -> None:
+    alerts, windows = told(3, 24, 48, cycle=True)
+    drifting = [window for window in windows if window.monitor == "data" and window.drift.alarm != "none"]
+    assert drifting, "a day does differ from the training data"
+    assert alerts
+    assert all(condition_of(alert).stands for alert in alerts)  # type: ignore[union-attr]
+    alerts, _ = told(3, 24, 30, cycle=True, shift=1.5)
+    assert [condition_of(alert).unusual for alert in alerts] == ["major"]  # type: ignore[union-attr]
 
 
 def test_a_shift_is_told_in_its_first_hours() -> None:

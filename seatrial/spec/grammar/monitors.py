@@ -69,7 +69,7 @@ PERFORMANCE = Record(
         "calibration": Key(
             Boolean(), "Watch whether scores are still worth what they were on the holdout.", default="false"
         ),
-        "segments": Key(BY, "Show an accuracy by these too: `[context.region]`."),
+        "segments": Key(BY, "Show a metric of answers by these too: `[context.region]`."),
     },
     forms="write `{metric: accuracy, window: 1d}`",
 )

@@ -86,6 +86,10 @@ ALERTING = Record(
             Listed(FEATURE, least=1),
             "Features that matter: two of them drifting strongly wake people; without it, all.",
         ),
+        "wakes": Key(
+            Listed(Choice((*EVENTS, *GROUPS)), least=1),
+            "Events that wake people beside those that do by default: `[concept.major, fairness]`.",
+        ),
     },
     forms="write `{cool_down: 6h, quiet: [mon-sun 22:00-24:00]}`",
 )

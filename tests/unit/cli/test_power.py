@@ -14,10 +14,11 @@ from statsmodels.stats.power import NormalIndPower
 
 from seatrial.analysis.power import Past, need, visible
 from seatrial.cli.app import run
-from seatrial.control.powering import standard_error
+from seatrial.experiments.forecast import standard_error
 from seatrial.stats import Effect, Moments, Question, judge_primary
 from seatrial.stats.contrast import Margin
-from seatrial.stats.power import Design
+from seatrial.stats.power import Design, plan_group_sequential
+from seatrial.stats.spending import Spending
 
 ORACLE = NormalIndPower()
 
@@ -139,3 +140,68 @@ def test_the_standard_error_behind_a_sequence_is_read_back() -> None:
         asked_ = Question(metric="x", want=want, alpha_worse=0.02)  # type: ignore[arg-type]
         assert standard_error(judge_primary(effect, asked_), 5000) == pytest.approx(effect.se, rel=1e-9)
         assert standard_error(judge_primary(effect, asked_, method="fixed"), 5000) is None
+
+
+@pytest.mark.parametrize("spending", ["obrien-fleming", "pocock"])
+@pytest.mark.parametrize("looks", [2, 5])
+def test_planned_looks_take_what_the_plan_of_means_takes(
+    capsys: pytest.CaptureFixture[str], looks: int, spending: Any
+) -> None:
+    words = ("--mean", "20", "--sd", "35", "--effect", "absolute:1", "--units-a-day", "1000")
+    found = asked(capsys, *words, "--looks", str(looks), "--spending", spending)
+    (needed,) = found["needs"]
+    shares = [look / looks for look in range(1, looks + 1)]
+    whole = plan_group_sequential(1.0, 35.0, shares, Spending(spending))
+    assert needed["group_sequential"] == pytest.approx(whole, abs=2)
+    assert needed["group_sequential_days"] == needed["group_sequential"] / 1000
+    assert needed["fixed"] < needed["group_sequential"] < needed["always_valid"]
+    assert all(one["group_sequential"] is not None for one in found["curve"])
+
+
+def test_five_looks_cost_the_published_inflation_of_a_share_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """Jennison and Turnbull (2000), five looks of Pocock: 1.229, of O'Brien and Fleming: 1.028."""
+    for spending, published in (("obrien-fleming", 1.028), ("pocock", 1.229)):
+        words = ("--baseline", "10%", "--effect", "relative:5%", "--looks", "5", "--spending", spending)
+        (needed,) = asked(capsys, *words)["needs"]
+        assert needed["group_sequential"] / needed["fixed"] == pytest.approx(published, abs=0.02)
+
+
+def test_the_inverse_of_planned_looks_takes_back_what_they_need(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--mean", "20", "--sd", "35", "--looks", "4")
+    (needed,) = asked(capsys, *words, "--effect", "absolute:1")["needs"]
+    found = asked(capsys, *words, "--units", str(needed["group_sequential"]))["needs"]
+    in_looks = next(one for one in found if one["group_sequential"] is not None)
+    assert in_looks["effect"] == pytest.approx(1.0, rel=1e-3)
+    assert in_looks["fixed"] is None
+
+
+def test_a_margin_is_watched_at_any_time_and_has_no_planned_looks(capsys: pytest.CaptureFixture[str]) -> None:
+    (needed,) = asked(capsys, "--mean", "20", "--sd", "35", "--margin", "absolute:1", "--looks", "4")["needs"]
+    assert needed["group_sequential"] is None
+
+
+@pytest.mark.parametrize(("name", "begins"), [("curve.svg", b"<svg"), ("curve.png", b"\x89PNG")])
+def test_the_curve_is_drawn_as_a_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, begins: bytes
+) -> None:
+    file = tmp_path / name
+    asked(capsys, "--baseline", "10%", "--effect", "relative:5%", "--looks", "3", "--picture", str(file))
+    drawn = file.read_bytes()
+    assert drawn.startswith(begins)
+    if name.endswith("svg"):
+        assert all(how in drawn.decode() for how in ("at one planned look", "at planned looks", "looking at any time"))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--effect", "relative:5%", "--looks", "1"), "1 planned looks are none: give 2 to 50"),
+        (("--effect", "relative:5%", "--picture", "curve.pdf"), "'curve.pdf' is no picture that can be drawn"),
+        (("--units", "5000", "--picture", "curve.svg"), "the inverse has no curve to draw"),
+    ],
+)
+def test_what_cannot_be_looked_at_or_drawn_is_refused(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
+) -> None:
+    assert run(["power", "--baseline", "10%", *words]) == 2
+    assert said in capsys.readouterr().err

@@ -102,7 +102,7 @@ def test_values_of_another_kind_teach_nothing_of_a_column() -> None:
         context={"features.months": "optional number", "features.plan": "string", "member": "boolean"},
     )
     logged = [("s", 3, 1), (None, None, None), (3, "s", True), (True, "l", False), (5.0, "s", "no")]
-    assert as_declared(run, logged) == [
+    assert as_declared(run.context, logged) == [
         (None, None, None),
         (None, None, None),
         (3, "s", True),

@@ -1,5 +1,8 @@
 """Bandits that choose by context, in control: columns from contexts, lines from rewards, files that change."""
 
+import base64
+import json
+import zlib
 from typing import Any
 
 import msgspec
@@ -11,9 +14,11 @@ from hypothesis import strategies as st
 from seatrial.bandits import Logged, fixed, off_policy
 from seatrial.control.bandits import learn
 from seatrial.control.contextual import MOST_NUMBERS, columns_of, learn_lines
+from seatrial.control.decisions import passed_over, verify
 from seatrial.control.evaluation import adaptive
 from seatrial.control.learning import reweigh
 from seatrial.control.perform import Who
+from seatrial.control.recorded_lines import is_small
 from seatrial.experiments.rewards import Rewards
 from seatrial.releases.records import BanditRun
 from seatrial.routing.by_context import ContextChoice
@@ -129,7 +134,7 @@ def test_a_removed_arm_is_not_learned_of() -> None:
 def test_lines_are_those_of_a_regression_on_what_is_not_the_mean() -> None:
     """By numpy: ridge on deviations from the mean of all, which then is the line's own."""
     seen = liked(500)
-    found, _ = learn_lines(bandit(), RUN, seen, ("a", "b"))
+    found = learn_lines(bandit(), RUN, seen, ("a", "b")).lines
     assert found is not None
     encoder = Encoder(found.columns, tuple(CONTEXT))
     contexts = np.array([encoder.encode(one) for one in seen.contexts])
@@ -207,9 +212,67 @@ def test_what_is_learned_is_published_and_a_changed_context_begins_anew(harbour:
     assert (fresh.together, fresh.since) == (run.together, run.since)  # the arms are what they were
 
 
+@pytest.mark.parametrize("policy", ["squarecb", "linear-thompson"])
+def test_the_past_by_context_is_decided_again_and_what_was_tampered_with_is_found(
+    harbour: Harbour, policy: str
+) -> None:
+    with gateway_worker(harbour.home):
+        harbour.apply(FILE.replace("squarecb", policy))
+        for _ in range(2):  # before there is anything to learn from, and after
+            world = Learning() if harbour.state.audit.of("churn", action="reweigh") else Early()
+            now = harbour.clock.forward(seconds=3600)
+            reweigh(harbour.site, world, "churn", "everybody", now, Who("s", "w"))
+    even, entry = harbour.state.audit.of("churn", action="reweigh")
+    assert json.loads(even.observed)["lines"] is None
+    assert json.loads(entry.decision)["champion"] != 0.5
+    assert passed_over(harbour.state, "churn") == 0
+    assert verify(harbour.state) == [], "what was seen leads to the same chances again"
+
+    seen = json.loads(entry.observed)
+    lines = seen["lines"]
+    numbers = np.frombuffer(zlib.decompress(base64.b64decode(lines["sums"])), dtype="<f8").copy()
+    numbers[2] += 1.0  # one more reward of the first arm
+    moved = base64.b64encode(zlib.compress(numbers.tobytes())).decode()
+    cut = base64.b64encode(base64.b64decode(lines["latest"])[:-20]).decode()
+    weights = json.loads(entry.decision)
+    leaning = json.dumps({"champion": weights["champion"] + 1e-6, "challenger": weights["challenger"] - 1e-6})
+    wrong = [
+        ({**seen, "lines": {**lines, "sums": moved}}, entry.decision, "0."),
+        ({**seen, "lines": {**lines, "ridge": 5.0}}, entry.decision, "0."),
+        ({**seen, "lines": {**lines, "latest": cut}}, entry.decision, "cannot be read any more"),
+        ({**seen, "lines": {**lines, "arms": ["champion"]}}, entry.decision, "not of these arms"),
+        ({**seen, "lines": None}, entry.decision, "not of these arms"),
+        (seen, leaning, "0."),
+    ]
+    for observed, decision, _ in wrong:
+        harbour.state.audit.add(msgspec.structs.replace(entry, observed=json.dumps(observed), decision=decision))
+    found = verify(harbour.state)
+    assert len(found) == len(wrong)
+    for mismatch, (_, decision, said) in zip(found, wrong, strict=True):
+        assert mismatch.recorded == decision
+        assert said in mismatch.today
+    del seen["lines"]
+    harbour.state.audit.add(msgspec.structs.replace(entry, observed=json.dumps(seen)))
+    assert passed_over(harbour.state, "churn") == 1, "without sums it cannot be decided, and is counted"
+
+
+class Early(World):
+    """Nothing has matured yet."""
+
+    def rewards(self, _spec: Deployment, _entry: EntrySpec, _run: BanditRun, _now: int) -> Rewards:
+        return liked(20, names=("champion", "challenger"))
+
+
+def test_sums_too_large_for_the_audit_are_not_recorded() -> None:
+    learned = learn_lines(bandit(), RUN, liked(), ("a", "b"))
+    assert learned.seen is not None
+    assert is_small(learned.seen)
+    assert not is_small(msgspec.structs.replace(learned.seen, sums=bytes(300_000)))
+
+
 def test_rows_are_judged_by_the_chances_that_they_carry() -> None:
     """Off-policy, on what a bandit by context has drawn: the truth of always b is 0.5, of what was done more."""
-    learned, _ = learn_lines(bandit(), RUN, liked(), ("a", "b"))
+    learned = learn_lines(bandit(), RUN, liked(), ("a", "b")).lines
     assert learned is not None
     seen = drawn_by(learned, 4000, np.random.default_rng(5))
     data = adaptive(seen, RUN, lambda _: {"b": 0.4, "a": 0.6})  # an entry in another order than the run's

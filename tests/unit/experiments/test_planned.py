@@ -14,6 +14,7 @@ from seatrial.releases.plan import Plan
 from seatrial.releases.run import ReleaseRun
 from seatrial.spec.deployment import Deployment
 from seatrial.stats.effect import Effect
+from seatrial.stats.group_bounds import futility_bounds, spending_bounds
 from seatrial.stats.moments import Moments
 from seatrial.stats.planned_looks import Stage, judge_looks
 from seatrial.stats.spending import Spending
@@ -25,15 +26,15 @@ UNITS = 1000
 """Exposed one a second; matured 40 seconds later."""
 
 
-def deployment(want: str = "higher") -> Deployment:
+def deployment(want: str = "higher", at_most: float | None = None, smallest: float = 0.01) -> Deployment:
     return worlds.deployment(
         outcomes={"buy": {}},
         metrics={"revenue": {"kind": "mean", "outcome": "buy", "within": 30.0, "grace": 10.0, "want": want}},
         release={
             "of": "challenger",
             "into": "everybody",
-            "stages": [{"kind": "test"}],
-            "primary": {"metric": "revenue", "minimum_effect": {"absolute": 0.01}},
+            "stages": [{"kind": "test", "at_most": at_most}],
+            "primary": {"metric": "revenue", "minimum_effect": {"absolute": smallest}},
             "guardrails": {"errors": {"absolute": 0.5}},
         },
     )
@@ -46,7 +47,9 @@ def run_of(**plan: Any) -> ReleaseRun:
 class World:
     """What each unit spends, by arm; the challenger's more by ``effect``, after ``turn`` units by ``then``."""
 
-    def __init__(self, effect: float = 0.0, *, turn: int = UNITS, then: float = 0.0, seed: int = 1) -> None:
+    def __init__(
+        self, effect: float = 0.0, *, turn: int = UNITS, then: float = 0.0, seed: int = 1, late: int = 0
+    ) -> None:
         names = worlds.unit_names(UNITS)
         self.at = worlds.START + np.arange(UNITS) * SECOND
         rows = worlds.rows(run_of(), names, self.at)
@@ -54,10 +57,22 @@ class World:
         more = np.where(np.arange(UNITS) < turn, effect, then)
         self.spent = np.random.default_rng(seed).normal(10, 1, UNITS) + self.treated * more
         bought = worlds.outcomes("buy", self.at + SECOND, unit=names, value_number=self.spent)
-        self.source: TableSource = worlds.source([rows], [bought])
+        # Of the first ``late`` units as much again arrives 100 seconds after their exposure: they have matured by then.
+        again = worlds.outcomes(
+            "buy",
+            self.at[:late] + SECOND,
+            unit=names[:late],
+            value_number=self.spent[:late],
+            received_at=self.at[:late] + 100 * SECOND,
+            id=[f"again-{i}" for i in range(late)],
+        )
+        self.source: TableSource = worlds.source([rows], [bought, again] if late else [bought])
 
-    def judged(self, seconds: float, want: str = "higher", **plan: Any) -> Judgement:
-        return judge(deployment(want), run_of(**plan), self.source, worlds.START + round(seconds * SECOND))
+    def judged(
+        self, seconds: float, want: str = "higher", at_most: float | None = None, smallest: float = 0.01, **plan: Any
+    ) -> Judgement:
+        spec = deployment(want, at_most, smallest)
+        return judge(spec, run_of(**plan), self.source, worlds.START + round(seconds * SECOND))
 
     def effect(self, n: int) -> Effect:
         t, x = self.treated[:n], self.spent[:n]
@@ -95,6 +110,23 @@ def test_a_fixed_plan_says_the_same_ever_after() -> None:
     )
 
 
+def test_what_arrives_late_of_the_planned_units_enters_the_one_look() -> None:
+    world = World(0.3, late=300)
+    total = world.spent + np.where(np.arange(UNITS) < 300, world.spent, 0.0)
+    for plan, planned in (({"after": 600.0}, 601), ({"units": 500}, 500)):
+        found = world.judged(700, name="fixed", **plan).metric("revenue").verdict
+        x, t = total[:planned], world.treated[:planned]
+        expected = oracle.ttest_ind(x[t], x[~t], equal_var=False)
+        assert found.n_treatment + found.n_control == planned
+        assert found.p_value == pytest.approx(expected.pvalue, rel=1e-9)
+
+
+def test_a_look_that_was_taken_does_not_learn_what_arrives_late() -> None:
+    plan = {"name": "group-sequential", "units": 1000, "looks": 4}
+    late, none = (World(0.3, late=n).judged(1100, **plan).metric("revenue").verdict for n in (300, 0))
+    assert late == none
+
+
 def test_a_fixed_plan_of_units_counts_down_and_stops_at_them() -> None:
     world = World(0.3)
     early = world.judged(500, name="fixed", units=600)
@@ -126,6 +158,57 @@ def test_a_planned_look_is_the_group_sequential_verdict_on_its_units(seconds: in
     verdict = found.metric("revenue").verdict
     assert (verdict.word, verdict.lower, verdict.upper) == (expected.word, expected.lower, expected.upper)
     assert f"{len(taken)} planned looks of 4 ({spending})" in verdict.method
+
+
+@pytest.mark.parametrize("seconds", [640, 641, 1100])
+def test_a_release_that_has_run_at_most_looks_once_more_with_all_alpha_that_is_left(seconds: int) -> None:
+    world = World(0.05)
+    plan = {"name": "group-sequential", "units": 1000, "looks": 4}
+    found = world.judged(seconds, at_most=640.0, **plan).metric("revenue").verdict
+    question = Question(metric="revenue", margin=None, alpha=0.05, alpha_worse=0.025)
+    stages = [Stage(n / 1000, world.effect(n)) for n in (250, 500, 601)]  # 601 had matured 40 seconds after exposure
+    expected = judge_looks(stages, question, final=True).verdict
+    assert (found.word, found.lower, found.upper) == (expected.word, expected.lower, expected.upper)
+    assert "3 planned looks of 4 (obrien-fleming), the last at `at_most`" in found.method
+    before = world.judged(639, at_most=640.0, **plan).metric("revenue").verdict
+    assert before == world.judged(639, **plan).metric("revenue").verdict
+
+
+def test_the_last_look_before_the_first_planned_one_is_a_test_at_all_of_alpha() -> None:
+    world = World(0.4)
+    plan = {"name": "group-sequential", "units": 4000, "looks": 4}
+    found = world.judged(700, at_most=640.0, **plan).metric("revenue").verdict
+    expected = judge_looks([Stage(601 / 4000, world.effect(601))], Question(metric="revenue"), final=True).verdict
+    assert found.word == expected.word == "better"
+    assert found.lower == expected.lower
+    half = oracle.norm.ppf(0.975) * world.effect(601).se
+    assert found.lower == pytest.approx(world.effect(601).effect - half, rel=1e-6)
+
+
+def futility_bound(effect: Effect, smallest: float) -> float:
+    """The Z at the second of four looks below which an effect of that size is unlikely to be shown."""
+    shares = [0.25, 0.5, 0.75, 1.0]
+    bounds = spending_bounds(shares, 0.025, sides=1, final=True)
+    return futility_bounds(shares, bounds, smallest / (effect.se * 0.5**0.5), 0.2)[1]
+
+
+@pytest.mark.parametrize("want", ["higher", "lower"])
+def test_a_look_below_its_futility_bound_says_so_and_nothing_acts_on_it(want: str) -> None:
+    plan = {"name": "group-sequential", "units": 1000, "looks": 4}
+    seen = set()
+    for shift in (-0.3, -0.1, 0.1, 0.2, 0.3):
+        world = World(shift)
+        looked = world.judged(600, want=want, smallest=0.25, **plan)
+        found, effect = looked.metric("revenue").verdict, world.effect(500)
+        z = effect.effect / effect.se * (1 if want == "higher" else -1)
+        seen.add(found.futile)
+        assert found.futile == (found.word == "inconclusive" and z < futility_bound(effect, 0.25))
+        assert ("going on is unlikely to show the smallest effect that matters" in looked.sentence) == found.futile
+        assert looked.recommendation in ("wait", "stop", "ship")
+        unplanned = world.judged(600, want=want, smallest=0.01, **plan).metric("revenue").verdict
+        assert not unplanned.futile  # so small an effect is beyond the plan: its bounds would say nothing
+        assert (unplanned.lower, unplanned.upper) == (found.lower, found.upper)
+    assert seen == {True, False}
 
 
 def test_between_two_looks_nothing_changes() -> None:

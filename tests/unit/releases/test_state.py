@@ -5,10 +5,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from sqlalchemy import create_engine, inspect
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine, inspect, text
 
 from seatrial.releases import database
-from seatrial.releases.database import Database
+from seatrial.releases.database import Database, with_driver
 from seatrial.releases.deployments import digest_of
 from seatrial.releases.records import (
     Alert,
@@ -307,6 +309,37 @@ def test_many_may_open_a_fresh_state_at_once(url: str) -> None:
     for thread in threads:
         thread.join()
     assert errors == []
+
+
+def test_a_state_of_before_messages_were_kept_is_upgraded_with_its_alerts(url: str) -> None:
+    """Alerts of then have been told, or were tried: none of them is sent again, and new ones are."""
+    engine = create_engine(with_driver(url))
+    config = Config()
+    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        insert = text(
+            "INSERT INTO alerts (deployment, at, event, key, severity, sentence, details, sent_at, attempts, error) "
+            "VALUES ('churn', :at, 'data.major', :key, 'critical', 'It moved.', :details, :sent_at, 1, '')"
+        )
+        details = (
+            '{"condition":"data/champion","edge":"begins","severity":"major","variant":"champion","start":1,"end":2}'
+        )
+        for at, sent_at in ((1, 5), (2, None)):
+            connection.execute(insert, {"at": at, "key": f"k{at}", "details": details, "sent_at": sent_at})
+    engine.dispose()
+    state = State(url)
+    assert [(a.key, a.fate, a.sent_at, a.acked_at) for a in state.alerts.of("churn")] == [
+        ("k1", "told", 5, None),
+        ("k2", "told", None, None),
+    ]
+    assert state.alerts.undecided() == ()
+    assert state.notices.open() == ()
+    assert state.alerts.add(msgspec.structs.replace(state.alerts.of("churn")[0], id=0, key="k3", fate="", sent_at=None))
+    assert [alert.key for alert in state.alerts.undecided()] == ["k3"]
+    state.close()
+    State(url).close()
 
 
 def test_state_written_by_a_newer_program_is_refused(url: str) -> None:

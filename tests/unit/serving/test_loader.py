@@ -12,9 +12,10 @@ import pytest
 
 from seatrial.models.artefact import digest_of
 from seatrial.models.manifest import Manifest
+from seatrial.models.runtimes import RuntimeFailure
 from seatrial.releases.publication import PreparationFailed, Publication
 from seatrial.releases.subscription import Subscription
-from seatrial.routing.snapshot import LogPolicy, Slot, Snapshot
+from seatrial.routing.snapshot import Batch, LogPolicy, Slot, Snapshot
 from seatrial.serving.follower import Follower
 from seatrial.serving.loader import Loader
 from seatrial.serving.opening import open_gateway
@@ -170,6 +171,47 @@ def test_whether_a_model_takes_batches_is_seen_on_its_samples(
     assert deployed.default.engine.together is together
     said = "calls of churn:1 are not batched: 'probabilities' changes with the rows beside it"
     assert (said in caplog.text) is not together
+
+
+class Counted(Scripted):
+    """Notes how many rows it was asked for at once, and answers no more than it has room for."""
+
+    def __init__(self, room: int = 1000) -> None:
+        super().__init__()
+        self.room = room
+        self.sizes: list[int] = []
+
+    def run(self, inputs: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
+        self.sizes.append(len(inputs["X"]))
+        if len(inputs["X"]) > self.room:
+            raise RuntimeFailure("no room")
+        return super().run(inputs)
+
+
+@pytest.mark.parametrize(
+    ("device", "batch", "room", "sizes"),
+    [
+        ("cuda", Batch(rows=24), 1000, [2, 4, 8, 16, 24]),
+        ("cuda", Batch(rows=24), 8, [2, 4, 8, 16]),
+        ("cuda", Batch(rows=1), 1000, []),
+        ("cuda", None, 1000, []),
+        ("cpu", Batch(rows=24), 1000, []),
+    ],
+)
+def test_a_model_on_a_device_is_warmed_with_batches_of_every_size(
+    here: Bench, tmp_path: Path, device: Any, batch: Batch | None, room: int, sizes: list[int]
+) -> None:
+    directory = tmp_path / "digest-1"
+    directory.mkdir()
+    manifest = Manifest(
+        name="m", file="f", format="onnx", runtime="onnx", signature=slot("c").signature, samples="s.json"
+    )
+    (directory / "manifest.json").write_bytes(msgspec.json.encode(manifest))
+    (directory / "s.json").write_bytes(msgspec.json.encode([GOOD, {**GOOD, "age": 41.0}, {**GOOD, "age": 42.0}]))
+    model = Counted(room)
+    loader = Loader(here.recorder, load=lambda _: model, digest=lambda path: path.name)
+    loader.prepare(snapshot(slots=(slot("champion", 1, path=str(directory), device=device, batch=batch),)))
+    assert model.sizes[model.sizes.index(3) + 1 :] == sizes
 
 
 class Following:

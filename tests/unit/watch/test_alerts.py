@@ -15,7 +15,7 @@ from seatrial.spec.deployment import AfterSpec
 from seatrial.spec.errors import BadInput
 from seatrial.spec.events import EVENTS
 from seatrial.watch.alerts import Condition, alerts_of, cost_of, event_alert, open_conditions, sustained
-from seatrial.watch.window import Monitor, Performance, Signal, Window
+from seatrial.watch.window import Monitor, Performance, Signal, Usual, Window
 
 NONE, MODERATE, MAJOR = Signal(), Signal("moderate", "moderate", False), Signal("major", "major", False)
 UNSURE = Signal("moderate", "none", False)
@@ -214,3 +214,67 @@ def test_a_fall_says_what_it_costs() -> None:
     assert cost_of(fall) == "About 70 fewer answers that are right in every 1 000."
     (alert,) = at_once([window(0, MAJOR, "performance", performance=fall)], (), 7)
     assert details(alert).cost == cost_of(fall)
+
+
+def hour(number: int, drift: Signal, usual: Usual | None) -> Window:
+    return window(number, drift, usual=usual, features=(FeatureDrift(feature="age", state="measured", rows=9),))
+
+
+AS_BEFORE, UNLIKE = Usual(days=3, calm=True), Usual(days=3, moved={"age": "major"})
+SOMEWHAT = Usual(days=3, moved={"age": "moderate"})
+TROUGH = Usual(days=3, calm=False)
+
+
+@pytest.mark.parametrize(
+    ("hours", "edges"),
+    [
+        ([(MAJOR, AS_BEFORE), (NONE, AS_BEFORE)], ["begins data.major stands", "ends data.major"]),
+        ([(MAJOR, UNLIKE)], ["begins data.major"]),
+        ([(MAJOR, Usual(moved={"age": "major"}))], ["begins data.major"]),
+        ([(MAJOR, AS_BEFORE), (MAJOR, UNLIKE)], ["begins data.major stands", "worsens data.major"]),
+        ([(MAJOR, SOMEWHAT), (MAJOR, UNLIKE)], ["begins data.moderate", "worsens data.major"]),
+        ([(MAJOR, UNLIKE), (MAJOR, AS_BEFORE)], ["begins data.major", "settles data.major stands"]),
+        (
+            [(MAJOR, UNLIKE), (MAJOR, AS_BEFORE), (MAJOR, AS_BEFORE), (MAJOR, UNLIKE)],
+            ["begins data.major", "settles data.major stands", "worsens data.major"],
+        ),
+        ([(MAJOR, UNLIKE), (NONE, TROUGH), (MAJOR, UNLIKE)], ["begins data.major"]),
+        ([(MAJOR, UNLIKE), (NONE, None)], ["begins data.major", "ends data.major"]),
+    ],
+)
+def test_what_of_drift_is_unusual_is_followed_beside_it(
+    hours: list[tuple[Signal, Usual | None]], edges: list[str]
+) -> None:
+    found = at_once([hour(n, drift, usual) for n, (drift, usual) in enumerate(hours)], (), 7)
+    assert [f"{details(a).edge} {a.event}{' stands' * details(a).stands}" for a in found] == edges
+    one_by_one: list[Alert] = []
+    for n, (drift, usual) in enumerate(hours):
+        one_by_one += at_once([hour(n, drift, usual)], one_by_one, 7)
+    assert tuple(one_by_one) == found, "what is open is read from the alerts"
+
+
+def test_a_trough_is_no_end_and_a_whole_calm_day_is_one() -> None:
+    (began,) = at_once([hour(0, MAJOR, UNLIKE)], (), 7)
+    trough = [hour(1, NONE, TROUGH)]
+    assert alerts_of(trough, [began], 7, after=AT_ONCE) == ()
+    (ended,) = alerts_of(trough, [began], 7, after=AT_ONCE, calm_day=lambda _: True)
+    assert details(ended).edge == "ends"
+
+
+def test_what_is_unusual_must_last_as_well() -> None:
+    drift = [(MAJOR, AS_BEFORE), (MAJOR, UNLIKE), (MAJOR, AS_BEFORE), (MAJOR, UNLIKE)]
+    found = alerts_of([hour(n, *one) for n, one in enumerate(drift)], (), 7, after=AfterSpec())
+    assert [(details(a).edge, details(a).unusual) for a in found] == [("begins", "none"), ("worsens", "major")]
+
+
+def test_only_unusual_columns_are_strong_and_they_come_first() -> None:
+    moved = tuple(FeatureDrift(feature=f, state="measured", rows=9, severity="major") for f in ("a", "b", "c"))
+    (alert,) = at_once([window(0, MAJOR, features=moved, usual=Usual(days=2, moved={"b": "major"}))], (), 7)
+    assert (details(alert).features, details(alert).strong, details(alert).days) == (("b", "a", "c"), ("b",), 2)
+
+
+def test_an_alert_of_before_there_were_usual_hours_is_unusual_as_a_whole() -> None:
+    (began,) = at_once([window(0, MAJOR)], (), 7)
+    assert '"unusual":null' in began.details
+    old = msgspec.structs.replace(began, details=began.details.replace(',"unusual":null,"days":0', ""))
+    assert at_once([hour(1, MAJOR, UNLIKE)], [old], 7) == ()

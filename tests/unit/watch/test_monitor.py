@@ -3,13 +3,16 @@
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 import pytest
 
+from seatrial.experiments.source import TableSource
 from seatrial.spec.deployment import DataMonitor, LogSpec, Monitors
 from seatrial.watch import reading
 from seatrial.watch.clock import Watermark, watermark
 from seatrial.watch.monitor import watch
 from seatrial.watch.window import Window
+from tests.unit.watch.conftest import table
 
 T0 = 1_700_000_000_000_000
 SECOND = 1_000_000
@@ -180,6 +183,27 @@ def test_a_version_without_a_holdout_has_no_prediction_drift(world: Any, deploym
     (window,) = named(windows(world, deployment()), "prediction")
     assert window.severity == "no-data"
     assert "without a holdout" in window.sentence
+
+
+@pytest.mark.parametrize("was", [pa.string(), pa.float64(), pa.list_(pa.string())])
+def test_an_embedding_that_was_of_another_type_in_an_older_version_is_read_where_it_is(
+    world: Any, deployment: Any, was: pa.DataType
+) -> None:
+    world.fill(0, 10, 300)
+    whole = windows(world, deployment())
+    rows = table(world.rows)
+    names = ["feature.point#numbers" if name == "feature.point" else name for name in rows.column_names]
+    retyped = rows.rename_columns(names).append_column("feature.point", pa.nulls(len(rows), was))
+    source = TableSource(retyped, None)
+    assert watch(deployment(), {"champion": world.profile}, source, 0, T0 + 15 * SECOND) == whole
+
+
+def test_an_embedding_with_a_hole_in_it_is_missing(world: Any, deployment: Any) -> None:
+    world.fill(0, 10, 300, **{"feature.point": lambda: [1.0, None]})
+    window = named(windows(world, deployment()), "data")[0]
+    point = next(column for column in window.features if column.feature == "point")
+    assert point.quality == "major"
+    assert "100.0% of the rows have no value" in point.sentence
 
 
 def test_a_reference_that_is_too_small_says_so(world: Any, deployment: Any) -> None:

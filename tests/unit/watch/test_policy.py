@@ -1,6 +1,7 @@
 """Who is told what, and when: every rule alone, and what holds whatever comes."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import hypothesis.strategies as st
 import msgspec
@@ -47,6 +48,7 @@ def condition(
     strong: tuple[str, ...] = (),
     at: int = NOON,
     fate: Fate = "",
+    **more: Any,
 ) -> Alert:
     found = Condition(
         condition=name,
@@ -56,6 +58,7 @@ def condition(
         start=at - HOUR,
         end=at,
         strong=strong,
+        **more,
     )
     rank: Rank = "info" if edge == "ends" else "critical" if severity == "major" else "warning"
     event = name.split("/")[0]
@@ -93,7 +96,7 @@ def fates(found: Sequence[Verdict]) -> list[Fate]:
     ("event", "wakes"),
     [
         *((event, True) for event in ("rollback", "quarantine", "breaker", "guardrail")),
-        *((event, True) for event in ("performance.moderate", "performance.major")),
+        *((event, True) for event in ("performance.moderate", "performance.major", "failure.watch")),
         *((event, False) for event in ("promotion", "verdict", "data.moderate", "data.major", "prediction.major")),
         *((event, False) for event in ("quality", "outcomes.stalled", "alias.moved", "failure")),
     ],
@@ -111,6 +114,46 @@ def test_strong_drift_wakes_with_two_features_that_matter() -> None:
     assert "`plan`, `tenure`" in wakes_people(two, (), ())
     assert wakes_people(two, (), ("tenure", "price")) == ""
     assert wakes_people(condition("data/champion", "begins", severity="moderate", strong=("a", "b")), (), ()) == ""
+
+
+@pytest.mark.parametrize("receiver", [PAGER, NAMED])
+def test_drift_that_its_hours_had_before_wakes_nobody_whoever_asks(receiver: AlertSpec) -> None:
+    usual = condition("data/champion", "begins", strong=("a", "b"), unusual="none", days=3)
+    (found,) = decide(usual, receivers=(receiver,))
+    assert (found.fate, found.why) == ("digest", "it is as at the same hours of the 3 days before")
+    settled = condition("data/champion", "settles", unusual="none", days=9)
+    assert "it stands in the summary" in decide(settled, receivers=(receiver,))[0].why
+    unusual = condition("data/champion", "worsens", strong=("a", "b"), unusual="major", days=3)
+    assert fates(decide(unusual, told=(usual,), receivers=(receiver,))) == ["told"]
+
+
+def test_drift_of_the_same_columns_is_told_once_a_day() -> None:
+    first = condition("data/champion", "begins", 1, strong=("a", "b"), features=("a", "b", "c"), fate="told", at=NOON)
+    over = condition("data/champion", "ends", 2, fate="told", at=NOON + HOUR)
+
+    def again(hours: int, *strong: str) -> str:
+        at = NOON + hours * HOUR
+        return fates(decide(condition("data/champion", "begins", 3, strong=strong, at=at), told=(first, over), now=at))[
+            0
+        ]
+
+    assert again(20, "b", "c") == "", "it waits, and is told if it stays"
+    assert again(20, "b", "d") == "told", "another column is news"
+    assert again(25, "b", "c") == "told"
+
+
+@pytest.mark.parametrize("event", ["concept.major", "calibration.moderate", "fairness.major"])
+def test_what_the_file_says_wakes_people_does(event: str) -> None:
+    assert fates(decide(alert(event))) == ["digest"]
+    (found,) = decide(alert(event), wakes=(event.split(".")[0],))
+    assert (found.fate, found.why) == ("told", f"the file says that `{event}` wakes people")
+    assert fates(decide(alert("verdict"), wakes=(event,))) == ["digest"]
+
+
+def test_what_was_taken_on_while_it_waited_is_not_told() -> None:
+    taken = msgspec.structs.replace(alert("rollback"), acked_at=NOON, acked_by="ada", ack_why="on it")
+    (found,) = decide(taken)
+    assert (found.fate, found.why) == ("digest", "ada has taken it on: on it")
 
 
 def test_strong_drift_wakes_with_an_estimated_loss() -> None:
@@ -167,12 +210,29 @@ def test_the_end_goes_to_those_who_were_told_of_the_beginning() -> None:
     assert fates(decide(condition("performance/champion", "ends", 2), told=(quietly,))) == ["digest"]
 
 
+def test_the_end_of_what_an_estimate_woke_people_for_goes_to_them_though_nothing_is_estimated_any_more() -> None:
+    began = condition("data/champion", "begins", 1, strong=("tenure",), fate="told")
+    ended = condition("data/champion", "ends", 2)
+    spec, sent = AlertingSpec(), {1: ("json://pager", "json://gone")}
+    scene = Scene(spec, (PAGER, NAMED), (began,), (), {}, 20, NOON, estimated=False, sent=sent)
+    (found,) = verdicts((ended,), scene)
+    assert (found.fate, found.to, found.recovery) == ("told", ("json://pager",), True)
+    (found,) = verdicts((ended,), scene._replace(sent={1: ("json://gone",)}))
+    assert found.fate == "digest"
+
+
 def test_within_the_cool_down_the_same_is_not_told_again_unless_it_is_worse() -> None:
     began = condition("performance/champion", "begins", 1, severity="moderate", fate="told", at=NOON - 2 * HOUR)
     ended = condition("performance/champion", "ends", 2, fate="told", at=NOON - HOUR)
     again = condition("performance/champion", "begins", 3, severity="moderate")
     (found,) = decide(again, told=(began, ended))
-    assert (found.fate, found.why) == ("digest", "it was told and over less than 6h ago (`cool_down`)")
+    assert (found.fate, found.why) == ("", "it was told and over less than 6h ago; it waits so long (`cool_down`)")
+    assert fates(decide(again, told=(began, ended), now=NOON + 5 * HOUR + 1)) == ["told"], "it stayed"
+    both = decide(again, condition("performance/champion", "ends", 4, at=NOON + HOUR), told=(began, ended))
+    assert fates(both) == ["digest", "digest"]
+    of_another = condition("performance/champion", "begins", 3, severity="moderate", version="m:3")
+    before = [condition("performance/champion", "begins", 1, fate="told", version="m:2"), ended]
+    assert fates(decide(of_another, told=before)) == ["told"], "another version's fall is news"
     assert fates(decide(again, told=(began, ended), cool_down=1800.0)) == ["told"]
     assert fates(decide(condition("performance/champion", "begins", 3), told=(began, ended))) == ["told"]
     assert fates(decide(condition("performance/other", "begins", 3, severity="moderate"), told=(began, ended))) == [
@@ -195,12 +255,57 @@ def test_what_somebody_has_taken_on_is_told_again_only_when_it_becomes_worse() -
 
 
 def test_whoever_had_his_fill_is_told_in_the_summary_and_others_at_once() -> None:
-    other = AlertSpec(to="json://other")
-    (found,) = decide(alert("rollback"), receivers=(PAGER, other), had={"json://pager": 20})
+    verdict = alert("verdict", severity="warning")
+    pager, other = (AlertSpec(to=to, events=("verdict", "rollback")) for to in ("json://pager", "json://other"))
+    (found,) = decide(verdict, receivers=(pager, other), had={"json://pager": 20})
     assert found.to == ("json://other",)
-    (found,) = decide(alert("rollback"), had={"json://pager": 20})
+    (found,) = decide(verdict, receivers=(pager,), had={"json://pager": 20})
     assert found.fate == "digest"
     assert "20 alerts in 24 hours" in found.why
+    assert "nobody has a summary of the day" in found.why
+    (found,) = decide(verdict, receivers=(pager, AlertSpec(to="mailto://team")), had={"json://pager": 20})
+    assert "it stands in the summary of the day" in found.why
+    (found,) = decide(alert("rollback"), receivers=(pager,), had={"json://pager": 20})
+    assert found.to == ("json://pager",), "what is critical is never dropped"
+
+
+def test_an_end_that_waits_is_withdrawn_when_it_begins_again_and_the_last_end_is_told() -> None:
+    quiet = (parse_window("mon-sun 00:00-07:00"),)
+    night = NOON - 12 * HOUR
+    began = condition("performance/champion", "begins", 1, severity="moderate", fate="told", at=night - HOUR)
+    ended = condition("performance/champion", "ends", 2, at=night + HOUR)
+    again = condition("performance/champion", "begins", 3, severity="moderate", at=night + 3 * HOUR)
+    assert fates(decide(ended, told=(began,), now=night + HOUR, quiet=quiet)) == [""]
+    found = decide(ended, again, told=(began,), now=night + 3 * HOUR, quiet=quiet)
+    assert fates(found) == ["digest", "digest"]
+    assert found[0].why == "it had begun again before anybody could be told that it was over"
+    assert found[1].why == "whoever was told that it began was not told that it was over"
+    told = [began, *(msgspec.structs.replace(v.alert, fate=v.fate, fate_why=v.why) for v in found)]
+    last = condition("performance/champion", "ends", 4, at=night + 8 * HOUR)
+    (found,) = decide(last, told=told, now=night + 8 * HOUR, quiet=quiet)
+    assert (found.fate, found.recovery) == ("told", True)
+    worse = condition("performance/champion", "begins", 3, at=night + 3 * HOUR)
+    assert fates(decide(ended, worse, told=(began,), now=night + 3 * HOUR, quiet=quiet)) == ["digest", "told"]
+
+
+def test_what_waited_and_became_worse_is_told_once_and_so_is_its_end() -> None:
+    quiet = (parse_window("mon-sun 11:00-13:00"),)
+    began = condition("performance/champion", "begins", 1, severity="moderate")
+    worse = condition("performance/champion", "worsens", 2)
+    ended = condition("performance/champion", "ends", 3)
+    assert fates(decide(began, worse, quiet=quiet)) == ["", "told"]
+    told = [msgspec.structs.replace(worse, fate="told")]
+    assert fates(decide(began, told=told, quiet=quiet)) == ["digest"]
+    assert fates(decide(began, worse, ended, now=NOON, quiet=quiet))[1:] == ["told", ""], "its end waits for the day"
+
+
+def test_drift_that_became_usual_while_it_waited_is_not_told() -> None:
+    first = condition("data/champion", "begins", 1, strong=("a",), features=("a",), fate="told")
+    over = condition("data/champion", "ends", 2, fate="told")
+    again = condition("data/champion", "begins", 3, strong=("a",), features=("a",))
+    settled = condition("data/champion", "settles", 4, unusual="none", days=9)
+    assert fates(decide(again, told=(first, over), receivers=(NAMED,))) == [""]
+    assert fates(decide(again, settled, told=(first, over), receivers=(NAMED,))) == ["digest", "digest"]
 
 
 ALERTS = st.lists(
@@ -237,9 +342,11 @@ def test_every_alert_has_one_fate_and_only_what_is_told_has_receivers(
         assert bool(verdict.to) == (verdict.fate == "told")
         assert verdict.why
         assert not (muted and verdict.fate == "told")
-        assert not (had >= 20 and verdict.fate == "told" and not verdict.recovery)
+        if had >= 20 and verdict.fate == "told" and not verdict.recovery:
+            assert verdict.alert.severity == "critical"
+            assert verdict.alert.event.split(".")[0] not in ("data", "prediction")
     # Asked again with what was decided, whatever still waits has the same fate: nothing is told twice.
-    decided = [msgspec.structs.replace(v.alert, fate=v.fate) for v in found if v.fate]
+    decided = [msgspec.structs.replace(v.alert, fate=v.fate, fate_why=v.why) for v in found if v.fate]
     waiting = [verdict.alert for verdict in found if not verdict.fate]
     again = decide(
         *waiting,
