@@ -30,7 +30,7 @@ log = logging.getLogger("seatrial.asking")
 
 _SECOND = 1_000_000
 _BACK = 3_600 * _SECOND
-"""So far before the latest row it is asked again: transactions end out of order."""
+"""So far before the latest row it is asked again, at least: transactions end out of order."""
 _DAY = 86_400 * _SECOND
 
 Run = Callable[[Callable[[], "Read"]], "Future[Read]"]
@@ -72,7 +72,7 @@ class Asking:
             if not revision:
                 continue
             self._due[key] = now + round(outcome.source.every * _SECOND)
-            since = max((self._site.state.marks.get(spec.deployment, _mark(name)) or 0) - _BACK, 0)
+            since = max((self._site.state.marks.get(spec.deployment, _mark(name)) or 0) - _back(spec, name), 0)
             shape = self._site.publication.read(spec.deployment, revision).shape(name)
             self._asked[key] = self._run(
                 lambda name=name, outcome=outcome, since=since, shape=shape: _read(  # type: ignore[misc]
@@ -121,6 +121,12 @@ def _beside(work: "Callable[[], Read]") -> "Future[Read]":
 
     Thread(target=run, name="asking", daemon=True).start()
     return answer
+
+
+def _back(spec: Deployment, name: str) -> int:
+    """Microseconds: as long as a row that happened earlier and was loaded late can still count for a metric."""
+    open_ = [(metric.within or 0.0) + metric.grace for metric in spec.metrics.values() if metric.outcome == name]
+    return max([_BACK, *(round(seconds * _SECOND) for seconds in open_)])
 
 
 def _mark(name: str) -> str:

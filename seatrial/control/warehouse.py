@@ -18,6 +18,9 @@ from seatrial.spec.errors import BadInput, Unavailable
 
 OWN = ("unit", "request_id", "row", "key", "item", "at", "value", "id")
 """What a column may be called, beside the outcome's own fields."""
+LOADED = "loaded_at"
+"""When a row came into the database, where the query says so: it then tells how far was read, and not ``at``."""
+_TIMES = ("at", LOADED)
 _AT_ONCE = 50_000
 _MOST_SECONDS = 1800
 """A query may run for so long; where the database can be told so, it ends it."""
@@ -29,7 +32,7 @@ class Answer(NamedTuple):
     Attributes:
         table: Columns as they were selected; times in microseconds UTC.
         columns: Which holds what.
-        latest: The latest ``at``, microseconds since 1970 UTC; None: there is no row.
+        latest: The latest ``loaded_at``, or without one ``at``, microseconds since 1970 UTC; None: there is no row.
     """
 
     table: pa.Table
@@ -69,7 +72,7 @@ def ask(source: SourceSpec, fields: Sequence[str], since: int, environ: Mapping[
         raise Unavailable(f"the database in `{source.url_env}` does not answer the query: {said[0]}") from error
     finally:
         engine.dispose()
-    return Answer(table, columns, _latest(table))
+    return Answer(table, columns, _latest(table, LOADED if LOADED in names else "at"))
 
 
 def _url(source: SourceSpec, environ: Mapping[str, str]) -> str:
@@ -96,8 +99,8 @@ def _read_only_utc(connection: Connection) -> None:
 
 def _columns(names: Sequence[str], fields: Sequence[str]) -> Columns:
     for name in names:
-        if name not in OWN and name not in fields:
-            known = ", ".join((*OWN, *fields))
+        if name not in OWN and name != LOADED and name not in fields:
+            known = ", ".join((*OWN, LOADED, *fields))
             raise BadInput(f"the query gives a column {name!r}, which no outcome has; name it one of {known}.")
     if "at" not in names:
         raise BadInput("the query gives no column `at`, so nothing says what has been read; select a time as `at`.")
@@ -120,7 +123,7 @@ def _batch(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pa.Table:
     for place, name in enumerate(names):
         values = [_plain(row[place], name) for row in rows]
         try:
-            found[name] = pa.array(values, pa.timestamp("us", "UTC") if name == "at" else None)
+            found[name] = pa.array(values, pa.timestamp("us", "UTC") if name in _TIMES else None)
         except (pa.ArrowException, TypeError) as error:
             raise BadInput(f"column {name!r} of the query is no column of an outcome: {error}.") from error
     return pa.table(found)
@@ -128,30 +131,32 @@ def _batch(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> pa.Table:
 
 def _plain(value: Any, name: str) -> Any:
     """A value as Arrow takes it; times without an offset are UTC, as everywhere."""
-    if name == "at":
-        return _moment(value)
+    if name in _TIMES:
+        return _moment(value, name)
     if isinstance(value, Decimal):
         return float(value)
     return str(value) if isinstance(value, UUID | date) else value
 
 
-def _moment(value: Any) -> datetime | None:
+def _moment(value: Any, name: str) -> datetime | None:
     if isinstance(value, str):  # SQLite has no times of its own
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
-            raise BadInput(f"`at` is {value[:60]!r}, which is no time; select one like 2026-01-31T12:00:00Z.") from None
+            raise BadInput(
+                f"`{name}` is {value[:60]!r}, which is no time; select one like 2026-01-31T12:00:00Z."
+            ) from None
     if value is None:
         return None
     if not isinstance(value, datetime):
         if not isinstance(value, date):
-            raise BadInput(f"`at` is {value!r}, which is no time; select a timestamp or a date.")
+            raise BadInput(f"`{name}` is {value!r}, which is no time; select a timestamp or a date.")
         value = datetime(value.year, value.month, value.day, tzinfo=UTC)
     moment: datetime = value
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _latest(table: pa.Table) -> int | None:
-    found = pc.max(table["at"].cast(pa.timestamp("us", "UTC"))) if table.num_rows else None
+def _latest(table: pa.Table, column: str) -> int | None:
+    found = pc.max(table[column].cast(pa.timestamp("us", "UTC"))) if table.num_rows else None
     value = None if found is None else found.cast(pa.int64()).as_py()
     return None if value is None else int(value)

@@ -83,7 +83,9 @@ def foresee(deployment: Deployment, run: ReleaseRun, view: Source, now: int) -> 
     n = len(units.first_at)
     if n < LEAST_UNITS:
         return Foresight(None, at_most=_at_most(release))
-    rate = n / (max(float(now - units.first_at.min()) / 1e6, 3600.0) / _DAY)
+    rate = _units_a_day(view, past.started_at, now)
+    if rate is None:
+        return Foresight(None, at_most=_at_most(release))
     share = _largest_share(release)
     known = {m.name: m for m in measures}
     return Foresight(
@@ -125,6 +127,21 @@ def _days(days: float) -> str:
     return "a minute"
 
 
+_SPLITS = "reason NOT IN ('override', 'explicit', 'rule', 'cold-start')"
+"""Rows that a split would reach; the others are nobody's to draw."""
+
+
+def _units_a_day(view: Source, since: int, now: int) -> float | None:
+    """Units that come a day, whichever variant they get: of both arms where a release is under way."""
+    asked = f"""SELECT count(DISTINCT unit) AS n, min(epoch_us("at")) AS first FROM rows
+        WHERE role IN ('answer', 'app') AND unit_named AND {_SPLITS}
+          AND "at" >= to_timestamp($since) AND epoch_us("at") <= $now"""
+    (row,) = view.sql(asked, {"since": since / 1e6, "now": now}).to_pylist()
+    if row["n"] < LEAST_UNITS:
+        return None
+    return float(row["n"]) / (max(float(now - row["first"]) / 1e6, 3600.0) / _DAY)
+
+
 class AsIfDrawn:
     """A source in which the champion's rows look as if they had been drawn by a release: only their numbers matter."""
 
@@ -135,7 +152,7 @@ class AsIfDrawn:
     def sql(self, query: str, parameters: Mapping[str, object]) -> pa.Table:
         """``query`` over the rows as if drawn."""
         rows = f"""rows AS (SELECT * REPLACE ('foresight' AS release, true AS contested, 'split' AS reason, 1 AS phase)
-          FROM rows WHERE variant = '{self._champion}')"""
+          FROM rows WHERE variant = '{self._champion}' AND {_SPLITS})"""
         body = query.strip()
         asked = f"WITH {rows}, {body[5:]}" if body.startswith("WITH ") else f"WITH {rows} {body}"
         return self._view.sql(asked, parameters)

@@ -1,5 +1,7 @@
 """Labels as SQL: which rows an outcome that carries the truth belongs to, and whether an answer is it."""
 
+import math
+
 
 def finite_number(text: str) -> str:
     """SQL of a text as a finite number, true and false as 1 and 0, anything else NULL."""
@@ -57,3 +59,15 @@ def says_positive(answer: str, positive: str) -> str:
 def number_of(label: str) -> str:
     """SQL of a label as a finite number, else NULL."""
     return finite_number(f"coalesce(CAST({label}.number AS VARCHAR), {label}.text)")
+
+
+def plain_label(label: str) -> str:
+    """One spelling for all that ``is_right`` takes to be one label: 3, 3.0 and "3", or true, "True" and 1."""
+    text = label.strip()
+    if text.lower() in ("true", "false"):
+        return "1" if text.lower() == "true" else "0"
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return f"{number:.17g}" if math.isfinite(number) else text

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from seatrial.experiments.labels import plain_label
 from seatrial.experiments.measures import answer_column
 from seatrial.experiments.source import Source
 from seatrial.ledger.sql import quoted
@@ -141,7 +142,8 @@ def assess(rows: Sequence[Mapping[str, str]]) -> Review:
     """What a filled file says of all pairs that it was drawn from.
 
     Args:
-        rows: Of the file, as ``draw`` wrote them, labels filled in where somebody knew.
+        rows: Of the file, as ``draw`` wrote them, labels filled in where somebody knew. A kind of pair without any
+            label keeps its weight: nothing is then said of accuracy.
 
     Raises:
         BadInput: A column or a size is missing, or no row has a label.
@@ -153,15 +155,16 @@ def assess(rows: Sequence[Mapping[str, str]]) -> Review:
     if not filled:
         raise BadInput(f"no row has a {LABEL}; fill the column in and ask again")
     try:
-        sizes = {row["stratum"]: int(row["pairs"]) for row in filled}
+        sizes = {row["stratum"]: int(row["pairs"]) for row in rows}
     except ValueError as error:
         raise BadInput(f"the column `pairs` holds no number ({error}); leave it as it was written") from None
-    truth = np.array([row[LABEL].strip() for row in filled])
-    answers = {name: np.array([row[name] for row in filled]) for name in ("champion", "challenger")}
+    unknown = sorted(sizes.keys() - {row["stratum"] for row in filled})
+    shown = {plain_label(row[name]): row[name] for row in rows for name in ("champion", "challenger")}
+    truth = np.array([shown.get(plain_label(row[LABEL]), row[LABEL].strip()) for row in filled])
+    answers = {name: np.array([shown[plain_label(row[name])] for row in filled]) for name in ("champion", "challenger")}
     strata = [row["stratum"] for row in filled]
-    models = {name: _model(said, truth, strata, sizes) for name, said in answers.items()}
-    apart = (answers["challenger"] == truth).astype(float) - (answers["champion"] == truth)
-    difference = weighted_ratio(apart, np.ones(len(truth)), strata, sizes)
+    models = {name: _UNKNOWN if unknown else _model(said, truth, strata, sizes) for name, said in answers.items()}
+    difference = _difference(rows, sizes)
     pairs = sum(sizes.values())
     return Review(
         drawn=len(rows),
@@ -170,8 +173,25 @@ def assess(rows: Sequence[Mapping[str, str]]) -> Review:
         champion=models["champion"],
         challenger=models["challenger"],
         difference=difference,
-        sentence=_sentence(models["challenger"], models["champion"], difference, len(filled), pairs),
+        sentence=_sentence(models["challenger"], models["champion"], difference, len(filled), pairs, unknown),
     )
+
+
+_NOTHING = Weighted(value=None, lower=None, upper=None, labelled=0)
+_UNKNOWN = Model(accuracy=_NOTHING, precision={}, recall={})
+
+
+def _difference(rows: Sequence[Mapping[str, str]], sizes: Mapping[str, int]) -> Weighted:
+    """Of accuracy: where both said the same it is 0, whatever the label."""
+    apart, strata = [], []
+    for row in rows:
+        champion, challenger, label = (plain_label(row[name] or "") for name in ("champion", "challenger", LABEL))
+        if label or champion == challenger:
+            apart.append(float(challenger == label) - float(champion == label))
+            strata.append(row["stratum"])
+    if sizes.keys() - set(strata):
+        return _NOTHING
+    return weighted_ratio(apart, np.ones(len(apart)), strata, sizes)
 
 
 def _model(said: Any, truth: Any, strata: Sequence[str], sizes: Mapping[str, int]) -> Model:
@@ -184,15 +204,25 @@ def _model(said: Any, truth: Any, strata: Sequence[str], sizes: Mapping[str, int
     )
 
 
-def _sentence(challenger: Model, champion: Model, difference: Weighted, labelled: int, pairs: int) -> str:
-    ends = (
-        "with no interval yet, for a kind of pair has one label alone"
-        if difference.lower is None or difference.upper is None
-        else f"{100 * difference.lower:+.2g} to {100 * difference.upper:+.2g} points, 95% for one look"
-    )
+def _sentence(
+    challenger: Model, champion: Model, difference: Weighted, labelled: int, pairs: int, unknown: Sequence[str]
+) -> str:
+    by = f"By {labelled} judged pairs, which stand for {pairs}, "
+    if difference.value is None:
+        ends = "is not known"
+    elif difference.lower is None or difference.upper is None:
+        ends = f"is {100 * difference.value:+.2g} points, with no interval yet, for a kind of pair has one label alone"
+    else:
+        ends = f"{100 * difference.lower:+.2g} to {100 * difference.upper:+.2g} points, 95% for one look"
+    if unknown:
+        named = ", ".join(repr(one) for one in unknown)
+        return (
+            f"{by}how often either is right is not known: no pair of {named} has a label, so judge some; "
+            f"the challenger's accuracy less the champion's: {ends}."
+        )
     return (
-        f"By {labelled} judged pairs, which stand for {pairs}, the challenger is right on "
-        f"{_percent(challenger.accuracy)} and the champion on {_percent(champion.accuracy)} (difference {ends})."
+        f"{by}the challenger is right on {_percent(challenger.accuracy)} and the champion on "
+        f"{_percent(champion.accuracy)} (difference {ends})."
     )
 
 

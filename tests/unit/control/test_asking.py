@@ -51,7 +51,12 @@ class Warehouse:
 
     def add(self, unit: str, *, churned: bool, minutes: float) -> None:
         at = BEGIN + timedelta(minutes=minutes)
-        self.run("insert into labels values (:unit, :churned, :at)", unit=unit, churned=churned, at=at)
+        self.run(
+            "insert into labels (customer_id, churned, as_of) values (:unit, :churned, :at)",
+            unit=unit,
+            churned=churned,
+            at=at,
+        )
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -127,6 +132,39 @@ def test_what_is_new_is_read_once_and_a_correction_is_a_revision(warehouse: Ware
     again = Asked(harbour, warehouse.url)  # after a restart
     again.later(10)
     assert again.outcomes == asked.outcomes
+
+
+def test_a_row_that_was_loaded_hours_late_is_found_while_it_can_count(tmp_path: Path, harbour: Harbour) -> None:
+    warehouse = Warehouse(f"sqlite:///{tmp_path / 'warehouse.db'}")
+    metric = "metrics: {left: {kind: proportion, outcome: churned, within: 6h, grace: 1h}}\n"
+    asked = Asked(harbour, warehouse.url, FILE + metric)
+    warehouse.add("ann", churned=True, minutes=12 * 60)
+    asked.later(13 * 60)
+    warehouse.add("bob", churned=True, minutes=8 * 60)  # happened four hours before, loaded after
+    warehouse.add("cy", churned=True, minutes=4 * 60)  # no window of seven hours is open any more
+    asked.later(10)
+    assert [unit for unit, _, _ in asked.outcomes] == ["bob", "ann"]
+    warehouse.close()
+
+
+def test_a_query_that_gives_loaded_at_is_read_by_it(tmp_path: Path, harbour: Harbour) -> None:
+    warehouse = Warehouse(f"sqlite:///{tmp_path / 'warehouse.db'}")
+    warehouse.run("alter table labels add column loaded timestamp with time zone")
+    sql = "select customer_id unit, churned value, as_of at, loaded loaded_at from labels where loaded > :since"
+    asked = Asked(harbour, warehouse.url, FILE.replace(SQL, sql))
+
+    def load(unit: str, hours: float, loaded: float) -> None:
+        warehouse.add(unit, churned=True, minutes=60 * hours)
+        at = BEGIN + timedelta(hours=loaded)
+        warehouse.run("update labels set loaded = :at where customer_id = :unit", at=at, unit=unit)
+
+    load("ann", hours=40, loaded=48)
+    asked.later(60 * 50)
+    load("bob", hours=1, loaded=51)
+    asked.later(60 * 2)
+    assert [(unit, at) for unit, _, at in asked.outcomes] == [("bob", 60), ("ann", 40 * 60)]
+    assert harbour.state.marks.get("churn", "source of churned") == START + 51 * 60 * MINUTES
+    warehouse.close()
 
 
 def test_a_row_of_the_future_does_not_hide_those_that_come_before_it(tmp_path: Path, harbour: Harbour) -> None:

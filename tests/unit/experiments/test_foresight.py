@@ -110,3 +110,22 @@ def test_a_limit_that_is_too_short_is_warned_of() -> None:
 )
 def test_what_cannot_be_told_says_why(guardrails: dict[str, dict[str, float]], rows: int, words: str) -> None:
     assert words in " ".join(told(foresee(deployment(guardrails), RUN, week(rows), NOW)))
+
+
+def test_a_release_under_way_does_not_halve_the_traffic_that_comes() -> None:
+    n = 7_000
+    drawn = np.where(np.arange(n) % 2 == 0, "champion", "challenger").astype(object)
+    alone = foresee(deployment({}), RUN, week(), NOW)
+    both = week(variant=drawn, contested=np.ones(n, dtype=bool), release=[RUN.id] * n)
+    under_way = foresee(deployment({}), RUN, both, NOW)
+    assert under_way.units_a_day == pytest.approx(alone.units_a_day, rel=1e-9)
+    ours, theirs = needs(under_way)["conversion"], needs(alone)["conversion"]
+    assert ours.units == pytest.approx(theirs.units, rel=0.1)
+    assert ours.days == pytest.approx(theirs.days, rel=0.1)
+
+
+@pytest.mark.parametrize("reason", ["override", "explicit", "rule", "cold-start"])
+def test_rows_that_no_split_reaches_are_no_traffic(reason: str) -> None:
+    assert foresee(deployment({}), RUN, week(reason=[reason] * 7_000), NOW).units_a_day is None
+    half = foresee(deployment({}), RUN, week(reason=[reason, "split"] * 3_500), NOW)
+    assert half.units_a_day == pytest.approx(500, rel=0.01)

@@ -107,3 +107,52 @@ def test_the_command_line_reads_a_filled_file(tmp_path: Path, capsys: pytest.Cap
     assert cli(["review", "churn", "--out", str(file)]) == 2
     assert "is there already" in capsys.readouterr().err
     assert cli(["review", "churn", "--filled", str(tmp_path / "nothing.csv")]) == 2
+
+
+def filled_in(no: str, yes: str, label_no: str, label_yes: str, *, agreements: bool = True) -> list[dict[str, str]]:
+    """9 000 agreements, all right, and 1 000 disagreements of which the challenger wins three in five."""
+    rows: list[dict[str, str]] = []
+    for challenger, pairs, drawn in ((no, 9000, 50), (yes, 1000, 200)):
+        stratum = f"both {no}" if challenger == no else f"{no} or {yes}"
+        for i in range(drawn):
+            truth = label_yes if challenger == yes and i % 10 < 6 else label_no
+            fixed = {
+                "request_id": f"r{len(rows)}",
+                "row": "0",
+                "unit": "u",
+                "at": "",
+                "probability": f"{drawn / pairs}",
+            }
+            told = {"champion": no, "challenger": challenger, "stratum": stratum, "pairs": str(pairs)}
+            rows.append({**fixed, **told, "label": truth if agreements or challenger == yes else ""})
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("said", "labels"),
+    [
+        (("false", "true"), ("False", "TRUE")),
+        (("0", "1"), ("0.0", "1.0")),
+        (("false", "true"), ("0", "1")),
+        (("3", "7"), (" 3 ", "7.00")),
+        (("no", "yes"), ("no", "yes")),
+    ],
+)
+def test_labels_are_compared_as_the_ledger_compares_them(said: tuple[str, str], labels: tuple[str, str]) -> None:
+    found = assess(filled_in(*said, *labels))
+    assert found.champion.accuracy.value == pytest.approx(0.94)
+    assert found.challenger.accuracy.value == pytest.approx(0.96)
+    assert found.difference.value == pytest.approx(0.02)
+    assert set(found.champion.recall) == set(said)
+
+
+def test_a_kind_of_pair_without_a_label_keeps_its_weight_and_hides_accuracy() -> None:
+    whole, some = (assess(filled_in("no", "yes", "no", "yes", agreements=given)) for given in (True, False))
+    assert some.pairs == whole.pairs == 10_000
+    assert some.champion.accuracy.value is None
+    assert some.difference == msgspec.structs.replace(whole.difference, labelled=some.difference.labelled)
+    assert "no pair of 'both no' has a label" in some.sentence
+    rows = filled_in("no", "yes", "no", "yes")
+    nothing = assess([row | ({"label": ""} if row["challenger"] == "yes" else {}) for row in rows])
+    assert nothing.difference.value is None
+    assert "not known" in nothing.sentence
