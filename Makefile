@@ -52,6 +52,8 @@ verdicts:        ## CUPED, bounded metrics, quantiles and methods in WORLDS (2 0
 	@$(BIN)/python -m tests.statistics.adjustment --worlds $(or $(WORLDS),2000)
 	@$(BIN)/python -m tests.statistics.bounded --worlds $(or $(WORLDS),2000)
 	@$(BIN)/python -m tests.statistics.wired --worlds $(or $(WORLDS),2000)
+	@$(BIN)/python -m tests.statistics.exact_kinds --worlds $(or $(WORLDS),2000)
+	@$(BIN)/python -m tests.statistics.several_challengers --worlds $(or $(WORLDS),2000)
 
 adaptive:        ## estimates under a bandit's changing weights: 2 000 worlds of equal arms (some minutes)
 	@scripts/environment dev

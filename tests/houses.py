@@ -70,11 +70,11 @@ def visitor(house: House) -> TestClient:
 
 
 @contextmanager
-def lived_in(home: Path, **environment: str) -> Iterator[tuple[House, Harbour]]:
+def lived_in(home: Path, text: str = TEST_ONLY, **environment: str) -> Iterator[tuple[House, Harbour]]:
     """A house with a release under test and everything that a page can show."""
     harbour = Harbour(home)
     with gateway_worker(home):
-        harbour.apply(TEST_ONLY)
+        harbour.apply(text)
         world = Measured()
         with Leadership(home, harbour.url) as leadership:
             loop = Loop(harbour.site, world, leadership)

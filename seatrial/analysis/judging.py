@@ -5,10 +5,11 @@ seatrial.judge("exposures.parquet", "outcomes.parquet", metrics={"conversion": "
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from seatrial.analysis import trust
+from seatrial.analysis.clusters import clustered
 from seatrial.analysis.deciding import conclude
 from seatrial.analysis.effects import Measured, bayesian_of, counts_of, measure, tests_of, uncapped_of
 from seatrial.analysis.families import together
@@ -46,6 +47,7 @@ def judge(
     over_time: bool | None = False,
     segments: Sequence[str] = (),
     family: FamilyName | None = None,
+    cluster: str = "",
 ) -> Analysis:
     """Judges an experiment from files or tables; nothing is served, stored or installed.
 
@@ -65,6 +67,7 @@ def judge(
         over_time: Also the effect as it stood over time; needs times. None: where there are times.
         segments: Columns of the exposures by whose values effects are shown too.
         family: How several treatments, and the metrics that do not decide, are adjusted: ``holm`` unless said.
+        cluster: A column of the exposures above the unit that was drawn whole; clusters are then what is counted.
 
     Raises:
         BadInput: A file, column, metric or value that cannot be used; the message names it.
@@ -86,6 +89,7 @@ def judge(
         control=control,
         shares=shares or {},
         family=family,
+        cluster=cluster,
     )
     with Files(exposures, outcomes, columns) as files:
         unfolded = files.timed if over_time is None else over_time
@@ -95,10 +99,15 @@ def judge(
 def judge_files(files: Files, plan: Plan, *, over_time: bool = False, segments: Sequence[str] = ()) -> Analysis:
     """The same with the files open and the plan made."""
     plan = plan.checked()
+    segments = tuple(dict.fromkeys((*plan.segments, *segments)))
     for segment in segments:
         files.text("exposures", segment)
     apart = [metric for metric in plan.metrics if metric.one_by_one]
-    reduction = Reduction(files, plan.metrics, segments, several=over_time or bool(segments or apart))
+    reduction = Reduction(
+        files, plan.metrics, segments, several=over_time or bool(segments or apart), cluster=plan.cluster
+    )
+    if plan.cluster:
+        plan = replace(plan, metrics=clustered(plan.metrics))
     arms = reduction.arms()[""] if reduction.crowd.units else {}
     if not arms:
         raise NoData(f"{files.names['exposures']} has no rows; there is nobody to judge yet")

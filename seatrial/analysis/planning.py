@@ -32,6 +32,8 @@ class Plan:
         control: Name of the control; "": the variant called so.
         shares: What each variant was to get; empty: equal shares.
         family: How several treatments, and the metrics that do not decide, are adjusted.
+        cluster: A column of the exposures above the unit that was drawn whole; "": units were drawn.
+        segments: Columns of the exposures by which effects are shown too.
         plan_units: Units at which an always-valid interval is narrowest.
     """
 
@@ -44,6 +46,8 @@ class Plan:
     control: str = ""
     shares: Mapping[str, float] = field(default_factory=dict)
     family: FamilyName = "holm"
+    cluster: str = ""
+    segments: tuple[str, ...] = ()
     plan_units: int = 5000
 
     def checked(self) -> "Plan":
@@ -90,6 +94,8 @@ def plan_of(metrics: Mapping[str, str] | str | Path, *, outcomes: bool) -> Plan:
         guardrails={name: read_margin(margin) for name, margin in file.guardrails.items()},
         alpha=file.alpha,
         family=file.family,
+        cluster=file.cluster or "",
+        segments=file.segments,
     )
 
 
@@ -104,6 +110,7 @@ def with_options(
     control: str,
     shares: Mapping[str, float],
     family: FamilyName | None = None,
+    cluster: str = "",
 ) -> Plan:
     """The plan with what was said beside its metrics; what was said wins."""
     effect = plan.minimum_effect if minimum_effect is None else margin_of(minimum_effect, "the minimum effect")
@@ -118,6 +125,7 @@ def with_options(
         control=control or plan.control,
         shares=shares or plan.shares,
         family=family or plan.family,
+        cluster=cluster or plan.cluster,
     )
 
 

@@ -8,6 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from seatrial.analysis import sums
+from seatrial.analysis.clusters import clustered
 from seatrial.analysis.files import Files
 from seatrial.analysis.metrics import Metric
 from seatrial.analysis.refusing import refuse_infinite, refuse_no_share
@@ -72,6 +73,7 @@ class Reduction:
         metrics: What is measured.
         kept: Columns of the exposures that are kept beside (segments).
         several: Whether it will be read several times: then it is computed once and kept.
+        cluster: A column of the exposures above the unit: ``judged`` then has a row a cluster, and metrics are ratios.
 
     Raises:
         BadInput: A column is missing or holds no numbers; a value is not finite; a unit stands twice in a file of
@@ -79,11 +81,17 @@ class Reduction:
     """
 
     def __init__(
-        self, files: Files, metrics: Sequence[Metric], kept: Sequence[str] = (), *, several: bool = False
+        self,
+        files: Files,
+        metrics: Sequence[Metric],
+        kept: Sequence[str] = (),
+        *,
+        several: bool = False,
+        cluster: str = "",
     ) -> None:
         self._files = files
-        self._metrics = tuple(metrics)
-        self._relation = Relation(files, metrics, kept, several=several)
+        self._relation = Relation(files, metrics, kept, several=several, cluster=cluster)
+        self._metrics = clustered(metrics) if cluster else tuple(metrics)
         self.timed, self.crowd = self._relation.timed, self._relation.crowd
 
     def arms(self, by: str | None = None) -> dict[str, dict[str, Arms]]:

@@ -5,13 +5,14 @@ counted ``k<i>``, whether its window is still open ``w<i>``, and covariates by n
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
+from seatrial.analysis.clusters import clustered, gather_clusters
 from seatrial.analysis.counting import count_units
+from seatrial.analysis.crowd import Crowd
 from seatrial.analysis.files import Files
-from seatrial.analysis.joining import Joined, join_counts
+from seatrial.analysis.joining import join_counts
 from seatrial.analysis.keys import keys
 from seatrial.analysis.metrics import Metric, Total
 from seatrial.analysis.refusing import refuse_nameless, refuse_timeless, refuse_value
@@ -23,23 +24,6 @@ SKEW = 300_000_000
 """Five minutes, in microseconds: how far an outcome may lie before the exposure that it follows."""
 
 Row = dict[str, Any]
-
-
-class Crowd(NamedTuple):
-    """All units of the files.
-
-    Attributes:
-        units: By variant, before any exclusion.
-        both: Units that met several variants, and one of them.
-        until: The last moment in the files; None without times.
-        joined: Whose the outcomes are, by outcome; empty without a file of them.
-    """
-
-    units: dict[str, int]
-    both: int
-    one: str
-    until: str | None
-    joined: Mapping[str, Joined] = MappingProxyType({})
 
 
 def unfolds(metric: Metric) -> bool:
@@ -55,6 +39,7 @@ class Relation:
         metrics: What is measured.
         kept: Columns of the exposures that are kept beside (segments).
         several: Whether it will be read several times: then it is computed once and kept.
+        cluster: A column of the exposures above the unit: ``judged`` then has a row a cluster, and metrics are ratios.
 
     Raises:
         BadInput: A column is missing or holds no numbers; a value is not finite; a unit stands twice in a file of
@@ -62,18 +47,27 @@ class Relation:
     """
 
     def __init__(
-        self, files: Files, metrics: Sequence[Metric], kept: Sequence[str] = (), *, several: bool = False
+        self,
+        files: Files,
+        metrics: Sequence[Metric],
+        kept: Sequence[str] = (),
+        *,
+        several: bool = False,
+        cluster: str = "",
     ) -> None:
         self._files = files
         self._metrics = tuple(metrics)
         self._covariates = tuple(dict.fromkeys(name for m in metrics for name in m.covariates))
-        self._kept = tuple(kept)
+        self._kept = tuple(dict.fromkeys((*kept, cluster) if cluster else kept))
         self.timed = files.moment("exposures") is not None
         for name in self._covariates:
             files.number("exposures", name)
         self.filled: dict[str, tuple[float, bool]] = {}
         refuse_timeless(files)
-        self.crowd = self._judged("TABLE" if several else "VIEW")
+        self.crowd = self._judged("TABLE" if several or cluster else "VIEW")
+        if cluster:
+            self.crowd = gather_clusters(files, self._metrics, cluster, kept, self.crowd)
+            self._metrics = clustered(self._metrics)
 
     def covariates(self, metric: Metric) -> list[str]:
         """Whose a metric's columns after its own are: a covariate with holes stands twice, for its flag."""
@@ -142,7 +136,7 @@ class Relation:
             "FROM exposed GROUP BY 1 ORDER BY 1"
         ).to_pylist()
         one = min((r["one"] for r in rows if r["one"] is not None), default="")
-        return Crowd({r["v"]: r["n"] for r in rows}, int(sum(r["b"] for r in rows)), one, until, found)
+        return Crowd({r["v"]: r["n"] for r in rows}, int(sum(r["b"] for r in rows)), one, until, joined=found)
 
     def _first_row(self, variant: str, moment: str | None) -> str:
         """SQL of a unit's first row as one value: taken column by column, a hole would be filled from a later row."""
@@ -286,10 +280,8 @@ class Relation:
         if metric.cap is not None:
             own[0] = f"CASE WHEN {own[0]} > {metric.cap!r} THEN {metric.cap!r} ELSE {own[0]} END"
         if metric.range is not None:
-            low, high = metric.range
-            own[0] = (
-                f"CASE WHEN {own[0]} < {low!r} THEN {low!r} WHEN {own[0]} > {high!r} THEN {high!r} ELSE {own[0]} END"
-            )
+            (low, high), x = metric.range, own[0]
+            own[0] = f"CASE WHEN {x} < {low!r} THEN {low!r} WHEN {x} > {high!r} THEN {high!r} ELSE {x} END"
         for name in metric.covariates:
             own.append(quoted("covariate " + name))
             if self.filled[name][1]:

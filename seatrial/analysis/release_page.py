@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from seatrial.analysis.page import TONES, interval, mean, trust_section, units_section
 from seatrial.experiments.judgement import Judgement, MetricJudgement
+from seatrial.experiments.segments import MetricSegments
 from seatrial.experiments.sentences import told
 from seatrial.reports.charts import verdict_over_time
-from seatrial.reports.experiment_charts import Arrival, verdict_effects
+from seatrial.reports.experiment_charts import Arrival, EffectRow, effects, verdict_effects
 from seatrial.reports.page import Section, Table, render_page
 from seatrial.reports.points import VerdictPoint
 from seatrial.spec.units import show_moment
@@ -14,15 +15,22 @@ from seatrial.spec.units import show_moment
 _SHARES = ("proportion", "accuracy", "precision", "recall", "hit_rate", "errors", "latency")
 
 
-def release_page(judgement: Judgement, history: Sequence[Judgement], arrivals: Sequence[Arrival]) -> str:
+def release_page(
+    judgement: Judgement,
+    history: Sequence[Judgement],
+    arrivals: Sequence[Arrival],
+    segments: Sequence[MetricSegments] = (),
+) -> str:
     """The page as one string of HTML; it asks no host for anything.
 
     Args:
         judgement: Now.
         history: Every judgement that was kept of this release, the oldest first.
         arrivals: Units of the two arms as they came.
+        segments: Effects by context key, where they were asked for.
     """
     parts = [_result(judgement), *_over_time(judgement, [*history, judgement])]
+    parts += [_segments(one) for one in segments]
     parts += [units_section(arrivals)] if arrivals else []
     versions = f"{judgement.challenger_version or judgement.challenger} against {judgement.champion_version}"
     subtitle = f"{versions}, {judgement.stage}, judged {show_moment(judgement.at)}"
@@ -71,6 +79,34 @@ def _over_time(judgement: Judgement, history: Sequence[Judgement]) -> list[Secti
         return []
     said = "Each band holds at every look together: it may be read at any time."
     return [Section(heading="As units came", sentences=(said,), charts=tuple(charts))]
+
+
+def _segments(found: MetricSegments) -> Section:
+    rows = [
+        EffectRow(one.name, one.shrunk, one.lower, one.upper, "differs" if one.differs else "as the others")
+        for one in found.segments
+        if one.shrunk is not None and one.lower is not None and one.upper is not None
+    ]
+    return Section(
+        heading=f"{found.metric} by {found.by}",
+        sentences=(found.sentence,),
+        charts=(effects(rows, title="difference, shrunk"),) if rows else (),
+        table=Table(
+            (found.by, "champion", "challenger", "effect", "shrunk", "interval", "p, adjusted"),
+            tuple(
+                (
+                    one.name,
+                    str(one.champion),
+                    str(one.challenger),
+                    "" if one.effect is None else f"{one.effect:+.4g}",
+                    "" if one.shrunk is None else f"{one.shrunk:+.4g}",
+                    interval(one.lower, one.upper, share=False),
+                    "" if one.p_value is None else f"{one.p_value:.3g}",
+                )
+                for one in found.segments
+            ),
+        ),
+    )
 
 
 def _points(name: str, history: Sequence[Judgement]) -> list[VerdictPoint]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
+from seatrial.analysis.clusters import clustered
 from seatrial.analysis.files import Files
 from seatrial.analysis.judging import Judged
 from seatrial.analysis.metrics import Metric
@@ -38,7 +39,9 @@ def split_files(files: Files, plan: Plan, splits: int) -> tuple[SameArms, ...]:
         BadInput: No control, or too few of its units for any verdict.
     """
     plan = replace(plan.checked(), guardrails={}, minimum_effect=None)
-    reduction = Reduction(files, plan.metrics, several=True)
+    reduction = Reduction(files, plan.metrics, several=True, cluster=plan.cluster)
+    if plan.cluster:
+        plan = replace(plan, metrics=clustered(plan.metrics))
     units = reduction.crowd.units
     control = plan.control or next((name for name in CONTROLS if name in units), "")
     if control not in units:

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from seatrial.analysis.crowd import Crowd
 from seatrial.analysis.metrics import Metric
 from seatrial.analysis.reduce import Arms, Counts
-from seatrial.analysis.relation import Crowd
 from seatrial.analysis.verdicts import Check, How
 from seatrial.spec.units import show_count, show_moment
 from seatrial.stats.chi_squared import chi_squared
@@ -50,11 +50,11 @@ def check_sample_ratio(units: Mapping[str, int], shares: Mapping[str, float], me
 
 
 def check_both_arms(crowd: Crowd) -> Check:
-    """Whether a unit met two variants."""
+    """Whether a unit, or a cluster, met two variants."""
     if crowd.both == 0:
-        sentence = "No unit met two variants."
+        sentence = f"No {crowd.what} met two variants."
     else:
-        who = f"{show_count(crowd.both)} units met" if crowd.both > 1 else "1 unit met"
+        who = f"{show_count(crowd.both)} {crowd.what}s met" if crowd.both > 1 else f"1 {crowd.what} met"
         sentence = f"{who} two variants (for example {crowd.one!r}): ids are shared, or the assignment changed midway."
     return Check(name="both-arms", ok=crowd.both == 0, withholds=True, value=float(crowd.both), sentence=sentence)
 

@@ -63,6 +63,7 @@ def judge(
         None, help="Several treatments, or metrics: holm (no false claim, if not said) or e-bh (few of the claims)."
     ),
     unit_column: str = typer.Option("unit", help="What the files call the unit."),
+    cluster: str = typer.Option("", help="A column above the unit that was drawn whole (shop): clusters are counted."),
     variant_column: str = typer.Option("variant", help="What the file of exposures calls the variant."),
     time_column: str = typer.Option("at", help="What the files call the time."),
     segment: list[str] = typer.Option([], help="Effects by this too, again for more: context.KEY, or a file's column."),
@@ -81,6 +82,8 @@ def judge(
             raise BadInput(f"{deployment!r} is a deployment, and --data is for files; give one of the two")
         if aa is not None:
             _split_deployment(deployment, aa, json)
+            return
+        if not holdout and _several(deployment, json):
             return
         _deployment(deployment, holdout=holdout, require=require, html=html, json=json, segments=segment)
         return
@@ -101,6 +104,7 @@ def judge(
         control=control,
         shares={n: parse_share(share) for n, share in pairs(shares.split(",") if shares else [], "--shares").items()},
         family=family,
+        cluster=cluster,
     )
     with Files(data, outcomes, Columns(unit_column, variant_column, time_column)) as files:
         if aa is not None:
@@ -127,18 +131,36 @@ def _deployment(
     json: bool,
     segments: Sequence[str],
 ) -> None:
-    from seatrial.control.judging import judge_now, release_report, segments_now
+    from seatrial.control.judging import declared_segments, judge_now, release_report, segments_now
 
     judgement = judge_now(settings(), deployment, holdout=holdout)
+    asked = dict.fromkeys((*segments, *declared_segments(settings(), deployment)))
+    found = [one for by in asked for one in segments_now(settings(), deployment, by)]
     if html is not None:
-        html.write_text(release_report(settings(), deployment, judgement), "utf-8")
-    found = [one for by in segments for one in segments_now(settings(), deployment, by)]
+        html.write_text(release_report(settings(), deployment, judgement, found), "utf-8")
     if json:
-        print_json({"judgement": judgement, "segments": found} if segments else judgement)
+        print_json({"judgement": judgement, "segments": found} if asked else judgement)
     else:
         tell(judgement)
         tell_segments(found)
     _end(_code(judgement, require))
+
+
+def _several(deployment: str, json: bool) -> bool:
+    """Judges the deployment's experiment and tells it, where its file has one."""
+    from seatrial.control.contests import has_experiment, several_now
+
+    if not has_experiment(settings(), deployment):
+        return False
+    found = several_now(settings(), deployment)
+    if json:
+        print_json(found)
+    else:
+        for judgement in found.judgements:
+            typer.secho(f"\n{judgement.challenger} against {judgement.champion}", bold=True)
+            tell(judgement)
+    _end(0 if any(judgement.recommendation == "ship" for judgement in found.judgements) else 1)
+    return True
 
 
 def _split_deployment(deployment: str, splits: int, json: bool) -> None:

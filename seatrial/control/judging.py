@@ -20,6 +20,8 @@ from seatrial.stats.same_arms import SameArms
 _MOST_LOOKS = 400
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from seatrial.experiments.segments import MetricSegments
 
 
@@ -59,6 +61,14 @@ def judge_now(settings: Settings, deployment: str, *, holdout: bool = False) -> 
         return as_it_ended(judgement, held.run)
 
 
+def declared_segments(settings: Settings, deployment: str) -> tuple[str, ...]:
+    """The context keys by which the file in force wants every judgement to be shown; none before units were exposed."""
+    with State(settings.state_url) as state:
+        held = state.deployments.get(deployment)
+    release = load_deployment(held.text).release
+    return release.segments if release is not None and held.run is not None and held.run.phases else ()
+
+
 def segments_now(settings: Settings, deployment: str, by: str) -> tuple[MetricSegments, ...]:
     """The metrics of the release under way, or of the last one, in each segment of ``by`` (``context.<key>``).
 
@@ -86,13 +96,16 @@ def _holdout(state: DeploymentState) -> ReleaseRun:
     return state.holdout
 
 
-def release_report(settings: Settings, deployment: str, judgement: Judgement) -> str:
+def release_report(
+    settings: Settings, deployment: str, judgement: Judgement, segments: Sequence[MetricSegments] = ()
+) -> str:
     """The page of a release, as one string of HTML.
 
     Args:
         settings: The machine's.
         deployment: Which.
         judgement: What ``judge_now`` said.
+        segments: What ``segments_now`` said.
     """
     from seatrial.analysis.release_page import release_page  # slow to import: the charts
     from seatrial.experiments.arrivals import arrivals
@@ -104,9 +117,9 @@ def release_report(settings: Settings, deployment: str, judgement: Judgement) ->
         run = next((r for r in (held.run, held.holdout) if r is not None and r.id == judgement.release), None)
     history = [msgspec.json.decode(record.judgement, type=Judgement) for record in records]
     if run is None:
-        return release_page(judgement, history, ())
+        return release_page(judgement, history, (), segments)
     with Reader(settings.home).open(deployment) as view:
-        return release_page(judgement, history, arrivals(view, run, judgement.at))
+        return release_page(judgement, history, arrivals(view, run, judgement.at), segments)
 
 
 def split_past_now(settings: Settings, deployment: str, splits: int) -> tuple[SameArms, ...]:

@@ -25,6 +25,7 @@ def build(values: Values) -> model.Deployment:
         "routing": _routing,
         "metrics": lambda metrics: {name: _metric(metric) for name, metric in metrics.items()},
         "release": _release,
+        "experiment": _experiment,
         "monitors": lambda monitors: _monitors(monitors, values),
         "log": _log,
     }
@@ -89,6 +90,19 @@ def _release(values: Values) -> Values:
     return {
         **made,
         "stages": tuple(_stage(stage) for stage in values["stages"]),
+        "primary": {**primary, "minimum_effect": _margin(primary["minimum_effect"])},
+        "guardrails": {name: _margin(margin) for name, margin in values.get("guardrails", {}).items()},
+    }
+
+
+def _experiment(values: Values) -> Values:
+    method = {key: values[key] for key in ("alpha", "plan_units") if key in values}
+    primary = values["primary"]
+    made = {key: value for key, value in values.items() if key not in (*method, "in")}
+    return {
+        **made,
+        "entry": values["in"],
+        "method": method,
         "primary": {**primary, "minimum_effect": _margin(primary["minimum_effect"])},
         "guardrails": {name: _margin(margin) for name, margin in values.get("guardrails", {}).items()},
     }

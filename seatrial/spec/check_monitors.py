@@ -80,7 +80,7 @@ def _performance(performance: Values, values: Values, found: Findings) -> None:
         if performance.get("estimate") is True:
             _estimate(name, metrics[name], values, found)
         if "segments" in performance:
-            _by("monitors.performance.segments", performance["segments"], values, found)
+            check_by("monitors.performance.segments", performance["segments"], values, found)
             if isinstance(kind, str) and kind not in OF_ANSWERS:
                 message = (
                     f"segments are of answers with labels, but `{name}` is a {kind}; watch an accuracy, an AUC or the "
@@ -111,7 +111,7 @@ def _estimate(name: str, metric: Values, values: Values, found: Findings) -> Non
 
 def _fairness(fairness: Values, values: Values, found: Findings) -> None:
     """Groups are told by what is declared, and labels are of a declared outcome."""
-    _by("monitors.fairness.by", fairness.get("by"), values, found)
+    check_by("monitors.fairness.by", fairness.get("by"), values, found)
     if values.get("task") not in (None, "classification", BAD):
         message = f"fairness compares rates of labels, but the task is `{values['task']}`; remove it"
         found.add("monitors.fairness", values["task"], message)
@@ -125,7 +125,7 @@ def _fairness(fairness: Values, values: Values, found: Findings) -> None:
         found.add("monitors.fairness.value", fairness["value"], message)
 
 
-def _by(path: str, told: Any, values: Values, found: Findings) -> None:
+def check_by(path: str, told: Any, values: Values, found: Findings) -> None:
     """Keys of the context that groups are told by are declared; features are the model's, and not known here."""
     context = values.get("context", {})
     for by in told if isinstance(told, list | tuple) else ():

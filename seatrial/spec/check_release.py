@@ -6,6 +6,7 @@ from typing import Any, get_args
 from seatrial.spec.check_method import check_method, method_of
 from seatrial.spec.check_metrics import BUILT_IN
 from seatrial.spec.check_models import NOT_PLANNED, ONE_LOOK
+from seatrial.spec.check_monitors import check_by
 from seatrial.spec.deployment import MetricKind
 from seatrial.spec.problems import Findings, did_you_mean
 from seatrial.spec.shapes import BAD
@@ -39,9 +40,10 @@ def check_release(values: Values, found: Findings) -> None:
     _challenger(release, values, found)
     _entry(release, values, found)
     _stages(release, found)
-    _primary(release, values, found)
-    _guardrails(release, values, found)
+    check_primary(release, values, found)
+    check_guardrails(release, values, found)
     check_method(release, found)
+    check_by("release.segments", release.get("segments"), values, found)
     _challenge(release, values, found)
     _required(release, values, found)
     holdout = release.get("holdout")
@@ -219,11 +221,12 @@ def _test(stage: Values, path: str, found: Findings) -> None:
         found.add(f"{path}.at_least", show_duration(least), message)
 
 
-def _primary(release: Values, values: Values, found: Findings) -> None:
+def check_primary(release: Values, values: Values, found: Findings, at: str = "release") -> None:
+    """Notes a primary metric that nobody declares or that cannot decide; of a release, or an experiment (``at``)."""
     primary = release.get("primary")
     if not isinstance(primary, dict):
         return
-    name, margin, path = primary.get("metric"), primary.get("minimum_effect"), "release.primary"
+    name, margin, path = primary.get("metric"), primary.get("minimum_effect"), f"{at}.primary"
     if isinstance(name, str) and name in BUILT_IN:
         message = (
             f"`{name}` as the primary metric is not built yet: make it a guardrail, and let a declared metric decide"
@@ -245,10 +248,11 @@ def _primary(release: Values, values: Values, found: Findings) -> None:
                 found.add(f"{path}.minimum_effect.{key}", "0", message)
 
 
-def _guardrails(release: Values, values: Values, found: Findings) -> None:
+def check_guardrails(release: Values, values: Values, found: Findings, at: str = "release") -> None:
+    """Notes guardrails that nobody declares, that cannot guard, or whose margin is of another unit."""
     guardrails = release.get("guardrails")
     for name, margin in guardrails.items() if isinstance(guardrails, dict) else ():
-        path = f"release.guardrails.{name}"
+        path = f"{at}.guardrails.{name}"
         if name == "throughput":
             message = "`throughput` follows the split's weights, not the variant; guard `p99` or `errors` instead"
             found.add(path, name, message)

@@ -9,6 +9,7 @@ from typing import Any
 from seatrial.spec.check_alerts import check_alerts
 from seatrial.spec.check_bandits import check_bandits
 from seatrial.spec.check_ensembles import check_ensembles
+from seatrial.spec.check_experiment import check_experiment
 from seatrial.spec.check_metrics import check_metrics
 from seatrial.spec.check_monitors import check_monitors
 from seatrial.spec.check_people import check_people
@@ -39,6 +40,7 @@ def check(values: Values, found: Findings) -> None:
     check_bandits(values, found)
     check_metrics(values, found)
     check_release(values, found)
+    check_experiment(values, found)
     check_monitors(values, found)
     _keep(values, found)
     check_alerts(values, found)

@@ -371,6 +371,8 @@ class ReleaseSpec(Model):
     primary: Primary
     method: Method = Method()
     guardrails: dict[str, Margin] = {}
+    segments: tuple[str, ...] = ()
+    """``context.<key>``: shown with every judgement, never deciding."""
     then: Literal["ask", "promote", "nothing"] = "ask"
     at_most: float | None = None
     if_inconclusive: Literal["keep-champion", "roll-back"] = "keep-champion"
@@ -378,6 +380,18 @@ class ReleaseSpec(Model):
     holdout: HoldoutSpec | None = None
     challenge: ChallengeSpec | None = None
     require: Literal["off-policy"] | None = None
+
+
+class ExperimentSpec(Model):
+    """A split of several variants that is judged as one family, at any time."""
+
+    entry: str
+    """``in`` in the file."""
+    primary: Primary
+    method: Method = Method()
+    """Always-valid; ``alpha`` and ``plan_units`` stand beside in the file."""
+    guardrails: dict[str, Margin] = {}
+    family: Literal["holm", "e-bh"] = "holm"
 
 
 class Constraint(Model):
@@ -541,6 +555,7 @@ class Deployment(Model):
     outcomes: dict[str, OutcomeSpec] = {}
     metrics: dict[str, MetricSpec] = {}
     release: ReleaseSpec | None = None
+    experiment: ExperimentSpec | None = None
     monitors: Monitors = Monitors()
     log: LogSpec = LogSpec()
     alerts: tuple[AlertSpec, ...] = ()

@@ -8,10 +8,10 @@ from pydantic import Field
 from seatrial.spec.deployment import Margin, MetricSpec, Model, OutcomeSpec, Primary
 from seatrial.spec.grammar.measures import METRIC, OUTCOME
 from seatrial.spec.grammar.release import PRIMARY
-from seatrial.spec.grammar.words import MARGIN, NAME
+from seatrial.spec.grammar.words import FIELD, MARGIN, NAME
 from seatrial.spec.problems import Findings, SpecError, did_you_mean
 from seatrial.spec.read import load_deployment
-from seatrial.spec.shapes import Choice, Key, Named, Number, Record
+from seatrial.spec.shapes import Choice, Key, Listed, Named, Number, Record
 from seatrial.spec.tree import lines_of, parse
 from seatrial.spec.units import Amount
 
@@ -25,6 +25,8 @@ METRICS_FILE = Record(
         "primary": Key(PRIMARY, "What decides; without it the first metric."),
         "guardrails": Key(Named(NAME, MARGIN), "By how much a metric may be worse at most.", default="{}"),
         "alpha": Key(Number(above=0, maximum=0.5), "Chance of a false verdict.", default="0.05"),
+        "cluster": Key(FIELD, "A column of the exposures above the unit that was drawn whole, like `shop`."),
+        "segments": Key(Listed(FIELD, least=1), "Columns of the exposures by which effects are shown: `[country]`."),
         "family": Key(Choice(FAMILIES), "How several treatments, or metrics, are adjusted.", default="holm"),
     },
     forms="write at least `metrics: {conversion: {kind: proportion, outcome: purchase}}`",
@@ -40,6 +42,8 @@ class MetricsFile(Model):
     guardrails: Mapping[str, Margin] = Field(default={})
     alpha: float = 0.05
     family: Literal["holm", "e-bh"] = "holm"
+    cluster: str | None = None
+    segments: tuple[str, ...] = ()
 
 
 def load_metrics(text: str, source: str = "metrics.yaml") -> MetricsFile:
@@ -70,6 +74,7 @@ def _of_deployment(text: str, source: str) -> MetricsFile:
         metrics=whole.metrics,
         guardrails={name: release.guardrails[name] for name in asked[1:] if name in whole.metrics} if release else {},
         alpha=release.method.alpha if release else 0.05,
+        segments=tuple(by.removeprefix("context.") for by in release.segments) if release is not None else (),
         primary=release.primary if release is not None and known else None,
     )
 

@@ -10,6 +10,7 @@ from seatrial.spec.events import EVENTS
 from seatrial.spec.features import FEATURE
 from seatrial.spec.grammar.bandit import BANDIT, REWARD
 from seatrial.spec.grammar.climbing import CALENDAR, CANARY, CHALLENGE, HOLDOUT
+from seatrial.spec.grammar.experiment import EXPERIMENT
 from seatrial.spec.grammar.measures import METRIC, OUTCOME, SOURCE
 from seatrial.spec.grammar.monitors import ARRIVAL, CONCEPT, CONSTRAINT, DATA, FAIRNESS, MONITORS, PERFORMANCE
 from seatrial.spec.grammar.people import UNIT
@@ -53,6 +54,7 @@ SECTIONS: dict[str, Record] = {
     "primary": PRIMARY,
     "method": METHOD,
     "prior": PRIOR,
+    "experiment": EXPERIMENT,
     "monitors": MONITORS,
     "data": DATA,
     "constraints": CONSTRAINT,

@@ -36,7 +36,7 @@ def look_often(
     looks = []
     for now in moments:
         verdicts = {
-            name: verdict_of(asks[name], take_sample(units, columns[name], m, run, now), m)
+            name: verdict_of(asks[name], take_sample(units, columns[name], m, run, now), m, run)
             for name, m in measures.items()
         }
         guardrails = [verdicts[name].word for name in deployment.release.guardrails]

@@ -95,7 +95,7 @@ METRIC = Record(
         ),
     },
     later={
-        "cluster": "remove it; units are the clusters",
+        "cluster": "let the cluster be the unit, which is drawn whole; files that are judged take `cluster`",
         "trigger": "remove it; every exposed unit counts",
     },
 )

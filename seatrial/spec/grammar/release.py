@@ -4,7 +4,7 @@ from typing import get_args
 
 from seatrial.spec.deployment import MethodName, SpendingForm
 from seatrial.spec.grammar.climbing import CALENDAR, CANARY, CHALLENGE, HOLDOUT
-from seatrial.spec.grammar.words import COUNT, DURATION, MARGIN, NAME, SOME_SHARE, SOME_TIME
+from seatrial.spec.grammar.words import CONTEXT_KEY, COUNT, DURATION, MARGIN, NAME, SOME_SHARE, SOME_TIME
 from seatrial.spec.shapes import Choice, Key, Listed, Named, Number, Record
 
 SHADOW = Record(
@@ -94,6 +94,10 @@ RELEASE = Record(
             Named(NAME, MARGIN),
             "By how much `errors`, `error_rate`, `p50`, `p99` or a declared metric may be worse at most.",
             default="{}",
+        ),
+        "segments": Key(
+            Listed(CONTEXT_KEY, least=1),
+            "Every `judge` shows the primary and the guardrails by these too: `[context.country]`. They never decide.",
         ),
         "then": Key(Choice(("ask", "promote", "nothing")), "What happens when the verdict is `ship`.", default="ask"),
         "at_most": Key(SOME_TIME, "The whole release ends as inconclusive after this; without it, only a test ends."),

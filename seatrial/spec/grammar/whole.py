@@ -1,5 +1,6 @@
 """The deployment file as a whole."""
 
+from seatrial.spec.grammar.experiment import EXPERIMENT
 from seatrial.spec.grammar.fallback import FallbackAnswer
 from seatrial.spec.grammar.measures import METRIC, OUTCOME
 from seatrial.spec.grammar.monitors import MONITORS
@@ -37,6 +38,7 @@ DEPLOYMENT = Record(
         "outcomes": Key(Named(NAME, OUTCOME), "What happens to units afterwards.", default="{}"),
         "metrics": Key(Named(NAME, METRIC), "What is measured from outcomes.", default="{}"),
         "release": Key(RELEASE, "A challenger's way to command."),
+        "experiment": Key(EXPERIMENT, "A split between several variants that is judged and never moved."),
         "monitors": Key(MONITORS, "What is watched.", default="{data: {window: 1h}}"),
         "log": Key(LOG, "What of a row is written, and for how long.", default="{features: all}"),
         "alerts": Key(Listed(ALERT), "Who is told.", default="[]"),

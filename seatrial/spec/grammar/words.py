@@ -11,6 +11,7 @@ COVARIATE = Text(
     r"context\.[A-Za-z_][A-Za-z0-9_]{0,63}|prediction",
     "write `context.<key>` for a number that requests carry, or `prediction` for what the champion said before",
 )
+CONTEXT_KEY = Text(r"context\.[A-Za-z_][A-Za-z0-9_]{0,63}", "write `context.<key>` for a value that requests carry")
 LABEL = Parsed(
     units.parse_label,
     {"type": ["string", "number", "boolean"], "minLength": 1, "maxLength": 200},

@@ -132,3 +132,11 @@ def test_the_past_split_in_two_claims_nothing() -> None:
     with Files(exposed()) as files:
         found = split_files(files, plan_of(metrics, outcomes=False), 40)
     assert [one.trustworthy for one in found] == [True, True]
+
+
+def test_a_metrics_file_names_segments_that_every_judgement_shows(tmp_path: Path) -> None:
+    units = exposed().assign(country=["DE", "FR"] * (UNITS // 2))
+    text = "metrics: {stars: {kind: mean, value: stars}}\nsegments: [country]\n"
+    (tmp_path / "metrics.yaml").write_text(text, "utf-8")
+    found = judge(units, metrics=tmp_path / "metrics.yaml").comparison("new").primary
+    assert [one.name for one in found.segments["country"].segments] == ["DE", "FR"]

@@ -101,6 +101,10 @@ DEFAULTS = {
     "after": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nalerting: {after: {@: #}}\n",
     "actions": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nactions: [{on: [data], run: r, @: #}]\n",
     "log": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nlog: {@: #}\n",
+    "experiment": "deployment: a\nvariants: {champion: {model: models:/m/1}, b: {model: models:/m/2}}\n"
+    "routing: [{name: e, split: {champion: 50%, b: 50%}}]\noutcomes: {o: {}}\n"
+    "metrics: {m: {kind: mean, outcome: o, within: 1d}}\n"
+    "experiment: {in: e, primary: {metric: m, minimum_effect: {relative: 1%}}, @: #}\n",
 }
 RELEASE = (
     "deployment: a\nvariants: {champion: {model: models:/m/1}, b: {model: models:/m/2}}\noutcomes: {o: {}}\n"

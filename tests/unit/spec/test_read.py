@@ -533,3 +533,48 @@ def test_a_quantile_is_judged_at_every_look_or_once(full_text: str) -> None:
     text = full_text.replace(old, "{kind: quantile, outcome: purchase, value: amount, within: 7d, quantile: 90%}", 1)
     text = text.replace("name: always-valid, alpha", "name: group-sequential, units: 20000, alpha", 1)
     assert any("at every look or once" in problem.message for problem in problems_of(text))
+
+
+def test_segments_of_a_release_are_declared_context_keys(full_text: str) -> None:
+    old = "  primary: {metric: conversion"
+    text = full_text.replace(old, "  segments: [context.contry]\n" + old, 1)
+    assert any("`contry` is not a declared key" in problem.message for problem in problems_of(text))
+    fine = full_text.replace(old, "  segments: [context.country]\n" + old, 1)
+    release = load_deployment(fine).release
+    assert release is not None
+    assert release.segments == ("context.country",)
+
+
+EXPERIMENT = """\
+deployment: churn
+variants: {champion: {model: "models:/churn/1"}, a: {model: "models:/churn/2"}, b: {model: "models:/churn/3"}}
+routing: [{name: rest, units: [x], to: champion}, {name: everybody, split: {champion: 50%, a: 25%, b: 25%}}]
+outcomes: {purchase: {}}
+metrics: {conversion: {kind: proportion, outcome: purchase, within: 7d}}
+experiment: {in: everybody, primary: {metric: conversion, minimum_effect: {relative: 2%}}, alpha: 0.1, family: e-bh}
+"""
+
+
+def test_an_experiment_is_read() -> None:
+    found = load_deployment(EXPERIMENT).experiment
+    assert found is not None
+    assert (found.entry, found.primary.metric, found.method.alpha, found.family) == (
+        "everybody",
+        "conversion",
+        0.1,
+        "e-bh",
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("in: everybody", "in: everbody", "`everbody` is not a routing entry"),
+        ("in: everybody", "in: rest", "`rest` has no `split`"),
+        ("champion: 50%, a: 25%, b: 25%", "a: 50%, b: 50%", "must split between it and others"),
+        ("metric: conversion", "metric: convertion", "`convertion` is not a declared metric"),
+        ("alpha: 0.1", "guardrails: {throughput: {absolute: 1}}", "follows the split's weights"),
+    ],
+)
+def test_experiments_that_make_no_sense_are_refused(old: str, new: str, says: str) -> None:
+    assert any(says in problem.message for problem in problems_of(EXPERIMENT.replace(old, new, 1)))

@@ -1,0 +1,89 @@
+"""Clusters above the unit, drawn whole (shops, classes): they are counted, and every metric is a ratio by them.
+
+Units of a cluster resemble each other; counted as if they had been drawn one by one they find differences where there
+are none. A mean by unit becomes "sum over the cluster's units, over how many they are", by the delta method.
+
+References:
+    Deng, Lu, Qin (2021), The equivalence of the delta method and the cluster-robust variance estimator for the analysis
+    of clustered randomized experiments.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from seatrial.analysis.crowd import Crowd
+from seatrial.analysis.files import Files
+from seatrial.analysis.metrics import Metric, Total
+from seatrial.ledger.sql import quoted
+from seatrial.spec.errors import BadInput
+from seatrial.spec.units import show_count
+
+
+def clustered(metrics: Sequence[Metric]) -> tuple[Metric, ...]:
+    """The same metrics as ratios by cluster; a ratio stays one."""
+    return tuple(_by_cluster(metric) for metric in metrics)
+
+
+def _by_cluster(metric: Metric) -> Metric:
+    below = metric.below or Total(None, "units")
+    return msgspec.structs.replace(metric, kind="ratio", below=below, cap=None)
+
+
+def check_clusters(metrics: Sequence[Metric]) -> None:
+    """Raises BadInput for a metric that cannot be told by cluster."""
+    for metric in metrics:
+        if metric.one_by_one or metric.covariates:
+            what = "a covariate" if metric.covariates else "a range" if metric.range else "a quantile"
+            raise BadInput(f"{metric.name!r} has or is {what}, which is not told by cluster; use a plain mean")
+
+
+def gather_clusters(files: Files, metrics: Sequence[Metric], cluster: str, kept: Sequence[str], crowd: Crowd) -> Crowd:
+    """Turns ``judged``, a row a unit, into a row a cluster, and counts those.
+
+    Raises:
+        BadInput: A unit without a cluster, or in several.
+    """
+    check_clusters(metrics)
+    _one_each(files, cluster)
+    name = quoted("kept " + cluster)
+    files.run("ALTER TABLE judged RENAME TO judged_units")
+    parts = [f"CAST({name} AS VARCHAR) AS unit", "min(variant) AS variant", "min(first_at) AS first_at"]
+    parts.append("min(variant) <> max(variant) AS crossed")
+    for i, metric in enumerate(metrics):
+        x = f"x{i}" if metric.cap is None else f"CASE WHEN x{i} > {metric.cap!r} THEN {metric.cap!r} ELSE x{i} END"
+        parts.append(f"CAST(sum(CASE WHEN k{i} THEN {x} END) AS DOUBLE) AS x{i}")
+        below = f"sum(CASE WHEN k{i} THEN y{i} END)" if metric.kind == "ratio" else f"nullif(count(x{i}), 0)"
+        parts += [f"CAST({below} AS DOUBLE) AS y{i}", f"bool_or(k{i}) AS k{i}", f"bool_and(w{i}) AS w{i}"]
+    parts += [f"any_value({quoted('kept ' + each)}) AS {quoted('kept ' + each)}" for each in kept if each != cluster]
+    parts += [f"any_value({name}) AS {name}"]
+    files.run(f"CREATE TEMP TABLE judged AS SELECT {', '.join(parts)} FROM judged_units GROUP BY {name}")
+    rows = files.query(
+        "SELECT variant, count(*) AS n, count(CASE WHEN crossed THEN 1 END) AS both, "
+        "min(CASE WHEN crossed THEN unit END) AS one FROM judged GROUP BY 1 ORDER BY 1"
+    ).to_pylist()
+    return Crowd(
+        units={row["variant"]: row["n"] for row in rows},
+        both=sum(row["both"] for row in rows),
+        one=min((row["one"] for row in rows if row["one"] is not None), default=""),
+        until=crowd.until,
+        what="cluster",
+        joined=crowd.joined,
+    )
+
+
+def _one_each(files: Files, cluster: str) -> None:
+    column, unit = files.text("exposures", cluster), quoted(files.columns.unit)
+    empty = files.first_row("exposures", f"{quoted(cluster)} IS NULL", "''")
+    if empty is not None:
+        raise BadInput(f"row {empty[0]} of {files.names['exposures']} has no {cluster}; leave it out or fill it in")
+    found = files.query(
+        f"SELECT count(*) AS n, min(one) AS one FROM (SELECT CAST({unit} AS VARCHAR) AS one FROM exposures "
+        f"GROUP BY {unit} HAVING min({column}) <> max({column}))"
+    ).to_pylist()[0]
+    if found["n"]:
+        who = "units are" if found["n"] > 1 else "unit is"
+        raise BadInput(
+            f"{show_count(found['n'])} {who} in several of {cluster} (for example {found['one']!r}), so clusters were "
+            "not drawn whole; give each its first, or judge by unit"
+        )

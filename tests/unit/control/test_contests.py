@@ -1,0 +1,45 @@
+"""A split of several variants on a machine: since which revision it counts, and what `judge` says."""
+
+import pytest
+
+from seatrial.control.contests import contest_of, has_experiment, several_now
+from seatrial.spec.errors import NotFound
+from tests.harbour import Harbour, gateway_worker
+from tests.houses import house_of
+
+FILE = """\
+deployment: churn
+task: classification
+variants:
+  champion: {model: "models:/churn/1"}
+  challenger: {model: "models:/churn/2"}
+routing:
+  - {name: everybody, split: {champion: 50%, challenger: 50%}}
+outcomes: {buy: {}}
+metrics: {conversion: {kind: proportion, outcome: buy, within: 1h}}
+experiment: {in: everybody, primary: {metric: conversion, minimum_effect: {relative: 2%}}}
+"""
+
+
+def test_it_counts_since_the_arms_last_changed(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    harbour = Harbour(tmp_path)
+    with gateway_worker(tmp_path):
+        harbour.apply(FILE)
+        first = harbour.state.deployments.get("churn").revision
+        harbour.apply(FILE.replace("within: 1h", "within: 2h") + "log: {keep: 30d}\n")
+        contest = contest_of(harbour.site, harbour.state.deployments.get("churn"))
+        assert contest.revision == first
+        harbour.apply(FILE.replace("champion: 50%, challenger: 50%", "champion: 60%, challenger: 40%"))
+        held = harbour.state.deployments.get("churn")
+        moved = contest_of(harbour.site, held)
+        assert moved.revision == held.revision > first
+        settings = house_of(tmp_path, harbour).settings
+        assert has_experiment(settings, "churn")
+        found = several_now(settings, "churn")
+        assert [one.challenger for one in found.judgements] == ["challenger"]
+        assert found.judgements[0].recommendation == "wait"
+        harbour.apply(FILE[: FILE.index("experiment:")])
+        assert not has_experiment(settings, "churn")
+        with pytest.raises(NotFound, match="no experiment to judge"):
+            several_now(settings, "churn")
+        harbour.close()

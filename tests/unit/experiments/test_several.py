@@ -1,0 +1,99 @@
+"""Several challengers of one split: each as in a release of its own, their words as one family."""
+
+import numpy as np
+import pytest
+from statsmodels.stats.multitest import multipletests
+
+from seatrial.experiments.several import Contest, Several, judge_several
+from seatrial.routing.assign import assign_many
+from seatrial.routing.snapshot import Arm, Entry
+from tests import worlds
+
+ARMS = (Arm("champion", 0.4), Arm("a", 0.2), Arm("b", 0.2), Arm("c", 0.2))
+CONTEST = Contest("everybody", ARMS, "salt", 3, {arm.variant: f"digits:{i}" for i, arm in enumerate(ARMS, start=1)})
+SECOND = worlds.SECOND
+END = worlds.START + 1000 * SECOND
+UNITS = 3000
+
+
+def judged(effects: dict[str, float], seed: int = 1, family: str = "holm", guard: bool = False) -> Several:
+    """Units drawn in revision 4, those of revision 2 drawn otherwise, and some of another entry."""
+    rng = np.random.default_rng(seed)
+    names = worlds.unit_names(UNITS, f"w{seed}")
+    variant = assign_many(Entry(name="everybody", arms=ARMS, salt="salt"), names)
+    at = worlds.START + np.arange(UNITS) // 10 * SECOND
+    given = {"release": [""] * UNITS, "phase": np.zeros(UNITS, dtype=np.int64), "variant": variant}
+    run = worlds.release((0.5, 0))
+    rows = worlds.rows(run, names, at, revision=np.full(UNITS, 4), **given)
+    before = worlds.rows(run, worlds.unit_names(UNITS, "old"), at, revision=np.full(UNITS, 2), **given)
+    elsewhere = worlds.rows(run, worlds.unit_names(UNITS, "else"), at, revision=np.full(UNITS, 4), **given)
+    elsewhere |= {"entry": ["other"] * UNITS}
+    value = rng.normal(10, 1, UNITS) + np.array([effects.get(v, 0.0) for v in variant])
+    other = rng.normal(10, 1, UNITS)
+    came = [
+        worlds.outcomes("spent", at + SECOND, unit=names, value_number=value),
+        worlds.outcomes("seen", at + SECOND, unit=names, value_number=other),
+    ]
+    file = worlds.deployment(
+        variants={arm.variant: {"model": "models:/digits/1"} for arm in ARMS},
+        routing=[{"name": "everybody", "split": {arm.variant: arm.weight for arm in ARMS}}],
+        outcomes={"spent": {}, "seen": {}},
+        metrics={
+            "spent": {"kind": "mean", "outcome": "spent", "within": 30.0, "grace": 10.0},
+            "seen": {"kind": "mean", "outcome": "seen", "within": 30.0, "grace": 10.0},
+        },
+        experiment={
+            "entry": "everybody",
+            "primary": {"metric": "spent", "minimum_effect": {"absolute": 0.01}},
+            "guardrails": {"errors": {"absolute": 0.05}} if guard else {},
+            "family": family,
+        },
+    )
+    return judge_several(file, CONTEST, worlds.source([before, rows, elsewhere], came), END)
+
+
+def test_each_challenger_is_compared_with_the_champion_on_the_units_of_its_split() -> None:
+    found = judged({"a": 0.5, "c": -0.5}, guard=True)
+    assert [one.challenger for one in found.judgements] == ["a", "b", "c"]
+    assert [one.recommendation for one in found.judgements] == ["ship", "wait", "stop"]
+    assert all(check.ok for one in found.judgements for check in one.checks), "four weights, and the old ones left out"
+    exposed = found.judgements[0].exposed
+    assert exposed["champion"] == pytest.approx(0.4 * UNITS, rel=0.1)
+    assert exposed["a"] == pytest.approx(0.2 * UNITS, rel=0.1)
+    assert "a: ship" in found.sentence
+    assert found.judgements[0].challenger_version == "digits:2"
+
+
+def test_their_primaries_are_one_family_and_so_are_the_other_metrics() -> None:
+    found = judged({"a": 0.1})
+    for name in ("spent", "seen"):
+        metrics = [one.metric(name) for one in found.judgements]
+        p_values = [m.verdict.p_value for m in metrics]
+        if name == "seen":
+            others = [m for one in found.judgements for m in one.metrics if m.part == "secondary" and m.adjusted_p]
+            expected = multipletests([m.verdict.p_value for m in others], method="holm")[1]
+            assert [m.adjusted_p for m in others] == pytest.approx(expected)
+        else:
+            expected = multipletests(p_values, method="holm")[1]
+            assert [m.adjusted_p for m in metrics] == pytest.approx(expected, rel=0.1), "at levels of their own"
+    levels = sorted(one.metric("spent").verdict.alpha for one in found.judgements)
+    assert levels[0] == pytest.approx(0.05 / 3)
+
+
+@pytest.mark.parametrize("family", ["holm", "e-bh"])
+def test_by_either_family_a_clear_effect_ships(family: str) -> None:
+    found = judged({"b": 0.5}, family=family)
+    assert [one.recommendation for one in found.judgements] == ["wait", "ship", "wait"]
+    assert found.family == family
+
+
+def test_before_anybody_came_it_waits() -> None:
+    file = worlds.deployment(
+        variants={arm.variant: {"model": "models:/digits/1"} for arm in ARMS},
+        outcomes={"spent": {}},
+        metrics={"spent": {"kind": "mean", "outcome": "spent", "within": 30.0, "grace": 10.0}},
+        experiment={"entry": "everybody", "primary": {"metric": "spent", "minimum_effect": {"absolute": 0.01}}},
+    )
+    rows = worlds.rows(worlds.release((0.5, 0)), ["u"], [worlds.START], release=["r"])
+    found = judge_several(file, CONTEST, worlds.source([rows]), END)
+    assert [one.recommendation for one in found.judgements] == ["wait"] * 3
