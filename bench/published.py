@@ -8,7 +8,7 @@ from bench.model import NAMES
 from seatrial.models.artefact import digest_of, write_manifest
 from seatrial.models.manifest import Manifest
 from seatrial.releases.publication import Publication
-from seatrial.routing.snapshot import Arm, Entry, LogPolicy, Shadow, Slot, Snapshot
+from seatrial.routing.snapshot import Arm, Batch, Entry, LogPolicy, Shadow, Slot, Snapshot
 from seatrial.spec.signature import Answer, Feature, Signature, Tensor
 
 SIGNATURE = Signature(
@@ -37,7 +37,9 @@ def artefact(home: Path, model: Path, name: str) -> tuple[Path, str]:
     return directory, digest_of(directory)
 
 
-def snapshot(deployment: str, versions: dict[str, tuple[Path, str]], *, shadow: str = "") -> Snapshot:
+def snapshot(
+    deployment: str, versions: dict[str, tuple[Path, str]], *, shadow: str = "", batch: Batch | None = Batch()
+) -> Snapshot:
     """A deployment of artefacts by variant: an even split of all, but for the one that gets a copy of everything."""
     slots = tuple(
         Slot(
@@ -48,6 +50,7 @@ def snapshot(deployment: str, versions: dict[str, tuple[Path, str]], *, shadow: 
             path=str(directory),
             runtime="onnx",
             signature=SIGNATURE,
+            batch=batch,
         )
         for number, (variant, (directory, digest)) in enumerate(versions.items(), 1)
     )

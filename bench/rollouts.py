@@ -42,6 +42,7 @@ from seatrial.routing.snapshot import Slot
 from seatrial.spec.deployment import Deployment
 from seatrial.spec.read import load_deployment
 from seatrial.spec.signature import Answer, Feature, Signature, Tensor
+from seatrial.spec.units import parse_share
 from seatrial.stats.conditional import PhaseCounts
 from seatrial.stats.effect import Effect
 from seatrial.stats.moments import Moments, PairMoments
@@ -153,12 +154,14 @@ class Scene:
         values: By metric, the primary ``conversion`` first.
         errors: Chance that a request fails, (champion, challenger): for the canary of the usual kind.
         factor: The challenger's latency over the champion's, likewise.
+        margins: Of guardrails, as the file says them; those that are not named have 0 %.
     """
 
     name: str
     values: dict[str, Value]
     errors: tuple[float, float] = (0.001, 0.001)
     factor: float = 1.0
+    margins: tuple[tuple[str, str], ...] = ()
 
     @property
     def file(self) -> str:
@@ -168,12 +171,21 @@ class Scene:
             + (", value: amount}" if v.kind == "mean" else "}")
             for name, v in declared
         )
-        guardrails = ", ".join(f"{name}: {{relative: 0%}}" for name in self.values if name != "conversion")
+        guarded = [name for name in self.values if name != "conversion"]
+        guardrails = ", ".join(f"{name}: {{relative: {dict(self.margins).get(name, '0%')}}}" for name in guarded)
         return FILE.format(metrics=metrics, guardrails=guardrails)
 
 
-def scene(name: str, *, heavy: bool = False, worse: float = 0.0, fails: float = 0.0, factor: float = 1.0) -> Scene:
-    """Conversion 10 % and five guardrails at margin 0.
+def scene(
+    name: str,
+    *,
+    heavy: bool = False,
+    worse: float = 0.0,
+    fails: float = 0.0,
+    factor: float = 1.0,
+    margins: tuple[tuple[str, str], ...] = (),
+) -> Scene:
+    """Conversion 10 % and five guardrails, at margin 0 if none are given.
 
     Args:
         heavy: Revenue per visitor and lognormal amounts instead of shares and counts.
@@ -183,10 +195,12 @@ def scene(name: str, *, heavy: bool = False, worse: float = 0.0, fails: float = 
     """
     each = 0.001
     errors = [1 - (1 - p) ** REQUESTS for p in (each, each + fails)]
+    # A margin of latency is in the challenger's threshold.
+    tolerated = 1 + parse_share(dict(margins).get("p99", "0%"))
     values = {
         "conversion": Value(share(0.1), share(0.1 * (1 - worse)), kind="proportion"),
         "errors": Value(share(errors[0]), share(errors[1]), want="lower"),
-        "p99": Value(several(SLOW), several(slower(factor)), want="lower"),
+        "p99": Value(several(SLOW), several(slower(factor / tolerated)), want="lower"),
     }
     light = {
         "clicks": Value(share(0.2), share(0.2), kind="proportion"),
@@ -198,9 +212,11 @@ def scene(name: str, *, heavy: bool = False, worse: float = 0.0, fails: float = 
         "spent": Value(lognormal(1.5), lognormal(1.5), kind="mean"),
         "refunds": Value(lognormal(2.0), lognormal(2.0), "lower", "mean"),
     }
-    return Scene(name, values | (tails if heavy else light), (each, each + fails), factor)
+    return Scene(name, values | (tails if heavy else light), (each, each + fails), factor, margins)
 
 
+MARGINS = (("errors", "30%"), ("p99", "20%"), ("clicks", "5%"), ("complaints", "20%"), ("visits", "5%"))
+"""What a version may be worse by that is worth having: about what a day at 50 % can tell."""
 SCENES: tuple[Scene, ...] = (
     scene("identical, light"),
     scene("identical, heavy tails", heavy=True),
@@ -210,6 +226,10 @@ SCENES: tuple[Scene, ...] = (
     scene("conversion 10 % worse", worse=0.10),
     scene("20 % slower", factor=1.2),
     scene("0.5 % of requests fail", fails=0.005),
+    scene("conversion 5 % better, with margins", worse=-0.05, margins=MARGINS),
+    scene("conversion 10 % better, with margins", worse=-0.10, margins=MARGINS),
+    scene("conversion 10 % better, margins 0", worse=-0.10),
+    scene("identical, with margins", margins=MARGINS),
 )
 
 
@@ -443,28 +463,35 @@ def upper_limit(events: int, worlds: int) -> float:
 def row(made_up: Scene, fates: Sequence[Fate], others: Sequence[Sequence[Fate]]) -> str:
     """One line of the table; ``others`` are the usual kind's fates, by limit."""
     n = len(fates)
-    back = [fate for fate in fates if fate.status == "rolled-back"]
-    caught = f"{np.median([fate.units for fate in back]):,.0f}".replace(",", " ") if 2 * len(back) >= n else "–"
+    back, up = ([fate for fate in fates if fate.status == status] for status in ("rolled-back", "promoted"))
     parts = [
         made_up.name,
         f"{n}",
         f"{len(back) / n:.1%} (≤ {upper_limit(len(back), n):.1%})",
         f"{sum(fate.stage == 'canary' for fate in back) / n:.1%}",
-        caught,
+        _median_units(back, n),
         f"{sum(fate.better for fate in fates) / n:.1%}",
-        f"{sum(fate.status == 'promoted' for fate in fates) / n:.1%}",
+        f"{len(up) / n:.1%}",
+        _median_units(up, n),
         *(f"{sum(fate.status == 'rolled-back' for fate in other) / n:.1%}" for other in others),
     ]
     return f"| {' | '.join(parts)} |"
 
 
+def _median_units(some: Sequence[Fate], of: int) -> str:
+    """The median of the challenger's units, where at least half of the releases ended so."""
+    if 2 * len(some) < of:
+        return "–"
+    return f"{np.median([fate.units for fate in some]):,.0f}".replace(",", " ")
+
+
 HEAD = "\n".join(
     (
         "| the version is | releases | rolled back (upper 95 % limit) | of them in the canary "
-        "| its units until caught, median | called better | promoted "
+        "| its units until caught, median | called better | promoted | its units until promoted, median "
         + " ".join(f"| usual kind, p99 × {limit}: rolled back" for limit in LIMITS)
         + " |",
-        "|---" * (7 + len(LIMITS)) + "|",
+        "|---" * (8 + len(LIMITS)) + "|",
     )
 )
 

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-NAMES = ("routing", "bandits", "flush", "many", "shadows", "workers")
+NAMES = ("routing", "bandits", "flush", "many", "shadows", "workers", "trees")
 
 if __name__ == "__main__":
     for name in NAMES:

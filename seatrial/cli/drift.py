@@ -13,8 +13,11 @@ from seatrial.spec.errors import BadInput, NotFound
 from seatrial.spec.units import show_count
 
 if TYPE_CHECKING:
+    from seatrial.releases.state import State
     from seatrial.watch.tables import TableDrift
     from seatrial.watch.window import Window
+
+NO_DATA = 3
 
 
 def add_to(app: typer.Typer) -> None:
@@ -25,7 +28,7 @@ def add_to(app: typer.Typer) -> None:
 
 def drift(
     deployment: str | None = typer.Argument(None, metavar="[DEPLOYMENT]", help="Which deployment; none with files."),
-    variant: str = typer.Option("champion", help="Whose windows."),
+    variant: str | None = typer.Option(None, help="Whose windows; left out, those of the default variant."),
     limit: int = typer.Option(8, help="The newest so many windows of each monitor."),
     reference: Path | None = typer.Option(
         None, help="Instead of a deployment: the rows to compare with, .parquet or .csv."
@@ -41,6 +44,8 @@ def drift(
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
     """Say what drifted, in a deployment or between two files. Exit code 1 on major drift or a broken column.
+
+    Exit code 3 where two files have too few rows for any column to be compared.
 
     Of a deployment the newest window of each monitor counts; of files every window.
     """
@@ -58,7 +63,7 @@ def drift(
     _files(reference, current, by, time, ignore, minimum_rows, html, json)
 
 
-def _write_page(deployment: str, variant: str, html: Path) -> None:
+def _write_page(deployment: str, variant: str | None, html: Path) -> None:
     from seatrial.control.site import microseconds
     from seatrial.control.watched import seen_of
     from seatrial.ledger.reader import Reader
@@ -68,11 +73,19 @@ def _write_page(deployment: str, variant: str, html: Path) -> None:
     machine = settings()
     with State(machine.state_url) as state:
         reader = Reader(machine.home)
+        variant = variant or _default(state, deployment)
         seen = seen_of(state, deployment, microseconds(), variant=variant, ledger=lambda: reader.open(deployment))
     html.write_text(seen_page(seen), "utf-8")
 
 
-def _deployment(deployment: str, variant: str, limit: int, json: bool) -> None:
+def _default(state: State, deployment: str) -> str:
+    """The variant that answers when another fails."""
+    from seatrial.spec.read import load_deployment
+
+    return load_deployment(state.deployments.get(deployment).text).default
+
+
+def _deployment(deployment: str, variant: str | None, limit: int, json: bool) -> None:
     import msgspec
 
     from seatrial.releases.state import State
@@ -80,6 +93,7 @@ def _deployment(deployment: str, variant: str, limit: int, json: bool) -> None:
 
     with State(settings().state_url) as state:
         held = state.deployments.get(deployment)
+        variant = variant or _default(state, deployment)
         records = [r for r in state.windows.of(deployment) if r.variant == variant]
         if not records and held.pin(variant) is None:
             known = ", ".join(pin.variant for pin in held.pins)
@@ -124,11 +138,13 @@ def _files(
 
         html.write_text(table_page(found, f"{current.name} against {reference.name}"), "utf-8")
     if json:
-        print_json({"severity": found.severity, **_plain(found)})
+        print_json({"state": found.state, "severity": found.severity, **_plain(found)})
     else:
         _tell_tables(found)
     if found.severity == "major":
         raise typer.Exit(1)
+    if found.state == "no-data":
+        raise typer.Exit(NO_DATA)
 
 
 def _plain(found: TableDrift) -> dict[str, object]:

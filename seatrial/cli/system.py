@@ -150,22 +150,23 @@ def _stay(process: "subprocess.Popen[bytes]", *, quiet: bool) -> None:
 
 
 def down(
-    timeout: float = typer.Option(70.0, help="Seconds to wait for the end."),
+    timeout: float | None = typer.Option(None, help="Seconds to wait for the end; else 70 and `drain_notice`."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
     """Stop a system: drain the workers, flush what they wrote."""
     from seatrial.processes.home import is_up, read_running
 
     home = settings().home.resolve()
+    within = 70.0 + settings().drain_notice if timeout is None else timeout
     running = read_running(home)
     if not is_up(home) or running is None:
         _say_stopped(json, home, None, f"nothing is up in {home}")
         return
     os.kill(running.pid, signal.SIGTERM)
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + within
     while is_up(home):
         if time.monotonic() > deadline:
-            raise Unavailable(f"process {running.pid} has not ended within {timeout:g} s; see {home / 'logs'}")
+            raise Unavailable(f"process {running.pid} has not ended within {within:g} s; see {home / 'logs'}")
         time.sleep(0.05)
     _say_stopped(json, home, f"http://{running.http}", f"stopped (was http://{running.http})")
 

@@ -66,7 +66,9 @@ class Digests:
         return self._made[reader]
 
     def _make(self, reader: _Reader, names: Sequence[str], specs: Mapping[str, Deployment], due: int, now: int) -> None:
-        standings = [standing_of(self._site, specs[name], now) for name in names]
+        # A summary that comes late covers all since the last, not a day of it.
+        since = self._made[reader]
+        standings = [standing_of(self._site, specs[name], now, since) for name in names]
         told, notice = told_digest(standings), notice_id(reader.to, str(reader.at), str(due))
         self._site.state.notices.add(
             Notice(
@@ -84,13 +86,14 @@ class Digests:
         self._made[reader] = due
 
 
-def standing_of(site: Site, spec: Deployment, now: int) -> Standing:
-    """How a deployment stands, with what happened in the last 24 hours."""
+def standing_of(site: Site, spec: Deployment, now: int, since: int | None = None) -> Standing:
+    """How a deployment stands, with what happened since a moment, and in the last 24 hours at least."""
     name = spec.deployment
+    begin = now - _DAY if since is None else min(since, now - _DAY)
     state = site.state.deployments.get(name)
     command, run = state.slot(spec.default), state.open_run
     verdict = site.state.verdicts.last(name, run.id) if run is not None else None
-    audit = [entry for entry in site.state.audit.of(name, limit=1000) if entry.at >= now - _DAY]
+    audit = [entry for entry in site.state.audit.of(name, limit=1000) if entry.at >= begin]
     return Standing(
         deployment=name,
         command=command.model_version if command is not None else "",
@@ -99,7 +102,7 @@ def standing_of(site: Site, spec: Deployment, now: int) -> Standing:
         seconds_left=_seconds_left(spec, state, now),
         drift=_drift(site, spec, now),
         changes=tuple(entry.action for entry in audit if entry.action not in _UNTOLD),
-        alerts=site.state.alerts.of(name, since=now - _DAY),
+        alerts=site.state.alerts.of(name, since=begin),
         stands=_stands(site, name),
     )
 

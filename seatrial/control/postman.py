@@ -1,8 +1,10 @@
 """Sends what waits in the outbox, each receiver in a thread of its own: one that hangs holds nobody up.
 
-A message stays until it was taken; tries come with growing pauses, up to an hour, and end after a week. What was sent,
-to whom and why goes into the audit, and so does giving up. A killed process leaves the message in the outbox; the next
-sends it again, under the same id.
+A message stays until it was taken; tries come with growing pauses, up to an hour, and end after a week, or after an
+hour where the receiver says that it will not take this message (a 400, say). No message holds up the others of its
+receiver: what was not tried goes first, and of these what is critical; a receiver that fails is left alone for a
+moment. What was sent, to whom and why goes into the audit, and so does giving up. A killed process leaves the message
+in the outbox; the next sends it again, under the same id.
 """
 
 import logging
@@ -17,7 +19,7 @@ from seatrial.control.telling_metrics import TellingMetrics
 from seatrial.releases.records import AuditEntry, Notice
 from seatrial.spec.errors import BadInput, SeatrialError
 from seatrial.spec.secrets import resolve
-from seatrial.watch.delivery import Post, deliver
+from seatrial.watch.delivery import Post, Refusal, deliver
 from seatrial.watch.telling import Message
 
 FIRST_PAUSE, LONGEST_PAUSE = 5_000_000, 3_600_000_000
@@ -25,7 +27,19 @@ FIRST_PAUSE, LONGEST_PAUSE = 5_000_000, 3_600_000_000
 PATIENCE = 7 * 86_400_000_000
 """After so many microseconds a message is given up."""
 
+PATIENCE_WITH_REFUSALS = 3_600_000_000
+"""Likewise where the receiver refuses the message itself."""
+LONGEST_REST = 60_000_000
+"""Microseconds for which a receiver that fails is left alone at most, whatever waits for it."""
+
 log = logging.getLogger("seatrial.control")
+
+
+class _Ranked(msgspec.Struct):
+    """What of a message decides which goes first."""
+
+    severity: str
+
 
 Start = Callable[[Callable[[], None]], None]
 
@@ -41,7 +55,7 @@ def at_once(work: Callable[[], None]) -> None:
 
 
 class Postman:
-    """Sends messages that are not taken yet: to each receiver one at a time, the oldest first.
+    """Sends messages that are not taken yet: to each receiver one at a time, what is critical first, else the oldest.
 
     Args:
         site: Whose outbox.
@@ -58,17 +72,20 @@ class Postman:
         self._post = post
         self._start = start or (in_thread if post is None else at_once)
         self._busy: set[str] = set()
+        self._resting: dict[str, tuple[int, int]] = {}
 
     def send(self, now: int) -> int:
         """Begin what is due; how many messages wait."""
         waiting = self._site.state.notices.open()
-        first: dict[str, Notice] = {}
+        due: dict[str, list[Notice]] = {}
         for notice in waiting:
-            first.setdefault(notice.to, notice)
-        for to, notice in first.items():
-            if notice.due_at <= now and to not in self._busy:
+            if notice.due_at <= now and self._resting.get(notice.to, (0, 0))[0] <= now:
+                due.setdefault(notice.to, []).append(notice)
+        for to, notices in due.items():
+            if to not in self._busy:
                 self._busy.add(to)
-                self._start(lambda notice=notice: self._try(notice))  # type: ignore[misc]
+                first = min(notices, key=lambda notice: (notice.attempts > 0, not _is_critical(notice)))
+                self._start(lambda notice=first: self._try(notice))  # type: ignore[misc]
         return len(waiting)
 
     def _try(self, notice: Notice) -> None:
@@ -92,13 +109,26 @@ class Postman:
 
     def _note(self, notice: Notice, error: str) -> None:
         now = self._site.clock()
-        over = bool(error) and now - notice.at >= PATIENCE
+        over = bool(error) and now - notice.at >= (PATIENCE_WITH_REFUSALS if isinstance(error, Refusal) else PATIENCE)
+        self._rest(notice.to, error, now)
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(notice.attempts, 20))
         entry = _entry(notice, error, now) if over or not error else None
         self._site.state.notices.tried(notice.id, at=now, error=error, due_at=now + pause, give_up=over, entry=entry)
         self._metrics.tried(notice.deployment, notice.kind, "sent" if not error else "given-up" if over else "failed")
         if error and not over:
             log.warning("%s did not take a message (%s); it is tried again in %d s", notice.to, error, pause / 1e6)
+
+    def _rest(self, to: str, error: str, now: int) -> None:
+        """A receiver that fails is left alone for a moment, longer each time; one that refuses a message works."""
+        if not error or isinstance(error, Refusal):
+            self._resting.pop(to, None)
+            return
+        _, times = self._resting.get(to, (0, 0))
+        self._resting[to] = (now + min(LONGEST_REST, FIRST_PAUSE * 2 ** min(times, 20)), times + 1)
+
+
+def _is_critical(notice: Notice) -> bool:
+    return msgspec.json.decode(notice.message, type=_Ranked).severity == "critical"
 
 
 def _entry(notice: Notice, error: str, now: int) -> AuditEntry:

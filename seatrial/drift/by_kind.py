@@ -5,7 +5,8 @@
     text                                 its length, `.empty` or written, `.unseen`: the share of its tokens that are
                                          not in the vocabulary
     list                                 `.length`, its number of elements
-    embedding                            its Euclidean norm, and all dimensions by ``drift.domain_classifier``
+    embedding                            its Euclidean norm, `.along` and `.residual` (``drift.clouds``); where rows
+                                         of the reference are at hand, all dimensions by ``drift.domain_classifier``
     id                                   missing values, and the share of new ids, which is shown and not judged
     time                                 missing values, and `.hour` of the day, UTC
 
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seatrial.drift import columns
+from seatrial.drift.clouds import Cloud
 from seatrial.drift.feature import FeatureProfile, profile_of_window
 from seatrial.drift.identifiers import KnownIds, NewIds
 from seatrial.drift.texts import Vocabulary
@@ -36,12 +38,14 @@ class ColumnReference(msgspec.Struct, frozen=True, kw_only=True):
         profiles: Of the plain columns that it is watched by.
         vocabulary: Of texts.
         ids: Of an id column.
+        cloud: Of an embedding with enough vectors.
     """
 
     feature: Feature
     profiles: Profiles
     vocabulary: Vocabulary | None = None
     ids: KnownIds | None = None
+    cloud: Cloud | None = None
 
     @classmethod
     def from_values(cls, feature: Feature, values: columns.Values, *, seed: int = 0) -> "ColumnReference":
@@ -57,6 +61,8 @@ class ColumnReference(msgspec.Struct, frozen=True, kw_only=True):
         if feature.kind == "id":
             profile = FeatureProfile.from_values(feature, values)
             return cls(feature=feature, profiles=(profile,), ids=KnownIds.from_ids(columns.strings(values)))
+        if feature.kind == "embedding":
+            return _embedding_reference(feature, values, seed)
         plain = _plain(feature, values)
         return cls(feature=feature, profiles=tuple(FeatureProfile.from_values(f, v) for f, v in plain))
 
@@ -65,6 +71,8 @@ class ColumnReference(msgspec.Struct, frozen=True, kw_only=True):
         plain = _plain(self.feature, values)
         if self.vocabulary is not None:
             plain.append((_unseen(self.feature), self.vocabulary.unseen_shares(columns.strings(values))))
+        if self.cloud is not None:
+            plain += zip(_of_cloud(self.feature), self.cloud.of(values), strict=True)
         return tuple(profile_of_window(p, v) for p, (_, v) in zip(self.profiles, plain, strict=True))
 
     def new_ids(self, values: columns.Values) -> NewIds | None:
@@ -79,6 +87,20 @@ def _text_reference(feature: Feature, texts: list[str | None], seed: int) -> Col
     profiles = [FeatureProfile.from_values(f, v) for f, v in _plain(feature, texts)]
     unseen = FeatureProfile.from_values(_unseen(feature), vocabulary.unseen_shares(measured))
     return ColumnReference(feature=feature, profiles=(*profiles, unseen), vocabulary=vocabulary)
+
+
+def _embedding_reference(feature: Feature, values: columns.Values, seed: int) -> ColumnReference:
+    norm = FeatureProfile.from_values(feature, values)
+    made = Cloud.from_vectors(values, seed=seed)
+    if made is None:
+        return ColumnReference(feature=feature, profiles=(norm,))
+    cloud, *measured = made
+    more = [FeatureProfile.from_values(f, v) for f, v in zip(_of_cloud(feature), measured, strict=True)]
+    return ColumnReference(feature=feature, profiles=(norm, *more), cloud=cloud)
+
+
+def _of_cloud(feature: Feature) -> tuple[Feature, Feature]:
+    return _named(feature, "along", "number"), _named(feature, "residual", "number")
 
 
 def _plain(feature: Feature, values: columns.Values) -> list[tuple[Feature, columns.Values]]:

@@ -12,7 +12,7 @@ from seatrial.drift.feature import FeatureProfile
 from seatrial.spec.errors import BadInput
 from seatrial.spec.signature import Feature
 
-WATCHED_BY_MORE = frozenset({"text", "list", "time", "id"})
+WATCHED_BY_MORE = frozenset({"text", "list", "time", "id", "embedding"})
 
 
 class Baseline(msgspec.Struct, frozen=True):
@@ -33,7 +33,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         prediction: Profiles of the prediction's columns, of the holdout only; empty without one.
         performance: Baselines by metric kind (``accuracy``, ``mae``), of the holdout only.
         lesson: What the holdout taught about when the version is right; None without one, or where it was too small.
-        kinds: Of texts, lists, times and ids: what they are watched by beyond their one number.
+        kinds: Of texts, lists, times, ids and embeddings: what they are watched by beyond their one number.
     """
 
     rows: int

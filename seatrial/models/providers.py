@@ -38,7 +38,7 @@ OPTIONS: dict[str, dict[str, str]] = {"CUDAExecutionProvider": {"use_tf32": "0"}
 
 
 RECORD_ASSIGNMENT = "session.record_ep_graph_assignment_info"
-"""The setting of a session that lets `check_used` see what the device computes; ONNX Runtime has it since 1.24."""
+"""The setting of a session that lets `check_used` see what the device computes; an older ONNX Runtime ignores it."""
 
 _REASON = re.compile(r"CU\w+ failure \d+: [^;]+|Failed to allocate memory for requested buffer of size \d+")
 """Where an error of ONNX Runtime says what happened, between the places in its source that it names."""

@@ -15,7 +15,7 @@ from seatrial.processes.children import system
 from seatrial.processes.extras import require_extras
 from seatrial.processes.home import HomeLock, Running
 from seatrial.processes.sockets import bound_address, hold, listen, require_key
-from seatrial.processes.supervisor import Supervisor
+from seatrial.processes.supervisor import STOP_SECONDS, Supervisor
 from seatrial.processes.suspicion import Suspicion, ended
 from seatrial.spec.errors import SeatrialError
 from seatrial.spec.settings import Settings, load_settings
@@ -46,7 +46,7 @@ def supervise(settings: Settings, *, insecure: bool) -> None:
             pulse=lambda worker: pulse(home, worker),
             silent_seconds=settings.hung_after,
             closing=lambda: _close(http, control, *held),
-        ).run()
+        ).run(stop_within=STOP_SECONDS + settings.drain_notice)
     finally:
         (home / "running.json").unlink(missing_ok=True)
         lock.release()

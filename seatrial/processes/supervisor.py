@@ -26,8 +26,8 @@ STEADY_SECONDS = 10.0
 """A child that lived this long has not crashed at once: its count of crashes starts again."""
 
 STOP_SECONDS = 20.0
-"""More than a worker may take: a second to stop following, eight to drain, two for models, two for spans, five to
-write."""
+"""More than a worker may take that gives no notice: a second to stop following, eight to drain, two for models, two for
+spans, five to write."""
 SILENT_SECONDS = 30.0
 """A worker whose event loop has done nothing for so long hangs."""
 

@@ -17,14 +17,13 @@ MANY = 16
 class FirstMatch:
     """Rules in order; immutable.
 
-    A rule that is asked and fails is told. Of many rules most are not asked: one that the value of an attribute
-    excludes does not hold and does not fail; one that lacks the very attribute which tells it apart would fail, and is
-    passed over untold, because telling a thousand would cost more than asking them.
+    A rule that fails before one holds is told. Of many rules most are not asked: one that the value of an attribute
+    excludes does not hold and does not fail.
 
     Args:
         rules: Each with the name of its entry, and what says which units it takes of those (None: all). Where that
             does not know, the rule failed.
-        failed: Told the name of every rule that was asked and failed.
+        failed: Told the name of every rule that failed.
     """
 
     __slots__ = ("_failed", "_index", "_rules")

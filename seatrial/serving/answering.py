@@ -45,7 +45,7 @@ class Answering:
             Unavailable: Nobody answered.
         """
         deployed = pending.deployed
-        if deployed.transform is not None and not deployed.transform.now(pending):
+        if deployed.transform is not None and not deployed.transform.now(pending, self._ticks):
             return pending
         for part in pending.parts:
             if not self._advance_now(part, deployed):

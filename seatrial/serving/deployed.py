@@ -54,7 +54,7 @@ class Feeder(Protocol):
         """Ask a model in quarantine nothing, and one that is in it no more again."""
         ...
 
-    def now(self, pending: Any) -> bool:
+    def now(self, pending: Any, ticks: Callable[[], int]) -> bool:
         """Feed a request if that takes no thread; False when it does. Raises BadInput."""
         ...
 

@@ -67,8 +67,11 @@ class Transforming:
         """A variant's signature with what a request carries for it."""
         return msgspec.structs.replace(signature, features=self.signature.features, inputs=self.signature.inputs)
 
-    def now(self, pending: Pending) -> bool:
-        """Transform a request if that takes no thread; False when it does.
+    def now(self, pending: Pending, ticks: Callable[[], int]) -> bool:
+        """Transform a request if that takes no thread; False when it does. It has no more time than in one.
+
+        Args:
+            ticks: Monotonic nanoseconds.
 
         Raises:
             BadInput: The rows do not fit.
@@ -79,10 +82,20 @@ class Transforming:
         rows = sum(len(part.rows) for part in pending.parts)
         if rows > FEW_ROWS or not self.engine.fits(rows):
             return False
+        began, deadline = ticks(), pending.parts[0].deadline
+        seconds = self._timeout if deadline is None else min(self._timeout, (deadline - began) / 1e9)
+        if seconds <= 0:
+            self._late(pending, 0.0)
+            return True
         try:
-            self._feed(pending, self.rows(pending.parts))
+            fed = self.rows(pending.parts)
         except RuntimeFailure as error:
             self._fail(pending, "error", str(error))
+            return True
+        if (ticks() - began) / 1e9 > seconds:
+            self._late(pending, seconds)
+        else:
+            self._feed(pending, fed)
         return True
 
     async def later(self, pending: Pending, left: Callable[[int, float], float]) -> None:
@@ -110,9 +123,7 @@ class Transforming:
         try:
             self._feed(pending, await asyncio.wait_for(asyncio.wrap_future(future), seconds))
         except TimeoutError:
-            for part in pending.parts:
-                part.overdue = seconds < self._timeout
-            self._fail(pending, "timeout", f"it gave nothing within {seconds * 1000:.4g} ms")
+            self._late(pending, seconds)
         except asyncio.CancelledError:
             if not future.cancelled() or caller_left():
                 raise
@@ -145,6 +156,11 @@ class Transforming:
             part.feed(fed)
         pending.fed = True
         self._add(self._counted["ok"], 1)
+
+    def _late(self, pending: Pending, seconds: float) -> None:
+        for part in pending.parts:
+            part.overdue = seconds < self._timeout
+        self._fail(pending, "timeout", f"it gave nothing within {seconds * 1000:.4g} ms")
 
     def _fail(self, pending: Pending, status: Status, why: str) -> None:
         by = "none" if pending.deployed.fallback is None else "fallback"

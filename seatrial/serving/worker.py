@@ -70,6 +70,7 @@ async def serve(listener: socket.socket, home: Path, worker: str, settings: Sett
         log.info("worker %s serves %s", worker, ", ".join(sorted(gateway.deployments)) or "nothing yet")
         await stop.wait()
         gateway.ready = False
+        await asyncio.sleep(settings.drain_notice)
         await asyncio.to_thread(follower.stop, 1.0)
     finally:
         subscription.leave()

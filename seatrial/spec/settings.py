@@ -51,6 +51,7 @@ class Settings:
         ledger_url: Object store of the ledger; None (the ledger lies in ``home``), because it is not built yet.
         alerts_at_most: So many alerts are sent to one receiver in 24 hours, over all deployments.
         hung_after: Seconds; a serving process whose event loop has done nothing for so long is killed and replaced.
+        drain_notice: Seconds for which a serving process that is to stop says so and serves on, before it stops.
         origins: Where each setting came from, by name.
     """
 
@@ -69,6 +70,7 @@ class Settings:
     ledger_url: str | None = None
     alerts_at_most: int = 20
     hung_after: float = 30.0
+    drain_notice: float = 0.0
     origins: Mapping[str, str] = field(default_factory=dict)
 
     def shown(self) -> dict[str, tuple[str, str]]:
@@ -150,6 +152,7 @@ def _complete(values: dict[str, Any], directory: Path, origins: Mapping[str, str
         traces=values.get("traces"),
         alerts_at_most=values.get("alerts_at_most", 20),
         hung_after=values.get("hung_after", 30.0),
+        drain_notice=values.get("drain_notice", 0.0),
         origins=origins,
     )
 
@@ -271,6 +274,14 @@ def _hung_after(value: object) -> float:
     raise BadInput(f"{show(value)} is not a number of seconds; write a whole number from 2 to 3600")
 
 
+def _drain_notice(value: object) -> float:
+    if isinstance(value, str) and re.fullmatch("[0-9]{1,4}", value):
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 600:
+        return float(value)
+    raise BadInput(f"{show(value)} is not a number of seconds; write a whole number from 0 to 600")
+
+
 def _key(value: object) -> str:
     if isinstance(value, str) and re.fullmatch(r"[\x21-\x7e]{8,}", value):
         return value
@@ -346,6 +357,12 @@ SETTINGS: dict[str, Setting] = {
         _hung_after,
         "`30`",
         "Seconds after which a serving process whose event loop hangs is killed and replaced, as after a crash.",
+    ),
+    "drain_notice": Setting(
+        _drain_notice,
+        "`0`",
+        "Seconds from a stop's beginning in which readiness is false and everything is served still, so that load "
+        "balancers take note ([stopping](serving.md#how-it-runs)).",
     ),
     "log_format": Setting(
         _one_of(*LOG_FORMATS),

@@ -104,7 +104,9 @@ def alerts_of(
         before: Earlier windows, in order of time, as far back as ``after`` looks.
         calm_day: Whether the windows of the last day, up to one, showed nothing.
     """
-    open_now = {(name, condition.version): _held(condition) for name, condition in standing_conditions(told).items()}
+    standing = {(name, condition.version): condition for name, condition in standing_conditions(told).items()}
+    open_now = {mine: _held(condition) for mine, condition in standing.items()}
+    broken = {mine: condition.features for mine, condition in standing.items()}
     past = _Past(after or AfterSpec(), before)
     found: list[Alert] = []
     for window in windows:
@@ -115,10 +117,11 @@ def alerts_of(
             mine = (condition, "") if (condition, "") in open_now else (condition, window.version)
             was = open_now.get(mine, _Held())
             step = _edge(was, signal, window, past.sustained(kind, window), calm_day)
-            if step is None:
+            if step is None or (step[0] == "ends" and not _could_tell(window, broken.get(mine, ()))):
                 continue
             edge, now_held = step
             open_now[mine] = now_held
+            broken[mine] = _features(window, quality=True)
             found.append(_alert(window, kind, condition, edge, now_held, was, now))
     return tuple(found)
 
@@ -225,7 +228,9 @@ def _signals(window: Window) -> tuple[tuple[str, Signal], ...]:
         outcomes = (("outcomes", window.outcomes),) if measured or not window.outcomes.calm else ()
         return (*outcomes, ("performance", window.drift)) if measured else outcomes
     quality = "quality" if window.monitor == "data" else "quality of predictions"
-    return ((quality, window.quality), (window.monitor, window.drift)) if measured else ()
+    if not measured:
+        return ((quality, window.quality),) if window.checked else ()
+    return (quality, window.quality), (window.monitor, window.drift)
 
 
 def _unusual(signal: Signal, window: Window) -> Severity:
@@ -251,6 +256,11 @@ def _is_over(signal: Signal, window: Window, usual: Usual | None, calm_day: Call
     if not signal.calm or _is_silenced(signal, window):
         return False
     return usual is None or not usual.days or usual.calm or calm_day(window)
+
+
+def _could_tell(window: Window, broken: tuple[str, ...]) -> bool:
+    """Whether a window can say that something is over: with too few rows only the rules of its columns can."""
+    return window.state == "measured" or set(broken) <= set(window.checked)
 
 
 def _is_silenced(signal: Signal, window: Window) -> bool:

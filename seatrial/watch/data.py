@@ -16,7 +16,7 @@ from seatrial.watch.budget import per_window
 from seatrial.watch.first_day import first_day
 from seatrial.watch.kinds import by_kind
 from seatrial.watch.panes import DAY, Counted, Panes
-from seatrial.watch.quality import arrival, as_column, count_rules
+from seatrial.watch.quality import ARRIVAL, arrival, as_column, count_rules
 from seatrial.watch.reading import Busy, Span
 from seatrial.watch.shelf import Shelf
 from seatrial.watch.usual import CALM, usual
@@ -73,14 +73,16 @@ def data_windows(
     shown = decide_window(every, minimum_rows=monitor.minimum_rows)
     strict = per_window(monitor.window, variants, Q)
     sure = decide_window(every, q=strict, minimum_rows=monitor.minimum_rows)
-    ruled = _ruled(deployment, span, rows, profile, source, names, strict)
+    ruled, checked = _ruled(deployment, span, rows, profile, source, names, strict)
     decided = (
         ("data", rows.assigned, features, ruled(shown[:split], Q), ruled(sure[:split], strict)),
         ("prediction", rows.answered, answers, shown[split:], sure[split:]),
     )
     ids = {"data": new_ids}
     return tuple(
-        _window(deployment, monitor, span, name, number, columns.pairs, mild, strong, ids.get(name, {}), beside)
+        _window(
+            deployment, monitor, span, name, number, columns.pairs, mild, strong, ids.get(name, {}), beside, checked
+        )
         for name, number, columns, mild, strong in decided
         if number or any(drift.quality != "none" for drift in mild)
         for beside in [_usual(monitor, span, columns, strong, look=f"{name}/{span.variant}" in opened)]
@@ -116,8 +118,8 @@ def _ruled(
     source: Source,
     names: frozenset[str],
     strict: float,
-) -> _Ruled:
-    """Adds to a window's columns what its rules say, read once, at either level of sureness."""
+) -> tuple[_Ruled, tuple[str, ...]]:
+    """Adds to a window's columns what its rules say, read once, at either level; and which columns they are about."""
     monitor = deployment.monitors.data
     assert monitor is not None
     which = f"{reading.FEATURE_ROWS} AND {_sampled(names)}"
@@ -130,7 +132,8 @@ def _ruled(
         last = () if came is None or came.severity == "none" else (as_column(came, rows.assigned),)
         return (*with_rules(drifts, counts, alpha), *last)
 
-    return ruled
+    came = (ARRIVAL,) if any(found is not None for found in arrived.values()) else ()
+    return ruled, (*dict.fromkeys(count.column for count in counts), *came)
 
 
 def _features(
@@ -262,6 +265,7 @@ def _window(
     sure: tuple[FeatureDrift, ...],
     new_ids: dict[str, NewIds],
     beside: Usual | None,
+    checked: tuple[str, ...],
 ) -> Window:
     rows = max((counted.rows for _, counted in pairs), default=rows)
     measured = any(drift.state == "measured" for drift in shown)
@@ -280,6 +284,7 @@ def _window(
         shifts=shifts(pairs),
         new_ids=new_ids,
         usual=beside,
+        checked=checked if name == "data" and not measured else (),
     )
     known = max((reference.rows for reference, _ in pairs), default=None)
     return msgspec.structs.replace(window, sentence=_sentence(window, known, monitor) + beside_days(window))

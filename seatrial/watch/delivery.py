@@ -4,19 +4,28 @@ A try is short and its failure is a value, never an exception. Every message car
 ``Idempotency-Key``, so that a receiver recognises a repeat.
 """
 
+import contextlib
 import logging
+import socket
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import requests
+from requests.adapters import HTTPAdapter
 
 from seatrial.releases.records import Alert
 from seatrial.spec.errors import BadInput
 from seatrial.watch.telling import Message
 
 TIMEOUT = 3.0
+"""Seconds that a webhook may be silent."""
+DEADLINE = 10.0
+"""Seconds that an exchange may take as a whole: a server that drips a byte now and then is never silent."""
+LASTING = frozenset({401, 403, 404, 405, 407, 408, 409, 421, 423, 425, 429})
+"""Refusals (4xx) that are about the moment or the address; the others are about the message, and will not change."""
 SCHEMES = {"json://": "http://", "jsons://": "https://"}
 APPRISE = "alerts to other services than webhooks need Apprise: pip install 'seatrial[alerts]'"
 _KINDS = {"critical": "failure", "warning": "warning", "info": "info"}
@@ -26,6 +35,10 @@ logging.getLogger("urllib3").setLevel(logging.WARNING)
 
 Post = Callable[[str, bytes], int]
 """Posts a body to an address, gives back the status code; ``requests.RequestException`` when there was no answer."""
+
+
+class Refusal(str):
+    """Why a message was not taken, where the same message will not be taken later either."""
 
 
 def deliver(to: str, message: Message, post: Post | None = None) -> str:
@@ -45,7 +58,10 @@ def deliver(to: str, message: Message, post: Post | None = None) -> str:
         return str(error)
     except requests.RequestException as error:
         return _why(error)
-    return "" if 200 <= status < 300 else f"it answered {status}"
+    if 200 <= status < 300:
+        return ""
+    said = f"it answered {status}"
+    return Refusal(said) if 400 <= status < 500 and status not in LASTING else said
 
 
 def is_webhook(to: str) -> bool:
@@ -94,9 +110,71 @@ def _posting(notice: str) -> Post:
     headers = {"content-type": "application/json", "idempotency-key": notice}
 
     def post(address: str, body: bytes) -> int:
-        with requests.post(
-            address, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False, stream=True
-        ) as answer:
-            return int(answer.status_code)
+        limit = _Limit()
+        with requests.Session() as session:
+            for scheme in SCHEMES.values():
+                session.mount(scheme, _Seen(limit))
+            try:
+                with session.post(
+                    address, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False, stream=True
+                ) as answer:
+                    if limit.is_over:  # what was cut off may look like a whole answer
+                        raise requests.Timeout
+                    return int(answer.status_code)
+            finally:
+                limit.cancel()
 
     return post
+
+
+class _Limit:
+    """Ends the connections of an exchange when it has taken too long; whoever reads from them reads an end."""
+
+    def __init__(self) -> None:
+        self._sockets: list[socket.socket] = []
+        self._over = threading.Event()
+        self._timer = threading.Timer(DEADLINE, self._end)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def add(self, connected: socket.socket) -> None:
+        self._sockets.append(connected)
+        if self._over.is_set():
+            self._end()
+
+    @property
+    def is_over(self) -> bool:
+        return self._over.is_set()
+
+    def cancel(self) -> None:
+        self._timer.cancel()
+
+    def _end(self) -> None:
+        self._over.set()
+        for one in self._sockets:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(one, socket.SHUT_RDWR)  # the plain one: what is encrypted need not say goodbye
+
+
+class _Seen(HTTPAdapter):
+    """Connections that a limit knows of.
+
+    Args:
+        limit: Of the exchange.
+    """
+
+    def __init__(self, limit: _Limit) -> None:
+        self._limit = limit
+        super().__init__()
+
+    def get_connection_with_tls_context(self, *args: Any, **more: Any) -> Any:
+        pool = super().get_connection_with_tls_context(*args, **more)
+        plain, limit = pool.ConnectionCls, self._limit
+
+        class Connection(plain):  # type: ignore[misc, valid-type]
+            def connect(self) -> None:
+                super().connect()
+                limit.add(self.sock)
+
+        pool.ConnectionCls = Connection
+        return pool

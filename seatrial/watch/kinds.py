@@ -2,11 +2,12 @@
 
 text    `.empty` or written, and `.unseen`: the share of its words that the reference does not have
 list    `.length`
+embedding  `.along` and `.residual`, by the directions in which the reference varies most
 time    `.hour` of the day, in windows of whole days only: an hour is never like a day
 id      the share of new ids, which is shown and not judged
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from seatrial.drift import FeatureProfile
@@ -14,6 +15,7 @@ from seatrial.drift.by_kind import ColumnReference
 from seatrial.drift.identifiers import NewIds
 from seatrial.experiments.source import Source
 from seatrial.ledger.sql import quoted
+from seatrial.spec.signature import FeatureKind
 from seatrial.watch import reading
 from seatrial.watch.panes import DAY
 from seatrial.watch.reading import Span
@@ -40,10 +42,11 @@ def by_kind(source: Source, span: Span, rows: str, columns: Sequence[ColumnRefer
     new_ids: dict[str, NewIds] = {}
     whole_days = (span.end - span.start) % DAY == 0
     for made in columns:
-        name = f"feature.{made.feature.name}"
-        if name not in names or (made.feature.kind == "time" and not whole_days):
+        written = reading.written(names, f"feature.{made.feature.name}")
+        if not written or (made.feature.kind == "time" and not whole_days):
             continue
-        table = source.sql(f"SELECT {quoted(name)} AS v FROM rows WHERE {reading.IN_SPAN} AND {rows}", span._asdict())
+        column = raw(made.feature.kind, written)
+        table = source.sql(f"SELECT {column} AS v FROM rows WHERE {reading.IN_SPAN} AND {rows}", span._asdict())
         values = table["v"].to_pylist()
         counted = zip(made.profiles, made.count(values), strict=True)
         pairs += [(reference, window) for reference, window in counted if reference.name != made.feature.name]
@@ -51,3 +54,19 @@ def by_kind(source: Source, span: Span, rows: str, columns: Sequence[ColumnRefer
         if new is not None:
             new_ids[made.feature.name] = new
     return ByKind(pairs, new_ids)
+
+
+_SQL_KINDS: Mapping[FeatureKind, str] = {
+    "text": "VARCHAR",
+    "id": "VARCHAR",
+    "time": "DOUBLE",
+    "list": "VARCHAR[]",
+    "embedding": "DOUBLE[]",
+}
+
+
+def raw(kind: FeatureKind, written: Sequence[str]) -> str:
+    """SQL of a column's values, of the columns that hold them: more than one where its type changed."""
+    if len(written) == 1:
+        return quoted(written[0])
+    return f"coalesce({', '.join(f'TRY_CAST({quoted(name)} AS {_SQL_KINDS[kind]})' for name in written)})"

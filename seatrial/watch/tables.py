@@ -44,7 +44,7 @@ class TableWindow(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         start: Of the window, RFC 3339; "" when the table is one.
         rows: In it.
-        state: ``no-data`` below the minimum of rows.
+        state: ``no-data`` where not one column could be compared: too few rows here, or in the reference.
         severity: The worst of its columns, drift or quality.
         columns: Every plain column, decided together.
         shifts: How far each moved; see ``drift.shift``.
@@ -69,7 +69,9 @@ class TableWindow(msgspec.Struct, frozen=True, kw_only=True):
     def sentence(self) -> str:
         """All of it in a few words."""
         if self.state == "no-data":
-            return f"No data: {self.rows} row{'s' * (self.rows != 1)}, too few to compare."
+            rows = f"{self.rows} row{'s' * (self.rows != 1)}"
+            few = "too few to compare" if not self.columns else "and the reference has too few to compare with"
+            return f"No data: {rows}, {few}."
         told = [f"{name}: {why}." for name, why in self.gone.items()]
         told += [
             drift.sentence for drift in ranked(self.columns) if (drift.severity, drift.quality) != ("none", "none")
@@ -94,6 +96,11 @@ class TableDrift(msgspec.Struct, frozen=True, kw_only=True):
     reference_rows: int
     windows: tuple[TableWindow, ...]
     notes: tuple[str, ...] = ()
+
+    @property
+    def state(self) -> Literal["measured", "no-data"]:
+        """``no-data`` where no window could be compared: it says nothing, and not that nothing moved."""
+        return "measured" if any(window.state == "measured" for window in self.windows) else "no-data"
 
     @property
     def severity(self) -> Severity:
@@ -179,8 +186,11 @@ def _references(reference: pd.DataFrame) -> tuple[dict[str, ColumnReference], li
             feature = infer_feature(name, reference[name])
         except BadInput as error:
             notes.append(f"{name} is not compared: {error}")
-        else:
+            continue
+        try:
             made[name] = ColumnReference.from_values(feature, _values(reference[name], feature))
+        except (BadInput, ValueError, TypeError) as error:
+            notes.append(f"{name} is not compared: its values are no {feature.kind} that can be counted ({error})")
     return made, notes
 
 
@@ -197,6 +207,11 @@ def _windows(current: pd.DataFrame, by: By | None, clock: str | None) -> Iterato
         return
     if clock not in current.columns:
         raise NotFound(f"the current table has no column {clock!r}; name one of {', '.join(map(str, current.columns))}")
+    if pd.api.types.is_numeric_dtype(current[clock].dtype):
+        raise BadInput(
+            f"{clock!r} holds numbers, and whether they are seconds or microseconds is not known; write times like "
+            "2026-11-26T09:00:00Z"
+        )
     try:
         times = pd.to_datetime(current[clock], utc=True)
     except (ValueError, TypeError) as error:
@@ -223,27 +238,34 @@ def _window(
     if len(frame) < minimum_rows:
         return TableWindow(start=start, rows=len(frame), state="no-data", severity="none")
     pairs: list[tuple[FeatureProfile, FeatureProfile]] = []
-    gone, new_ids, apart = {}, {}, {}
+    gone: dict[str, str] = {}
+    new_ids: dict[str, NewIds] = {}
+    apart: dict[str, Separation] = {}
     for name, made in references.items():
         try:
             values = _values(frame[name], made.feature)
             pairs += zip(made.profiles, made.count(values), strict=True)
         except KeyError:
             gone[name] = "the column is gone"
-        except (ValueError, TypeError):
+        except (BadInput, ValueError, TypeError):
             gone[name] = f"the values are no longer of the kind {made.feature.kind} ({frame[name].dtype})"
         else:
             if (new := made.new_ids(values)) is not None:
                 new_ids[name] = new
-            if name in raw and (separation := _separation(raw[name], values)) is not None:
-                apart[name] = separation
+            if name in raw:
+                try:
+                    separation = _separation(raw[name], values, minimum_rows)
+                except (BadInput, ValueError):
+                    gone[name] = "the vectors are of another width"
+                else:
+                    apart |= {name: separation} if separation is not None else {}
     drifts = decide_window(pairs, q=q, minimum_rows=minimum_rows)
     severities = [s for d in drifts for s in (d.severity, d.quality)] + [apart_severity(s) for s in apart.values()]
     moved = {d.feature for d in drifts if d.severity != "none" or d.quality != "none"}
     return TableWindow(
         start=start,
         rows=len(frame),
-        state="measured",
+        state="measured" if gone or apart or any(d.state == "measured" for d in drifts) else "no-data",
         severity="major" if gone else worst(severities),
         columns=drifts,
         shifts=shifts(pairs),
@@ -258,9 +280,9 @@ def _is_cloud(made: ColumnReference) -> bool:
     return made.feature.kind == "embedding"
 
 
-def _separation(reference: Any, window: Any) -> Separation | None:
+def _separation(reference: Any, window: Any, minimum_rows: int) -> Separation | None:
     before, after = _cloud(reference), _cloud(window)
-    if min(len(before), len(after)) < LEAST * FOLDS:
+    if min(len(before), len(after)) < max(LEAST * FOLDS, minimum_rows):
         return None
     return domain_classifier(before, after, folds=FOLDS)
 

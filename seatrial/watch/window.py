@@ -217,6 +217,8 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         shifts: How far each column moved, for a picture (see ``drift.shifts``).
         new_ids: Of id columns: the share of distinct ids that the reference did not have; shown and not judged.
         usual: Where drift is against the training data and something alarms: how it looks beside earlier days.
+        checked: Without data: columns (and the arrival) whose rules were counted nevertheless, so that their quality is
+            known.
         performance: The metric, for the performance monitor.
         estimated: Before there are labels (estimate), and beside what they said (performance).
         concept: For the concept monitor.
@@ -240,6 +242,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     shifts: dict[str, float | None] = {}
     new_ids: dict[str, NewIds] = {}
     usual: Usual | None = None
+    checked: tuple[str, ...] = ()
     performance: Performance | None = None
     estimated: Estimated | None = None
     concept: Concept | None = None

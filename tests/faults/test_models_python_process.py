@@ -1,5 +1,6 @@
 """A model's own process dies, hangs, prints, throws: callers get a failure, no endless wait, and it comes back."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -14,11 +15,15 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression
 
+from seatrial.models.manifest import read_manifest
 from seatrial.models.python_runtime import PythonRuntime
 from seatrial.models.register import register
 from seatrial.models.registry import Registry
 from seatrial.models.runtimes import RuntimeFailure
+from seatrial.routing.snapshot import BreakerPolicy, LogPolicy
+from seatrial.serving.engine import Engine
 from tests.faults.test_models_pickle import Machine
+from tests.gateways import GOOD, bench, quick, slot, snapshot
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.processes
@@ -226,3 +231,67 @@ def test_a_model_that_does_not_load_says_why(artefact: Path, tmp_path: Path) -> 
     (tmp_path / "model.skops").write_bytes(b"broken")
     with pytest.raises(RuntimeFailure, match="does not load"):
         PythonRuntime(tmp_path, "none", timeout=5.0)
+
+
+class Doubling:
+    """The default: as the model, in this process."""
+
+    out_of_process = alone = False
+
+    def run(self, inputs: Any) -> dict[str, Any]:
+        return {"prediction": inputs["x"] * 2.0}
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(("way", "requests"), [(8.0, 8), (4.0, 8), (7.0, 60), (6.0, 4)], ids=str)
+def test_whatever_a_python_variant_does_everybody_is_answered(
+    mischievous: PythonRuntime,
+    artefact: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    way: float,
+    requests: int,
+) -> None:
+    """It crashes, exits, leaks or loops behind a gateway: the default stands in, it comes back, the books balance."""
+    monkeypatch.setattr(mischievous, "_timeout", 1.0)
+    monkeypatch.setattr(mischievous, "_patience", 2.0)
+    signature = read_manifest(str(artefact)).signature
+    patient = BreakerPolicy(minimum_calls=10_000)
+    slots = (
+        slot("champion", 1, signature),
+        slot("challenger", 2, signature, runtime="python", timeout=1.0, breaker=patient),
+    )
+    given = snapshot({"challenger": 1.0}, slots=slots, task="regression", log=LogPolicy(features=("x",)))
+    first = mischievous.pid
+    with bench(tmp_path / "home") as here:
+        here.serve(given, champion=quick(Doubling()), challenger=Engine(mischievous))
+        here.serve(snapshot(deployment="other"))
+
+        def ask(deployment: str, features: dict[str, Any]) -> dict[str, Any]:
+            return asyncio.run(here.gateway.predict(deployment, features))
+
+        asked = 0
+        for _ in range(requests):
+            answer = ask("churn", {"x": way})
+            assert answer["answered_by"] in ("assigned", "default")
+            assert answer["prediction"] == 2 * way
+            assert ask("other", GOOD)["answered_by"] == "assigned"
+            asked += 1
+
+        def back() -> bool:
+            nonlocal asked
+            asked += 1
+            return bool(ask("churn", {"x": 5.0})["answered_by"] == "assigned")
+
+        wait_for(back, seconds=60, what="the model to be back")
+        assert mischievous.pid not in (None, first)
+        rows = here.rows()
+        assert len(rows) == asked
+        failed = {row["status"] for row in rows if row["answered_by"] == "default"}
+        assert failed
+        assert failed <= {"error", "timeout", "shed"}
+        assert {row["variant"] for row in rows} == {"challenger"}
+        said = here.gateway.selfcheck()
+        assert said["balanced"]
+        assert said["served"] == said["logged"] == asked + requests

@@ -31,19 +31,54 @@ if "seatrial.serving.worker" in sys.orig_argv:
 
     runtimes.OnnxRuntime = Slow
 """
+_HELD_UP = """
+import sys
+if "seatrial.serving.worker" in sys.orig_argv:
+    import time
+    import seatrial.models.runtimes as runtimes
+
+    class Lengthy:
+        def __init__(self, bound):
+            self.row, self.outputs, self._ask = bound.row, bound.outputs, bound.run
+
+        def run(self):
+            time.sleep(0.01)
+            self._ask()
+
+    class Quick(runtimes.OnnxRuntime):
+        def one_row(self, given, sample):
+            return Lengthy(super().one_row(given, sample))
+
+    from seatrial.serving.pace import Pace
+    note = Pace.note
+    Pace.note = lambda pace, taken_us, rows: note(pace, 10.0, rows)  # it passes for quick, whatever else runs here
+    runtimes.OnnxRuntime = Quick
+"""
 MIB = 1 << 20
+
+
+def hooked(place: Path, hook: str, variant: str) -> LiveSystem:
+    """A system of one worker whose models are as the hook has them."""
+    system = LiveSystem(place)
+    make_models(system, 1)
+    apply(FILE.format(version=1).replace("timeout: 30s", variant), system.settings, actor="test")
+    (place / "hook").mkdir()
+    (place / "hook" / "sitecustomize.py").write_text(hook)
+    system.environment["PYTHONPATH"] = f"{place / 'hook'}:{system.environment['PYTHONPATH']}"
+    return system
 
 
 @pytest.fixture
 def slow(tmp_path: Path) -> Iterator[LiveSystem]:
     """One worker whose model takes 250 ms in each of its four threads: sixteen requests a second on any machine."""
-    system = LiveSystem(tmp_path)
-    make_models(system, 1)
-    apply(FILE.format(version=1).replace("timeout: 30s", "timeout: 1s, batch: off"), system.settings, actor="test")
-    (tmp_path / "hook").mkdir()
-    (tmp_path / "hook" / "sitecustomize.py").write_text(_SLOW)
-    system.environment["PYTHONPATH"] = f"{tmp_path / 'hook'}:{system.environment['PYTHONPATH']}"
-    with system:
+    with hooked(tmp_path, _SLOW, "timeout: 1s, batch: off") as system:
+        yield system
+
+
+@pytest.fixture
+def express(tmp_path: Path) -> Iterator[LiveSystem]:
+    """One worker whose model holds the event loop for 10 ms, on the quick way and on no other; it has 60 ms."""
+    with hooked(tmp_path, _HELD_UP, "timeout: 60ms") as system:
         yield system
 
 
@@ -105,6 +140,35 @@ def test_ten_times_too_much_is_turned_away_counted_and_memory_stays_flat(slow: L
     caller.close()
     counted = [line for line in metrics.splitlines() if line.startswith("seatrial_shed_total")]
     assert sum(int(line.split()[-1]) for line in counted) >= flood.answered[503] * 0.9  # the others timed out
+
+
+def test_many_times_too_much_on_the_event_loop_is_turned_away_before_it_is_read(express: LiveSystem) -> None:
+    """Eighty callers, of whom the six or seven that come first in a turn of the loop can be answered in time."""
+    pid = express.pid("w0")
+    with Flood(express, 80) as flood:
+        wait_for(lambda: flood.answered.total() > 1000, seconds=60, what="the flood")
+        before = resident(pid)
+        wait_for(
+            lambda: flood.answered.total() > 4000 and flood.answered[503] > 4 * flood.answered[200],
+            seconds=60,
+            what="many times too much",
+        )
+        after = resident(pid)
+        assert flood.answered[200] > 0
+    assert set(flood.answered) <= {200, 503}
+    assert flood.later.total() == flood.answered[503]
+    assert after - before < 16 * MIB
+    caller = express.caller()
+    assert caller("POST", "/v1/deployments/ring/predict", {"features": FEATURES}).status == 200
+    counts = parsed(caller("GET", "/metrics").body)
+    caller.close()
+    assert counts['seatrial_shed_total{reason="loop"}'] >= flood.answered[503] * 0.9  # the others were late themselves
+    wait_for(lambda: selfcheck(express)["balanced"], what="balanced books")
+
+
+def parsed(metrics: str) -> dict[str, int]:
+    lines = [line.rpartition(" ") for line in metrics.splitlines() if line.startswith("seatrial_shed_total")]
+    return {series: int(value) for series, _, value in lines}
 
 
 def test_without_its_state_store_it_serves_and_comes_back(tmp_path: Path) -> None:

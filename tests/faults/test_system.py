@@ -258,6 +258,35 @@ def test_who_was_answered_while_it_stopped_is_in_the_ledger(tmp_path: Path) -> N
     assert set(answered) <= written
 
 
+def test_load_balancers_are_told_before_the_door_closes(tmp_path: Path) -> None:
+    """For as long as `drain_notice` says who asks anew is served, and hears that he had better ask elsewhere."""
+    system = LiveSystem(tmp_path)
+    system.environment["SEATRIAL_DRAIN_NOTICE"] = "6"
+    make_models(system, 1)
+    put(system, 1)
+
+    def anew(method: str, path: str, body: object = None) -> int:
+        caller = system.caller()
+        try:
+            return caller(method, path, body).status
+        finally:
+            caller.close()
+
+    with system:
+        address = system.running.http
+        assert anew("GET", "/v2/health/ready") == 200
+        assert system.process is not None
+        system.process.terminate()
+        wait_for(lambda: anew("GET", "/v2/health/ready") == 503, what="readiness to go")
+        assert anew("POST", "/v1/deployments/ring/predict", {"features": FEATURES}) == 200
+        assert anew("GET", "/v2/health/live") == 200
+        assert system.process.poll() is None
+        assert system.stop() == 0
+        with pytest.raises(OSError, match="refused"):
+            Caller(address)("GET", "/v2/health/live")
+    assert rows(system) == 1
+
+
 def test_an_open_address_without_a_key_is_refused(tmp_path: Path) -> None:
     system = LiveSystem(tmp_path)
     environment = {**system.environment, "SEATRIAL_HTTP": "0.0.0.0:0"}

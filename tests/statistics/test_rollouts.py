@@ -27,6 +27,15 @@ def test_a_version_that_hurts_is_caught_in_the_canary(name: str) -> None:
         assert fate.units < 6_000
 
 
+def test_a_better_version_takes_command_where_its_guardrails_have_margins_that_can_be_told() -> None:
+    """And one whose guardrails may be worse by nothing never does: that can never be shown of an equal one."""
+    for seed in seeds(NAMED["conversion 10 % better, with margins"], 4):
+        fate = live(NAMED["conversion 10 % better, with margins"], seed)
+        assert (fate.status, fate.stage, fate.better) == ("promoted", "test", True)
+        fate = live(NAMED["conversion 10 % better, margins 0"], seed)
+        assert (fate.status, fate.better) == ("inconclusive", True)
+
+
 def test_a_release_is_the_same_again_from_its_seed() -> None:
     made_up = NAMED["0.5 % of requests fail"]
     assert live(made_up, 7) == live(made_up, 7)

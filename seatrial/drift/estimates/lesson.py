@@ -101,7 +101,8 @@ def estimate_by_tree(
 ) -> Estimate:
     """Mean error of a window with these columns [n]: absolute, or the share of wrong answers."""
     assert lesson.tree is not None
-    return estimate_loss(lesson.tree, lesson.rows(values, answers), level)
+    counted = lesson.answer is not None and lesson.answer.form == "category"
+    return estimate_loss(lesson.tree, lesson.rows(values, answers), level, counted=counted)
 
 
 def as_accuracy(wrong: Estimate) -> Estimate:

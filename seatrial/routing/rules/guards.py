@@ -1,26 +1,28 @@
 """What a rule asks of one attribute before anything else: the least that must be so for it to hold.
 
 A guard is necessary, never sufficient: a rule with the guard ``context.country ∈ {"US"}`` cannot hold where the
-country is another, or missing. Nothing more is promised, so whoever uses guards asks the rule itself in the end.
+country is another, or missing. Where it is another (of its kind), the rule is false, and does not fail: a conjunction
+with a false part is false. Nothing more is promised, so whoever uses guards asks the rule itself in the end.
 """
 
 import math
 from typing import NamedTuple
 
 from seatrial.routing.rules import expression as e
-from seatrial.routing.rules.expression import Expression, Relation, Scalar, Space
+from seatrial.routing.rules.expression import Expression, Kind, Relation, Scalar, Space
 
 _MIRRORED: dict[Relation, Relation] = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
 
 class Where(NamedTuple):
-    """An attribute; ``unit`` has no space and no name."""
+    """An attribute of a kind; ``unit`` has no space and no name."""
 
     space: Space | None
     name: str
+    kind: Kind
 
 
-UNIT = Where(None, "")
+UNIT = Where(None, "", "string")
 
 
 class Values(NamedTuple):
@@ -54,7 +56,7 @@ def guards(node: Expression) -> dict[Where, Guard]:
             among = _where(node.operand)
             return {} if among is None else {among: Values(frozenset(node.values))}
         case e.Attribute():
-            return {Where(node.space, node.name): Values(frozenset([True]))}
+            return {Where(node.space, node.name, node.kind): Values(frozenset([True]))}
         case e.Compare():
             return _compared(node)
         case _:
@@ -82,7 +84,7 @@ def _compared(node: e.Compare) -> dict[Where, Guard]:
 def _where(node: Expression) -> Where | None:
     if isinstance(node, e.Unit):
         return UNIT
-    return Where(node.space, node.name) if isinstance(node, e.Attribute) else None
+    return Where(node.space, node.name, node.kind) if isinstance(node, e.Attribute) else None
 
 
 def _both(one: Guard, other: Guard) -> Guard:

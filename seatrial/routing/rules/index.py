@@ -2,13 +2,15 @@
 
 A node looks at one attribute or several; the value of each leads to the rules that it does not exclude (a dictionary
 for values, the places between sorted ends for intervals), which a further node may tell apart by another attribute.
-What comes out holds every rule that could hold, in order, and few others. It is worked out once a snapshot.
+Where the attribute is missing, or of another kind, none of them holds, but those that no other attribute excludes fail.
+What comes out has every rule that could hold or fail, in order, and few others. It is worked out once a snapshot.
 """
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from seatrial.routing.rules.evaluating import is_of
 from seatrial.routing.rules.expression import Expression, Scalar
 from seatrial.routing.rules.guards import Guard, Interval, Values, Where, guards
 
@@ -28,6 +30,7 @@ class Branch(NamedTuple):
         values: By value; empty where the guards are intervals.
         ends: The ends of the intervals, ascending.
         places: Rules below, at and above each end: 2 · len(ends) + 1 of them.
+        lacking: All of them, told apart by the other attributes, for a request without this one.
         rules: How many there are.
     """
 
@@ -35,6 +38,7 @@ class Branch(NamedTuple):
     values: Mapping[Scalar, "Node"]
     ends: Sequence[float]
     places: Sequence["Node"]
+    lacking: "Node"
     rules: int
 
 
@@ -54,7 +58,7 @@ def build(rules: Sequence[Expression]) -> Node:
 
 
 def candidates(node: Node, features: Mapping[str, Any], context: Mapping[str, Any], unit: str) -> Sequence[int]:
-    """Positions, ascending, of all rules that could hold, and perhaps some others."""
+    """Positions, ascending, of all rules that hold or fail, and perhaps some others."""
     if not node.branches:
         return node.rest
     found: list[int] = []
@@ -65,24 +69,15 @@ def candidates(node: Node, features: Mapping[str, Any], context: Mapping[str, An
 
 
 def _collect(node: Node, features: Mapping[str, Any], context: Mapping[str, Any], unit: str, found: list[int]) -> None:
-    for where, values, ends, places, _ in node.branches:
-        value = (
-            features.get(where.name)
-            if where.space == "features"
-            else context.get(where.name)
-            if where.space == "context"
-            else unit
-        )
-        if ends:
-            if not isinstance(value, int | float):
-                continue
+    for (space, name, kind), values, ends, places, lacking, _ in node.branches:
+        value: Any = features.get(name) if space == "features" else context.get(name) if space == "context" else unit
+        if value.__class__ is not str if kind == "string" else not is_of(value, kind):
+            child = lacking
+        elif ends:
             place = bisect_left(ends, value)
             child = places[2 * place + (place < len(ends) and ends[place] == value)]
         else:
-            try:
-                child = values.get(value, _NOTHING)  # type: ignore[arg-type]
-            except TypeError:  # a list, which equals nothing that a rule names
-                continue
+            child = values.get(value, _NOTHING)
         if not child.branches:
             found += child.rest
         else:
@@ -115,13 +110,14 @@ def _branch(
     known: Sequence[Mapping[Where, Guard]],
     used: frozenset[Where],
 ) -> Branch:
+    lacking = _build(tuple(inside), known, used)
     if kind is Values:
         by_value: dict[Scalar, list[int]] = {}
         for position in inside:
             for value in known[position][where].values:  # type: ignore[union-attr]
                 by_value.setdefault(value, []).append(position)
         nodes = {value: _build(tuple(found), known, used) for value, found in by_value.items()}
-        return Branch(where, nodes, (), (), len(inside))
+        return Branch(where, nodes, (), (), lacking, len(inside))
     intervals = [(position, known[position][where]) for position in inside]
     ends = _ends([interval for _, interval in intervals])  # type: ignore[misc]
     places: list[list[int]] = [[] for _ in range(2 * len(ends) + 1)]
@@ -136,7 +132,7 @@ def _branch(
         if key not in made:
             made[key] = _build(key, known, used)
         nodes_at.append(made[key])
-    return Branch(where, {}, ends, nodes_at, len(inside))
+    return Branch(where, {}, ends, nodes_at, lacking, len(inside))
 
 
 def _best(

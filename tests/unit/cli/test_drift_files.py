@@ -132,6 +132,41 @@ def test_a_reference_column_without_values_is_left_out_and_said() -> None:
     assert found.severity == "none"
 
 
+@pytest.mark.parametrize("few", ["reference", "current"])
+def test_what_compared_nothing_does_not_pass(few: str, reference: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if few == "reference":
+        table(0, 50).to_parquet(reference)
+    words = ["drift", "--reference", str(reference), "--current", written(table(1, 50 if few == "current" else 900))]
+    assert run(words) == 3
+    told = capsys.readouterr().out
+    assert "No data" in told
+    assert "As in the reference" not in told
+
+
+def test_a_clock_of_numbers_is_refused(reference: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    current = table(1, 900, days=3)
+    current["epoch"] = current["at"].astype("int64")
+    words = ["drift", "--reference", str(reference), "--current", written(current), "--by", "day", "--time", "epoch"]
+    assert run(words) == 2
+    assert "'epoch' holds numbers" in capsys.readouterr().err
+
+
+def test_a_column_that_cannot_be_counted_is_left_out_and_said_and_the_others_are_compared() -> None:
+    lists = {"tags": [["a", "b"]] * 900}
+    found = compare_tables(table(0, 900, **lists), table(1, 900, **lists))
+    assert [note for note in found.notes if note.startswith("tags is not compared")]
+    assert "amount" in {column.feature for column in found.windows[0].columns}
+
+
+def test_vectors_of_another_width_break_their_column_and_no_other() -> None:
+    rng = np.random.default_rng(3)
+    found = compare_tables(table(0, 900), table(1, 900, vector=list(rng.normal(size=(900, 7)))))
+    (window,) = found.windows
+    assert set(window.gone) == {"vector"}
+    assert window.severity == "major"
+    assert "amount" in {column.feature for column in window.columns}
+
+
 def test_a_window_of_few_rows_is_no_data() -> None:
     found = compare_tables(table(0, 500), table(1, 1))
     assert [window.state for window in found.windows] == ["no-data"]

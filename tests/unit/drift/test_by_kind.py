@@ -53,6 +53,40 @@ def test_every_kind_has_its_columns_and_counts_the_missing(kind: FeatureKind, va
     assert msgspec.json.decode(msgspec.json.encode(made), type=ColumnReference) == made
 
 
+def turned(vectors: np.ndarray, by: float) -> list[list[float]]:
+    """The same lengths, in other directions."""
+    plane = np.array([[np.cos(by), -np.sin(by)], [np.sin(by), np.cos(by)]])
+    return np.hstack([vectors[:, :1], vectors[:, 1:3] @ plane.T, vectors[:, 3:]]).tolist()  # type: ignore[no-any-return]
+
+
+def test_an_embedding_that_keeps_its_norm_and_turns_drifts() -> None:
+    rng = np.random.default_rng(0)
+    spread = np.array([6.0, 4.0, 0.5, 0.5, 0.5, 0.5])
+
+    def cloud(n: int) -> np.ndarray:
+        return rng.normal(0, 1, (n, 1)) * [2, 3, 0, 0, 0, 0] + rng.normal(0, 1, (n, 6)) * spread * 0.3
+
+    made = column("embedding", cloud(2000).tolist())
+    assert [profile.name for profile in made.profiles] == ["x", "x.along", "x.residual"]
+    assert {drift.severity for drift in drifts(made, cloud(1000).tolist()).values()} == {"none"}
+    found = drifts(made, turned(cloud(1000), np.pi / 2))
+    assert found["x"].severity == "none"
+    assert "major" in {found["x.along"].severity, found["x.residual"].severity}
+    moved = drifts(made, (cloud(1000) + np.array([2, 3, 0, 0, 0, 0])).tolist())
+    assert moved["x.along"].severity == "major"
+
+
+def test_the_directions_of_a_wide_embedding_are_small_and_come_back_whole() -> None:
+    rng = np.random.default_rng(0)
+    made = column("embedding", rng.normal(0, 1, (200, 768)).tolist())
+    content = msgspec.json.encode(made)
+    assert len(content) < 90_000
+    again = msgspec.json.decode(content, type=ColumnReference)
+    window = [*rng.normal(0, 1, (50, 768)).tolist(), None, [1.0, 2.0], [float("nan")] * 768]
+    assert again.count(window) == made.count(window)
+    assert [profile.missing for profile in made.count(window)[1:]] == [3, 3]
+
+
 def test_texts_of_the_same_words_do_not_drift_and_new_words_do() -> None:
     rng = np.random.default_rng(0)
     made = column("text", texts(rng, 2000))

@@ -9,10 +9,15 @@ import msgspec
 import numpy as np
 import pytest
 
+from seatrial.protocol.bodies import PredictBody
 from seatrial.protocol.inference import InferAnswer, read_infer
 from seatrial.routing.snapshot import BreakerPolicy, Cache
+from seatrial.serving.deployed import Deployed
+from seatrial.serving.transforming import Transforming
 from seatrial.spec.errors import Late, Overdue
 from tests.gateways import GOOD, Bench, Scripted, bench, quick, slot, snapshot
+from tests.unit.serving.test_transform import ROW as RAW_ROW
+from tests.unit.serving.test_transform import transformed
 
 MS = 1_000_000
 
@@ -134,3 +139,60 @@ def test_a_request_that_leaves_less_time_is_overdue_and_nobody_is_blamed(here: B
     with pytest.raises(Overdue, match="20 ms that the request left"):
         infer(here, 20)
     assert infer(here, 30).parameters["answered_by"] == "assigned"
+
+
+class Preparing(Lengthy):
+    """A transform that takes its time."""
+
+    def run(self, inputs: Any) -> dict[str, np.ndarray[Any, Any]]:
+        super().run({"X": inputs["R"]})
+        return {"both": inputs["R"]}
+
+
+def behind(here: Bench, hands: Hands, milliseconds: float, **more: Any) -> tuple[Preparing, Scripted]:
+    """A deployment behind a transform that runs on the event loop, with 50 ms for it."""
+    prep, model = Preparing(hands, milliseconds), Scripted()
+    given = transformed(timeout=0.05, **more)
+    engines = {one.variant: inline(model) for one in given.slots}
+    deployed = Deployed(given, engines, here.recorder, Transforming(given, inline(prep), here.recorder))
+    here.gateway.activate(here.gateway.prepare(deployed))
+    return prep, model
+
+
+def prepared(here: Bench, **more: Any) -> Any:
+    body = PredictBody(features=dict(RAW_ROW), unit="u", **more)
+    return here.gateway.begin("churn", body)
+
+
+def test_a_transform_that_took_longer_than_its_timeout_is_late(here: Bench, hands: Hands) -> None:
+    _, model = behind(here, hands, 50.001, fallback={"prediction": 9})
+    assert prepared(here)["answered_by"] == "fallback"
+    assert not model.calls
+    (row,) = here.rows()
+    assert (row["status"], row["error"]) == ("timeout", "the transform failed: it gave nothing within 50 ms")
+    behind(here, hands, 50.001, revision=2)
+    with pytest.raises(Late, match="it gave nothing within 50 ms"):
+        prepared(here)
+    counted = here.recorder.counters.values()
+    assert counted['transforms_total{deployment="churn",result="timeout"}'] == 2
+
+
+def test_a_transform_that_took_just_its_timeout_feeds(here: Bench, hands: Hands) -> None:
+    behind(here, hands, 50)
+    assert prepared(here)["answered_by"] == "assigned"
+
+
+def test_a_transform_has_no_more_time_than_the_request_left(here: Bench, hands: Hands) -> None:
+    prep, model = behind(here, hands, 30)
+    with pytest.raises(Overdue, match="it gave nothing within 20 ms"):
+        prepared(here, timeout_ms=20)
+    assert prepared(here, timeout_ms=31)["answered_by"] == "assigned"
+    assert (prep.calls, model.calls) == (2, 1)
+
+
+def test_a_transform_is_not_asked_for_a_request_whose_time_is_over(here: Bench, hands: Hands) -> None:
+    prep, _ = behind(here, hands, 1)
+    body = PredictBody(features=dict(RAW_ROW), unit="u", timeout_ms=20)
+    with pytest.raises(Overdue, match="it gave nothing within 0 ms"):
+        here.gateway.begin("churn", body, 0, 20 * MS)
+    assert not prep.calls

@@ -48,6 +48,9 @@ def test_frozen(tmp_path: Path) -> None:
     [
         ("workres = 2\n", "`workres` is not a setting; did you mean `workers`"),
         ("workers = 0\n", "`0` is not a number of workers"),
+        ("drain_notice = 601\n", "`601` is not a number of seconds; write a whole number from 0 to 600"),
+        ('drain_notice = "soon"\n', "is not a number of seconds"),
+        ("hung_after = 1\n", "`1` is not a number of seconds; write a whole number from 2 to 3600"),
         ("workers = true\n", "`true` is not a number of workers"),
         ('http = "8080"\n', "`8080` is not an address"),
         ('http = "127.0.0.1:99999"\n', "is not an address"),

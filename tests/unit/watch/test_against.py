@@ -161,3 +161,19 @@ def test_profiles_of_other_cells_do_not_share_a_shelf(world: Any) -> None:
         found = panes.before("last 4 weeks")[sql]
         assert found.bins == reference.bins
         assert found.rows == 240
+
+
+def test_new_categories_beside_the_past_are_counted_whatever_the_training_saw_once(world: Any, deployment: Any) -> None:
+    features = tuple(
+        msgspec.structs.replace(feature, singletons=2000) if feature.name == "plan" else feature
+        for feature in world.profile.features
+    )
+    world.profile = msgspec.structs.replace(world.profile, features=features)
+    days_and_nights(world, 4, n=300, night=40.0)
+    numbered = iter(range(10_000))
+    start = BEGIN + 4 * 24 * HOUR
+    world.fill(start, start + 24 * HOUR, 600, **{"feature.plan": lambda: "new" if next(numbered) % 10 == 0 else "free"})
+    found = windows(world, spec(deployment, "last 4 weeks"), 4, {})
+    for window in found:
+        (plan,) = [column for column in window.features if column.feature == "plan"]
+        assert plan.quality != "none"

@@ -15,7 +15,7 @@ import pytest
 from seatrial.releases.records import Alert
 from seatrial.spec.errors import BadInput
 from seatrial.watch import delivery
-from seatrial.watch.delivery import address_of, deliver, line_of
+from seatrial.watch.delivery import Refusal, address_of, deliver, line_of
 from seatrial.watch.telling import message_of, told_of
 
 ALERT = Alert(
@@ -113,6 +113,44 @@ def test_a_receiver_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> N
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         assert "Timeout" in deliver(f"json://127.0.0.1:{silent.getsockname()[1]}", MESSAGE)
+
+
+def test_a_receiver_that_drips_its_answer_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "DEADLINE", 0.2)
+    given_up = threading.Event()
+
+    def drip(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+            while not given_up.wait(0.01):
+                try:
+                    connection.sendall(b"a")
+                except OSError:
+                    return
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        thread = threading.Thread(target=drip, args=(listener,))
+        thread.start()
+        said: list[str] = []
+        address = f"json://127.0.0.1:{listener.getsockname()[1]}/hook"
+        trying = threading.Thread(target=lambda: said.append(deliver(address, MESSAGE)), daemon=True)
+        trying.start()
+        trying.join(30)
+        given_up.set()
+        thread.join()
+    assert said == ["Timeout"]
+
+
+@pytest.mark.parametrize(
+    ("status", "lasts"), [(400, True), (413, True), (422, True), (401, False), (404, False), (429, False), (503, False)]
+)
+def test_a_refusal_of_the_message_itself_is_told_from_one_of_the_moment(status: int, lasts: bool) -> None:
+    said = deliver("json://127.0.0.1:9/hook", MESSAGE, lambda _address, _body: status)
+    assert (said, isinstance(said, Refusal)) == (f"it answered {status}", lasts)
 
 
 def test_addresses() -> None:

@@ -33,7 +33,7 @@ def test_rows_like_the_reference_are_at_rest(world: Any, deployment: Any) -> Non
     assert [(w.monitor, w.severity, w.start) for w in found] == [
         (monitor, "none", T0 + start * SECOND) for start in (0, 10) for monitor in ("data", "prediction")
     ]
-    watched = {*world.names, "note.empty", "note.unseen"}
+    watched = {*world.names, "note.empty", "note.unseen", "point.along", "point.residual"}
     assert {drift.feature for drift in found[0].features} == watched
     assert {drift.feature for drift in found[1].features} == {"label", "score"}
     assert set(found[0].shifts) == watched
@@ -194,6 +194,16 @@ def test_an_embedding_that_was_of_another_type_in_an_older_version_is_read_where
     rows = table(world.rows)
     names = ["feature.point#numbers" if name == "feature.point" else name for name in rows.column_names]
     retyped = rows.rename_columns(names).append_column("feature.point", pa.nulls(len(rows), was))
+    source = TableSource(retyped, None)
+    assert watch(deployment(), {"champion": world.profile}, source, 0, T0 + 15 * SECOND) == whole
+
+
+def test_a_text_that_was_a_number_in_an_older_version_is_not_empty(world: Any, deployment: Any) -> None:
+    world.fill(0, 10, 300)
+    whole = windows(world, deployment())
+    rows = table(world.rows)
+    names = ["feature.note#string" if name == "feature.note" else name for name in rows.column_names]
+    retyped = rows.rename_columns(names).append_column("feature.note", pa.nulls(len(rows), pa.float64()))
     source = TableSource(retyped, None)
     assert watch(deployment(), {"champion": world.profile}, source, 0, T0 + 15 * SECOND) == whole
 

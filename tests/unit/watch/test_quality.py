@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from seatrial.releases.records import Alert
 from seatrial.spec.deployment import ArrivalBounds, Constraint, DataMonitor, LogSpec, Monitors
-from seatrial.watch.alerts import alerts_of
+from seatrial.watch.alerts import alerts_of, condition_of
 from seatrial.watch.monitor import watch
 from seatrial.watch.window import Window
 
@@ -48,6 +49,42 @@ def test_rows_that_break_a_rule_are_a_quality_incident(
     (window,) = found(world, deployment, constraints=constraint)
     assert broken(window) == {column.removeprefix("feature."): "moderate"}
     assert window.quality.alarm == "moderate"
+
+
+def test_in_windows_too_small_for_drift_a_broken_rule_is_told_and_ends_and_is_told_again(
+    world: Any, deployment: Callable[..., Any]
+) -> None:
+    for start, ages in ((0, 999.0), (10, 40.0), (20, 40.0), (30, 999.0)):
+        world.fill(start, start + 10, 50, **{"feature.age": ages})
+    rules = {"age": Constraint(least=0, most=120)}
+    told: list[Alert] = []
+    for k in range(4):
+        now = T0 + (k * 10 + 15) * SECOND
+        (window,) = found(world, deployment, constraints=rules, since=T0 + k * 10 * SECOND, now=now)
+        told += alerts_of([window], told, T0)
+    edges = [condition.edge for alert in told if (condition := condition_of(alert)) is not None]
+    assert edges == ["begins", "ends", "begins"]
+
+
+def test_a_window_too_small_to_see_whether_values_are_missing_does_not_say_that_they_are_there(
+    world: Any, deployment: Callable[..., Any]
+) -> None:
+    world.fill(0, 10, 300, **{"feature.plan": None})
+    world.fill(10, 20, 50)
+    rules = {"age": Constraint(least=-500, most=500)}
+    first, second = found(world, deployment, constraints=rules)
+    assert (second.state, second.checked) == ("no-data", ("age",))
+    told = alerts_of([first], (), T0)
+    assert [alert.event for alert in told] == ["quality"]
+    assert alerts_of([second], told, T0) == ()
+
+
+def test_too_few_rows_that_arrive_are_told_and_over_when_enough_do(world: Any, deployment: Callable[..., Any]) -> None:
+    world.fill(0, 10, 5)
+    world.fill(10, 20, 50)
+    windows = found(world, deployment, arrival=ArrivalBounds(at_least=20))
+    edges = [condition.edge for alert in alerts_of(windows, (), T0) if (condition := condition_of(alert)) is not None]
+    assert edges[:2] == ["begins", "ends"]
 
 
 def test_what_may_break_a_rule_is_no_incident(world: Any, deployment: Callable[..., Any]) -> None:
