@@ -323,7 +323,7 @@ def _judged(run: ReleaseRun, arms: Arms, asks: dict[str, Ask], measures: dict[st
     words: dict[str, list[Word]] = {"primary": [], "guardrail": []}
     for name, measure in measures.items():
         sample = arms.sample(name, measure)
-        verdict = verdict_of(asks[name], sample, measure)
+        verdict = verdict_of(asks[name], sample, measure, run)
         words[asks[name].part].append(verdict.word)
         metrics.append(
             MetricJudgement(

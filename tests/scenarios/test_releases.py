@@ -528,7 +528,8 @@ def test_trouble_with_one_deployment_does_not_stop_another(scene: Scene) -> None
     scene.world.recommendation, scene.world.worse = "stop", ("errors",)
     scene.step(days=1)
     assert scene.status() == "rolled-back"
-    assert [alert.event for alert in scene.harbour.state.alerts.of("broken")] == ["failure"]
+    scene.step(days=1)
+    assert [alert.event for alert in scene.harbour.state.alerts.of("broken")] == ["failure.watch"]
 
 
 def test_a_test_without_an_end_ends_before_its_first_rows_are_deleted(scene: Scene) -> None:

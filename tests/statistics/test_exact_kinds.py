@@ -15,6 +15,7 @@ def test_versions_that_are_alike_are_seldom_told_apart(cell: Cell) -> None:
 
 
 @pytest.mark.simulation
-@pytest.mark.parametrize("kind", ["quantile", "bounded"])
-def test_a_true_effect_is_found(kind: str) -> None:
-    assert rate(Cell(kind, ramp=False), 20, 0.3, looks=3) >= 0.9  # type: ignore[arg-type]
+@pytest.mark.parametrize(("kind", "least"), [("quantile", 0.7), ("bounded", 0.9)])
+def test_a_true_effect_is_found(kind: str, least: float) -> None:
+    """Two sequences of alpha / 2 on one value a unit, which is what quantiles have, find less."""
+    assert rate(Cell(kind, ramp=False), 20, 0.3, looks=3) >= least  # type: ignore[arg-type]
