@@ -47,7 +47,7 @@ class Files:
         columns: What they are called.
 
     Raises:
-        BadInput: A file is not there or cannot be read, or lacks a column.
+        BadInput: A file is not there or cannot be read, lacks a column, or has rows of a bandit.
     """
 
     def __init__(self, exposures: Data, outcomes: Data | None = None, columns: Columns = Columns()) -> None:
@@ -66,6 +66,7 @@ class Files:
                 self.names["outcomes"] = _called(outcomes, "outcomes")
                 self._kinds["outcomes"] = self._open("outcomes", outcomes)
             self._need("exposures", columns.unit, columns.variant)
+            self._refuse_learned()
             if outcomes is not None:
                 self._need("outcomes", columns.unit)
         except BaseException:
@@ -174,6 +175,18 @@ class Files:
         except duckdb.Error as error:
             raise BadInput(f"{self.names[table]} cannot be read ({_first_line(error)}); mend it") from None
         return {str(row[0]): str(row[1]) for row in described}
+
+    def _refuse_learned(self) -> None:
+        """Rows of ours say how their variant came about; earlier results decided what a bandit gave."""
+        if not self.has("exposures", "reason"):
+            return
+        found = self.first_row("exposures", "CAST(reason AS VARCHAR) = 'bandit'", "''")
+        if found is not None:
+            raise BadInput(
+                f"row {found[0]} of {self.names['exposures']} was drawn by a bandit (its `reason`), whose chances "
+                "followed from earlier results, so that a plain comparison is wrong; ask `seatrial bandit evaluate`, "
+                "or leave such rows out"
+            )
 
     def _need(self, table: str, *columns: str) -> None:
         known = self._kinds[table]

@@ -247,6 +247,23 @@ def test_bad_input_is_refused_with_the_value_and_the_mend(change, metrics, says)
         judge(change(units), metrics=metrics)
 
 
+def test_a_plain_test_on_what_a_bandit_dealt_is_refused() -> None:
+    """Two equal arms under a bandit, as exported: a t-test finds a difference in one world of ten at a level of 5 %."""
+    units = exposed(400).assign(x=np.arange(400.0), reason="bandit", propensity=0.7)
+    with pytest.raises(BadInput, match=r"row 1 of exposures was drawn by a bandit .* `seatrial bandit evaluate`"):
+        judge(units, metrics={"x": "mean:x"})
+    some = units.assign(reason=np.where(units.index == 6, "bandit", "split"))
+    with pytest.raises(BadInput, match="row 7 of exposures was drawn by a bandit"):
+        judge(some, metrics={"x": "mean:x"})
+    with pytest.raises(BadInput, match="was drawn by a bandit"):
+        judge(units[["unit", "variant", "at", "reason"]], happened(units, "click"), metrics={"x": "proportion:click"})
+    by_split, plain = (
+        judge(one, metrics={"x": "mean:x"})
+        for one in (units.assign(reason="split"), units[["unit", "variant", "at", "x"]])
+    )
+    assert by_split.comparisons == plain.comparisons
+
+
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
 @pytest.mark.parametrize("suffix", ["parquet", "csv"])
 def test_values_that_are_not_finite_are_refused_with_their_row(tmp_path: Path, value: float, suffix: str) -> None:
