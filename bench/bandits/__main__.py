@@ -201,7 +201,12 @@ def main() -> None:
             table, done, whole = table_of(kept)
             if done > rows:
                 rows = done
-                unfinished = f"{done} of {whole} rows are measured so far.\n\n" if done < whole else ""
+                shown = table.count("\n") - 1
+                unfinished = (
+                    f"{shown} of {whole} rows are measured so far, {done} with all their repetitions.\n\n"
+                    if done < whole
+                    else ""
+                )
                 publish(name, {"table": table}, f"{unfinished}{table}", into=SCRATCH, page=page)
 
 
