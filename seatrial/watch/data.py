@@ -87,7 +87,7 @@ def data_windows(
         if number or any(drift.quality != "none" for drift in mild)
         for beside in [_usual(monitor, span, columns, strong, look=f"{name}/{span.variant}" in opened)]
     )
-    return found if profile.rows else tuple(map(_without_profile, found))
+    return found if profile.rows or profile.features else tuple(map(_without_profile, found))
 
 
 def _without_profile(window: Window) -> Window:
