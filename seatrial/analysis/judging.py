@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from seatrial.analysis import trust
-from seatrial.analysis.clusters import clustered
 from seatrial.analysis.deciding import conclude
 from seatrial.analysis.effects import Measured, bayesian_of, counts_of, measure, tests_of, uncapped_of
 from seatrial.analysis.families import together
@@ -19,6 +18,7 @@ from seatrial.analysis.metrics import Metric
 from seatrial.analysis.one_by_one import Column, judge_column, quantile_of, read_columns
 from seatrial.analysis.planning import CONTROLS, Plan, plan_of, question, with_options
 from seatrial.analysis.reduce import Arms, Reduction
+from seatrial.analysis.relation import Relation
 from seatrial.analysis.unfolding import unfold
 from seatrial.analysis.verdicts import Analysis, Check, Finding, How
 from seatrial.spec.errors import BadInput, NoData
@@ -103,11 +103,9 @@ def judge_files(files: Files, plan: Plan, *, over_time: bool = False, segments: 
     for segment in segments:
         files.text("exposures", segment)
     apart = [metric for metric in plan.metrics if metric.one_by_one]
-    reduction = Reduction(
-        files, plan.metrics, segments, several=over_time or bool(segments or apart), cluster=plan.cluster
-    )
-    if plan.cluster:
-        plan = replace(plan, metrics=clustered(plan.metrics))
+    several = over_time or bool(segments or apart)
+    reduction = Reduction(files, Relation(files, plan.metrics, segments, several=several, cluster=plan.cluster))
+    plan = replace(plan, metrics=reduction.metrics)
     arms = reduction.arms()[""] if reduction.crowd.units else {}
     if not arms:
         raise NoData(f"{files.names['exposures']} has no rows; there is nobody to judge yet")

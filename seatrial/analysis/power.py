@@ -13,6 +13,7 @@ from seatrial.analysis.files import Files
 from seatrial.analysis.looks import Looks
 from seatrial.analysis.metrics import Kind, Metric
 from seatrial.analysis.reduce import Reduction
+from seatrial.analysis.relation import Relation
 from seatrial.spec.errors import BadInput
 from seatrial.spec.units import show_count
 from seatrial.stats.contrast import Margin
@@ -186,7 +187,7 @@ def past_of(files: Files, metrics: Sequence[Metric], control: str = "") -> tuple
     ranked = next((metric.name for metric in metrics if metric.kind == "quantile"), None)
     if ranked is not None:
         raise BadInput(f"how many units the quantile {ranked!r} needs is not foretold; plan with a mean of the same")
-    reduction = Reduction(files, metrics)
+    reduction = Reduction(files, Relation(files, metrics))
     units = reduction.crowd.units
     if not units:
         raise BadInput(f"{files.names['exposures']} has no rows; there is no past in it")

@@ -1,14 +1,12 @@
 """From files to moments: every metric of every arm in one pass, as (n, means, products of deviations)."""
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
 
 from seatrial.analysis import sums
-from seatrial.analysis.clusters import clustered
 from seatrial.analysis.files import Files
 from seatrial.analysis.metrics import Metric
 from seatrial.analysis.refusing import refuse_infinite, refuse_no_share
@@ -70,29 +68,13 @@ class Reduction:
 
     Args:
         files: Open.
-        metrics: What is measured.
-        kept: Columns of the exposures that are kept beside (segments).
-        several: Whether it will be read several times: then it is computed once and kept.
-        cluster: A column of the exposures above the unit: ``judged`` then has a row a cluster, and metrics are ratios.
-
-    Raises:
-        BadInput: A column is missing or holds no numbers; a value is not finite; a unit stands twice in a file of
-            units.
+        relation: Made from them.
     """
 
-    def __init__(
-        self,
-        files: Files,
-        metrics: Sequence[Metric],
-        kept: Sequence[str] = (),
-        *,
-        several: bool = False,
-        cluster: str = "",
-    ) -> None:
+    def __init__(self, files: Files, relation: Relation) -> None:
         self._files = files
-        self._relation = Relation(files, metrics, kept, several=several, cluster=cluster)
-        self._metrics = clustered(metrics) if cluster else tuple(metrics)
-        self.timed, self.crowd = self._relation.timed, self._relation.crowd
+        self._relation = relation
+        self.metrics, self.timed, self.crowd = relation.metrics, relation.timed, relation.crowd
 
     def arms(self, by: str | None = None) -> dict[str, dict[str, Arms]]:
         """Every metric's arms, by the value of the SQL expression ``by`` ("" without one), then by metric."""
@@ -103,17 +85,17 @@ class Reduction:
             quick, rows = False, self._moments(group, quick=False)
         found: dict[str, dict[str, Arms]] = {}
         for row in rows:
-            metrics = found.setdefault(row["g"], {metric.name: {} for metric in self._metrics})
-            for index, metric in enumerate(self._metrics):
+            metrics = found.setdefault(row["g"], {metric.name: {} for metric in self.metrics})
+            for index, metric in enumerate(self.metrics):
                 metrics[metric.name][row["variant"]] = self._arm(index, row, quick=quick)
         return found
 
     def _moments(self, group: str, *, quick: bool) -> list[Row]:
-        select = ", ".join(part for i in range(len(self._metrics)) for part in self._select(i, quick=quick))
+        select = ", ".join(part for i in range(len(self.metrics)) for part in self._select(i, quick=quick))
         return self._read(f"SELECT {group} AS g, variant, {select} FROM judged GROUP BY ALL ORDER BY ALL")
 
     def _is_far(self, row: Row) -> bool:
-        return any(sums.is_far(str(i), row, row[f"n{i}"], self.width(metric)) for i, metric in enumerate(self._metrics))
+        return any(sums.is_far(str(i), row, row[f"n{i}"], self.width(metric)) for i, metric in enumerate(self.metrics))
 
     def covariates(self, metric: Metric) -> list[str]:
         """Whose a metric's columns after its own are: a covariate with holes stands twice, for its flag."""
@@ -151,10 +133,10 @@ class Reduction:
         columns ``m<i>_<j>``."""
         picked = [
             f"{column} AS m{index}_{j}"
-            for index, _ in enumerate(self._metrics)
+            for index, _ in enumerate(self.metrics)
             for j, column in enumerate(self._relation.columns(index))
         ]
-        counted = [f"k{index}" for index, _ in enumerate(self._metrics)]
+        counted = [f"k{index}" for index, _ in enumerate(self.metrics)]
         return self._files.query(
             f"SELECT unit, {', '.join([*counted, *picked])} FROM judged WHERE variant = {literal(variant)} "
             f"ORDER BY hash(unit), unit LIMIT {most}"
@@ -162,7 +144,7 @@ class Reduction:
 
     def column(self, metric: Metric) -> pa.Table:
         """Every counted unit's value of a metric in order of exposure: ``variant``, ``x``."""
-        index = self._metrics.index(metric)
+        index = self.metrics.index(metric)
         order = "first_at, unit" if self.timed else "hash(unit), unit"
         value = f"CAST({self._relation.columns(index)[0]} AS DOUBLE)"
         return self._files.query(f"SELECT variant, {value} AS x FROM judged WHERE k{index} ORDER BY {order}")
@@ -173,31 +155,30 @@ class Reduction:
 
     def query(self, sql: str) -> list[Row]:
         """Rows of a query over ``judged``."""
-        rows: list[Row] = self._files.query(sql).to_pylist()
-        return rows
+        return self._relation.query(sql)
 
     def _read(self, sql: str) -> list[Row]:
         rows: list[Row] = []
         try:
-            rows = self._files.query(sql).to_pylist()
+            rows = self.query(sql)
             beyond = False
         except duckdb.OutOfRangeException:
             beyond = True
         if beyond or any(isinstance(v, float) and not math.isfinite(v) for row in rows for v in row.values()):
-            refuse_infinite(self._files, self._metrics)
+            refuse_infinite(self._files, self.metrics)
             raise BadInput("the totals of a unit are beyond what numbers can hold; cap or scale the metric")
         return rows
 
     def _columns(self, index: int) -> list[str]:
         """Totals of units that do not count are null, and aggregates leave nulls out; of covariates that must be
         said."""
-        own = len(self._metrics[index].totals)
+        own = len(self.metrics[index].totals)
         return [
             c if i < own else f"CASE WHEN k{index} THEN {c} END" for i, c in enumerate(self._relation.columns(index))
         ]
 
     def _select(self, index: int, *, quick: bool) -> list[str]:
-        metric = self._metrics[index]
+        metric = self.metrics[index]
         parts = [f"count(x{index}) AS n{index}", *sums.select(str(index), self._columns(index), quick=quick)]
         waiting = "0" if metric.within is None else f"count(CASE WHEN w{index} THEN 1 END)"
         parts.append(f"{waiting} AS w{index}")
@@ -216,9 +197,9 @@ class Reduction:
             return float(value) if isinstance(value, int | float) else 0.0
 
         n = int(number(f"n{index}"))
-        means, covariances = sums.read(str(index), row, n, self.width(self._metrics[index]), quick=quick)
+        means, covariances = sums.read(str(index), row, n, self.width(self.metrics[index]), quick=quick)
         waiting = int(number(f"w{index}"))
-        refuse_no_share(self._files, self._metrics[index], n, means[0], covariances[0, 0])
+        refuse_no_share(self._files, self.metrics[index], n, means[0], covariances[0, 0])
         halves, before = None, None
         if f"me{index}" in row:
             early, late, first = (number(f"m{name}{index}") for name in "elp")

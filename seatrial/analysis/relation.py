@@ -39,7 +39,8 @@ class Relation:
         metrics: What is measured.
         kept: Columns of the exposures that are kept beside (segments).
         several: Whether it will be read several times: then it is computed once and kept.
-        cluster: A column of the exposures above the unit: ``judged`` then has a row a cluster, and metrics are ratios.
+        cluster: A column of the exposures above the unit: ``judged`` then has a row a cluster, and ``metrics`` are
+            ratios.
 
     Raises:
         BadInput: A column is missing or holds no numbers; a value is not finite; a unit stands twice in a file of
@@ -56,7 +57,7 @@ class Relation:
         cluster: str = "",
     ) -> None:
         self._files = files
-        self._metrics = tuple(metrics)
+        self.metrics = tuple(metrics)
         self._covariates = tuple(dict.fromkeys(name for m in metrics for name in m.covariates))
         self._kept = tuple(dict.fromkeys((*kept, cluster) if cluster else kept))
         self.timed = files.moment("exposures") is not None
@@ -66,8 +67,8 @@ class Relation:
         refuse_timeless(files)
         self.crowd = self._judged("TABLE" if several or cluster else "VIEW")
         if cluster:
-            self.crowd = gather_clusters(files, self._metrics, cluster, kept, self.crowd)
-            self._metrics = clustered(self._metrics)
+            self.crowd = gather_clusters(files, self.metrics, cluster, kept, self.crowd)
+            self.metrics = clustered(self.metrics)
 
     def covariates(self, metric: Metric) -> list[str]:
         """Whose a metric's columns after its own are: a covariate with holes stands twice, for its flag."""
@@ -89,7 +90,7 @@ class Relation:
         ]
         moment = files.moment("exposures")
         parts += [f"{'NULL::BIGINT' if moment is None else f'epoch_us({moment})'} AS first_at"]
-        for index, metric in enumerate(self._metrics):
+        for index, metric in enumerate(self.metrics):
             if metric.within is not None:
                 raise BadInput(f"{metric.name!r} has a window, but a file of units holds totals; remove `within`")
             values = [files.number("exposures", total.column) for total in metric.totals]
@@ -110,7 +111,7 @@ class Relation:
         refuse_nameless(files)
         moment, happened = files.moment("exposures"), files.moment("outcomes")
         self._check_windows(moment, happened)
-        self._survey = Survey(files, self._metrics)
+        self._survey = Survey(files, self.metrics)
         self._keys = keys(files)
         variant = files.text("exposures", columns.variant)
         started = "NULL::BIGINT" if moment is None else f"epoch_us(min({moment}))"
@@ -125,7 +126,7 @@ class Relation:
         until, last = self._until(moment, happened)
         files.run(f"CREATE TEMP VIEW totals AS {self._totals(happened if moment else None)}")
         parts = ["CAST(e.unit AS VARCHAR) AS unit", "e.variant", "e.first_at"]
-        for index, metric in enumerate(self._metrics):
+        for index, metric in enumerate(self.metrics):
             parts += self._unit_of_outcomes(index, metric, last)
         parts += self._beside("e.")
         joined = "exposed e LEFT JOIN totals t ON t.unit = e.unit"
@@ -145,7 +146,7 @@ class Relation:
         return f"arg_min({packed}, {moment or 'seatrial_row'})"
 
     def _check_windows(self, moment: str | None, happened: str | None) -> None:
-        for metric in self._metrics:
+        for metric in self.metrics:
             if metric.within is not None and (moment is None or happened is None):
                 which = self._files.names["exposures" if moment is None else "outcomes"]
                 raise BadInput(
@@ -173,7 +174,7 @@ class Relation:
         """A query for every metric's totals by unit."""
         files = self._files
         parts = ["o.unit"]
-        for index, metric in enumerate(self._metrics):
+        for index, metric in enumerate(self.metrics):
             for name, hole, total in zip("xy", "gh", metric.totals, strict=False):
                 value, where = self._value(total, metric), [f"o.outcome = {literal(total.outcome or '')}"]
                 if happened is not None:
@@ -185,11 +186,11 @@ class Relation:
                     unknown = f"{' AND '.join(where)} AND {self._row(total)} IS NULL"
                     parts.append(f"bool_or({unknown}) AS {hole}{index}")
             parts += self._around(index, metric)
-        fields = {t.column for m in self._metrics for t in m.totals if t.column}
+        fields = {t.column for m in self.metrics for t in m.totals if t.column}
         picked = [f"{self._keys['outcomes']} AS unit", "CAST(outcome AS VARCHAR) AS outcome"]
         picked += [f"{'NULL::BIGINT' if happened is None else f'epoch_us({happened})'} AS t"]
         picked += [f"{files.number('outcomes', field)} AS {quoted('field ' + field)}" for field in sorted(fields)]
-        if any(not t.column and self._survey.valued(t) for m in self._metrics for t in m.totals):
+        if any(not t.column and self._survey.valued(t) for m in self.metrics for t in m.totals):
             picked.append(f"{files.number('outcomes', 'value')} AS own")
         wanted = ", ".join(literal(name) for name in self._measured())
         source = f"SELECT {', '.join(picked)} FROM outcomes WHERE outcome IN ({wanted})"
@@ -198,7 +199,7 @@ class Relation:
 
     def _measured(self) -> list[str]:
         """Outcomes that are measured."""
-        return sorted({total.outcome or "" for metric in self._metrics for total in metric.totals})
+        return sorted({total.outcome or "" for metric in self.metrics for total in metric.totals})
 
     def _around(self, index: int, metric: Metric) -> list[str]:
         """Totals of the first third of the window, of the rest, and of as long before the exposure."""
@@ -275,7 +276,7 @@ class Relation:
 
     def columns(self, index: int) -> list[str]:
         """SQL of a metric's columns: itself, then covariates and their flags."""
-        metric = self._metrics[index]
+        metric = self.metrics[index]
         own = [f"{name}{index}" for name in "xy"[: len(metric.totals)]]
         if metric.cap is not None:
             own[0] = f"CASE WHEN {own[0]} > {metric.cap!r} THEN {metric.cap!r} ELSE {own[0]} END"

@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from seatrial.analysis.clusters import clustered
 from seatrial.analysis.files import Files
 from seatrial.analysis.judging import Judged
 from seatrial.analysis.metrics import Metric
 from seatrial.analysis.one_by_one import Column
 from seatrial.analysis.planning import CONTROLS, Plan
 from seatrial.analysis.reduce import Arm, Arms, Reduction
+from seatrial.analysis.relation import Relation
 from seatrial.routing.assign import assign_many
 from seatrial.routing.snapshot import Arm as Weight
 from seatrial.routing.snapshot import Entry
@@ -39,9 +39,8 @@ def split_files(files: Files, plan: Plan, splits: int) -> tuple[SameArms, ...]:
         BadInput: No control, or too few of its units for any verdict.
     """
     plan = replace(plan.checked(), guardrails={}, minimum_effect=None)
-    reduction = Reduction(files, plan.metrics, several=True, cluster=plan.cluster)
-    if plan.cluster:
-        plan = replace(plan, metrics=clustered(plan.metrics))
+    reduction = Reduction(files, Relation(files, plan.metrics, several=True, cluster=plan.cluster))
+    plan = replace(plan, metrics=reduction.metrics)
     units = reduction.crowd.units
     control = plan.control or next((name for name in CONTROLS if name in units), "")
     if control not in units:

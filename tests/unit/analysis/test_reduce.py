@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seatrial.analysis.files import Files
-from seatrial.analysis.metrics import named
+from seatrial.analysis.metrics import Metric, named
 from seatrial.analysis.reduce import Reduction
+from seatrial.analysis.relation import Relation
 from seatrial.spec.errors import BadInput
 from seatrial.stats.multivariate import MultiMoments
 
@@ -22,6 +23,10 @@ def units(values: dict[str, np.ndarray], names: list[object] | None = None) -> p
     )
 
 
+def reduction(files: Files, metrics: tuple[Metric, ...]) -> Reduction:
+    return Reduction(files, Relation(files, metrics))
+
+
 @given(
     seed=st.integers(0, 2**32 - 1),
     mean=st.floats(-1e9, 1e9),
@@ -32,7 +37,7 @@ def test_moments_are_numpys_however_far_from_zero(seed: int, mean: float, sd: fl
     rng = np.random.default_rng(seed)
     values = {"m": mean + sd * rng.standard_normal(n), "z": sd - mean * rng.standard_normal(n)}
     with Files(units(values)) as files:
-        found = Reduction(files, named({"m": "mean:m,covariate=z"}, outcomes=False)).arms()[""]["m"]
+        found = reduction(files, named({"m": "mean:m,covariate=z"}, outcomes=False)).arms()[""]["m"]
     for i, variant in enumerate(ARMS):
         expected = MultiMoments.from_values(np.column_stack([values["m"], values["z"]])[i::2])
         assert found[variant].moments.n == expected.n
@@ -56,13 +61,13 @@ def test_moments_are_numpys_however_far_from_zero(seed: int, mean: float, sd: fl
 )
 def test_a_unit_that_stands_twice_is_refused_by_name(names: list[object], shown: str) -> None:
     with Files(units({"m": np.arange(4.0)}, names)) as files, pytest.raises(BadInput, match=f"the unit {shown} stands"):
-        Reduction(files, named({"m": "mean:m"}, outcomes=False))
+        reduction(files, named({"m": "mean:m"}, outcomes=False))
 
 
 @pytest.mark.parametrize("names", [[3, 1, 2, 0], [-(2**63), 5, 2**63 - 1, 0], ["a", "b", "c", "d"], [0, 10**12, 7, 8]])
 def test_units_that_stand_once_are_counted_by_variant(names: list[object]) -> None:
     with Files(units({"m": np.arange(4.0)}, names)) as files:
-        assert Reduction(files, named({"m": "mean:m"}, outcomes=False)).crowd.units == {"control": 2, "new": 2}
+        assert reduction(files, named({"m": "mean:m"}, outcomes=False)).crowd.units == {"control": 2, "new": 2}
 
 
 @pytest.mark.parametrize("column", ["unit", "variant"])
@@ -71,4 +76,4 @@ def test_a_row_without_its_unit_or_variant_is_named(column: str) -> None:
     holed = [None if i == 2 else value for i, value in enumerate(table[column].to_pylist())]
     table = table.set_column(table.schema.get_field_index(column), column, pa.array(holed))
     with Files(table) as files, pytest.raises(BadInput, match=f"row 3 of exposures has no {column}"):
-        Reduction(files, named({"m": "mean:m"}, outcomes=False))
+        reduction(files, named({"m": "mean:m"}, outcomes=False))
