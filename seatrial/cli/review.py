@@ -56,8 +56,8 @@ def review(
     typer.echo(
         f"wrote {show_count(drawn.rows)} pairs to {out}, {show_count(drawn.disagreements)} of them of different "
         f"answers, in {drawn.strata} kinds. Fill in `label`, then: seatrial review {deployment} --filled {out}\n"
-        f"To keep the labels: seatrial outcome import {out} --outcome NAME --deployment {deployment} "
-        "--request request_id --row row --at at --value label"
+        f"To keep the labels, as an outcome of its own, for most are of disagreements: seatrial outcome import {out} "
+        f"--outcome NAME --deployment {deployment} --request request_id --row row --at at --value label"
     )
 
 
