@@ -185,6 +185,13 @@ class Deployed:
         return tuple(reversed(others.values()))
 
     @property
+    def longest(self) -> float:
+        """Seconds that a request may take: its transform, then a variant, then the default variant in its place."""
+        transform = self.snapshot.transform
+        before = 0.0 if transform is None else transform.timeout
+        return before + max(variant.timeout for variant in self.variants.values()) + self.default.timeout
+
+    @property
     def idle(self) -> bool:
         """No request and no shadow copy uses this revision any more (once it is replaced)."""
         return self.pending == 0 and all(lane.idle for lane in self.lanes.values())

@@ -29,10 +29,8 @@ from seatrial.spec.errors import BadInput, SeatrialError
 
 log = logging.getLogger("seatrial.serving")
 
-"""A slow model is warm after fewer calls."""
-
 GRACE_SECONDS = 60.0
-"""A replaced revision that is still in use after so long is closed under its users."""
+"""A replaced revision that is still in use after so long, and after its longest request, is closed under its users."""
 
 
 class _Key(NamedTuple):
@@ -124,7 +122,7 @@ class Loader:
         """Close what was retired and is idle, or was given long enough."""
         waiting: list[_Retired] = []
         for retired in self._retired:
-            overdue = self._now() - retired.since > GRACE_SECONDS
+            overdue = self._now() - retired.since > max(GRACE_SECONDS, retired.deployed.longest)
             if not retired.deployed.idle and not overdue:
                 waiting.append(retired)
                 continue

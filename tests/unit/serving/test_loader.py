@@ -70,16 +70,19 @@ def test_a_model_is_loaded_once_and_closed_with_its_last_user(here: Bench) -> No
     assert loader.loaded == 0
 
 
-def test_what_is_in_use_is_closed_later_but_not_never(here: Bench) -> None:
+@pytest.mark.parametrize(("timeout", "longest"), [(1.0, 60.0), (600.0, 1200.0)])
+def test_what_is_in_use_is_closed_later_but_not_never(here: Bench, timeout: float, longest: float) -> None:
+    """A request may wait its whole timeout, and as long for the default variant again."""
     now = [0.0]
     models = Models()
     loader = Loader(here.recorder, load=models.load, digest=lambda path: path.name, monotonic=lambda: now[0])
-    deployed = loader.prepare(placed(snapshot()))
+    deployed = loader.prepare(placed(snapshot(slots=(slot("champion", 1, timeout=timeout),))))
     deployed.pending = 1
     loader.retire(deployed)
-    loader.sweep()
-    assert not models.made[1].closed
-    now[0] = 61.0
+    for now[0] in (0.0, 60.0, longest):
+        loader.sweep()
+        assert not models.made[1].closed
+    now[0] = longest + 1.0
     loader.sweep()
     assert models.made[1].closed
 
