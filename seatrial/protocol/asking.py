@@ -19,9 +19,6 @@ from seatrial.protocol.inference import PLATFORM, TensorOut
 from seatrial.protocol.messages import MESSAGES
 from seatrial.spec.errors import BadInput
 
-MISSING = "\x00"
-"""What stands for a missing string in a tensor that goes out as JSON: nobody's string, and ``null`` on the wire."""
-
 TIMEOUT = "timeout_ms"
 """The parameter that tells the server how long its answer is of use."""
 
@@ -101,7 +98,7 @@ def write_request(inputs: Sequence[Asked], outputs: Sequence[str], milliseconds:
                 "name": one.name,
                 "datatype": one.datatype,
                 "shape": list(one.values.shape),
-                "data": _elements(one),
+                "data": one.values.reshape(-1).tolist(),  # NaN becomes null when it is written
             }
             for one in inputs
         ]
@@ -111,11 +108,6 @@ def write_request(inputs: Sequence[Asked], outputs: Sequence[str], milliseconds:
     if milliseconds is not None:
         body["parameters"] = {TIMEOUT: milliseconds}
     return _encode(body)
-
-
-def _elements(one: Asked) -> list[Any]:
-    values: list[Any] = one.values.reshape(-1).tolist()  # NaN becomes null when it is written
-    return [None if value == MISSING else value for value in values] if one.datatype == "BYTES" else values
 
 
 def read_answer(body: bytes, wanted: Sequence[str], rows: int) -> dict[str, NDArray[Any]]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from seatrial.protocol.answers import UnreadableAnswer
-from seatrial.protocol.asking import read_answer, read_answer_message
+from seatrial.protocol.asking import Asked, read_answer, read_answer_message, write_request
 from seatrial.protocol.messages import MESSAGES
 
 
@@ -68,3 +68,9 @@ def test_bytes_that_are_no_text_are_no_answer_in_either_contents() -> None:
             output.contents.bytes_contents.append(b"\xff\xd8")
         with pytest.raises(UnreadableAnswer, match=r"do not fit: .* not UTF-8"):
             read_answer_message(message, ("y",), 1)
+
+
+def test_a_text_that_is_nul_is_no_missing_one() -> None:
+    texts = np.array(["\0", None, ""], dtype=object)
+    body = json.loads(write_request([Asked("note", "BYTES", texts)], (), None))
+    assert body["inputs"][0]["data"] == ["\0", None, ""]
