@@ -15,6 +15,7 @@ one of two that have the cycle on the fourth day, and stays: how many hours unti
 """
 
 import argparse
+import gc
 import math
 import multiprocessing
 from collections.abc import Iterable, Iterator
@@ -215,10 +216,11 @@ def _data(world: World, rng: np.random.Generator) -> list[Window]:
 def count_windows(reference: FeatureProfile, values: Values) -> list[FeatureProfile]:
     """What ``profile_of_window`` makes of each row of numbers, shape [windows, rows], none missing; all at once."""
     bins, (windows, rows) = reference.bins, values.shape
-    cell = np.searchsorted(np.array(bins.atoms), values, side="right")
-    cell += np.searchsorted(np.array(bins.edges), values, side="left")
-    cell += np.arange(windows)[:, np.newaxis] * bins.cells
-    counts = np.bincount(cell.ravel(), minlength=windows * bins.cells).reshape(windows, bins.cells)
+    ends = [
+        below for edge in bins.edges for below in ([values < edge] if edge in bins.atoms else []) + [values <= edge]
+    ]
+    until = [np.zeros(windows, np.int64), *(below.sum(axis=1) for below in ends), np.full(windows, rows)]
+    counts = np.diff(np.stack(until, axis=1), axis=1)
     low, high = reference.limits or (-math.inf, math.inf)
     mean = values.mean(axis=1)
     away = values - mean[:, np.newaxis]
@@ -255,6 +257,8 @@ def _beside(lived: list[list[FeatureProfile]], sure: list[tuple[FeatureDrift, ..
     From the first alarm on: before it no condition is open, and nothing is asked.
     """
     first = next((hour for hour, drifts in enumerate(sure) if any(d.severity != "none" for d in drifts)), HOURS)
+    if first == HOURS:
+        return {}
     days, weeks = _pasts(lived, 24), _pasts(lived, 168)
     asked = []
     for hour in range(first, HOURS):
@@ -391,7 +395,11 @@ def main(arguments: Iterable[str] | None = None) -> None:
 
 
 def _numbered(world: int, seed: int) -> Month:
-    return month(WORLDS[world], seed)
+    gc.disable()  # a month makes a hundred thousand values that live until its end
+    found = month(WORLDS[world], seed)
+    gc.enable()
+    gc.collect()
+    return found
 
 
 if __name__ == "__main__":
