@@ -165,7 +165,7 @@ def _feature_column(
 ) -> dict[str, list[Any]]:
     feature = features.get(given.name)
     if feature is None:
-        expected = f"the tensors {', '.join(tensors)}" if tensors else "the features"
+        expected = f"the model's tensors ({', '.join(map(repr, tensors))})" if tensors else "the features"
         raise BadInput(f"input {given.name[:100]!r} is neither a feature nor, with all others, one of {expected}")
     n, width = _shape(given)
     scalar = feature.kind in NUMERIC_KINDS or feature.kind in TEXT_KINDS
