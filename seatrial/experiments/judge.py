@@ -4,7 +4,7 @@ It reads once, decides by the always-valid sequences alone, and puts everything 
 same source, release and moment give the same judgement.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,19 +12,22 @@ import numpy as np
 
 from seatrial.experiments import sentences
 from seatrial.experiments.asks import asks_of, measures_of
+from seatrial.experiments.caps import fixed_caps
 from seatrial.experiments.checks import (
     Losses,
     check_both_arms,
     check_covariates,
     check_coverage,
     check_dropped,
+    check_outcome_ids,
     check_phases,
     check_sample_ratio,
 )
 from seatrial.experiments.family import as_family
 from seatrial.experiments.judgement import Check, Judgement, MetricJudgement, ShadowComparison
-from seatrial.experiments.measures import answer_column, read
+from seatrial.experiments.measures import Measure, answer_column, read
 from seatrial.experiments.metric import judge_metric, without_data
+from seatrial.experiments.outcome_ids import shared_ids
 from seatrial.experiments.row_columns import column_names
 from seatrial.experiments.sample import take_sample
 from seatrial.experiments.shadow import compare_shadow, failures_tolerated
@@ -58,6 +61,7 @@ def judge(deployment: Deployment, run: ReleaseRun, view: Source, now: int, *, lo
     shadow = compare_shadow(deployment, run, view, now)
     if not run.phases:
         return _before_units(deployment, run, now, shadow)
+    run = msgspec.structs.replace(run, caps=fixed_caps(deployment, run, view, now) | run.caps)
     thresholds = fixed_thresholds(view, run, now)
     answers = answer_column(view) is not None
     names = column_names(view)
@@ -69,6 +73,7 @@ def judge(deployment: Deployment, run: ReleaseRun, view: Source, now: int, *, lo
     checks = (
         check_sample_ratio(fresh_units(units), run),
         check_both_arms(count_in_both_arms(view, run, now)),
+        *_check_ids(view, run, measures.values(), now),
         check_dropped(losses, rows, run),
         check_coverage({name: s.coverage for name, s in samples.items() if s.coverage is not None}, run),
         check_phases({name: samples[name] for name in samples if asks[name].part != "secondary"}),
@@ -82,6 +87,12 @@ def judge(deployment: Deployment, run: ReleaseRun, view: Source, now: int, *, lo
     ]
     metrics = as_family(metrics, run, deployment.unit.name)
     return _conclude(deployment, run, now, _Found(units, rows, metrics, checks, run.caps | thresholds, shadow))
+
+
+def _check_ids(view: Source, run: ReleaseRun, measures: Iterable[Measure], now: int) -> tuple[Check, ...]:
+    """None where no outcome is measured."""
+    outcomes = sorted({name for measure in measures for name in measure.outcomes})
+    return (check_outcome_ids(shared_ids(view, run, outcomes, now)),) if outcomes else ()
 
 
 class _Found(NamedTuple):
@@ -152,6 +163,7 @@ def _distrusted(metric: MetricJudgement, failed: Sequence[Check]) -> MetricJudge
 _REASONS: dict[str, str] = {
     "sample-ratio": "units do not arrive in the configured shares",
     "both-arms": "units met two variants within one phase",
+    "outcome-ids": "units of both variants share ids of outcomes",
     "dropped-rows": "rows were dropped",
     "label-coverage": "the arms have unequal shares of their labels",
 }

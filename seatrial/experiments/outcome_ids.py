@@ -1,0 +1,59 @@
+"""Ids of outcomes that units of both arms share: whose such an outcome is, is not known.
+
+An id belongs to one outcome of one unit. A second post under it is a correction, which takes the outcome from the first
+unit and gives it to the second; between the arms that is an effect that nobody had.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from seatrial.experiments.source import Source
+from seatrial.experiments.units import EVIDENCE, parameters
+from seatrial.releases.run import ReleaseRun
+
+_IDENTITY = "hash(outcome, deployment, id)"
+_KNOWN = "outcome IN (SELECT unnest($outcomes)) AND epoch_us(received_at) <= $now"
+
+_REPEATED = f"SELECT {_IDENTITY} AS h FROM all_outcomes WHERE {_KNOWN} GROUP BY h HAVING count(*) > 1"
+
+_SHARED = f"""
+named AS MATERIALIZED (
+  SELECT row_number() OVER () AS n, outcome, deployment, id, unit, request_id, "row" AS i, "key" AS k FROM all_outcomes
+  WHERE {_KNOWN} AND {_IDENTITY} IN ({_REPEATED})
+),
+theirs AS (
+  SELECT n, unit FROM named WHERE unit IS NOT NULL
+  UNION ALL
+  SELECT m.n, any_value(r.unit) AS unit FROM named m JOIN rows r ON r.request_id = m.request_id
+    AND (m.i IS NULL OR m.i = r."row") AND (m.k IS NULL OR m.k = r."key")
+  WHERE m.unit IS NULL AND r.role IN ('answer', 'app') GROUP BY m.n HAVING count(DISTINCT r.unit) = 1
+)
+SELECT count(*) AS n, min(id) AS one FROM (
+  SELECT id FROM named JOIN theirs USING (n) JOIN units u ON u.unit = theirs.unit
+  WHERE u.variant IN ($champion, $challenger)
+  GROUP BY outcome, deployment, id HAVING min(u.variant) <> max(u.variant))"""
+
+
+class SharedIds(NamedTuple):
+    """How many there are, and one of them."""
+
+    n: int = 0
+    one: str = ""
+
+
+def shared_ids(source: Source, run: ReleaseRun, outcomes: Sequence[str], now: int) -> SharedIds:
+    """Ids under which both arms' units have had an outcome, corrections and withdrawals included.
+
+    Args:
+        source: Where rows and outcomes are read.
+        run: Says who the units are.
+        outcomes: Names of those that are measured.
+        now: Microseconds since 1970 UTC; nothing that arrived later is seen.
+    """
+    given: dict[str, object] = {"outcomes": list(outcomes), "now": now}
+    if not outcomes or not source.sql(f"{_REPEATED} LIMIT 1", given).num_rows:
+        return SharedIds()
+    arms: dict[str, object] = {"champion": run.champion, "challenger": run.challenger}
+    query = f"WITH {EVIDENCE.format(answer='NULL', also='')}, {_SHARED}"
+    (row,) = source.sql(query, parameters(run, now) | given | arms).to_pylist()
+    return SharedIds(int(row["n"]), row["one"] or "")
