@@ -50,6 +50,8 @@ def several_now(
         BadInput: the file declares no such key, or it has too many values.
     """
     from seatrial.control.senses import LedgerSenses  # slow to import: the ledger and the statistics
+    from seatrial.experiments.unit_shelf import DiskShelves
+    from seatrial.ledger import layout
     from seatrial.ledger.reader import Reader
 
     with open_site(settings) as site:
@@ -59,8 +61,9 @@ def several_now(
     losses = LedgerSenses(settings.home).losses(deployment)
     with Reader(settings.home).open(deployment) as view:
         now = microseconds()
+        shelves = DiskShelves(layout.units(settings.home, deployment))
         return Shown(
-            judge_several(spec, contest, view, now, losses=losses),
+            judge_several(spec, contest, view, now, losses=losses, shelves=shelves),
             segment_several(spec, contest, view, now, tuple(dict.fromkeys(segments))) if segments else (),
             arrivals_of(spec, contest, view, now) if with_arrivals else (),
         )

@@ -14,12 +14,10 @@ from seatrial.releases.run import ReleaseRun
 _IDENTITY = "hash(outcome, deployment, id)"
 _KNOWN = "outcome IN (SELECT unnest($outcomes)) AND epoch_us(received_at) <= $now"
 
-_REPEATED = f"SELECT {_IDENTITY} AS h FROM all_outcomes WHERE {_KNOWN} GROUP BY h HAVING count(*) > 1"
-
-_SHARED = f"""
+_SHARED = """
 named AS MATERIALIZED (
   SELECT row_number() OVER () AS n, outcome, deployment, id, unit, request_id, "row" AS i, "key" AS k FROM all_outcomes
-  WHERE {_KNOWN} AND {_IDENTITY} IN ({_REPEATED})
+  WHERE {which}
 ),
 theirs AS (
   SELECT n, unit FROM named WHERE unit IS NOT NULL
@@ -41,19 +39,24 @@ class SharedIds(NamedTuple):
     one: str = ""
 
 
-def shared_ids(source: Source, run: ReleaseRun, outcomes: Sequence[str], now: int) -> SharedIds:
+def ids_of_both_arms(
+    source: Source, run: ReleaseRun, outcomes: Sequence[str], moved: Sequence[int] | None, now: int
+) -> SharedIds:
     """Ids under which both arms' units have had an outcome, corrections and withdrawals included.
 
     Args:
         source: Where rows and outcomes are read.
         run: Says who the units are.
         outcomes: Names of those that are measured.
+        moved: Identities of outcomes whose revisions name different units (``narrowed.Shared``); None: not known.
         now: Microseconds since 1970 UTC; nothing that arrived later is seen.
     """
-    given: dict[str, object] = {"outcomes": list(outcomes), "now": now}
-    if not outcomes or not source.sql(f"{_REPEATED} LIMIT 1", given).num_rows:
+    if moved is not None and not moved:
         return SharedIds()
+    which, given = _KNOWN, parameters(run, now) | {"outcomes": list(outcomes)}
+    if moved is not None:
+        which, given = f"{_KNOWN} AND {_IDENTITY} IN (SELECT unnest($moved::UBIGINT[]))", given | {"moved": list(moved)}
+    query = f"WITH {EVIDENCE.format(answer='NULL', also='')}, {_SHARED.format(which=which)}"
     arms: dict[str, object] = {"champion": run.champion, "challenger": run.challenger}
-    query = f"WITH {EVIDENCE.format(answer='NULL', also='')}, {_SHARED}"
-    (row,) = source.sql(query, parameters(run, now) | given | arms).to_pylist()
+    (row,) = source.sql(query, given | arms).to_pylist()
     return SharedIds(int(row["n"]), row["one"] or "")
