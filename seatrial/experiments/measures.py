@@ -115,6 +115,7 @@ class Measure:
         items: Whether it reads the row's list of items; ``{p}items`` in ``sql``.
         by_first: Whether a unit's ``labels`` say if its first request was such an event: what an exact sequence counts,
             because a unit that asks more often has more chances of *any*.
+        ranks: Whether units are compared by ranks, for one look.
         number: Columns of a row of which the first that is known is its answer as a number; ``{p}number`` in ``sql``.
     """
 
@@ -134,6 +135,7 @@ class Measure:
     items: bool = False
     number: tuple[str, ...] = ()
     by_first: bool = False
+    ranks: bool = False
 
     @property
     def outcomes(self) -> tuple[str, ...]:
@@ -361,6 +363,7 @@ def measure_of(name: str, deployment: Deployment, caps: Mapping[str, float]) -> 
         covariate=spec.covariate,
         items=ranking is not None,
         number=() if model is None else model.number,
+        ranks=spec.compare == "ranks",
     )
 
 
