@@ -6,13 +6,15 @@ from seatrial.analysis.page import TONES, interval, mean, trust_section, units_s
 from seatrial.experiments.judgement import Judgement, MetricJudgement
 from seatrial.experiments.segments import MetricSegments
 from seatrial.experiments.sentences import told
+from seatrial.experiments.shadow.table import DIFFERING, HEADER, differing, lines
+from seatrial.experiments.shown_items import PLACES, place_rows
 from seatrial.reports.charts import verdict_over_time
 from seatrial.reports.experiment_charts import Arrival, EffectRow, effects, verdict_effects
 from seatrial.reports.page import Section, Table, render_page
 from seatrial.reports.points import VerdictPoint
 from seatrial.spec.units import show_moment
 
-_SHARES = ("proportion", "accuracy", "precision", "recall", "hit_rate", "errors", "latency")
+_SHARES = ("proportion", "accuracy", "precision", "recall", "hit_rate", "click_through", "errors", "latency")
 
 
 def release_page(
@@ -29,7 +31,8 @@ def release_page(
         arrivals: Units of the two arms as they came.
         segments: Effects by context key, where they were asked for.
     """
-    parts = [_result(judgement), *_over_time(judgement, [*history, judgement])]
+    parts = [_result(judgement), *_shadow(judgement), *_over_time(judgement, [*history, judgement])]
+    parts += [_places(metric, judgement.champion) for metric in judgement.metrics if metric.places]
     parts += [_segments(one) for one in segments]
     parts += [units_section(arrivals)] if arrivals else []
     versions = f"{judgement.challenger_version or judgement.challenger} against {judgement.champion_version}"
@@ -42,16 +45,22 @@ def _result(judgement: Judgement) -> Section:
         heading="Verdict",
         badge=judgement.ended or judgement.recommendation,
         verdict=TONES[judgement.recommendation],
-        sentences=(
-            judgement.sentence if judgement.ended else f"{told(judgement)}",
-            *([judgement.shadow.sentence] if judgement.shadow is not None else []),
-        ),
+        sentences=(judgement.sentence if judgement.ended else f"{told(judgement)}",),
         charts=verdict_effects([m.verdict for m in judgement.metrics if m.verdict.word != "no-data"]),
         table=Table(
             ("metric", "part", "champion", "challenger", "difference", "relative", "verdict", "what is known"),
             tuple(_row(metric) for metric in judgement.metrics),
         ),
     )
+
+
+def _shadow(judgement: Judgement) -> list[Section]:
+    found = judgement.shadow
+    if found is None:
+        return []
+    pairs = Section(heading="In shadow", sentences=(found.sentence,), table=Table(HEADER, lines(found)))
+    apart = Section(heading="Where they differ most", table=Table(DIFFERING, differing(found)))
+    return [pairs, *([apart] if found.differ_most else [])]
 
 
 def _row(metric: MetricJudgement) -> tuple[str, ...]:
@@ -66,6 +75,14 @@ def _row(metric: MetricJudgement) -> tuple[str, ...]:
         v.word,
         metric.sentence.removeprefix(f"{metric.name}: "),
     )
+
+
+def _places(metric: MetricJudgement, champion: str) -> Section:
+    said = (
+        "What stands first is taken more because it stands first. Shares with their intervals, by unit, for one look."
+    )
+    table = Table(PLACES, place_rows(metric, champion))
+    return Section(heading=f"{metric.name} by place", sentences=(said,), table=table)
 
 
 def _over_time(judgement: Judgement, history: Sequence[Judgement]) -> list[Section]:

@@ -1,8 +1,10 @@
 """Judging a split of several variants, on request: since when it has been served as it is, and what is known of it."""
 
-from seatrial.control.site import Site, microseconds, open_site
+from seatrial.control.site import microseconds
 from seatrial.experiments.several import Contest, Several, judge_several
+from seatrial.releases.publication import Publication
 from seatrial.releases.records import DeploymentState
+from seatrial.releases.state import State
 from seatrial.routing.snapshot import Entry, Snapshot
 from seatrial.spec.errors import NotFound
 from seatrial.spec.read import load_deployment
@@ -15,39 +17,43 @@ def several_now(settings: Settings, deployment: str) -> Several:
     Raises:
         NotFound: there is no such deployment, or its file has no experiment that gateways serve.
     """
+    with State(settings.state_url) as state:
+        held = state.deployments.get(deployment)
+    return several_at(settings, held, Publication(settings.home), microseconds())
+
+
+def several_at(settings: Settings, held: DeploymentState, publication: Publication, now: int) -> Several:
+    """The same at a moment (microseconds since 1970 UTC), from what its caller has open."""
     from seatrial.control.senses import LedgerSenses  # slow to import: the ledger and the statistics
     from seatrial.ledger.reader import Reader
 
-    with open_site(settings) as site:
-        held = site.state.deployments.get(deployment)
-        contest = contest_of(site, held)
-    spec = load_deployment(held.text)
-    losses = LedgerSenses(settings.home).losses(deployment)
-    with Reader(settings.home).open(deployment) as view:
-        return judge_several(spec, contest, view, microseconds(), losses=losses)
+    contest = contest_of(publication, held)
+    losses = LedgerSenses(settings.home).losses(held.deployment)
+    with Reader(settings.home).open(held.deployment) as view:
+        return judge_several(load_deployment(held.text), contest, view, now, losses=losses)
 
 
 def has_experiment(settings: Settings, deployment: str) -> bool:
     """Whether the file in force asks for an experiment to be judged; raises NotFound."""
-    with open_site(settings) as site:
-        return load_deployment(site.state.deployments.get(deployment).text).experiment is not None
+    with State(settings.state_url) as state:
+        return load_deployment(state.deployments.get(deployment).text).experiment is not None
 
 
-def contest_of(site: Site, held: DeploymentState) -> Contest:
+def contest_of(publication: Publication, held: DeploymentState) -> Contest:
     """The experiment's split, and the first revision since when its arms, weights and versions are what they are."""
     spec = load_deployment(held.text)
     if spec.experiment is None:
         raise NotFound(f"{held.deployment!r} has no experiment to judge; give the file an `experiment` and apply it")
     name = spec.experiment.entry
-    now = site.publication.read(held.deployment, held.revision)
+    now = publication.read(held.deployment, held.revision)
     entry = _entry(now, name)
     if entry is None:
         raise NotFound(f"{held.deployment!r} serves no entry {name!r} yet; wait until gateways have the revision")
     since = held.revision
-    for revision in sorted(site.publication.revisions(held.deployment), reverse=True):
+    for revision in sorted(publication.revisions(held.deployment), reverse=True):
         if revision > held.revision:
             continue
-        then = site.publication.read(held.deployment, revision)
+        then = publication.read(held.deployment, revision)
         if _served(then, name) != _served(now, name):
             break
         since = revision

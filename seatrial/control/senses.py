@@ -71,10 +71,12 @@ class LedgerSenses:
         self._home = home
         self._reader = Reader(home)
 
-    def judge(self, spec: Deployment, run: ReleaseRun, now: int, before: Losses) -> Judgement:
+    def judge(
+        self, spec: Deployment, run: ReleaseRun, now: int, before: Losses, *, in_detail: bool = False
+    ) -> Judgement:
         losses = self.losses(spec.deployment).since(before)
         with self._reader.open(spec.deployment) as view:
-            return judge(spec, run, view, now, losses=losses)
+            return judge(spec, run, view, now, losses=losses, in_detail=in_detail)
 
     def watch(
         self, spec: Deployment, state: DeploymentState, since: Watermark, now: int, opened: frozenset[str]

@@ -22,12 +22,13 @@ from seatrial.experiments.checks import (
     check_sample_ratio,
 )
 from seatrial.experiments.family import as_family
-from seatrial.experiments.judgement import Check, Judgement, MetricJudgement, ShadowComparison
+from seatrial.experiments.judgement import Check, Judgement, MetricJudgement
 from seatrial.experiments.measures import answer_column, read
 from seatrial.experiments.metric import judge_metric, without_data
 from seatrial.experiments.row_columns import column_names
 from seatrial.experiments.sample import take_sample
-from seatrial.experiments.shadow import compare_shadow, failures_tolerated
+from seatrial.experiments.shadow.compare import compare_shadow, failures_tolerated
+from seatrial.experiments.shadow.comparison import ShadowComparison
 from seatrial.experiments.source import Source
 from seatrial.experiments.thresholds import fixed_thresholds
 from seatrial.experiments.units import RowCounts, Units, count_in_both_arms, count_rows, fresh_units
@@ -40,7 +41,15 @@ from seatrial.stats.verdict import Word, withheld
 NO_LOSSES = Losses()
 
 
-def judge(deployment: Deployment, run: ReleaseRun, view: Source, now: int, *, losses: Losses = NO_LOSSES) -> Judgement:
+def judge(
+    deployment: Deployment,
+    run: ReleaseRun,
+    view: Source,
+    now: int,
+    *,
+    losses: Losses = NO_LOSSES,
+    in_detail: bool = False,
+) -> Judgement:
     """What is known about a release at one moment.
 
     Args:
@@ -49,13 +58,14 @@ def judge(deployment: Deployment, run: ReleaseRun, view: Source, now: int, *, lo
         view: Where rows and outcomes are read; one consistent state.
         now: Microseconds since 1970 UTC; nothing later is seen.
         losses: Rows that were served and never written.
+        in_detail: Also what takes seconds or shows answers, of a shadow: for somebody who asked, not to be kept.
 
     Raises:
         BadInput: The file has no release, or names a metric that does not exist.
     """
     if deployment.release is None:
         raise BadInput(f"deployment {deployment.deployment!r} has no release to judge: add `release:` to its file.")
-    shadow = compare_shadow(deployment, run, view, now)
+    shadow = compare_shadow(deployment, run, view, now, in_detail=in_detail)
     if not run.phases:
         return _before_units(deployment, run, now, shadow)
     thresholds = fixed_thresholds(view, run, now)
