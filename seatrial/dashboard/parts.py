@@ -155,7 +155,7 @@ def _contest(house: House, name: str) -> dict[str, Any]:
 def _family(found: Several) -> str:
     how = {"holm": "Holm", "e-bh": "e-BH"}[found.family]
     return (
-        f"Experiment in {found.entry}: every variant against {found.champion}, as one family ({how}) at "
+        f"In {found.entry}: every variant against {found.champion}, as one family ({how}) at "
         f"{percent(found.alpha)}, judged {moment(found.at)}. Nothing acts on it; a release does."
     )
 

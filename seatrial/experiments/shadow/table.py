@@ -7,7 +7,7 @@ from seatrial.stats.interval import TestResult
 from seatrial.stats.stratified import Weighted
 
 EVERY_LOOK, ONE_LOOK = "every look", "one look (fixed)"
-HEADER = ("on the same requests", "champion", "challenger", "both, or difference", "pairs", "holds at")
+HEADER = ("on the same requests", "champion", "challenger", "result", "pairs", "holds at")
 DIFFERING = ("differ most", "row", "champion", "challenger", "label", "apart by")
 
 _SHARES = ("precision", "recall")

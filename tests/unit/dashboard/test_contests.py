@@ -19,7 +19,7 @@ def test_every_challenger_of_an_experiment_stands_there_and_is_judged_once_a_min
         judged = room.several_at
         monkeypatch.setattr(room, "several_at", lambda *given: asked.append(1) or judged(*given))
         page = client.get("/deployments/churn").text
-        assert "Experiment in everybody: every variant against champion, as one family (Holm)" in page
+        assert "In everybody: every variant against champion, as one family (Holm)" in page
         part = client.get("/deployments/churn/verdict").text
         assert re.search(r"<h3>challenger .*churn:2.*<span class=\"badge \w*\">", part)
         assert "conversion" in part
