@@ -25,12 +25,15 @@ def several_now(settings: Settings, deployment: str) -> Several:
 def several_at(settings: Settings, held: DeploymentState, publication: Publication, now: int) -> Several:
     """The same at a moment (microseconds since 1970 UTC), from what its caller has open."""
     from seatrial.control.senses import LedgerSenses  # slow to import: the ledger and the statistics
+    from seatrial.experiments.unit_shelf import DiskShelves
+    from seatrial.ledger import layout
     from seatrial.ledger.reader import Reader
 
     contest = contest_of(publication, held)
     losses = LedgerSenses(settings.home).losses(held.deployment)
     with Reader(settings.home).open(held.deployment) as view:
-        return judge_several(load_deployment(held.text), contest, view, now, losses=losses)
+        shelves = DiskShelves(layout.units(settings.home, held.deployment))
+        return judge_several(load_deployment(held.text), contest, view, now, losses=losses, shelves=shelves)
 
 
 def has_experiment(settings: Settings, deployment: str) -> bool:
