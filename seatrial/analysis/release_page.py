@@ -8,6 +8,8 @@ from seatrial.experiments.judgement import Judgement, MetricJudgement
 from seatrial.experiments.segments import MetricSegments
 from seatrial.experiments.sentences import told
 from seatrial.experiments.several import Several
+from seatrial.experiments.shadow.table import DIFFERING, HEADER, differing, lines
+from seatrial.experiments.shown_items import PLACES, place_rows
 from seatrial.reports.charts import verdict_over_time
 from seatrial.reports.experiment_charts import Arrival, EffectRow, effects, verdict_effects
 from seatrial.reports.page import Section, Table, render_page
@@ -15,7 +17,7 @@ from seatrial.reports.points import VerdictPoint
 from seatrial.spec.units import show_moment
 from seatrial.stats.bayes import told as posterior_told
 
-_SHARES = ("proportion", "accuracy", "precision", "recall", "hit_rate", "errors", "latency")
+_SHARES = ("proportion", "accuracy", "precision", "recall", "hit_rate", "click_through", "errors", "latency")
 
 
 def release_page(
@@ -32,7 +34,8 @@ def release_page(
         arrivals: Units of the two arms as they came.
         segments: Effects by context key, where they were asked for.
     """
-    parts = [_result(judgement), *_over_time(judgement, [*history, judgement])]
+    parts = [_result(judgement), *_shadow(judgement), *_over_time(judgement, [*history, judgement])]
+    parts += [_places(metric, judgement.champion) for metric in judgement.metrics if metric.places]
     parts += [_segments(one) for one in segments]
     parts += [units_section(arrivals)] if arrivals else []
     versions = f"{judgement.challenger_version or judgement.challenger} against {judgement.champion_version}"
@@ -71,7 +74,6 @@ def _result(judgement: Judgement, heading: str = "Verdict") -> Section:
         verdict=TONES[judgement.recommendation],
         sentences=(
             judgement.sentence if judgement.ended else f"{told(judgement)}",
-            *([judgement.shadow.sentence] if judgement.shadow is not None else []),
             *_posterior(judgement.primary),
         ),
         charts=verdict_effects([m.verdict for m in judgement.metrics if m.verdict.word != "no-data"]),
@@ -88,6 +90,15 @@ def _posterior(metric: MetricJudgement | None) -> list[str]:
     return [f"{metric.name}: {posterior_told(metric.bayesian)}"]
 
 
+def _shadow(judgement: Judgement) -> list[Section]:
+    found = judgement.shadow
+    if found is None:
+        return []
+    pairs = Section(heading="In shadow", sentences=(found.sentence,), table=Table(HEADER, lines(found)))
+    apart = Section(heading="Where they differ most", table=Table(DIFFERING, differing(found)))
+    return [pairs, *([apart] if found.differ_most else [])]
+
+
 def _row(metric: MetricJudgement) -> tuple[str, ...]:
     v, share = metric.verdict, metric.kind in _SHARES
     return (
@@ -100,6 +111,14 @@ def _row(metric: MetricJudgement) -> tuple[str, ...]:
         v.word,
         metric.sentence.removeprefix(f"{metric.name}: "),
     )
+
+
+def _places(metric: MetricJudgement, champion: str) -> Section:
+    said = (
+        "What stands first is taken more because it stands first. Shares with their intervals, by unit, for one look."
+    )
+    table = Table(PLACES, place_rows(metric, champion))
+    return Section(heading=f"{metric.name} by place", sentences=(said,), table=table)
 
 
 def _over_time(judgement: Judgement, history: Sequence[Judgement]) -> list[Section]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
@@ -68,6 +68,15 @@ def judge(
     variant_column: str = typer.Option("variant", help="What the file of exposures calls the variant."),
     time_column: str = typer.Option("at", help="What the files call the time."),
     id_column: str = typer.Option("id", help="What the outcomes call their id, if they have one: its last row counts."),
+    lists: str | None = typer.Option(
+        None, help="Instead: shown lists (unit, variant, item, place, clicked): clicks by place, and coverage."
+    ),
+    catalogue: int | None = typer.Option(None, min=1, help="With --lists: how many items there are, for coverage."),
+    places: int = typer.Option(10, min=1, help="With --lists: the places that count."),
+    credit: Literal["request", "item"] | None = typer.Option(
+        None, help="With --lists and --outcomes: an outcome's item counts for its request, or where it last stood."
+    ),
+    taken: str = typer.Option("", help="With --credit: which outcome means that an item was taken."),
     segment: list[str] = typer.Option([], help="Effects by this too, again for more: context.KEY, or a file's column."),
     aa: int | None = typer.Option(
         None,
@@ -89,6 +98,21 @@ def judge(
             _experiment(deployment, require=require, html=html, json=json, segments=segment)
             return
         _deployment(deployment, holdout=holdout, require=require, html=html, json=json, segments=segment)
+        return
+    if lists is not None:
+        from seatrial.cli.lists import judge_and_tell
+
+        if data is not None:
+            raise BadInput(f"--lists {lists} and --data {data} are two questions; ask one at a time")
+        asked: dict[str, Any] = {
+            "credit": credit,
+            "outcome": taken,
+            "catalogue": catalogue,
+            "k": places,
+            "control": control,
+        }
+        asked |= {} if alpha is None else {"alpha": alpha}
+        judge_and_tell(lists, outcomes, asked, (unit_column, variant_column, time_column), json)
         return
     if data is None:
         raise typer.BadParameter("give a deployment, or --data with a file of exposures")
@@ -136,7 +160,7 @@ def _deployment(
 ) -> None:
     from seatrial.control.judging import declared_segments, judge_now, release_report, segments_now
 
-    judgement = judge_now(settings(), deployment, holdout=holdout)
+    judgement = judge_now(settings(), deployment, holdout=holdout, in_detail=True)
     asked = dict.fromkeys((*segments, *declared_segments(settings(), deployment)))
     found = [one for by in asked for one in segments_now(settings(), deployment, by)]
     if html is not None:

@@ -112,7 +112,7 @@ class _Logged(NamedTuple):
 
     def lacks(self, spec: MetricSpec) -> str:
         """What a metric of answers or lists would need and no row has, in words; "" when nothing."""
-        if spec.kind in ranking_measures.KINDS:
+        if spec.kind in (*ranking_measures.KINDS, ranking_measures.COVERAGE):
             known = self.columns is None or ranking_measures.ITEMS in self.columns
             return "" if known else "no list has been logged"
         numbers = numbers_of(spec)

@@ -24,7 +24,7 @@ from seatrial.experiments.checks import (
     check_sample_ratio,
 )
 from seatrial.experiments.family import as_family
-from seatrial.experiments.judgement import Check, Judgement, MetricJudgement, ShadowComparison
+from seatrial.experiments.judgement import Check, Judgement, MetricJudgement
 from seatrial.experiments.measures import answer_column, outcomes_of
 from seatrial.experiments.metric import judge_metric, without_data
 from seatrial.experiments.narrowed import Shared, shared_ids
@@ -32,7 +32,8 @@ from seatrial.experiments.outcome_ids import ids_of_both_arms
 from seatrial.experiments.remembered import Shelves, read_again
 from seatrial.experiments.row_columns import column_names
 from seatrial.experiments.sample import Sample, take_sample
-from seatrial.experiments.shadow import compare_shadow, failures_tolerated
+from seatrial.experiments.shadow.compare import compare_shadow, failures_tolerated
+from seatrial.experiments.shadow.comparison import ShadowComparison
 from seatrial.experiments.source import Source
 from seatrial.experiments.thresholds import fixed_thresholds
 from seatrial.experiments.units import RowCounts, Units, count_rows, fresh_units
@@ -53,6 +54,7 @@ def judge(
     *,
     losses: Losses = NO_LOSSES,
     shelves: Shelves | None = None,
+    in_detail: bool = False,
 ) -> Judgement:
     """What is known about a release at one moment.
 
@@ -63,13 +65,14 @@ def judge(
         now: Microseconds since 1970 UTC; nothing later is seen.
         losses: Rows that were served and never written.
         shelves: Where what was read is kept, so that the next judgement reads only what is new; None: nowhere.
+        in_detail: Also what takes seconds or shows answers, of a shadow: for somebody who asked, not to be kept.
 
     Raises:
         BadInput: The file has no release, or names a metric that does not exist.
     """
     if deployment.release is None:
         raise BadInput(f"deployment {deployment.deployment!r} has no release to judge: add `release:` to its file.")
-    shadow = compare_shadow(deployment, run, view, now)
+    shadow = compare_shadow(deployment, run, view, now, in_detail=in_detail)
     if not run.phases:
         return _before_units(deployment, run, now, shadow)
     run = msgspec.structs.replace(run, caps=fixed_caps(deployment, run, view, now) | run.caps)

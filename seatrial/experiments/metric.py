@@ -6,6 +6,7 @@ import msgspec
 
 from seatrial.experiments import sentences
 from seatrial.experiments.asks import Ask
+from seatrial.experiments.counted import Counted
 from seatrial.experiments.exactly import judge_exactly
 from seatrial.experiments.judgement import Counts, MetricJudgement, PhaseEffect
 from seatrial.experiments.measures import Measure
@@ -15,6 +16,7 @@ from seatrial.experiments.returns import return_on_costs
 from seatrial.experiments.sample import Sample, weight_left
 from seatrial.experiments.scores import scores_of
 from seatrial.experiments.shapes import BY_ROW
+from seatrial.experiments.shown_items import coverage_of, coverage_scores, coverage_sentence, places_of
 from seatrial.releases.run import ReleaseRun
 from seatrial.stats.bayes import Bayesian, compare_normal, compare_shares, region
 from seatrial.stats.effect import Effect
@@ -56,9 +58,25 @@ def judge_metric(ask: Ask, sample: Sample, measure: Measure, run: ReleaseRun, un
         tolerated=ask.tolerated,
         adjustment=sample.adjustment,
         scores=scores_of(ask.kind, sample.counted, run),
+        places=places_of(sample.counted, run) if measure.one_by_one and sample.counted is not None else (),
         sentence="",
     )
+    if measure.catalogue is not None and sample.counted is not None:
+        return _covered(judged, sample.counted, measure.catalogue, run, unit)
     return msgspec.structs.replace(judged, sentence=sentences.of_metric(judged, run, unit))
+
+
+def _covered(judged: MetricJudgement, counted: Counted, catalogue: int, run: ReleaseRun, unit: str) -> MetricJudgement:
+    """Coverage: a number of the whole variant, beside a verdict that says nothing."""
+    found = coverage_of(counted, catalogue, judged.verdict.alpha)
+    sentence = coverage_sentence(judged.name, found, catalogue, run, unit)
+    return msgspec.structs.replace(
+        judged,
+        verdict=msgspec.structs.replace(judged.verdict, sentence=sentence),
+        fixed=() if found.difference is None else (found.difference,),
+        scores=coverage_scores(found, run),
+        sentence=sentence,
+    )
 
 
 def without_data(ask: Ask, reason: str) -> MetricJudgement:
@@ -93,6 +111,8 @@ def without_data(ask: Ask, reason: str) -> MetricJudgement:
 
 def verdict_of(ask: Ask, sample: Sample, measure: Measure, run: ReleaseRun) -> Verdict:
     """The verdict that is acted on."""
+    if measure.shape == "coverage":
+        return no_data(sample.effect, ask.question, ask.part, "fixed", "it is a number of the whole variant")
     if measure.shape in BY_ROW and sample.counted is not None and ask.plan.name != "fixed":
         return judge_once(ask, sample.effect, sample.counted)
     if measure.ranks and ask.plan.name != "fixed":

@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from seatrial.experiments.answers import Answers
 from seatrial.experiments.measures import COLUMNS, Column, Measure, Question, longest_of, outcomes_of, question, read
 from seatrial.experiments.narrowed import Narrowed, Shared, shared_ids, touched_units
-from seatrial.experiments.shapes import BY_ROW
 from seatrial.experiments.source import Source
 from seatrial.experiments.units import SLACK, Units
 from seatrial.releases.run import ReleaseRun
@@ -281,7 +280,7 @@ class Columns(Mapping[str, Column]):
         return Column(
             **found,
             z=None if z is None else self.whole.numbers(f"z{self.covariates.index(z)}"),
-            answers=Answers.from_lists(self.whole[f"{prefix}answers"]) if measure.shape in BY_ROW else None,
+            answers=Answers.from_lists(self.whole[f"{prefix}answers"]) if measure.listed else None,
         )
 
     def __iter__(self) -> Iterator[str]:

@@ -5,14 +5,15 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from seatrial.experiments.covariates import known_as
-from seatrial.experiments.judgement import Check, Judgement, MetricJudgement, ShadowComparison
+from seatrial.experiments.judgement import Check, Judgement, MetricJudgement
+from seatrial.experiments.shadow.comparison import ShadowComparison
 from seatrial.experiments.thresholds import QUANTILES
 from seatrial.releases.run import HELD_OUT, ReleaseRun, RunStatus
 from seatrial.spec.deployment import ReleaseSpec, ShadowStage
 from seatrial.spec.units import show_count, show_duration, show_moment
 from seatrial.stats.recommendation import Recommendation
 
-_SHARES = frozenset({"proportion", "accuracy", "precision", "recall", "hit_rate", "errors", "latency"})
+_SHARES = frozenset({"proportion", "accuracy", "precision", "recall", "hit_rate", "click_through", "errors", "latency"})
 _ONE_LOOK = frozenset({"auc", "calibration_error"})
 
 _OPENINGS: dict[Recommendation, str] = {

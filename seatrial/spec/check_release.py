@@ -15,7 +15,7 @@ from seatrial.spec.units import MARGIN_FORMS, Amount, show, show_duration, show_
 LARGEST_SHARE = 0.95
 """Of a split, for a challenger: there is always somebody to compare with at the same time."""
 
-SHARES = ("proportion", "accuracy", "precision", "recall", "hit_rate")
+SHARES = ("proportion", "accuracy", "precision", "recall", "hit_rate", "click_through", "coverage")
 UNIT_OF_KIND: dict[str, str] = {kind: "share" if kind in SHARES else "number" for kind in get_args(MetricKind)}
 UNIT_OF_BUILT_IN: dict[str, str] = {"errors": "share", "error_rate": "share", "p50": "duration", "p99": "duration"}
 FORM_OF_UNIT = {

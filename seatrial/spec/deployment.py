@@ -34,6 +34,8 @@ MetricKind = Literal[
     "recall_at",
     "ndcg",
     "mrr",
+    "click_through",
+    "coverage",
 ]
 
 
@@ -294,6 +296,8 @@ class MetricSpec(Model):
     """Of a value: what a request costs, by variant; 0 for others."""
     k: int = 10
     """Of metrics of lists: the places that count."""
+    catalogue: int | None = None
+    """Of coverage: the items that there are."""
     credit: Literal["request", "item"] = "request"
     """Of those: an item counts for the list of the request that its outcome names, or the last that showed it."""
 

@@ -54,7 +54,7 @@ METRIC = Record(
             "of two sums, `quantile` of one value a unit, or one of answers against labels or of lists: see below.",
             required=True,
         ),
-        "outcome": Key(NAME, "The declared outcome that it counts; every kind but `value` needs one."),
+        "outcome": Key(NAME, "The declared outcome that it counts; every kind but `value` and `coverage` needs one."),
         "value": Key(FIELD, "The field to read, where the outcome has fields; without it, the plain value."),
         "of": Key(TERMS, "For `value`: a sum of outcomes or their fields, `purchase.amount - 0.3 * returned.amount`."),
         "cost": Key(
@@ -93,6 +93,7 @@ METRIC = Record(
             "`score` is the chance of. Without it `1`, which is `true` as well.",
         ),
         "k": Key(COUNT, "For metrics of lists: the places that count. Without it 10."),
+        "catalogue": Key(COUNT, "For `coverage`: how many items there are, shown or not."),
         "credit": Key(
             Choice(("request", "item")),
             "For those: an item counts for the list of the `request` that its outcome names (without it), or for the "

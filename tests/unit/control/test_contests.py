@@ -33,11 +33,11 @@ def test_it_counts_since_the_arms_last_changed(tmp_path, monkeypatch, capsys) ->
         harbour.apply(FILE)
         first = harbour.state.deployments.get("churn").revision
         harbour.apply(FILE.replace("within: 1h", "within: 2h") + "log: {keep: 30d}\n")
-        contest = contest_of(harbour.site, harbour.state.deployments.get("churn"))
+        contest = contest_of(harbour.site.publication, harbour.state.deployments.get("churn"))
         assert contest.revision == first
         harbour.apply(FILE.replace("champion: 50%, challenger: 50%", "champion: 60%, challenger: 40%"))
         held = harbour.state.deployments.get("churn")
-        moved = contest_of(harbour.site, held)
+        moved = contest_of(harbour.site.publication, held)
         assert moved.revision == held.revision > first
         settings = house_of(tmp_path, harbour).settings
         assert has_experiment(settings, "churn")

@@ -9,7 +9,8 @@ import pytest
 from seatrial.experiments import sentences
 from seatrial.experiments.checks import Losses
 from seatrial.experiments.judge import judge
-from seatrial.experiments.judgement import Judgement, ShadowComparison
+from seatrial.experiments.judgement import Judgement
+from seatrial.experiments.shadow.comparison import ShadowComparison
 from seatrial.experiments.source import TableSource
 from seatrial.releases.run import ReleaseRun
 from seatrial.routing.snapshot import Arm
