@@ -4,7 +4,7 @@ It reads once, decides by the always-valid sequences alone, and puts everything 
 same source, release and moment give the same judgement.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,9 +21,11 @@ from seatrial.experiments.checks import (
     check_phases,
     check_sample_ratio,
 )
+from seatrial.experiments.doubts import check_carry_over, check_gaps, check_novelty
 from seatrial.experiments.family import as_family
+from seatrial.experiments.gaps import find_gaps
 from seatrial.experiments.judgement import Check, Judgement, MetricJudgement, ShadowComparison
-from seatrial.experiments.measures import answer_column, read
+from seatrial.experiments.measures import Measure, answer_column, read
 from seatrial.experiments.metric import judge_metric, without_data
 from seatrial.experiments.row_columns import column_names
 from seatrial.experiments.sample import take_sample
@@ -73,6 +75,9 @@ def judge(deployment: Deployment, run: ReleaseRun, view: Source, now: int, *, lo
         check_coverage({name: s.coverage for name, s in samples.items() if s.coverage is not None}, run),
         check_phases({name: samples[name] for name in samples if asks[name].part != "secondary"}),
         *check_covariates(samples),
+        *check_novelty(samples, run),
+        *check_carry_over(samples, run),
+        check_gaps(find_gaps(view, run, units, _measured(measures.values()), now)),
     )
     metrics = [
         judge_metric(ask, samples[name], measures[name], run, deployment.unit.name)
@@ -82,6 +87,10 @@ def judge(deployment: Deployment, run: ReleaseRun, view: Source, now: int, *, lo
     ]
     metrics = as_family(metrics, run, deployment.unit.name)
     return _conclude(deployment, run, now, _Found(units, rows, metrics, checks, run.caps | thresholds, shadow))
+
+
+def _measured(measures: Iterable[Measure]) -> list[str]:
+    return sorted({name for measure in measures for name in measure.outcomes})
 
 
 class _Found(NamedTuple):

@@ -21,6 +21,7 @@ from seatrial.experiments.ranking_measures import items_column, ranking_measure
 from seatrial.experiments.row_columns import column_names, number_column
 from seatrial.experiments.shapes import BY_ROW, Shape
 from seatrial.experiments.source import Source
+from seatrial.experiments.unfolding import PARTS, Around, around_sql, unfolds
 from seatrial.experiments.units import EVIDENCE, SKEW, Units, parameters
 from seatrial.experiments.value_measure import value_measure
 from seatrial.releases.run import ReleaseRun
@@ -60,9 +61,11 @@ happened AS MATERIALIZED (
         UNION ALL BY NAME
         SELECT * EXCLUDE (content), coalesce(epoch_us(lead(received_at) OVER ({_IN_ORDER})), {FOREVER}) AS until
         FROM revisions)
-  WHERE NOT withdrawn AND "at" >= to_timestamp($since - {SKEW / 1e6}) AND epoch_us(received_at) <= $now
+  WHERE NOT withdrawn AND "at" >= to_timestamp($since - $back - {SKEW / 1e6}) AND epoch_us(received_at) <= $now
 )"""
 """Outcomes of the names in ``$outcomes`` that had arrived at ``$now``: revisions, in force from ``came`` to ``until``.
+
+They are read from ``$back`` seconds before ``$since`` on.
 
 What a unit's outcome was when the unit matured is not changed by what it is revised to afterwards.
 """
@@ -115,6 +118,7 @@ class Measure:
         by_first: Whether a unit's ``labels`` say if its first request was such an event: what an exact sequence counts,
             because a unit that asks more often has more chances of *any*.
         number: Columns of a row of which the first that is known is its answer as a number; ``{p}number`` in ``sql``.
+        unfolds: Whether ``sql`` also gives what happened early, late and before (``experiments.unfolding``).
     """
 
     name: str
@@ -133,6 +137,7 @@ class Measure:
     items: bool = False
     number: tuple[str, ...] = ()
     by_first: bool = False
+    unfolds: bool = False
 
     @property
     def outcomes(self) -> tuple[str, ...]:
@@ -156,7 +161,7 @@ class Column:
     """The numbers of one measure by unit, in order of exposure; arrays [n] of the names in ``COLUMNS``.
 
     ``z`` is its covariate, NaN where it is missing; None: the measure has none. ``answers`` are its labelled answers
-    one by one, for a measure that ranks them.
+    one by one, for a measure that ranks them. ``around`` is None where the measure does not unfold.
     """
 
     x: NDArray[np.float64]
@@ -169,6 +174,7 @@ class Column:
     early: NDArray[np.float64]
     z: NDArray[np.float64] | None = None
     answers: Answers | None = None
+    around: Around | None = None
 
 
 def answer_window(deployment: Deployment) -> float:
@@ -266,6 +272,7 @@ def _query(source: Source, run: ReleaseRun, measures: Sequence[Measure], now: in
     if outcomes:
         parts += [HAPPENED, ATTACHED]
         given["outcomes"] = outcomes
+        given["back"] = max((m.within for m in measures if m.unfolds), default=0) / 1e6
     covariates = _covariates(measures)
     before = reading_of(covariates, names, run)
     parts += before.tables
@@ -277,6 +284,8 @@ def _query(source: Source, run: ReleaseRun, measures: Sequence[Measure], now: in
         parts.append(f"m{index} AS ({measure.sql.replace('{p}', f'm{index}_')})")
         joins.append(f"LEFT JOIN m{index} ON m{index}.u = units.u")
         picked += [f"coalesce(m{index}.{c}, 0)::DOUBLE AS m{index}_{c}" for c in COLUMNS]
+        if measure.unfolds:
+            picked += [f"coalesce(m{index}.{c}, 0)::DOUBLE AS m{index}_{c}" for c in PARTS]
         if measure.shape in BY_ROW:
             picked.append(f"m{index}.answers AS m{index}_answers")
         given |= {f"m{index}_{name}": value for name, value in measure.parameters.items()}
@@ -295,7 +304,8 @@ def _column(table: pa.Table, index: int, measure: Measure, covariates: Sequence[
     z = None
     if measure.covariate is not None:
         z = table[f"z{covariates.index(measure.covariate)}"].cast(pa.float64()).to_numpy()  # null becomes NaN
-    return Column(**numbers, z=z, answers=answers)
+    around = Around(*(table[f"m{index}_{part}"].to_numpy() for part in PARTS)) if measure.unfolds else None
+    return Column(**numbers, z=z, answers=answers, around=around)
 
 
 def measure_of(name: str, deployment: Deployment, caps: Mapping[str, float]) -> Measure:
@@ -330,23 +340,29 @@ def measure_of(name: str, deployment: Deployment, caps: Mapping[str, float]) -> 
         covariate=spec.covariate,
         items=ranking is not None,
         number=() if model is None else model.number,
+        unfolds=unfolds(spec, label=label),
     )
 
 
 _INSIDE = f"a.t BETWEEN a.first_at - {SKEW} AND a.first_at + ${{p}}within"
-_ON_TIME = f"{_INSIDE} AND a.came <= a.first_at + ${{p}}matures AND a.until > a.first_at + ${{p}}matures"
+_ARRIVED = "a.came <= a.first_at + ${p}matures AND a.until > a.first_at + ${p}matures"
+_ON_TIME = f"{_INSIDE} AND {_ARRIVED}"
 _BY_NOW = f"{_INSIDE} AND a.until > $now"
 _TIMES = f"""count(*) FILTER ({_BY_NOW} AND a.came > a.first_at + ${{p}}matures) AS late,
-    count(*) FILTER (a.t < a.first_at - {SKEW} AND a.until > $now) AS early"""
+    count(*) FILTER (a.t < a.first_at - {SKEW} AND a.t >= $since * 1000000 - {SKEW} AND a.until > $now) AS early"""
 
 
-def _totals(aggregate: str, second: str, label: bool) -> str:
-    """A query for sums over a unit's outcomes; ``aggregate`` and ``second`` are expressions with a FILTER to follow."""
+def _totals(aggregate: str, second: str, label: bool, each: str = "") -> str:
+    """A query for sums over a unit's outcomes; ``aggregate`` and ``second`` are expressions with a FILTER to follow.
+
+    ``each`` is what one outcome adds to a metric that unfolds; empty for one that does not.
+    """
     labels = f"count(*) FILTER ({_ON_TIME})" if label else "0"
     wanted = "1" if label else "0"
+    around = f", {around_sql(each, _ARRIVED, SKEW)}" if each and not label else ""
     return f"""SELECT a.u, {aggregate} FILTER ({_ON_TIME}) AS x, {second} FILTER ({_ON_TIME}) AS y,
     {aggregate} FILTER ({_BY_NOW}) AS x_all, {second} FILTER ({_BY_NOW}) AS y_all,
-    {labels} AS labels, {wanted} AS wanted, {_TIMES}
+    {labels} AS labels, {wanted} AS wanted, {_TIMES}{around}
     FROM attached a WHERE a.outcome = ${{p}}outcome GROUP BY a.u"""
 
 
@@ -370,13 +386,14 @@ def path(name: str) -> str:
 def _mean(spec: MetricSpec, label: bool) -> tuple[str, Shape, dict[str, object]]:
     value = _field("value") if spec.value is not None else _VALUE
     paths: dict[str, object] = {"value": path(spec.value)} if spec.value is not None else {}
-    return _totals(f"{'avg' if label else 'sum'}({value})", "count(*)", label), "mean", paths
+    return _totals(f"{'avg' if label else 'sum'}({value})", "count(*)", label, value), "mean", paths
 
 
 def _proportion(spec: MetricSpec, label: bool) -> tuple[str, Shape, dict[str, object]]:
     value = _field("value") if spec.value is not None else HAPPENED_AT_ALL.format(value=_VALUE)
     paths: dict[str, object] = {"value": path(spec.value)} if spec.value is not None else {}
-    return _totals(f"max(({value} <> 0)::INT)", "count(*)", label), "proportion", paths
+    happened = f"({value} <> 0)::INT"
+    return _totals(f"max({happened})", "count(*)", label, happened), "proportion", paths
 
 
 def _ratio(spec: MetricSpec, label: bool) -> tuple[str, Shape, dict[str, object]]:

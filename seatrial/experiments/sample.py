@@ -12,6 +12,7 @@ from seatrial.experiments.adjustment import adjusted
 from seatrial.experiments.counted import Counted, Mask, Values, by_phase, refusal
 from seatrial.experiments.judgement import Adjustment
 from seatrial.experiments.measures import Column, Measure
+from seatrial.experiments.unfolding import Unfolding, unfolding
 from seatrial.experiments.units import STRATUM, Units
 from seatrial.releases.run import Phase, ReleaseRun
 from seatrial.stats.conditional import PhaseCounts
@@ -41,6 +42,7 @@ class Sample:
         at: The moment, microseconds since 1970 UTC.
         counted: The units behind ``phases``, for whoever asks of a part of them; None where only totals are known.
         with_late: The same units with everything that has arrived since; None likewise.
+        unfolding: How the effect came about in the window, and what was before; None where that cannot be told.
     """
 
     two_valued: bool
@@ -59,6 +61,7 @@ class Sample:
     at: int = 0
     counted: Counted | None = None
     with_late: Counted | None = None
+    unfolding: Unfolding | None = None
 
     @property
     def effect(self) -> Effect:
@@ -118,6 +121,7 @@ def take_sample(units: Units, column: Column, measure: Measure, run: ReleaseRun,
         at=now,
         counted=counted,
         with_late=with_late,
+        unfolding=None if column.around is None else unfolding(capped, column.around.capped(measure.cap)),
     )
 
 

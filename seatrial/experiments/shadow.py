@@ -163,7 +163,7 @@ def _read(view: Source, run: ReleaseRun, now: int, answer: str, input_: str, lab
     else:
         found = labels_of_rows("pairs", label.field, "$label", "$path")
         parts += [HAPPENED, _LABELS.format(found=found)]
-        given |= {"outcomes": [label.outcome], "label": label.outcome}
+        given |= {"outcomes": [label.outcome], "back": 0.0, "label": label.outcome}
         given |= {} if label.field is None else {"path": path(label.field)}
     query = _READ.format(right=is_right("l", "p.answer"), other_right=is_right("l", "p.other"))
     return view.sql(f"WITH {', '.join(parts)} {query}", given)
