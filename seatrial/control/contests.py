@@ -23,7 +23,7 @@ def several_now(settings: Settings, deployment: str) -> Several:
         contest = contest_of(site, held)
     spec = load_deployment(held.text)
     losses = LedgerSenses(settings.home).losses(deployment)
-    with Reader(settings.home).open(deployment) as view:
+    with Reader(settings.home).open(deployment, persons=True) as view:
         return judge_several(spec, contest, view, microseconds(), losses=losses)
 
 

@@ -73,7 +73,7 @@ class LedgerSenses:
 
     def judge(self, spec: Deployment, run: ReleaseRun, now: int, before: Losses) -> Judgement:
         losses = self.losses(spec.deployment).since(before)
-        with self._reader.open(spec.deployment) as view:
+        with self._reader.open(spec.deployment, persons=True) as view:
             return judge(spec, run, view, now, losses=losses)
 
     def watch(

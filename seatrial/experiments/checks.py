@@ -9,8 +9,10 @@ from seatrial.experiments.balance import differs
 from seatrial.experiments.covariates import known_as
 from seatrial.experiments.judgement import Check
 from seatrial.experiments.sample import Sample
-from seatrial.experiments.units import RowCounts
+from seatrial.experiments.sentences import plural
+from seatrial.experiments.units import RowCounts, Units
 from seatrial.releases.run import ReleaseRun
+from seatrial.spec.units import show_count
 from seatrial.stats.bernoulli import share_sequence
 from seatrial.stats.effect import Effect
 from seatrial.stats.holm import holm
@@ -104,6 +106,24 @@ def check_both_arms(units: int) -> Check:
         if units == 0
         else f"{units} units met two variants within one phase: their ids are shared, or not assigned here.",
     )
+
+
+def check_crossers(people: int | None, units: Units, unit: str) -> tuple[Check, ...]:
+    """How many were met in both arms because they went by several names; shown, and nothing fails by it.
+
+    Each is in the arm of its first exposure, as it was drawn, so arms stay alike; what the other arm did to it draws
+    the effect towards 0. None where nobody goes by several names.
+    """
+    if people is None:
+        return ()
+    share = people / max(len(units.first_at), 1)
+    sentence = (
+        f"{show_count(people)} of {show_count(len(units.first_at))} {plural(unit)} ({share:.2%}) were met in both arms "
+        "under several names; each counts where it was met first."
+        if people
+        else f"No {unit} was met in both arms under several names."
+    )
+    return (Check(name="crossers", ok=True, withholds=False, value=float(people), sentence=sentence),)
 
 
 def check_coverage(coverage: Mapping[str, Effect], run: ReleaseRun) -> Check:

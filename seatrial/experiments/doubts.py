@@ -35,7 +35,7 @@ def check_novelty(samples: Mapping[str, Sample], run: ReleaseRun) -> tuple[Check
 
 
 def check_carry_over(samples: Mapping[str, Sample], run: ReleaseRun) -> tuple[Check, ...]:
-    """Whether the arms differed before the exposure in what is measured after it; none where nothing is known of then."""
+    """Whether the arms differed before the exposure in what is measured after it; none where nothing is known of it."""
     found = {n: s.unfolding.before for n, s in samples.items() if s.unfolding is not None and s.unfolding.before}
     if not found:
         return ()
@@ -52,9 +52,9 @@ def check_carry_over(samples: Mapping[str, Sample], run: ReleaseRun) -> tuple[Ch
 
 def check_gaps(gaps: Gaps) -> Check:
     """Whether exposures or outcomes fell silent in the midst of traffic, or an arm got too few units for a while."""
-    said = [
-        f"no {one.what} from {_moment(one.first)} to {_moment(one.last)}" for one in gaps.silent
-    ] + [f"too few units of {one.variant} from {_moment(one.first)} to {_moment(one.last)}" for one in gaps.short]
+    said = [f"no {one.what} from {_moment(one.first)} to {_moment(one.last)}" for one in gaps.silent] + [
+        f"too few units of {one.variant} from {_moment(one.first)} to {_moment(one.last)}" for one in gaps.short
+    ]
     more = f", and {len(said) - _MOST_NAMED} more" if len(said) > _MOST_NAMED else ""
     sentence = (
         f"The logs have gaps: {'; '.join(said[:_MOST_NAMED])}{more} (UTC); find out what was lost."
@@ -65,11 +65,12 @@ def check_gaps(gaps: Gaps) -> Check:
 
 
 def _adjusted(effects: Mapping[str, Effect], run: ReleaseRun) -> dict[str, float]:
-    p_values = [_p_value(effect, run) for effect in effects.values()]
-    return dict(zip(effects, holm(p_values), strict=True))
+    adjusted = holm([p_value(effect, run) for effect in effects.values()])
+    return dict(zip(effects, adjusted, strict=True))
 
 
-def _p_value(effect: Effect, run: ReleaseRun) -> float:
+def p_value(effect: Effect, run: ReleaseRun) -> float:
+    """Against no difference, valid at every look; 1 below the minimum of units."""
     if not enough(effect):
         return 1.0
     return always_valid_p(effect.effect, effect.se, effect.n, ALPHA, run.plan_units)

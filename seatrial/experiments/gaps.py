@@ -1,8 +1,8 @@
 """Where a release's logs fell silent in the midst of traffic, or one arm's units lagged behind its weight.
 
-Rows and outcomes are counted in equal intervals of at most ``MOST`` since the release began, and units by phase as well.
-The interval grows with the release, so that an hour's traffic is looked at by minutes and a month's by half days. All
-intervals of all lengths share one error budget: it may be asked at every look.
+Rows and outcomes are counted in equal intervals, at most ``MOST`` since the release began, and units by phase as well.
+The interval grows with the release: an hour's traffic is looked at by minutes, a month's by half days. All intervals of
+all lengths share one error budget, so it may be asked at every look.
 """
 
 from collections.abc import Mapping, Sequence

@@ -4,7 +4,7 @@ It reads once, decides by the always-valid sequences alone, and puts everything 
 same source, release and moment give the same judgement.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,6 +17,7 @@ from seatrial.experiments.checks import (
     check_both_arms,
     check_covariates,
     check_coverage,
+    check_crossers,
     check_dropped,
     check_phases,
     check_sample_ratio,
@@ -28,11 +29,12 @@ from seatrial.experiments.judgement import Check, Judgement, MetricJudgement, Sh
 from seatrial.experiments.measures import Measure, answer_column, read
 from seatrial.experiments.metric import judge_metric, without_data
 from seatrial.experiments.row_columns import column_names
-from seatrial.experiments.sample import take_sample
+from seatrial.experiments.sample import Sample, take_sample
 from seatrial.experiments.shadow import compare_shadow, failures_tolerated
 from seatrial.experiments.source import Source
 from seatrial.experiments.thresholds import fixed_thresholds
-from seatrial.experiments.units import RowCounts, Units, count_in_both_arms, count_rows, fresh_units
+from seatrial.experiments.trigger import Triggers, check_trigger_rate, check_untriggered, read_triggers
+from seatrial.experiments.units import RowCounts, Units, count_crossers, count_in_both_arms, count_rows, fresh_units
 from seatrial.releases.run import ReleaseRun
 from seatrial.spec.deployment import Deployment
 from seatrial.spec.errors import BadInput
@@ -65,16 +67,26 @@ def judge(deployment: Deployment, run: ReleaseRun, view: Source, now: int, *, lo
     names = column_names(view)
     asks = asks_of(deployment, deployment.release, run, thresholds, answers=answers, columns=names)
     measures = {measure.name: measure for measure in measures_of(deployment, run, asks)}
-    units, columns = read(view, run, list(measures.values()), now)
-    samples = {name: take_sample(units, columns[name], measure, run, now) for name, measure in measures.items()}
+    units, columns = read(view, run, list(measures.values()), now, deployment.unit.cluster)
+    triggers = read_triggers(view, run, now, names) if deployment.release.trigger is not None else None
+    only = {
+        name: triggers.within(units, measure.within)
+        for name, measure in measures.items()
+        if triggers is not None and asks[name].part != "guardrail" and measure.outcomes
+    }
+    samples = {
+        name: take_sample(units, columns[name], measure, run, now, only.get(name)) for name, measure in measures.items()
+    }
     rows = count_rows(view, run, now)
     checks = (
         check_sample_ratio(fresh_units(units), run),
-        check_both_arms(count_in_both_arms(view, run, now)),
+        check_both_arms(count_in_both_arms(view, run, now, names)),
+        *check_crossers(count_crossers(view, run, now, names), units, deployment.unit.name),
         check_dropped(losses, rows, run),
         check_coverage({name: s.coverage for name, s in samples.items() if s.coverage is not None}, run),
         check_phases({name: samples[name] for name in samples if asks[name].part != "secondary"}),
         *check_covariates(samples),
+        *(_trigger_checks(samples, triggers, run) if triggers is not None else ()),
         *check_novelty(samples, run),
         *check_carry_over(samples, run),
         check_gaps(find_gaps(view, run, units, _measured(measures.values()), now)),
@@ -87,6 +99,10 @@ def judge(deployment: Deployment, run: ReleaseRun, view: Source, now: int, *, lo
     ]
     metrics = as_family(metrics, run, deployment.unit.name)
     return _conclude(deployment, run, now, _Found(units, rows, metrics, checks, run.caps | thresholds, shadow))
+
+
+def _trigger_checks(samples: Mapping[str, Sample], triggers: Triggers, run: ReleaseRun) -> tuple[Check, ...]:
+    return check_trigger_rate(samples, triggers, run), check_untriggered(samples, run)
 
 
 def _measured(measures: Iterable[Measure]) -> list[str]:
@@ -163,6 +179,8 @@ _REASONS: dict[str, str] = {
     "both-arms": "units met two variants within one phase",
     "dropped-rows": "rows were dropped",
     "label-coverage": "the arms have unequal shares of their labels",
+    "trigger-rate": "the arms were triggered unequally",
+    "untriggered": "units whose answers did not differ show an effect",
 }
 
 

@@ -7,7 +7,7 @@ be looked at any time.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from seatrial.experiments.answers import Answers
 from seatrial.experiments.covariates import reading_of
+from seatrial.experiments.exposing import clusters_of, exposing_values
 from seatrial.experiments.labels import finite_number
 from seatrial.experiments.model_measures import model_measure
 from seatrial.experiments.ranking_measures import items_column, ranking_measure
@@ -22,7 +23,7 @@ from seatrial.experiments.row_columns import column_names, number_column
 from seatrial.experiments.shapes import BY_ROW, Shape
 from seatrial.experiments.source import Source
 from seatrial.experiments.unfolding import PARTS, Around, around_sql, unfolds
-from seatrial.experiments.units import EVIDENCE, SKEW, Units, parameters
+from seatrial.experiments.units import SKEW, Units, evidence, parameters
 from seatrial.experiments.value_measure import value_measure
 from seatrial.releases.run import ReleaseRun
 from seatrial.spec.deployment import Deployment, MetricSpec
@@ -231,8 +232,10 @@ def _answers(x: str, y: str, first: str = "0") -> str:
     FROM placed WHERE t <= first_at + ${{p}}within GROUP BY u"""
 
 
-def read(source: Source, run: ReleaseRun, measures: Sequence[Measure], now: int) -> tuple[Units, dict[str, Column]]:
-    """Reads the units and every measure in one query.
+def read(
+    source: Source, run: ReleaseRun, measures: Sequence[Measure], now: int, cluster: str | None = None
+) -> tuple[Units, dict[str, Column]]:
+    """Reads the units and every measure in one query, and with ``cluster`` (``context.<key>``) their clusters.
 
     Without ``answer_column`` no answer is right.
     """
@@ -241,7 +244,10 @@ def read(source: Source, run: ReleaseRun, measures: Sequence[Measure], now: int)
     longest = max((m.within for m in measures), default=0)
     covariates = _covariates(measures)
     columns = {m.name: _column(table, index, m, covariates) for index, m in enumerate(measures)}
-    return Units.from_table(table, run, longest), columns
+    units = Units.from_table(table, run, longest)
+    if cluster is not None:
+        units = replace(units, cluster=clusters_of(exposing_values(source, run, now, cluster, column_names(source))))
+    return units, columns
 
 
 def answer_column(source: Source) -> str | None:
@@ -267,7 +273,7 @@ def also_of(measures: Sequence[Measure], names: Sequence[str]) -> str:
 def _query(source: Source, run: ReleaseRun, measures: Sequence[Measure], now: int) -> tuple[str, dict[str, object]]:
     given = parameters(run, now)
     names = column_names(source)
-    parts = [EVIDENCE.format(answer=answer_column(source) or "NULL", also=also_of(measures, names))]
+    parts = [evidence(names, answer_column(source) or "NULL", also_of(measures, names))]
     outcomes = sorted({name for m in measures for name in m.outcomes})
     if outcomes:
         parts += [HAPPENED, ATTACHED]
@@ -278,7 +284,7 @@ def _query(source: Source, run: ReleaseRun, measures: Sequence[Measure], now: in
     parts += before.tables
     given |= before.parameters
     joins = list(before.joins)
-    picked = ["units.unit", "units.variant", "units.phase", "units.first_at"]
+    picked = ["units.unit", "units.drawn_as", "units.variant", "units.phase", "units.first_at"]
     picked += [f"{before.columns[name]} AS z{index}" for index, name in enumerate(covariates)]
     for index, measure in enumerate(measures):
         parts.append(f"m{index} AS ({measure.sql.replace('{p}', f'm{index}_')})")

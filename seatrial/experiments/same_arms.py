@@ -51,7 +51,7 @@ def split_past(deployment: Deployment, run: ReleaseRun, view: Source, now: int, 
         for name, ask in asks.items()
     }
     measures = measures_of(deployment, past, asks)
-    units, columns = read(AsIfDrawn(view, run.champion), past, measures, now)
+    units, columns = read(AsIfDrawn(view, run.champion), past, measures, now, deployment.unit.cluster)
     n = len(units.first_at)
     if n < 2 * LEAST_UNITS:
         raise BadInput(f"{n} units of the champion came in the last week; it takes {2 * LEAST_UNITS} to split them")

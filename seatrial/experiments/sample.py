@@ -5,8 +5,10 @@ in one of these numbers.
 """
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seatrial.experiments.adjustment import adjusted
 from seatrial.experiments.counted import Counted, Mask, Values, by_phase, refusal
@@ -18,6 +20,14 @@ from seatrial.releases.run import Phase, ReleaseRun
 from seatrial.stats.conditional import PhaseCounts
 from seatrial.stats.effect import Effect
 from seatrial.stats.phases import Phases, combine_phases
+
+
+class Rest(NamedTuple):
+    """Units that a metric would have counted but for the trigger, and all of them; which were triggered, as values."""
+
+    untriggered: Counted
+    whole: Counted
+    triggered: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,7 @@ class Sample:
         at: The moment, microseconds since 1970 UTC.
         counted: The units behind ``phases``, for whoever asks of a part of them; None where only totals are known.
         with_late: The same units with everything that has arrived since; None likewise.
+        rest: What a trigger left out; None where all units count.
         unfolding: How the effect came about in the window, and what was before; None where that cannot be told.
     """
 
@@ -62,6 +73,7 @@ class Sample:
     counted: Counted | None = None
     with_late: Counted | None = None
     unfolding: Unfolding | None = None
+    rest: Rest | None = None
 
     @property
     def effect(self) -> Effect:
@@ -69,7 +81,9 @@ class Sample:
         return self.phases.effect
 
 
-def take_sample(units: Units, column: Column, measure: Measure, run: ReleaseRun, now: int) -> Sample:
+def take_sample(
+    units: Units, column: Column, measure: Measure, run: ReleaseRun, now: int, only: Mask | None = None
+) -> Sample:
     """Reduces one measure.
 
     Args:
@@ -78,6 +92,7 @@ def take_sample(units: Units, column: Column, measure: Measure, run: ReleaseRun,
         measure: Its window, shape and cap.
         run: Says which variants are compared and which phases there are.
         now: Microseconds since 1970 UTC.
+        only: Units [n] that count; the others stay beside as ``rest``. None: all do.
     """
     eligible = np.isin(units.variant, [run.champion, run.challenger])
     eligible &= np.isin(units.phase, [phase.number for phase in run.phases])
@@ -85,7 +100,7 @@ def take_sample(units: Units, column: Column, measure: Measure, run: ReleaseRun,
     waiting = eligible & ~censored & (units.first_at + measure.matures > now)
     matured = eligible & ~censored & ~waiting
     here = matured & (column.labels > 0) if measure.needs_label else matured
-    capped = Counted(
+    whole = Counted(
         shape=measure.shape,
         x=measure.limited(column.x),
         y=column.y,
@@ -96,31 +111,36 @@ def take_sample(units: Units, column: Column, measure: Measure, run: ReleaseRun,
         z=column.z,
         answers=column.answers,
         q=measure.q or 0.5,
+        cluster=units.cluster,
     )
+    shown = eligible if only is None else eligible & only
+    capped = whole if only is None else whole.where(only)
     found = adjusted(capped, measure.covariate, run)
     counted = found.counted
     labelled = measure.needs_label and measure.shape in ("mean", "proportion", "share", "quantile")
     arrived = matured & (column.y_all > 0) if labelled else here
-    with_late = replace(capped, x=measure.limited(column.x_all), y=column.y_all, here=arrived, z=counted.z)
+    late = arrived & shown
+    with_late = replace(capped, x=measure.limited(column.x_all), y=column.y_all, here=late, z=counted.z)
     return Sample(
         two_valued=measure.shape == "proportion",
-        phases=combine_phases(list(found.by_stratum.values())),
+        phases=counted.combined() if units.cluster is not None else combine_phases(list(found.by_stratum.values())),
         arrived=with_late.without_covariate().combined().effect,
         uncapped=None if measure.cap is None and measure.range is None else _uncapped(counted, column.x),
         by_phase=by_phase(found.by_stratum),
         counts=_counts(counted, column.labels > 0 if measure.by_first else counted.x > 0, run)
-        if measure.shape in ("proportion", "share")
+        if measure.shape in ("proportion", "share") and units.cluster is None
         else (),
-        coverage=_coverage(capped, column, matured) if measure.needs_label else None,
-        waiting=int(waiting.sum()),
-        censored=int(censored.sum()),
-        missing=int((matured & ~here).sum()),
-        late=int(column.late[matured].sum()),
-        early=int(column.early[eligible].sum()),
+        coverage=_coverage(whole, column, matured) if measure.needs_label else None,
+        waiting=int((waiting & shown).sum()),
+        censored=int((censored & shown).sum()),
+        missing=int((matured & ~here & shown).sum()),
+        late=int(column.late[matured & shown].sum()),
+        early=int(column.early[shown].sum()),
         adjustment=found.adjustment,
         at=now,
         counted=counted,
         with_late=with_late,
+        rest=None if only is None else Rest(whole.where(~only), whole, only.astype(np.float64)),
         unfolding=None if column.around is None else unfolding(capped, column.around.capped(measure.cap)),
     )
 

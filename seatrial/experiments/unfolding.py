@@ -10,12 +10,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seatrial.experiments.counted import Counted, Mask
+from seatrial.experiments.counted import Counted
 from seatrial.spec.deployment import MetricSpec
 from seatrial.stats.effect import Effect
 from seatrial.stats.moments import PairMoments
-from seatrial.stats.novelty import change_of
-from seatrial.stats.phases import combine_phases
+from seatrial.stats.novelty import change_of, course_of
 
 Values = NDArray[np.float64]
 
@@ -78,22 +77,18 @@ def around_sql(value: str, arrived: str, skew: int) -> str:
 
 def unfolding(counted: Counted, around: Around) -> Unfolding:
     """Within strata of constant chance, then combined; only units that are counted."""
-    parts = counted.parts()
-    changes, openings, rests = [], [], []
-    for here in parts.values():
-        arms = [_arm(around, here & side) for side in (counted.treatment, ~counted.treatment)]
-        change = change_of(arms[0], arms[1])
-        if change is not None:
-            changes.append(change)
-            openings.append(Effect.of_means(arms[0].x, arms[1].x))
-            rests.append(Effect.of_means(arms[0].y, arms[1].y))
     happened = bool(np.any(around.before[counted.here] != 0))
     before = counted.gap_of(around.before) if happened else None
-    if not changes:
+    course = np.full(len(counted.here), np.nan)
+    for here in counted.parts().values():
+        sides = [here & side for side in (counted.treatment, ~counted.treatment)]
+        arms = [PairMoments.from_values(around.opening[side], around.rest[side]) for side in sides]
+        if change_of(arms[0], arms[1]) is None:
+            continue
+        for side, arm in zip(sides, arms, strict=True):
+            course[side] = course_of(arm, around.opening[side], around.rest[side])
+    told = counted.where(np.isfinite(course))
+    if not told.n:
         return Unfolding(before=before)
-    early, late = combine_phases(openings).effect, combine_phases(rests).effect
-    return Unfolding(combine_phases(changes).effect, early.relative, late.relative, before)
-
-
-def _arm(around: Around, here: Mask) -> PairMoments:
-    return PairMoments.from_values(around.opening[here], around.rest[here])
+    early, late = told.gap_of(around.opening), told.gap_of(around.rest)
+    return Unfolding(told.gap_of(np.nan_to_num(course)), early.relative, late.relative, before)

@@ -8,6 +8,7 @@ known by computation. Those whose window is still open at that moment are censor
 who comes back may depend on the variant.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -36,9 +37,13 @@ DRAWN = """release = $release AND "at" >= to_timestamp($since) AND epoch_us("at"
     AND contested AND unit_named AND reason IN ('split', 'canary', 'bandit')"""
 """Which rows are evidence, as a condition on ``rows``."""
 
-EVIDENCE = f"""
+NAMED = "named_as"
+"""Column of ``rows`` that a source has where people go by several names: the one that was served."""
+
+_EVIDENCE = f"""
 evidence AS MATERIALIZED (
-  SELECT row_number() OVER () AS r, unit, variant, phase, epoch_us("at") AS t, request_id, "row" AS i, "key" AS k,
+  SELECT row_number() OVER () AS r, unit, {{named}} AS named_as, variant, phase,
+         epoch_us("at") AS t, request_id, "row" AS i, "key" AS k,
          CASE status WHEN 'ok' THEN answered_by IN ('default', 'fallback', 'none')
                      WHEN 'miss' THEN answered_by <> 'default' ELSE true END AS failed, latency_us,
          {{answer}} AS answer{{also}}
@@ -46,7 +51,8 @@ evidence AS MATERIALIZED (
   WHERE {DRAWN}
 ),
 firsts AS (
-  SELECT unit, min(t) AS first_at, arg_min(variant, t) AS variant, arg_min(phase, t) AS phase
+  SELECT unit, min(t) AS first_at, arg_min(variant, t) AS variant, arg_min(phase, t) AS phase,
+         arg_min(named_as, t) AS drawn_as
   FROM evidence GROUP BY unit
 ),
 units AS MATERIALIZED (
@@ -55,8 +61,6 @@ units AS MATERIALIZED (
 placed AS MATERIALIZED (
   SELECT e.*, u.u, u.first_at, u.variant AS arm FROM evidence e JOIN units u USING (unit)
 )"""
-"""Rows of evidence, units in order of exposure, and rows with their unit's number, first exposure and arm."""
-
 _COUNTS = """
 SELECT CASE
     WHEN NOT unit_named THEN 'no unit'
@@ -69,9 +73,15 @@ GROUP BY why, variant ORDER BY why, variant"""
 
 _TWICE = f"""
 SELECT count(*) AS n FROM (
-  SELECT unit FROM rows
+  SELECT 1 FROM rows
   WHERE {DRAWN}
-  GROUP BY unit, phase HAVING min(variant) <> max(variant))"""
+  GROUP BY {{named}}, phase HAVING min(variant) <> max(variant))"""
+
+_CROSSED = f"""
+SELECT count(*) AS n FROM (
+  SELECT unit FROM (
+    SELECT unit, {NAMED}, arg_min(variant, "at") AS variant FROM rows WHERE {DRAWN} GROUP BY unit, {NAMED})
+  GROUP BY unit HAVING min(variant) <> max(variant))"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +94,7 @@ class Units:
         phase: Of the first exposure.
         first_at: Microseconds since 1970 UTC.
         moved_at: When later weights moved the unit to another variant, or the release ended; else ``NEVER``.
+        cluster: A number from 0 for the cluster that each lies in; None where the file declares none.
     """
 
     unit: pa.ChunkedArray
@@ -91,28 +102,29 @@ class Units:
     phase: NDArray[np.int64]
     first_at: NDArray[np.int64]
     moved_at: NDArray[np.int64]
+    cluster: NDArray[np.int64] | None = None
 
     @classmethod
     def from_table(cls, table: pa.Table, run: ReleaseRun, longest: int) -> "Units":
-        """From the columns unit, variant, phase and first_at.
+        """From the columns unit, variant, phase, first_at and drawn_as, the name at the first exposure.
 
         Args:
             table: In order of exposure.
             run: Its phases, entry and salt say who moves when.
             longest: The longest window of any metric, microseconds: later moves cannot matter and are not computed.
         """
-        unit, variant = table["unit"], np.asarray(table["variant"].to_pylist(), dtype=object)
+        drawn_as, variant = table["drawn_as"], np.asarray(table["variant"].to_pylist(), dtype=object)
         phase, first_at = table["phase"].to_numpy().astype(np.int64), table["first_at"].to_numpy().astype(np.int64)
         moved_at = np.full(len(first_at), NEVER, dtype=np.int64)
         for later in sorted(run.phases, key=lambda p: p.number):
             open_ = (phase < later.number) & (moved_at == NEVER) & (first_at + longest > later.started_at)
             where = np.flatnonzero(open_)
             if where.size:
-                then = assign_many(_entry(run, later), unit.take(pa.array(where)).to_pylist())
+                then = assign_many(_entry(run, later), drawn_as.take(pa.array(where)).to_pylist())
                 moved_at[where[then != variant[where]]] = later.started_at
         if run.ended_at is not None:  # one arm goes to the other's version then: no open window is its arm's alone
             moved_at = np.minimum(moved_at, run.ended_at)
-        return cls(unit, variant, phase, first_at, moved_at)
+        return cls(table["unit"], variant, phase, first_at, moved_at)
 
     def strata(self, run: ReleaseRun, within: int) -> NDArray[np.int64]:
         """Groups [n] within which the chance of either arm, given that a unit is not censored, is constant.
@@ -145,8 +157,19 @@ class RowCounts(NamedTuple):
         return sum(self.by_variant.values()) + sum(self.left_out.values())
 
 
+def evidence(columns: Sequence[str], answer: str = "NULL", also: str = "") -> str:
+    """SQL of rows of evidence, units in order of exposure, and rows with their unit's number, first exposure and arm.
+
+    Args:
+        columns: Those of ``rows``.
+        answer: SQL of what was answered.
+        also: SQL of further columns of ``evidence``, each after a comma.
+    """
+    return _EVIDENCE.format(named=_named(columns), answer=answer, also=also)
+
+
 def parameters(run: ReleaseRun, now: int) -> dict[str, object]:
-    """What ``EVIDENCE`` needs; nothing later than ``now`` (microseconds since 1970 UTC) is seen."""
+    """What ``evidence`` needs; nothing later than ``now`` (microseconds since 1970 UTC) is seen."""
     return {"release": run.id, "since": (run.started_at - SLACK) / 1e6, "now": now}
 
 
@@ -160,9 +183,16 @@ def count_rows(source: Source, run: ReleaseRun, now: int) -> RowCounts:
     return RowCounts(by_variant, left_out)
 
 
-def count_in_both_arms(source: Source, run: ReleaseRun, now: int) -> int:
-    """Units that met two variants within one phase, where assignment is a pure function: there must be none."""
-    return int(source.sql(_TWICE, parameters(run, now))["n"][0].as_py())
+def count_in_both_arms(source: Source, run: ReleaseRun, now: int, columns: Sequence[str]) -> int:
+    """Names that met two variants within one phase, where assignment is a pure function: there must be none."""
+    return int(source.sql(_TWICE.format(named=_named(columns)), parameters(run, now))["n"][0].as_py())
+
+
+def count_crossers(source: Source, run: ReleaseRun, now: int, columns: Sequence[str]) -> int | None:
+    """People who were met in both arms because they went by several names; None where nobody is known to."""
+    if NAMED not in columns:
+        return None
+    return int(source.sql(_CROSSED, parameters(run, now))["n"][0].as_py())
 
 
 def fresh_units(units: Units) -> dict[int, dict[str, int]]:
@@ -174,6 +204,10 @@ def fresh_units(units: Units) -> dict[int, dict[str, int]]:
         }
         for number in np.unique(units.phase)
     }
+
+
+def _named(columns: Sequence[str]) -> str:
+    return NAMED if NAMED in columns else "unit"
 
 
 def _entry(run: ReleaseRun, phase: Phase) -> Entry:

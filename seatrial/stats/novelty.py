@@ -15,6 +15,8 @@ References:
 import math
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from seatrial.stats.effect import Effect
@@ -60,6 +62,11 @@ def change_of(treatment: PairMoments, control: PairMoments) -> Effect | None:
             return None
     change = Effect.of_means(_course(treatment), _course(control))
     return change if change.se_unpooled > 0 else None
+
+
+def course_of(arm: PairMoments, early: NDArray[np.float64], late: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A number a unit [n] whose mean is the arm's ln(mean late) - ln(mean early), and whose spread is its error's."""
+    return math.log(arm.mean_y / arm.mean_x) + late / arm.mean_y - early / arm.mean_x
 
 
 def _course(arm: PairMoments) -> Moments:

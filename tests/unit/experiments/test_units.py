@@ -147,9 +147,9 @@ def test_fresh_units_are_counted_by_phase_and_variant_before_any_exclusion() -> 
 def test_units_that_met_two_variants_within_a_phase_are_found() -> None:
     run = worlds.release((0.05, 0), (0.5, 100))
     moved = worlds.rows(run, ["a", "a"], at(1, 120), variant=["champion", "challenger"])
-    assert count_in_both_arms(worlds.source([moved]), run, NOW) == 0
+    assert count_in_both_arms(worlds.source([moved]), run, NOW, []) == 0
     mixed = worlds.rows(run, ["a", "a"], at(1, 2), variant=["champion", "challenger"])
-    assert count_in_both_arms(worlds.source([mixed]), run, NOW) == 1
+    assert count_in_both_arms(worlds.source([mixed]), run, NOW, []) == 1
 
 
 def test_no_rows_give_no_units() -> None:
