@@ -110,8 +110,7 @@ def _errors(stratum: Stratum, arm: NDArray[np.bool_], scale: float, clusters: in
     if not below:
         return np.full(clusters, math.nan)
     residuals = (x - x.sum() / below * y) / (below * scale)
-    sums: Values = np.bincount(stratum.cluster[arm], weights=residuals, minlength=clusters)
-    return sums
+    return np.bincount(stratum.cluster[arm], weights=residuals, minlength=clusters).astype(np.float64)
 
 
 def _with(effect: Effect, sums: _Sums) -> Effect:
