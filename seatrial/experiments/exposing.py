@@ -1,12 +1,14 @@
 """What a context key was in the request that first exposed each unit: no variant can have moved it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seatrial.experiments.row_columns import column_names
 from seatrial.experiments.source import Source
-from seatrial.experiments.units import DRAWN, evidence, parameters
+from seatrial.experiments.units import DRAWN, Units, evidence, parameters
 from seatrial.releases.run import ReleaseRun
 
 _VALUES = """
@@ -35,6 +37,13 @@ def exposing_values(source: Source, run: ReleaseRun, now: int, key: str, columns
         "value"
     ].to_pylist()
     return found
+
+
+def in_clusters(units: Units, source: Source, run: ReleaseRun, now: int, key: str | None) -> Units:
+    """The same units with the clusters that they lie in; ``key`` is ``context.<key>``, or None: in none."""
+    if key is None:
+        return units
+    return replace(units, cluster=clusters_of(exposing_values(source, run, now, key, column_names(source))))
 
 
 def clusters_of(values: Sequence[str | None]) -> NDArray[np.int64]:

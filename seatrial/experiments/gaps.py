@@ -89,7 +89,7 @@ def short_of(units: Units, run: ReleaseRun, now: int) -> tuple[Short, ...]:
         if len(arms) < 2 or not mine.any():
             continue
         level = ALPHA / (len(STEPS) * 2 * MOST * len(arms))
-        by_arm = [_by_place(place[mine & (units.variant == arm.variant)]) for arm in arms]
+        by_arm = [_by_place(place[mine & units.of(arm.variant)]) for arm in arms]
         for b in np.unique(place[mine]).tolist():
             few = too_few([by.get(b, 0) for by in by_arm], [arm.weight for arm in arms], level)
             found += [Short(arms[i].variant, b * step, (b + 1) * step) for i in few]

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 
 from seatrial.experiments.asks import asks_of, measures_of
+from seatrial.experiments.exposing import in_clusters
 from seatrial.experiments.foresight import LEAST_UNITS, AsIfDrawn, past_run
 from seatrial.experiments.measures import read
 from seatrial.experiments.metric import verdict_of
@@ -51,7 +52,8 @@ def split_past(deployment: Deployment, run: ReleaseRun, view: Source, now: int, 
         for name, ask in asks.items()
     }
     measures = measures_of(deployment, past, asks)
-    units, columns = read(AsIfDrawn(view, run.champion), past, measures, now, deployment.unit.cluster)
+    units, columns = read(AsIfDrawn(view, run.champion), past, measures, now)
+    units = in_clusters(units, AsIfDrawn(view, run.champion), past, now, deployment.unit.cluster)
     n = len(units.first_at)
     if n < 2 * LEAST_UNITS:
         raise BadInput(f"{n} units of the champion came in the last week; it takes {2 * LEAST_UNITS} to split them")

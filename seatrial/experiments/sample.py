@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seatrial.experiments.adjustment import adjusted
 from seatrial.experiments.counted import Counted, Mask, Values, by_phase, refusal
@@ -23,11 +22,21 @@ from seatrial.stats.phases import Phases, combine_phases
 
 
 class Rest(NamedTuple):
-    """Units that a metric would have counted but for the trigger, and all of them; which were triggered, as values."""
+    """What a trigger left out, and how much that is.
 
-    untriggered: Counted
-    whole: Counted
-    triggered: NDArray[np.float64]
+    Attributes:
+        share: What the triggered are of all that the metric divides by: of the units, or of a ratio's lower side.
+        of: Units that would have been counted without it.
+        control_mean: Of the champion over all of them.
+        untriggered: The effect on those that were left out, not adjusted.
+        rate: The share of units that were triggered, challenger against champion.
+    """
+
+    share: float
+    of: int
+    control_mean: float
+    untriggered: Effect
+    rate: Effect
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,10 @@ class Sample:
         """All strata combined."""
         return self.phases.effect
 
+    def without_units(self) -> "Sample":
+        """The totals alone."""
+        return replace(self, counted=None, with_late=None)
+
 
 def take_sample(
     units: Units, column: Column, measure: Measure, run: ReleaseRun, now: int, only: Mask | None = None
@@ -94,7 +107,7 @@ def take_sample(
         now: Microseconds since 1970 UTC.
         only: Units [n] that count; the others stay beside as ``rest``. None: all do.
     """
-    eligible = np.isin(units.variant, [run.champion, run.challenger])
+    eligible = units.of(run.champion) | units.of(run.challenger)
     eligible &= np.isin(units.phase, [phase.number for phase in run.phases])
     censored = eligible & (units.moved_at < units.first_at + measure.within)
     waiting = eligible & ~censored & (units.first_at + measure.matures > now)
@@ -104,7 +117,7 @@ def take_sample(
         shape=measure.shape,
         x=measure.limited(column.x),
         y=column.y,
-        treatment=units.variant == run.challenger,
+        treatment=units.of(run.challenger),
         strata=units.strata(run, measure.within),
         here=here,
         first_at=units.first_at,
@@ -119,12 +132,16 @@ def take_sample(
     counted = found.counted
     labelled = measure.needs_label and measure.shape in ("mean", "proportion", "share", "quantile")
     arrived = matured & (column.y_all > 0) if labelled else here
-    late = arrived & shown
-    with_late = replace(capped, x=measure.limited(column.x_all), y=column.y_all, here=late, z=counted.z)
+    nothing_late = column.x_all is column.x and column.y_all is column.y and arrived is here and counted.z is None
+    had = arrived if only is None else arrived & only
+    late = replace(capped, x=measure.limited(column.x_all), y=column.y_all, here=had, z=counted.z)
+    with_late = counted if nothing_late else late
+    clustered = units.cluster is not None
+    phases = counted.combined() if clustered else combine_phases(list(found.by_stratum.values()))
     return Sample(
         two_valued=measure.shape == "proportion",
-        phases=counted.combined() if units.cluster is not None else combine_phases(list(found.by_stratum.values())),
-        arrived=with_late.without_covariate().combined().effect,
+        phases=phases,
+        arrived=phases.effect if nothing_late else with_late.without_covariate().combined().effect,
         uncapped=None if measure.cap is None and measure.range is None else _uncapped(counted, column.x),
         by_phase=by_phase(found.by_stratum),
         counts=_counts(counted, column.labels > 0 if measure.by_first else counted.x > 0, run)
@@ -140,8 +157,21 @@ def take_sample(
         at=now,
         counted=counted,
         with_late=with_late,
-        rest=None if only is None else Rest(whole.where(~only), whole, only.astype(np.float64)),
+        rest=None if only is None else _rest(whole.without_covariate(), only),
         unfolding=None if column.around is None else unfolding(capped, column.around.capped(measure.cap)),
+    )
+
+
+def _rest(whole: Counted, only: Mask) -> Rest:
+    by_unit = whole.shape in ("mean", "proportion", "quantile")
+    below = np.ones(len(only)) if by_unit else whole.y
+    total = float(below[whole.here].sum())
+    return Rest(
+        share=float(below[whole.here & only].sum()) / total if total else 0.0,
+        of=whole.n,
+        control_mean=whole.combined().effect.control_mean,
+        untriggered=whole.where(~only).combined().effect,
+        rate=replace(whole, shape="proportion", x=only.astype(np.float64)).combined().effect,
     )
 
 
@@ -160,10 +190,9 @@ def _counts(counted: Counted, event: Mask, run: ReleaseRun) -> tuple[PhaseCounts
     treatment = counted.treatment
     parts = (treatment & event, treatment, ~treatment & event, ~treatment)
     found = []
-    for stratum in np.unique(counted.strata[counted.here]).tolist():
+    for stratum, here in counted.parts().items():
         weight = weight_left(run, *divmod(stratum, STRATUM))
         if weight is not None:
-            here = counted.here & (counted.strata == stratum)
             sizes = [int(np.count_nonzero(here & part)) for part in parts]
             found.append(PhaseCounts(sizes[0], sizes[1], sizes[2], sizes[3], weight))
     return tuple(found)

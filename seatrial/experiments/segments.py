@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from seatrial.experiments.asks import Ask, asks_of, measures_of
 from seatrial.experiments.counted import Counted
 from seatrial.experiments.covariates import CONTEXT
-from seatrial.experiments.exposing import exposing_values
+from seatrial.experiments.exposing import exposing_values, in_clusters
 from seatrial.experiments.measures import answer_column, read
 from seatrial.experiments.planned import effect_of
 from seatrial.experiments.row_columns import column_names
@@ -110,7 +110,8 @@ def segment(deployment: Deployment, run: ReleaseRun, view: Source, now: int, by:
     answers = answer_column(view) is not None
     asks = asks_of(deployment, deployment.release, run, thresholds, answers=answers, columns=columns)
     measures = [m for m in measures_of(deployment, run, asks) if asks[m.name].part != "secondary"]
-    units, read_columns = read(view, run, measures, now, deployment.unit.cluster)
+    units, read_columns = read(view, run, measures, now)
+    units = in_clusters(units, view, run, now, deployment.unit.cluster)
     segments = _segments(view, run, now, by, columns)
     found = []
     for measure in measures:

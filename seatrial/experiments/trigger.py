@@ -12,13 +12,13 @@ References:
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seatrial.experiments.balance import differs, enough
-from seatrial.experiments.counted import Counted, Mask
+from seatrial.experiments.counted import Mask
 from seatrial.experiments.judgement import Check, MetricJudgement, Triggered
 from seatrial.experiments.sample import Sample
 from seatrial.experiments.source import Source
@@ -94,11 +94,7 @@ def read_triggers(source: Source, run: ReleaseRun, now: int, columns: Sequence[s
 
 def check_trigger_rate(samples: Mapping[str, Sample], triggers: Triggers, run: ReleaseRun) -> Check:
     """Whether equally many units of both arms were triggered: a variant that changes that picks who is compared."""
-    effects = {
-        name: replace(s.rest.whole, shape="proportion", x=s.rest.triggered, z=None).combined().effect
-        for name, s in samples.items()
-        if s.rest is not None
-    }
+    effects = {name: s.rest.rate for name, s in samples.items() if s.rest is not None}
     odd = [name for name, effect in effects.items() if differs(effect, ALPHA / len(effects), run.plan_units)]
     alone = f"{triggers.alone / triggers.rows:.2%} of requests lack the other version's answer" if triggers.rows else ""
     name = odd[0] if odd else next(iter(effects), "")
@@ -118,7 +114,7 @@ def check_trigger_rate(samples: Mapping[str, Sample], triggers: Triggers, run: R
 
 def check_untriggered(samples: Mapping[str, Sample], run: ReleaseRun) -> Check:
     """Whether the units that were not triggered show no effect: Holm over metrics, sequential."""
-    effects = {n: s.rest.untriggered.without_covariate().combined().effect for n, s in samples.items() if s.rest}
+    effects = {name: s.rest.untriggered for name, s in samples.items() if s.rest is not None}
     told = {name: effect for name, effect in effects.items() if enough(effect) and effect.se > 0}
     p_values = holm([always_valid_p(e.effect, e.se, e.n, ALPHA, run.plan_units) for e in told.values()])
     odd = [name for name, p in zip(told, p_values, strict=True) if p < ALPHA]
@@ -138,17 +134,15 @@ def triggered(judged: MetricJudgement, sample: Sample, run: ReleaseRun) -> Trigg
     """What a metric's judgement says of the trigger; None where all units count."""
     if sample.rest is None or sample.counted is None:
         return None
-    whole, rest = sample.rest.whole, sample.rest.untriggered.without_covariate().combined().effect
-    share = _share(sample.counted, whole)
-    mean = whole.without_covariate().combined().effect.control_mean
+    share, rest, mean = sample.rest.share, sample.rest.untriggered, sample.rest.control_mean
     verdict = judged.verdict
     if verdict.effect is None or not share:
-        return Triggered(share=share, units=sample.counted.n, of=whole.n)
+        return Triggered(share=share, units=sample.counted.n, of=sample.rest.of)
     apart = confidence_sequence(rest.effect, rest.se, rest.n, ALPHA, run.plan_units) if enough(rest) else None
     return Triggered(
         share=share,
         units=sample.counted.n,
-        of=whole.n,
+        of=sample.rest.of,
         effect=share * verdict.effect,
         lower=None if verdict.lower is None else share * verdict.lower,
         upper=None if verdict.upper is None else share * verdict.upper,
@@ -156,11 +150,3 @@ def triggered(judged: MetricJudgement, sample: Sample, run: ReleaseRun) -> Trigg
         rest_lower=None if apart is None else finite(apart.lower),
         rest_upper=None if apart is None else finite(apart.upper),
     )
-
-
-def _share(counted: Counted, whole: Counted) -> float:
-    """What the triggered are of all that the metric divides by: of units, or of a ratio's lower side."""
-    if counted.shape in ("mean", "proportion", "quantile"):
-        return counted.n / whole.n if whole.n else 0.0
-    below = float(whole.y[whole.here].sum())
-    return float(counted.y[counted.here].sum()) / below if below else 0.0

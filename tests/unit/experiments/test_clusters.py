@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from seatrial.experiments.exposing import clusters_of
+from seatrial.experiments.exposing import clusters_of, in_clusters
 from seatrial.experiments.judge import judge
 from seatrial.experiments.measures import read
 from seatrial.experiments.source import TableSource
@@ -84,7 +84,8 @@ def test_few_clusters_give_no_verdict_however_many_units_there_are() -> None:
 def test_a_unit_lies_where_its_first_exposure_says_and_one_without_stands_for_itself() -> None:
     at = worlds.START + np.arange(4) * SECOND
     rows = worlds.rows(RUN, ["a", "b", "c", "a"], at, **{"context.shop": ["x", "x", None, "y"]})
-    units, _ = read(worlds.source([rows]), RUN, [], END, "context.shop")
+    source = worlds.source([rows])
+    units = in_clusters(read(source, RUN, [], END)[0], source, RUN, END, "context.shop")
     assert units.cluster is not None
     assert units.cluster.tolist() == [0, 0, 1]
     assert clusters_of([None, "p", None, "p"]).tolist() == [0, 1, 2, 1]
