@@ -54,7 +54,10 @@ def forget(
     yes: bool = typer.Option(False, "--yes", help="Do not ask."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Delete everything about one unit. The audit says that it was done, and not whom it was about."""
+    """Delete everything about one unit, under every name that it is known to have.
+
+    The audit says that it was done, and not whom it was about.
+    """
     from seatrial.control.forgetting import forget_unit
 
     if not yes:
@@ -64,4 +67,5 @@ def forget(
         print_json(forgot)
         return
     where = ", ".join(f"{counted(count, 'row')} of {name}" for name, count in forgot.rows.items()) or "no rows"
-    typer.echo(f"deleted {where} and {counted(forgot.outcomes, 'outcome')}")
+    also = f", also under {counted(forgot.aliases, 'other name')}" if forgot.aliases else ""
+    typer.echo(f"deleted {where} and {counted(forgot.outcomes, 'outcome')}{also}")

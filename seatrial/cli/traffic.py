@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def add_to(app: typer.Typer) -> None:
     app.command(epilog="Example: seatrial predict churn --unit ann --features '{\"tenure\": 12}'")(predict)
     group = typer.Typer(
-        help="Send outcomes, import a file of them, see when they come.",
+        help="Send outcomes, import a file of them, say whose they are, see when they come.",
         epilog="Example: seatrial outcome send purchase --unit ann --field amount=12.50",
         no_args_is_help=True,
     )
@@ -33,6 +33,9 @@ def add_to(app: typer.Typer) -> None:
         "import",
         epilog="Example: seatrial outcome import labels.csv --outcome churned --unit customer --at day --value churned",
     )(import_file)
+    group.command("alias", epilog="Example: seatrial outcome alias logins.csv --alias visitor --unit customer")(
+        alias_file
+    )
     group.command("maturity", epilog="Example: seatrial outcome maturity churn --outcome churned")(maturity)
     app.add_typer(group, name="outcome")
 
@@ -137,6 +140,24 @@ def import_file(
     )
     if review is not None:
         typer.echo("These are labels of a review: `judge` weighs them to all pairs, and no metric counts them.")
+
+
+def alias_file(
+    file: Path = typer.Argument(..., metavar="FILE", help="A .csv, .tsv or .parquet file."),
+    alias: str = typer.Option(..., help="Column of the name used before, like a visitor's cookie."),
+    unit: str = typer.Option(..., help="Column of the name known now."),
+    json: bool = typer.Option(False, "--json", help=JSON_HELP),
+) -> None:
+    """Say which units are one person, from a file: verdicts then count them as one. Repeating it changes nothing."""
+    from seatrial.ledger.pairs import read_pairs
+
+    pairs = read_pairs(file, alias, unit)
+    with _client() as client:
+        kept = client.aliases(pairs, timeout=60.0)
+    if json:
+        print_json({"kept": kept})
+    else:
+        typer.echo(f"kept {show_count(kept)} aliases")
 
 
 def maturity(

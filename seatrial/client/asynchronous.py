@@ -7,6 +7,7 @@ Of the libraries it is the one that costs little: a call with 64 features took 0
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Unpack
@@ -287,6 +288,26 @@ class AsyncClient:
         bodies = [messages.outcome(*named(one), now=now, fresh_id=new_id(now)) for one in outcomes]
         for start in range(0, len(bodies), 1000):
             await self._data_json(messages.outcomes(bodies[start : start + 1000]), timeout)
+        return len(bodies)
+
+    async def alias(
+        self, alias: str | int, unit: str | int | None, *, at: datetime | None = None, timeout: float | None = None
+    ) -> None:
+        """Say that two names are one person's. Arguments as ``Client.alias``."""
+        await self.aliases([(alias, unit)], at=at, timeout=timeout)
+
+    async def aliases(
+        self,
+        pairs: Sequence[tuple[str | int, str | int | None]],
+        *,
+        at: datetime | None = None,
+        timeout: float | None = None,
+    ) -> int:
+        """Hand over many of them, each (alias, unit); gives back how many."""
+        now = self._clock()
+        bodies = [messages.alias(alias, unit, at, now) for alias, unit in pairs]
+        for start in range(0, len(bodies), 1000):
+            await self._data_json(messages.aliases(bodies[start : start + 1000]), timeout)
         return len(bodies)
 
     async def status(self, deployment: str, *, timeout: float | None = None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ missing feature, an unknown deployment) is raised always.
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Unpack, cast
@@ -200,6 +201,36 @@ class Client:
         bodies = [messages.outcome(*named(one), now=now, fresh_id=new_id(now)) for one in outcomes]
         for start in range(0, len(bodies), 1000):
             self._data_json(messages.outcomes(bodies[start : start + 1000]), timeout)
+        return len(bodies)
+
+    def alias(
+        self, alias: str | int, unit: str | int | None, *, at: datetime | None = None, timeout: float | None = None
+    ) -> None:
+        """Say that the unit ``alias`` is the unit ``unit``, as when a visitor signs in: judged as one person.
+
+        Args:
+            alias: The name used before.
+            unit: The name known now; None takes the alias back.
+            at: When that was known; now without it.
+            timeout: Seconds.
+
+        Raises:
+            BadInput: They are one name; Unavailable: the gateway is away, and a repeat is harmless.
+        """
+        self.aliases([(alias, unit)], at=at, timeout=timeout)
+
+    def aliases(
+        self,
+        pairs: Sequence[tuple[str | int, str | int | None]],
+        *,
+        at: datetime | None = None,
+        timeout: float | None = None,
+    ) -> int:
+        """Hand over many of them, each (alias, unit); gives back how many, all durable. Raises as `alias`."""
+        now = self._clock()
+        bodies = [messages.alias(alias, unit, at, now) for alias, unit in pairs]
+        for start in range(0, len(bodies), 1000):
+            self._data_json(messages.aliases(bodies[start : start + 1000]), timeout)
         return len(bodies)
 
     def status(self, deployment: str, *, timeout: float | None = None) -> dict[str, Any]:

@@ -187,6 +187,22 @@ def outcomes(bodies: Sequence[Mapping[str, Any]]) -> Call:
     return Call("POST", "/v1/outcomes", _encode(list(bodies)), repeatable=known, patient=True)
 
 
+def alias(name: str | int, unit: str | int | None, at: datetime | None, now: int) -> dict[str, Any]:
+    """What ``POST /v1/units`` takes.
+
+    Raises:
+        BadInput: A name is its own alias, or ``at`` has no offset.
+    """
+    if unit is not None and str(name) == str(unit):
+        raise BadInput(f"{name!r} is its own alias; give the name used before, and the one known now")
+    return {"alias": name, "unit": unit, "at": _instant(at, now)}
+
+
+def aliases(bodies: Sequence[Mapping[str, Any]]) -> Call:
+    """The call that hands over aliases; saying one twice is saying it once."""
+    return Call("POST", "/v1/units", _encode(list(bodies)), repeatable=True, patient=True)
+
+
 def rows(bodies: Sequence[Mapping[str, Any]]) -> Call:
     """The call that hands over rows which applications computed."""
     return Call("POST", "/v1/predictions", _encode(list(bodies)), patient=True)

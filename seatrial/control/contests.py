@@ -77,7 +77,7 @@ def _shown(
 
     contest, spec = contest_of(publication, held), load_deployment(held.text)
     losses = LedgerSenses(settings.home).losses(held.deployment)
-    with Reader(settings.home).open(held.deployment) as view:
+    with Reader(settings.home).open(held.deployment, persons=True) as view:
         shelves = DiskShelves(layout.units(settings.home, held.deployment))
         return Shown(
             judge_several(spec, contest, view, now, losses=losses, shelves=shelves),

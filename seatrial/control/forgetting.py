@@ -2,7 +2,7 @@
 
 from seatrial.control.crowds import forget_warmth
 from seatrial.control.site import microseconds
-from seatrial.ledger.forget import Forgot, forget
+from seatrial.ledger.forget import Forgot, forget, names_known
 from seatrial.releases.records import AuditEntry
 from seatrial.releases.state import State
 from seatrial.spec.settings import Settings
@@ -16,8 +16,10 @@ def forget_unit(settings: Settings, unit: str, *, actor: str) -> Forgot:
     """
     with State(settings.state_url) as state:
         now = microseconds()
+        names = names_known(settings.home, unit)
         forgot = forget(settings.home, unit, now=now)
-        forget_warmth(settings.home, unit)
+        for name in names:
+            forget_warmth(settings.home, name)
         for deployment, rows in forgot.rows.items():
             state.audit.add(
                 AuditEntry(

@@ -85,7 +85,7 @@ def segments_now(settings: Settings, deployment: str, by: str) -> tuple[MetricSe
     from seatrial.ledger.reader import Reader
 
     now = microseconds() if held.run.ended_at is None else held.run.ended_at
-    with Reader(settings.home).open(deployment) as view:
+    with Reader(settings.home).open(deployment, persons=True) as view:
         return segment(load_deployment(held.text), held.run, view, now, by)
 
 
@@ -119,7 +119,7 @@ def release_report(
     history = [msgspec.json.decode(record.judgement, type=Judgement) for record in records]
     if run is None:
         return release_page(judgement, history, (), segments)
-    with Reader(settings.home).open(deployment) as view:
+    with Reader(settings.home).open(deployment, persons=True) as view:
         return release_page(judgement, history, arrivals(view, run, judgement.at), segments)
 
 
@@ -137,5 +137,5 @@ def split_past_now(settings: Settings, deployment: str, splits: int) -> tuple[Sa
         held = state.deployments.get(deployment)
     if held.run is None:
         raise NotFound(f"{deployment!r} has no release to split the past for; give the file a `release` and apply it")
-    with Reader(settings.home).open(deployment) as view:
+    with Reader(settings.home).open(deployment, persons=True) as view:
         return split_past(load_deployment(held.text), held.run, view, microseconds(), splits)

@@ -168,6 +168,8 @@ def _begin(spec: Deployment, release: ReleaseSpec, challenger: Slot, draft: Depl
     stages = ", then ".join(_stage(stage) for stage in release.stages)
     begins = f"a release of {run.challenger_version} against {run.champion_version} begins in `{run.entry}`: {stages}."
     changes = [begins]
+    if release.trigger is not None:
+        changes.append("while units are drawn both versions answer every request, because of `trigger: differs`.")
     if held:
         changes.append("nobody is held out on the version before any more: see what that showed with judge --holdout.")
     if shut or release.require is not None:
@@ -241,6 +243,8 @@ def terms(spec: Deployment, release: ReleaseSpec) -> dict[str, object]:
         "release.method.alpha": release.method.alpha,
         "release.method.plan_units": release.method.plan_units,
         "release.method": plan_of(release.method),
+        "release.trigger": release.trigger,
+        "unit.cluster": spec.unit.cluster,
     }
     agreed |= {f"release.guardrails.{name}": margin for name, margin in release.guardrails.items()}
     for name in (release.primary.metric, *release.guardrails):

@@ -76,7 +76,7 @@ class LedgerSenses:
         self, spec: Deployment, run: ReleaseRun, now: int, before: Losses, *, in_detail: bool = False
     ) -> Judgement:
         losses = self.losses(spec.deployment).since(before)
-        with self._reader.open(spec.deployment) as view:
+        with self._reader.open(spec.deployment, persons=True) as view:
             shelves = DiskShelves(layout.units(self._home, spec.deployment))
             return judge(spec, run, view, now, losses=losses, shelves=shelves, in_detail=in_detail)
 

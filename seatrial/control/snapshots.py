@@ -184,8 +184,13 @@ def _heir(variant: str, state: DeploymentState) -> str:
 
 
 def _shadows(spec: Deployment, run: ReleaseRun | None) -> tuple[Shadow, ...]:
-    if run is None or run.status == "pending" or run.stage != "shadow" or spec.release is None:
+    if run is None or run.status == "pending" or spec.release is None:
         return ()
+    if run.stage != "shadow":  # nobody shadows himself: each gets the requests of the other's arm
+        both = (run.champion, run.challenger) if spec.release.trigger == "differs" else ()
+        return tuple(
+            Shadow(variant=variant, share=1.0, salt=run.salt, entry=run.entry, release=run.id) for variant in both
+        )
     stage = spec.release.stages[run.stage_index]
     assert isinstance(stage, ShadowStage)
     return (Shadow(variant=run.challenger, share=stage.share, salt=run.salt, entry=run.entry, release=run.id),)

@@ -1,7 +1,8 @@
 """Units of a release as they came, by interval and variant, beside what the weights of their phase make expected."""
 
+from seatrial.experiments.row_columns import column_names
 from seatrial.experiments.source import Source
-from seatrial.experiments.units import EVIDENCE, parameters
+from seatrial.experiments.units import evidence, parameters
 from seatrial.releases.run import ReleaseRun
 from seatrial.reports.experiment_charts import Arrival
 
@@ -15,7 +16,7 @@ def arrivals(source: Source, run: ReleaseRun, now: int) -> tuple[Arrival, ...]:
     seconds = max(now - run.started_at, 1) / 1e6
     step = 1_000_000 * next((s for s in _STEPS if seconds / s <= MOST), _STEPS[-1])
     query = (
-        f"WITH {EVIDENCE.format(answer='NULL', also='')} SELECT first_at // {step} AS b, phase, variant, count(*) AS n "
+        f"WITH {evidence(column_names(source))} SELECT first_at // {step} AS b, phase, variant, count(*) AS n "
         "FROM units GROUP BY ALL ORDER BY ALL"
     )
     rows = source.sql(query, parameters(run, now)).to_pylist()

@@ -10,8 +10,10 @@ from seatrial.experiments.covariates import known_as
 from seatrial.experiments.judgement import Check
 from seatrial.experiments.outcome_ids import SharedIds
 from seatrial.experiments.sample import Sample
-from seatrial.experiments.units import RowCounts
+from seatrial.experiments.sentences import plural
+from seatrial.experiments.units import RowCounts, Units
 from seatrial.releases.run import ReleaseRun
+from seatrial.spec.units import show_count
 from seatrial.stats.bernoulli import share_sequence
 from seatrial.stats.effect import Effect
 from seatrial.stats.holm import holm
@@ -120,6 +122,24 @@ def check_outcome_ids(shared: SharedIds) -> Check:
         else f"{shared.n} {who} shared by units of both variants (for example {shared.one!r}): give every outcome an "
         "id of its own.",
     )
+
+
+def check_crossers(people: int | None, units: Units, unit: str) -> tuple[Check, ...]:
+    """How many were met in both arms because they went by several names; shown, and nothing fails by it.
+
+    Each is in the arm of its first exposure, as it was drawn, so arms stay alike; what the other arm did to it draws
+    the effect towards 0. None where nobody goes by several names.
+    """
+    if people is None:
+        return ()
+    share = people / max(len(units.first_at), 1)
+    sentence = (
+        f"{show_count(people)} of {show_count(len(units.first_at))} {plural(unit)} ({share:.2%}) were met in both arms "
+        "under several names; each counts where it was met first."
+        if people
+        else f"No {unit} was met in both arms under several names."
+    )
+    return (Check(name="crossers", ok=True, withholds=False, value=float(people), sentence=sentence),)
 
 
 def check_coverage(coverage: Mapping[str, Effect], run: ReleaseRun) -> Check:

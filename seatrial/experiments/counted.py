@@ -18,6 +18,7 @@ from seatrial.experiments.answers import Answers
 from seatrial.experiments.shapes import BY_ROW, Shape
 from seatrial.experiments.units import STRATUM
 from seatrial.spec.errors import BadInput
+from seatrial.stats.clusters import Stratum, by_cluster, combine_strata
 from seatrial.stats.effect import Effect
 from seatrial.stats.impute import impute
 from seatrial.stats.lin import lin, lin_ratios
@@ -48,6 +49,7 @@ class Counted:
         z: Their covariate, NaN where it is missing; None: the effect is not adjusted.
         answers: Labelled answers one by one, for a shape that ranks them.
         q: Of a quantile, which.
+        cluster: A number from 0 for the cluster that each lies in; None: each stands for itself.
     """
 
     shape: Shape
@@ -60,6 +62,7 @@ class Counted:
     z: Values | None = None
     answers: Answers | None = None
     q: float = 0.5
+    cluster: NDArray[np.int64] | None = None
 
     @property
     def n(self) -> int:
@@ -84,12 +87,37 @@ class Counted:
         Raises:
             BadInput: The covariate explains the whole metric.
         """
+        if self._clustered:
+            return {s: by_cluster(one, self._clusters) for s, one in self._strata().items()}
         effect = self._plain if self.z is None else self._adjusted
         return self._each(effect)
 
     def combined(self) -> Phases:
         """All strata, weighted by precision; raises as ``by_stratum``."""
+        if self._clustered:
+            return combine_strata(list(self._strata().values()), self._clusters)
         return combine_phases(list(self.by_stratum().values()))
+
+    @property
+    def _clustered(self) -> bool:
+        """Whether errors are summed by cluster; what is ranked or sorted one by one is not told so."""
+        return self.cluster is not None and self.shape not in BY_ROW and self.shape != "quantile"
+
+    @property
+    def _clusters(self) -> int:
+        assert self.cluster is not None
+        return int(self.cluster.max(initial=-1)) + 1
+
+    def _strata(self) -> dict[int, Stratum]:
+        return {s: self._stratum(here) for s, here in self.parts().items()}
+
+    def _stratum(self, here: Mask) -> Stratum:
+        """The units of a stratum for errors by cluster; a root's error is its mean square's over twice the root."""
+        assert self.cluster is not None
+        effect = self._plain(here)
+        y = np.ones(int(here.sum())) if self.shape in ("mean", "proportion") else self.y[here]
+        scale = (2 * effect.treatment_mean, 2 * effect.control_mean) if self.shape == "root" else (1.0, 1.0)
+        return Stratum(effect, self.x[here], y, self.treatment[here], self.cluster[here], scale)
 
     def parts(self) -> dict[int, Mask]:
         """Those counted in each stratum."""
@@ -98,12 +126,7 @@ class Counted:
 
     def gap_of(self, values: Values) -> Effect:
         """The difference of the arms' means of other values [n] of these units."""
-
-        def gap(here: Mask) -> Effect:
-            t, c = here & self.treatment, here & ~self.treatment
-            return Effect.of_means(Moments.from_values(values[t]), Moments.from_values(values[c]))
-
-        return combine_phases(list(self._each(gap).values())).effect
+        return replace(self, shape="mean", x=values, z=None).combined().effect
 
     def _each(self, of: Callable[[Mask], Effect]) -> dict[int, Effect]:
         return {stratum: of(here) for stratum, here in self.parts().items()}

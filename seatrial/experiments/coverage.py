@@ -99,7 +99,13 @@ def fared(source: Source, measure: Measure, since: int, now: int) -> dict[str, F
     """
     if measure.shape in BY_ROW or measure.shape == "quantile":
         raise BadInput(f"{measure.name!r} ranks its values and is not told by entry; name another metric.")
-    given: dict[str, object] = {"from": since, "since": since / 1e6, "now": now, "outcomes": list(measure.outcomes)}
+    given: dict[str, object] = {
+        "from": since,
+        "since": since / 1e6,
+        "now": now,
+        "back": 0.0,
+        "outcomes": list(measure.outcomes),
+    }
     also = also_of([measure], column_names(source)).replace("m0_", "m_")
     given |= {f"m_{name}": value for name, value in measure.parameters.items()}
     parts = (

@@ -4,7 +4,7 @@ It reads once, decides by the always-valid sequences alone, and puts everything 
 release and moment give the same judgement, whatever is remembered of earlier ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -18,14 +18,18 @@ from seatrial.experiments.checks import (
     check_both_arms,
     check_covariates,
     check_coverage,
+    check_crossers,
     check_dropped,
     check_outcome_ids,
     check_phases,
     check_sample_ratio,
 )
+from seatrial.experiments.doubts import check_carry_over, check_gaps, check_novelty
+from seatrial.experiments.exposing import in_clusters
 from seatrial.experiments.family import as_family
+from seatrial.experiments.gaps import find_gaps
 from seatrial.experiments.judgement import Check, Judgement, MetricJudgement
-from seatrial.experiments.measures import answer_column, outcomes_of
+from seatrial.experiments.measures import Measure, answer_column, outcomes_of
 from seatrial.experiments.metric import judge_metric, without_data
 from seatrial.experiments.narrowed import Shared, shared_ids
 from seatrial.experiments.outcome_ids import ids_of_both_arms
@@ -36,7 +40,8 @@ from seatrial.experiments.shadow.compare import compare_shadow, failures_tolerat
 from seatrial.experiments.shadow.comparison import ShadowComparison
 from seatrial.experiments.source import Source
 from seatrial.experiments.thresholds import fixed_thresholds
-from seatrial.experiments.units import RowCounts, Units, count_rows, fresh_units
+from seatrial.experiments.trigger import Triggers, check_trigger_rate, check_untriggered, read_triggers
+from seatrial.experiments.units import NAMED, RowCounts, Units, count_crossers, count_rows, fresh_units
 from seatrial.releases.run import ReleaseRun
 from seatrial.spec.deployment import Deployment
 from seatrial.spec.errors import BadInput
@@ -83,11 +88,16 @@ def judge(
     measures = {measure.name: measure for measure in measures_of(deployment, run, asks)}
     outcomes = outcomes_of(list(measures.values()))
     shared = shared_ids(view, outcomes)
-    units, columns = read_again(view, run, list(measures.values()), now, shelves, shared=shared)
+    known = None if NAMED in names else shelves  # a name that turns out to be somebody else's changes what was read
+    units, columns = read_again(view, run, list(measures.values()), now, known, shared=shared)
+    units = in_clusters(units, view, run, now, deployment.unit.cluster)
+    triggers = read_triggers(view, run, now, names) if deployment.release.trigger is not None else None
     samples: dict[str, Sample] = {}
     judged: dict[str, MetricJudgement] = {}
     for name, measure in measures.items():  # one by one, for their columns may be long
-        sample = take_sample(units, columns[name], measure, run, now)
+        asked = triggers is not None and asks[name].part != "guardrail" and bool(measure.outcomes)
+        only = triggers.within(units, measure.within) if triggers is not None and asked else None
+        sample = take_sample(units, columns[name], measure, run, now, only)
         judged[name] = judge_metric(asks[name], sample, measure, run, deployment.unit.name)
         samples[name] = sample.without_units()
     rows = count_rows(view, run, now)
@@ -95,10 +105,15 @@ def judge(
         check_sample_ratio(fresh_units(units), run),
         check_both_arms(units.in_both_arms),
         *_check_ids(view, run, outcomes, shared, now),
+        *check_crossers(count_crossers(view, run, now, names), units, deployment.unit.name),
         check_dropped(losses, rows, run),
         check_coverage({name: s.coverage for name, s in samples.items() if s.coverage is not None}, run),
         check_phases({name: samples[name] for name in samples if asks[name].part != "secondary"}),
         *check_covariates(samples),
+        *(_trigger_checks(samples, triggers, run) if triggers is not None else ()),
+        *check_novelty(samples, run),
+        *check_carry_over(samples, run),
+        check_gaps(find_gaps(view, run, units, _measured(measures.values()), now)),
     )
     metrics = [judged.get(name) or without_data(ask, ask.impossible) for name, ask in asks.items()]
     metrics = as_family(metrics, run, deployment.unit.name)
@@ -113,6 +128,14 @@ def _check_ids(
         return ()
     moved = None if shared is None else shared.moved
     return (check_outcome_ids(ids_of_both_arms(view, run, outcomes, moved, now)),)
+
+
+def _trigger_checks(samples: Mapping[str, Sample], triggers: Triggers, run: ReleaseRun) -> tuple[Check, ...]:
+    return check_trigger_rate(samples, triggers, run), check_untriggered(samples, run)
+
+
+def _measured(measures: Iterable[Measure]) -> list[str]:
+    return sorted({name for measure in measures for name in measure.outcomes})
 
 
 class _Found(NamedTuple):
@@ -184,6 +207,8 @@ _REASONS: dict[str, str] = {
     "outcome-ids": "units of both variants share ids of outcomes",
     "dropped-rows": "rows were dropped",
     "label-coverage": "the arms have unequal shares of their labels",
+    "trigger-rate": "the arms were triggered unequally",
+    "untriggered": "units whose answers did not differ show an effect",
 }
 
 

@@ -13,7 +13,19 @@ from seatrial.stats.recommendation import Recommendation
 from seatrial.stats.verdict import Role, Verdict
 
 CheckName = Literal[
-    "sample-ratio", "dropped-rows", "label-coverage", "both-arms", "outcome-ids", "phases", "covariates"
+    "sample-ratio",
+    "dropped-rows",
+    "label-coverage",
+    "both-arms",
+    "outcome-ids",
+    "crossers",
+    "phases",
+    "covariates",
+    "novelty",
+    "carry-over",
+    "logging-gaps",
+    "trigger-rate",
+    "untriggered",
 ]
 
 
@@ -28,6 +40,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
         missing: Matured units without a label.
         late: Outcomes that arrived after their unit matured: in the fixed analyses only.
         early: Outcomes stamped before their unit's exposure: in none.
+        clusters: Clusters that the counted units lie in: of the arm that has more; None where none are declared.
     """
 
     champion: int
@@ -37,6 +50,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     missing: int = 0
     late: int = 0
     early: int = 0
+    clusters: int | None = None
 
 
 class PhaseEffect(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +127,30 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     upper: float | None = None
 
 
+class Triggered(msgspec.Struct, frozen=True, kw_only=True):
+    """A metric told by the units whose answers differ, and what that is over all of them.
+
+    Attributes:
+        share: What they are of all that the metric divides by: of the units, or of a ratio's lower side.
+        units: How many they are.
+        of: How many there are in all.
+        effect: Diluted: over all of these units, if the others saw none; None where nothing is known.
+        lower, upper: The verdict's interval, diluted likewise.
+        relative: The diluted effect over the champion's mean of all units.
+        rest_lower, rest_upper: Of the effect on the others, which must cover 0; at 0.001, at every look.
+    """
+
+    share: float
+    units: int
+    of: int
+    effect: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    relative: float | None = None
+    rest_lower: float | None = None
+    rest_upper: float | None = None
+
+
 class MetricJudgement(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one metric.
 
@@ -134,6 +172,7 @@ class MetricJudgement(msgspec.Struct, frozen=True, kw_only=True):
         adjusted_p: Of a secondary metric, its p-value as one of all of them (Holm); its word stands by it.
         scores: Of a metric of answers, and of coverage, each variant by itself, over all phases; for one look.
         places: Of click-through, each place of each variant's lists, over all phases; for one look.
+        triggered: Where only units whose answers differ count: the effect over all; None where all count.
         sentence: One plain sentence.
     """
 
@@ -154,6 +193,7 @@ class MetricJudgement(msgspec.Struct, frozen=True, kw_only=True):
     adjusted_p: float | None = None
     scores: tuple[Score, ...] = ()
     places: tuple[Place, ...] = ()
+    triggered: Triggered | None = None
     sentence: str
 
 

@@ -22,7 +22,8 @@ from seatrial.experiments.ranking_measures import items_column, ranking_measure
 from seatrial.experiments.row_columns import column_names, number_column
 from seatrial.experiments.shapes import BY_ROW, Shape
 from seatrial.experiments.source import Source
-from seatrial.experiments.units import EVIDENCE, SKEW, Named, Units, parameters
+from seatrial.experiments.unfolding import PARTS, Around, around_sql, unfolds
+from seatrial.experiments.units import NAMED, SKEW, Named, Units, evidence, parameters
 from seatrial.experiments.value_measure import value_measure
 from seatrial.ledger.reviewed import WEIGHED_ALIKE
 from seatrial.releases.run import ReleaseRun
@@ -67,12 +68,14 @@ happened AS MATERIALIZED (
         UNION ALL BY NAME
         SELECT * EXCLUDE (content), coalesce(epoch_us(lead(received_at) OVER ({_IN_ORDER})), {FOREVER}) AS until
         FROM revisions)
-  WHERE NOT withdrawn AND "at" >= to_timestamp($since - {SKEW / 1e6}) AND epoch_us(received_at) <= $now
+  WHERE NOT withdrawn AND "at" >= to_timestamp($since - $back - {SKEW / 1e6}) AND epoch_us(received_at) <= $now
 )"""
 
 
 HAPPENED = happened(WEIGHED_ALIKE)
 """Outcomes that came by themselves.
+
+They are read from ``$back`` seconds before ``$since`` on.
 
 What a unit's outcome was when the unit matured is not changed by what it is revised to afterwards.
 """
@@ -128,6 +131,7 @@ class Measure:
             because a unit that asks more often has more chances of *any*.
         ranks: Whether units are compared by ranks, for one look.
         number: Columns of a row of which the first that is known is its answer as a number; ``{p}number`` in ``sql``.
+        unfolds: Whether ``sql`` also gives what happened early, late and before (``experiments.unfolding``).
     """
 
     name: str
@@ -149,6 +153,7 @@ class Measure:
     catalogue: int | None = None
     by_first: bool = False
     ranks: bool = False
+    unfolds: bool = False
 
     @property
     def listed(self) -> bool:
@@ -177,7 +182,7 @@ class Column:
     """The numbers of one measure by unit, in order of exposure; arrays [n] of the names in ``COLUMNS``.
 
     ``z`` is its covariate, NaN where it is missing; None: the measure has none. ``answers`` are its labelled answers
-    one by one, for a measure that ranks them.
+    one by one, for a measure that ranks them. ``around`` is None where the measure does not unfold.
     """
 
     x: NDArray[np.float64]
@@ -190,6 +195,7 @@ class Column:
     early: NDArray[np.float64]
     z: NDArray[np.float64] | None = None
     answers: Answers | None = None
+    around: Around | None = None
 
 
 def answer_window(deployment: Deployment) -> float:
@@ -254,7 +260,8 @@ def read(source: Source, run: ReleaseRun, measures: Sequence[Measure], now: int)
     asked = question(source, run, measures, now)
     table = source.sql(asked.query(), asked.parameters)
     columns = {m.name: column_of(table, index, m, asked.covariates) for index, m in enumerate(measures)}
-    return Units.from_table(table, run, longest_of(measures)), columns
+    drawn_as = "drawn_as" if "drawn_as" in table.column_names else "unit"
+    return Units.from_table(table, run, longest_of(measures), drawn_as), columns
 
 
 def longest_of(measures: Sequence[Measure]) -> int:
@@ -306,22 +313,26 @@ def question(source: Source, run: ReleaseRun, measures: Sequence[Measure], now: 
     """The one query that reads everything: a row a unit, columns ``m<i>_<name>`` of the i-th measure."""
     given = parameters(run, now)
     names = column_names(source)
-    parts = [EVIDENCE.format(answer=answer_column(source) or "NULL", also=also_of(measures, names))]
+    parts = [evidence(names, answer_column(source) or "NULL", also_of(measures, names))]
     outcomes = outcomes_of(measures)
     if outcomes:
         parts += [HAPPENED, ATTACHED]
         given["outcomes"] = outcomes
+        given["back"] = max((m.within for m in measures if m.unfolds), default=0) / 1e6
     covariates = _covariates(measures)
     before = reading_of(covariates, names, run)
     parts += before.tables
     given |= before.parameters
     joins = list(before.joins)
     picked = ["units.unit", "units.variant", "units.phase", "units.first_at", "coalesce(met.n, 0)::BIGINT AS met"]
+    picked += ["units.drawn_as"] if NAMED in names else []
     picked += [f"{before.columns[name]} AS z{index}" for index, name in enumerate(covariates)]
     for index, measure in enumerate(measures):
         parts.append(f"m{index} AS ({measure.sql.replace('{p}', f'm{index}_')})")
         joins.append(f"LEFT JOIN m{index} ON m{index}.u = units.u")
         picked += [f"coalesce(m{index}.{c}, 0)::DOUBLE AS m{index}_{c}" for c in COLUMNS]
+        if measure.unfolds:
+            picked += [f"coalesce(m{index}.{c}, 0)::DOUBLE AS m{index}_{c}" for c in PARTS]
         if measure.listed:
             picked.append(f"m{index}.answers AS m{index}_answers")
         given |= {f"m{index}_{name}": value for name, value in measure.parameters.items()}
@@ -346,7 +357,8 @@ def column_of(table: Named, index: int, measure: Measure, covariates: Sequence[s
     z = None
     if measure.covariate is not None:
         z = table[f"z{covariates.index(measure.covariate)}"].cast(pa.float64()).to_numpy()  # null becomes NaN
-    return Column(**numbers, z=z, answers=answers)
+    around = Around(*(table[f"m{index}_{part}"].to_numpy() for part in PARTS)) if measure.unfolds else None
+    return Column(**numbers, z=z, answers=answers, around=around)
 
 
 def measure_of(name: str, deployment: Deployment, caps: Mapping[str, float]) -> Measure:
@@ -385,23 +397,29 @@ def measure_of(name: str, deployment: Deployment, caps: Mapping[str, float]) -> 
         ranks=spec.compare == "ranks",
         one_by_one=ranking is not None and ranking.one_by_one,
         catalogue=spec.catalogue,
+        unfolds=unfolds(spec, label=label),
     )
 
 
 _INSIDE = f"a.t BETWEEN a.first_at - {SKEW} AND a.first_at + ${{p}}within"
-_ON_TIME = f"{_INSIDE} AND a.came <= a.first_at + ${{p}}matures AND a.until > a.first_at + ${{p}}matures"
+_ARRIVED = "a.came <= a.first_at + ${p}matures AND a.until > a.first_at + ${p}matures"
+_ON_TIME = f"{_INSIDE} AND {_ARRIVED}"
 _BY_NOW = f"{_INSIDE} AND a.until > $now"
 _TIMES = f"""count(*) FILTER ({_BY_NOW} AND a.came > a.first_at + ${{p}}matures) AS late,
-    count(*) FILTER (a.t < a.first_at - {SKEW} AND a.until > $now) AS early"""
+    count(*) FILTER (a.t < a.first_at - {SKEW} AND a.t >= $since * 1000000 - {SKEW} AND a.until > $now) AS early"""
 
 
-def _totals(aggregate: str, second: str, label: bool) -> str:
-    """A query for sums over a unit's outcomes; ``aggregate`` and ``second`` are expressions with a FILTER to follow."""
+def _totals(aggregate: str, second: str, label: bool, each: str = "") -> str:
+    """A query for sums over a unit's outcomes; ``aggregate`` and ``second`` are expressions with a FILTER to follow.
+
+    ``each`` is what one outcome adds to a metric that unfolds; empty for one that does not.
+    """
     labels = f"count(*) FILTER ({_ON_TIME})" if label else "0"
     wanted = "1" if label else "0"
+    around = f", {around_sql(each, _ARRIVED, SKEW)}" if each and not label else ""
     return f"""SELECT a.u, {aggregate} FILTER ({_ON_TIME}) AS x, {second} FILTER ({_ON_TIME}) AS y,
     {aggregate} FILTER ({_BY_NOW}) AS x_all, {second} FILTER ({_BY_NOW}) AS y_all,
-    {labels} AS labels, {wanted} AS wanted, {_TIMES}
+    {labels} AS labels, {wanted} AS wanted, {_TIMES}{around}
     FROM attached a WHERE a.outcome = ${{p}}outcome GROUP BY a.u"""
 
 
@@ -425,13 +443,14 @@ def path(name: str) -> str:
 def _mean(spec: MetricSpec, label: bool) -> tuple[str, Shape, dict[str, object]]:
     value = _field("value") if spec.value is not None else _VALUE
     paths: dict[str, object] = {"value": path(spec.value)} if spec.value is not None else {}
-    return _totals(f"{'avg' if label else 'sum'}({value})", "count(*)", label), "mean", paths
+    return _totals(f"{'avg' if label else 'sum'}({value})", "count(*)", label, value), "mean", paths
 
 
 def _proportion(spec: MetricSpec, label: bool) -> tuple[str, Shape, dict[str, object]]:
     value = _field("value") if spec.value is not None else HAPPENED_AT_ALL.format(value=_VALUE)
     paths: dict[str, object] = {"value": path(spec.value)} if spec.value is not None else {}
-    return _totals(f"max(({value} <> 0)::INT)", "count(*)", label), "proportion", paths
+    happened = f"({value} <> 0)::INT"
+    return _totals(f"max({happened})", "count(*)", label, happened), "proportion", paths
 
 
 def _ratio(spec: MetricSpec, label: bool) -> tuple[str, Shape, dict[str, object]]:

@@ -17,6 +17,7 @@ from seatrial.experiments.sample import Sample, weight_left
 from seatrial.experiments.scores import scores_of
 from seatrial.experiments.shapes import BY_ROW
 from seatrial.experiments.shown_items import coverage_of, coverage_scores, coverage_sentence, places_of
+from seatrial.experiments.trigger import triggered
 from seatrial.releases.run import ReleaseRun
 from seatrial.stats.bayes import Bayesian, compare_normal, compare_shares, region
 from seatrial.stats.effect import Effect
@@ -49,6 +50,7 @@ def judge_metric(ask: Ask, sample: Sample, measure: Measure, run: ReleaseRun, un
             missing=sample.missing,
             late=sample.late,
             early=sample.early,
+            clusters=None if sample.effect.clusters is None else max(sample.effect.clusters),
         ),
         phases=tuple(_phase(number, found, run) for number, found in sample.by_phase.items()),
         fixed=_fixed(ask, sample),
@@ -61,6 +63,7 @@ def judge_metric(ask: Ask, sample: Sample, measure: Measure, run: ReleaseRun, un
         places=places_of(sample.counted, run) if measure.one_by_one and sample.counted is not None else (),
         sentence="",
     )
+    judged = msgspec.structs.replace(judged, triggered=triggered(judged, sample, run))
     if measure.catalogue is not None and sample.counted is not None:
         return _covered(judged, sample.counted, measure.catalogue, run, unit)
     return msgspec.structs.replace(judged, sentence=sentences.of_metric(judged, run, unit))
@@ -125,7 +128,9 @@ def verdict_of(ask: Ask, sample: Sample, measure: Measure, run: ReleaseRun) -> V
     if ask.part == "guardrail":
         if exactly is not None:
             return exactly
-        return judge_guardrail(sample.effect, ask.question, counts=counts, method=_method(ask))
+        clustered = sample.counted is not None and sample.counted.cluster is not None
+        method: Method = "always-valid" if clustered else _method(ask)
+        return judge_guardrail(sample.effect, ask.question, counts=counts, method=method)
     watched = exactly or judge_primary(sample.effect, ask.question, counts=counts, role=ask.part)
     # A posterior has no p-value by which a word could stand as one of a family: the sequence speaks in its place.
     by_sequence = ask.plan.name == "always-valid" or (ask.plan.name == "bayes" and ask.part == "secondary")
@@ -191,8 +196,9 @@ class _Table(NamedTuple):
 
 
 def _table(sample: Sample) -> _Table | None:
-    """Units with the event, and all, by arm; None where there are no events or several phases to be kept apart."""
-    events = sample.arrived.events
+    """Units with the event, and all, by arm; None where there are no events, several phases to be kept apart, or
+    clusters."""
+    events = None if sample.arrived.clusters is not None else sample.arrived.events
     if events is None or not sample.two_valued or len(sample.phases.phases) != 1:
         return None
     return _Table(round(events.treatment), sample.arrived.n_treatment, round(events.control), sample.arrived.n_control)

@@ -24,6 +24,7 @@ from seatrial.experiments.answers import Answers
 from seatrial.experiments.measures import COLUMNS, Column, Measure, Question, longest_of, outcomes_of, question, read
 from seatrial.experiments.narrowed import Narrowed, Shared, shared_ids, touched_units
 from seatrial.experiments.source import Source
+from seatrial.experiments.unfolding import PARTS, Around
 from seatrial.experiments.units import SLACK, Units
 from seatrial.releases.run import ReleaseRun
 
@@ -277,10 +278,12 @@ class Columns(Mapping[str, Column]):
             none = late.strides == (0,) and len(late) and np.isnan(late[0])
             found[f"{name}{_ALL}"] = found[name] if none else np.where(np.isnan(late), found[name], late)
         z = measure.covariate
+        around = (self.whole.numbers(f"{prefix}{part}") for part in PARTS)
         return Column(
             **found,
             z=None if z is None else self.whole.numbers(f"z{self.covariates.index(z)}"),
             answers=Answers.from_lists(self.whole[f"{prefix}answers"]) if measure.listed else None,
+            around=Around(*around) if measure.unfolds else None,
         )
 
     def __iter__(self) -> Iterator[str]:

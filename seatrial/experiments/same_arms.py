@@ -8,6 +8,7 @@ import numpy as np
 
 from seatrial.experiments.asks import asks_of, measures_of
 from seatrial.experiments.caps import caps_before
+from seatrial.experiments.exposing import in_clusters
 from seatrial.experiments.foresight import LEAST_UNITS
 from seatrial.experiments.measures import read
 from seatrial.experiments.metric import verdict_of
@@ -55,6 +56,7 @@ def split_past(deployment: Deployment, run: ReleaseRun, view: Source, now: int, 
     }
     measures = measures_of(deployment, past, asks)
     units, columns = read(AsIfDrawn(view, run.champion), past, measures, now)
+    units = in_clusters(units, AsIfDrawn(view, run.champion), past, now, deployment.unit.cluster)
     n = len(units.first_at)
     if n < 2 * LEAST_UNITS:
         raise BadInput(f"{n} units of the champion came in the last week; it takes {2 * LEAST_UNITS} to split them")

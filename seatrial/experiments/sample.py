@@ -5,6 +5,7 @@ in one of these numbers.
 """
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,11 +13,30 @@ from seatrial.experiments.adjustment import adjusted
 from seatrial.experiments.counted import Counted, Mask, Values, by_phase, refusal
 from seatrial.experiments.judgement import Adjustment
 from seatrial.experiments.measures import Column, Measure
+from seatrial.experiments.unfolding import Unfolding, unfolding
 from seatrial.experiments.units import STRATUM, Units
 from seatrial.releases.run import Phase, ReleaseRun
 from seatrial.stats.conditional import PhaseCounts
 from seatrial.stats.effect import Effect
 from seatrial.stats.phases import Phases, combine_phases
+
+
+class Rest(NamedTuple):
+    """What a trigger left out, and how much that is.
+
+    Attributes:
+        share: What the triggered are of all that the metric divides by: of the units, or of a ratio's lower side.
+        of: Units that would have been counted without it.
+        control_mean: Of the champion over all of them.
+        untriggered: The effect on those that were left out, not adjusted.
+        rate: The share of units that were triggered, challenger against champion.
+    """
+
+    share: float
+    of: int
+    control_mean: float
+    untriggered: Effect
+    rate: Effect
 
 
 @dataclass(frozen=True)
@@ -41,6 +61,8 @@ class Sample:
         at: The moment, microseconds since 1970 UTC.
         counted: The units behind ``phases``, for whoever asks of a part of them; None where only totals are known.
         with_late: The same units with everything that has arrived since; None likewise.
+        rest: What a trigger left out; None where all units count.
+        unfolding: How the effect came about in the window, and what was before; None where that cannot be told.
     """
 
     two_valued: bool
@@ -59,6 +81,8 @@ class Sample:
     at: int = 0
     counted: Counted | None = None
     with_late: Counted | None = None
+    unfolding: Unfolding | None = None
+    rest: Rest | None = None
 
     @property
     def effect(self) -> Effect:
@@ -70,7 +94,9 @@ class Sample:
         return replace(self, counted=None, with_late=None)
 
 
-def take_sample(units: Units, column: Column, measure: Measure, run: ReleaseRun, now: int) -> Sample:
+def take_sample(
+    units: Units, column: Column, measure: Measure, run: ReleaseRun, now: int, only: Mask | None = None
+) -> Sample:
     """Reduces one measure.
 
     Args:
@@ -79,6 +105,7 @@ def take_sample(units: Units, column: Column, measure: Measure, run: ReleaseRun,
         measure: Its window, shape and cap.
         run: Says which variants are compared and which phases there are.
         now: Microseconds since 1970 UTC.
+        only: Units [n] that count; the others stay beside as ``rest``. None: all do.
     """
     eligible = units.of(run.champion) | units.of(run.challenger)
     eligible &= np.isin(units.phase, [phase.number for phase in run.phases])
@@ -86,7 +113,7 @@ def take_sample(units: Units, column: Column, measure: Measure, run: ReleaseRun,
     waiting = eligible & ~censored & (units.first_at + measure.matures > now)
     matured = eligible & ~censored & ~waiting
     here = matured & (column.labels > 0) if measure.needs_label else matured
-    capped = Counted(
+    whole = Counted(
         shape=measure.shape,
         x=measure.limited(column.x),
         y=column.y,
@@ -97,15 +124,20 @@ def take_sample(units: Units, column: Column, measure: Measure, run: ReleaseRun,
         z=column.z,
         answers=column.answers,
         q=measure.q or 0.5,
+        cluster=units.cluster,
     )
+    shown = eligible if only is None else eligible & only
+    capped = whole if only is None else whole.where(only)
     found = adjusted(capped, measure.covariate, run)
     counted = found.counted
     labelled = measure.needs_label and measure.shape in ("mean", "proportion", "share", "quantile")
     arrived = matured & (column.y_all > 0) if labelled else here
     nothing_late = column.x_all is column.x and column.y_all is column.y and arrived is here and counted.z is None
-    late = replace(capped, x=measure.limited(column.x_all), y=column.y_all, here=arrived, z=counted.z)
+    had = arrived if only is None else arrived & only
+    late = replace(capped, x=measure.limited(column.x_all), y=column.y_all, here=had, z=counted.z)
     with_late = counted if nothing_late else late
-    phases = combine_phases(list(found.by_stratum.values()))
+    clustered = units.cluster is not None
+    phases = counted.combined() if clustered else combine_phases(list(found.by_stratum.values()))
     return Sample(
         two_valued=measure.shape == "proportion",
         phases=phases,
@@ -113,18 +145,33 @@ def take_sample(units: Units, column: Column, measure: Measure, run: ReleaseRun,
         uncapped=None if measure.cap is None and measure.range is None else _uncapped(counted, column.x),
         by_phase=by_phase(found.by_stratum),
         counts=_counts(counted, column.labels > 0 if measure.by_first else counted.x > 0, run)
-        if measure.shape in ("proportion", "share")
+        if measure.shape in ("proportion", "share") and units.cluster is None
         else (),
-        coverage=_coverage(capped, column, matured) if measure.needs_label else None,
-        waiting=int(waiting.sum()),
-        censored=int(censored.sum()),
-        missing=int((matured & ~here).sum()),
-        late=int(column.late[matured].sum()),
-        early=int(column.early[eligible].sum()),
+        coverage=_coverage(whole, column, matured) if measure.needs_label else None,
+        waiting=int((waiting & shown).sum()),
+        censored=int((censored & shown).sum()),
+        missing=int((matured & ~here & shown).sum()),
+        late=int(column.late[matured & shown].sum()),
+        early=int(column.early[shown].sum()),
         adjustment=found.adjustment,
         at=now,
         counted=counted,
         with_late=with_late,
+        rest=None if only is None else _rest(whole.without_covariate(), only),
+        unfolding=None if column.around is None else unfolding(capped, column.around.capped(measure.cap)),
+    )
+
+
+def _rest(whole: Counted, only: Mask) -> Rest:
+    by_unit = whole.shape in ("mean", "proportion", "quantile")
+    below = np.ones(len(only)) if by_unit else whole.y
+    total = float(below[whole.here].sum())
+    return Rest(
+        share=float(below[whole.here & only].sum()) / total if total else 0.0,
+        of=whole.n,
+        control_mean=whole.combined().effect.control_mean,
+        untriggered=whole.where(~only).combined().effect,
+        rate=replace(whole, shape="proportion", x=only.astype(np.float64)).combined().effect,
     )
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from seatrial.experiments.asks import Ask, asks_of, measures_of
 from seatrial.experiments.counted import Counted
 from seatrial.experiments.covariates import CONTEXT
+from seatrial.experiments.exposing import exposing_values, in_clusters
 from seatrial.experiments.measures import answer_column, read
 from seatrial.experiments.planned import effect_of
 from seatrial.experiments.row_columns import column_names
@@ -25,7 +26,6 @@ from seatrial.experiments.sentences import names, plural
 from seatrial.experiments.shapes import BY_ROW
 from seatrial.experiments.source import Source
 from seatrial.experiments.thresholds import fixed_thresholds
-from seatrial.experiments.units import DRAWN, EVIDENCE, parameters
 from seatrial.releases.run import ReleaseRun
 from seatrial.spec.deployment import Deployment
 from seatrial.spec.errors import BadInput
@@ -39,14 +39,6 @@ MOST = 50
 """Segments; a key of more values is no key to learn from."""
 
 MISSING = "(missing)"
-
-_VALUES = """
-exposing AS (
-  SELECT u.u, first({value} ORDER BY r.request_id, r."row") AS segment
-  FROM units u JOIN (SELECT * FROM rows WHERE {drawn}) r ON r.unit = u.unit AND epoch_us(r."at") = u.first_at
-  GROUP BY u.u
-)
-SELECT exposing.segment FROM units LEFT JOIN exposing ON exposing.u = units.u ORDER BY units.u"""
 
 
 class SegmentEffect(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +111,7 @@ def segment(deployment: Deployment, run: ReleaseRun, view: Source, now: int, by:
     asks = asks_of(deployment, deployment.release, run, thresholds, answers=answers, columns=columns)
     measures = [m for m in measures_of(deployment, run, asks) if asks[m.name].part != "secondary"]
     units, read_columns = read(view, run, measures, now)
+    units = in_clusters(units, view, run, now, deployment.unit.cluster)
     segments = _segments(view, run, now, by, columns)
     found = []
     for measure in measures:
@@ -137,12 +130,9 @@ def _declared(deployment: Deployment, by: str) -> None:
 
 def _segments(view: Source, run: ReleaseRun, now: int, by: str, columns: Sequence[str]) -> NDArray[np.object_]:
     """Each unit's segment [n], in order of exposure."""
-    kept = [each for each in columns if each == by or each.startswith(f"{by}#")]
-    value = ", ".join(f'CAST(r."{each}" AS VARCHAR)' for each in kept)
-    query = _VALUES.format(value=f"coalesce({value}, NULL)" if kept else "NULL::VARCHAR", drawn=DRAWN)
-    table = view.sql(f"WITH {EVIDENCE.format(answer='NULL', also='')}, {query}", parameters(run, now))
-    found = np.empty(table.num_rows, dtype=object)
-    found[:] = [MISSING if each is None else each for each in table["segment"].to_pylist()]
+    told = exposing_values(view, run, now, by, columns)
+    found = np.empty(len(told), dtype=object)
+    found[:] = [MISSING if each is None else each for each in told]
     if (values := len(set(found))) > MOST:
         raise BadInput(
             f"{by} has {show_count(values)} values, more than the {MOST} segments that can be compared; name a key of "

@@ -133,7 +133,7 @@ def fixed(caps: Mapping[str, float]) -> str:
 def of_metric(metric: MetricJudgement, run: ReleaseRun, unit: str) -> str:
     """One metric, whole."""
     text = reading(metric, run, unit)
-    return f"{metric.name}: {text}."
+    return f"{metric.name}: {text}{_diluted(metric, unit)}."
 
 
 def reading(metric: MetricJudgement, run: ReleaseRun, unit: str) -> str:
@@ -143,12 +143,29 @@ def reading(metric: MetricJudgement, run: ReleaseRun, unit: str) -> str:
     if verdict.treatment_mean is None or verdict.control_mean is None:
         return f"no data yet, {verdict.reason}"
     what = f"{challenger} {_verb(metric, unit)} against {_object(metric)} for {champion}"
-    units = f"on {counted(verdict.n_treatment + verdict.n_control, plural(unit))}"
+    units = f"on {counted(verdict.n_treatment + verdict.n_control, plural(unit))}{_among(metric)}"
     if verdict.word == "no-data":
         return f"{what}, {units}, which is not enough: {verdict.reason}"
     difference = f"{_difference(metric)}{_adjusted(metric)}"
     said = f"{_WORDS[verdict.word]}{_small(metric)}{_once(metric)}{_same(metric)}{_FUTILE if verdict.futile else ''}"
     return f"{what} (difference {difference}), {units}: {said}"
+
+
+def _among(metric: MetricJudgement) -> str:
+    """Which units these are, where not all count; in how many clusters."""
+    found = metric.triggered
+    whose = "" if found is None else f" whose answers differ ({100 * found.share:.3g}% of all)"
+    clusters = metric.counts.clusters
+    return f"{whose} in {counted(clusters, 'clusters')}" if clusters else whose
+
+
+def _diluted(metric: MetricJudgement, unit: str) -> str:
+    found = metric.triggered
+    if found is None or found.lower is None or found.upper is None:
+        return ""
+    if metric.kind in _SHARES:
+        return f"; over all {plural(unit)} that is {100 * found.lower:+.2g} to {100 * found.upper:+.2g} points"
+    return f"; over all {plural(unit)} that is {found.lower:+.3g} to {found.upper:+.3g}"
 
 
 _FUTILE = (

@@ -11,6 +11,7 @@ from typing import Protocol
 import duckdb
 import pyarrow as pa
 
+from seatrial.ledger.persons import as_persons, note_persons
 from seatrial.spec.errors import BadInput
 
 ROW_DEFAULTS: dict[str, str] = {
@@ -82,8 +83,12 @@ class TableSource:
     def __init__(self, rows: pa.Table | Path, outcomes: pa.Table | Path | None = None) -> None:
         self._connection = duckdb.connect()
         self._connection.execute("SET autoinstall_known_extensions = false; SET TimeZone = 'UTC'")
-        self._view("rows", rows, ("unit", "variant", "at"), ROW_DEFAULTS)
-        self._view("all_outcomes", outcomes, ("outcome", "at"), OUTCOME_DEFAULTS)
+        happened = self._select("all_outcomes", outcomes, ("outcome", "at"), OUTCOME_DEFAULTS)
+        served = self._select("rows", rows, ("unit", "variant", "at"), ROW_DEFAULTS)
+        if note_persons(self._connection, happened):
+            happened, served = as_persons(happened, served=False), as_persons(served, served=True)
+        self._connection.execute(f"CREATE VIEW all_outcomes AS {happened}")
+        self._connection.execute(f"CREATE VIEW rows AS {served}")
         self._connection.execute(_LATEST)
 
     def sql(self, query: str, parameters: Mapping[str, object]) -> pa.Table:
@@ -92,9 +97,10 @@ class TableSource:
     def close(self) -> None:
         self._connection.close()
 
-    def _view(
+    def _select(
         self, name: str, data: pa.Table | Path | None, required: tuple[str, ...], defaults: Mapping[str, str]
-    ) -> None:
+    ) -> str:
+        """SQL of the data with every column that a query may name."""
         given = f"given_{name}"
         if isinstance(data, pa.Table):
             self._connection.register(given, data)
@@ -107,7 +113,7 @@ class TableSource:
         added = "".join(f', {value} AS "{column}"' for column, value in defaults.items() if column not in columns)
         moments = [column for column in ("at", "received_at") if column in columns]
         cast = ", ".join(f'CAST("{column}" AS TIMESTAMPTZ) AS "{column}"' for column in moments)
-        self._connection.execute(f"CREATE VIEW {name} AS SELECT * REPLACE ({cast}){added} FROM {given}")
+        return f"SELECT * REPLACE ({cast}){added} FROM {given}"
 
 
 def _read(data: Path | None) -> str:

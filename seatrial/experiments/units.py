@@ -8,6 +8,7 @@ known by computation. Those whose window is still open at that moment are censor
 who comes back may depend on the variant.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Protocol
@@ -37,9 +38,13 @@ DRAWN = """release = $release AND "at" >= to_timestamp($since) AND epoch_us("at"
     AND contested AND unit_named AND reason IN ('split', 'canary', 'bandit')"""
 """Which rows are evidence, as a condition on ``rows``."""
 
-EVIDENCE = f"""
+NAMED = "named_as"
+"""Column of ``rows`` that a source has where people go by several names: the one that was served."""
+
+_EVIDENCE = f"""
 evidence AS MATERIALIZED (
-  SELECT row_number() OVER () AS r, unit, variant, phase, epoch_us("at") AS t, request_id, "row" AS i, "key" AS k,
+  SELECT row_number() OVER () AS r, unit, {{named}} AS named_as, variant, phase,
+         epoch_us("at") AS t, request_id, "row" AS i, "key" AS k,
          CASE status WHEN 'ok' THEN answered_by IN ('default', 'fallback', 'none')
                      WHEN 'miss' THEN answered_by <> 'default' ELSE true END AS failed, latency_us,
          {{answer}} AS answer{{also}}
@@ -47,7 +52,8 @@ evidence AS MATERIALIZED (
   WHERE {DRAWN}
 ),
 firsts AS (
-  SELECT unit, min(t) AS first_at, arg_min(variant, t) AS variant, arg_min(phase, t) AS phase
+  SELECT unit, min(t) AS first_at, arg_min(variant, t) AS variant, arg_min(phase, t) AS phase,
+         arg_min(named_as, t) AS drawn_as
   FROM evidence GROUP BY unit
 ),
 units AS MATERIALIZED (
@@ -57,11 +63,9 @@ placed AS MATERIALIZED (
   SELECT e.*, u.u, u.first_at, u.variant AS arm FROM evidence e JOIN units u USING (unit)
 ),
 met AS (
-  SELECT u, count(*) AS n FROM (SELECT u FROM placed GROUP BY u, phase HAVING min(variant) <> max(variant)) GROUP BY u
+  SELECT u, count(*) AS n
+  FROM (SELECT u FROM placed GROUP BY u, named_as, phase HAVING min(variant) <> max(variant)) GROUP BY u
 )"""
-"""Rows of evidence, units in order of exposure, rows with their unit's number, first exposure and arm, and in how many
-phases a unit met two variants."""
-
 _COUNTS = """
 SELECT CASE
     WHEN NOT unit_named THEN 'no unit'
@@ -71,6 +75,13 @@ SELECT CASE
     ELSE '' END AS why, variant, count(*) AS n
 FROM rows WHERE role IN ('answer', 'app') AND "at" >= to_timestamp($since) AND epoch_us("at") <= $now
 GROUP BY why, variant ORDER BY why, variant"""
+
+
+_CROSSED = f"""
+SELECT count(*) AS n FROM (
+  SELECT unit FROM (
+    SELECT unit, {NAMED}, arg_min(variant, "at") AS variant FROM rows WHERE {DRAWN} GROUP BY unit, {NAMED})
+  GROUP BY unit HAVING min(variant) <> max(variant))"""
 
 
 class Named(Protocol):
@@ -91,6 +102,7 @@ class Units:
         first_at: Microseconds since 1970 UTC.
         moved_at: When later weights moved the unit to another variant, or the release ended; else ``NEVER``.
         met: In how many phases it met two variants, where assignment is a pure function: in none. None: not known.
+        cluster: A number from 0 for the cluster that each lies in; None where the file declares none.
     """
 
     unit: pa.ChunkedArray
@@ -99,24 +111,26 @@ class Units:
     first_at: NDArray[np.int64]
     moved_at: NDArray[np.int64]
     met: NDArray[np.int64] | None = None
+    cluster: NDArray[np.int64] | None = None
 
     @classmethod
-    def from_table(cls, table: Named, run: ReleaseRun, longest: int) -> "Units":
+    def from_table(cls, table: Named, run: ReleaseRun, longest: int, drawn_as: str = "unit") -> "Units":
         """From the columns unit, variant, phase, first_at and met.
 
         Args:
             table: In order of exposure.
             run: Its phases, entry and salt say who moves when.
+            drawn_as: The column of the names at the first exposure, by which units were drawn.
             longest: The longest window of any metric, microseconds: later moves cannot matter and are not computed.
         """
-        unit, variant = table["unit"], _shared(table["variant"])
+        unit, drawn, variant = table["unit"], table[drawn_as], _shared(table["variant"])
         phase, first_at, met = (table[name].to_numpy().astype(np.int64) for name in ("phase", "first_at", "met"))
         moved_at = np.full(len(first_at), NEVER, dtype=np.int64)
         for later in sorted(run.phases, key=lambda p: p.number):
             open_ = (phase < later.number) & (moved_at == NEVER) & (first_at + longest > later.started_at)
             where = np.flatnonzero(open_)
             if where.size:
-                then = assign_many(_entry(run, later), unit.take(pa.array(where)).to_pylist())
+                then = assign_many(_entry(run, later), drawn.take(pa.array(where)).to_pylist())
                 moved_at[where[then != variant[where]]] = later.started_at
         if run.ended_at is not None:  # one arm goes to the other's version then: no open window is its arm's alone
             moved_at = np.minimum(moved_at, run.ended_at)
@@ -139,7 +153,7 @@ class Units:
 
     @property
     def in_both_arms(self) -> int:
-        """Times that a unit met two variants within one phase: there must be none."""
+        """Times that a name met two variants within one phase: there must be none."""
         return 0 if self.met is None else int(self.met.sum())
 
     def strata(self, run: ReleaseRun, within: int) -> NDArray[np.int64]:
@@ -173,8 +187,19 @@ class RowCounts(NamedTuple):
         return sum(self.by_variant.values()) + sum(self.left_out.values())
 
 
+def evidence(columns: Sequence[str], answer: str = "NULL", also: str = "") -> str:
+    """SQL of rows of evidence, units in order of exposure, and rows with their unit's number, first exposure and arm.
+
+    Args:
+        columns: Those of ``rows``.
+        answer: SQL of what was answered.
+        also: SQL of further columns of ``evidence``, each after a comma.
+    """
+    return _EVIDENCE.format(named=_named(columns), answer=answer, also=also)
+
+
 def parameters(run: ReleaseRun, now: int) -> dict[str, object]:
-    """What ``EVIDENCE`` needs; nothing later than ``now`` (microseconds since 1970 UTC) is seen."""
+    """What ``evidence`` needs; nothing later than ``now`` (microseconds since 1970 UTC) is seen."""
     return {"release": run.id, "since": (run.started_at - SLACK) / 1e6, "now": now}
 
 
@@ -188,6 +213,13 @@ def count_rows(source: Source, run: ReleaseRun, now: int) -> RowCounts:
     return RowCounts(by_variant, left_out)
 
 
+def count_crossers(source: Source, run: ReleaseRun, now: int, columns: Sequence[str]) -> int | None:
+    """People who were met in both arms because they went by several names; None where nobody is known to."""
+    if NAMED not in columns:
+        return None
+    return int(source.sql(_CROSSED, parameters(run, now))["n"][0].as_py())
+
+
 def fresh_units(units: Units) -> dict[int, dict[str, int]]:
     """Units by phase and variant, before any exclusion: what the sample-ratio check looks at."""
     found: dict[int, dict[str, int]] = {}
@@ -196,6 +228,10 @@ def fresh_units(units: Units) -> dict[int, dict[str, int]]:
         sizes = {variant: int(np.count_nonzero(here & units.of(variant))) for variant in units.variants}
         found[number] = {variant: size for variant, size in sizes.items() if size}
     return found
+
+
+def _named(columns: Sequence[str]) -> str:
+    return NAMED if NAMED in columns else "unit"
 
 
 def _entry(run: ReleaseRun, phase: Phase) -> Entry:

@@ -1,5 +1,7 @@
 """Forgetting a unit: its rows, its outcomes and those of its requests are deleted, and counted.
 
+A person who goes by several names (``ledger.persons``) is forgotten under all of them, and so are the names.
+
 What is in a table is deleted there; what is still in the spool never comes out of it again (readers and compactor leave
 it out). The files that held it are removed by the compactor within two hours.
 """
@@ -12,8 +14,10 @@ from typing import NamedTuple
 from seatrial.ledger import layout
 from seatrial.ledger.compactor import Compactor
 from seatrial.ledger.locks import locked
+from seatrial.ledger.persons import names_of, read_units
 from seatrial.ledger.reader import Reader
 from seatrial.ledger.retention import Forgetting, read_forgetting, write_forgetting
+from seatrial.ledger.rows import ALIAS
 from seatrial.ledger.sql import literal
 from seatrial.ledger.table import Table
 
@@ -26,10 +30,12 @@ class Forgot(NamedTuple):
     Attributes:
         rows: Rows by deployment; deployments without one are left out.
         outcomes: Outcomes (the latest revisions; older ones went with them).
+        aliases: Other names of theirs.
     """
 
     rows: dict[str, int]
     outcomes: int
+    aliases: int = 0
 
 
 def forget(home: Path, unit: str, *, now: int, lock_wait: float = 60.0) -> Forgot:
@@ -44,35 +50,50 @@ def forget(home: Path, unit: str, *, now: int, lock_wait: float = 60.0) -> Forgo
         Unavailable: The tables were held by somebody else for ``lock_wait`` seconds; nothing was deleted.
     """
     with locked(home / "ledger" / "tables.lock", lock_wait):
-        rows, requests = _rows_of(home, unit)
-        outcomes = _count_outcomes(home, unit, requests)
-        write_forgetting(home, (*read_forgetting(home), Forgetting((unit,), tuple(requests), now)))
+        names = names_known(home, unit)
+        rows, requests = _rows_of(home, names)
+        outcomes = _count_outcomes(home, names, requests)
+        write_forgetting(home, (*read_forgetting(home), Forgetting(names, tuple(requests), now)))
         Compactor(home).compact()
+        listed = ", ".join(map(literal, names))
+        theirs = f"unit IN ({listed})"
         for deployment in rows:
-            _delete(layout.table(home, deployment), [f"unit = {literal(unit)}"])
-        _delete(layout.outcomes(home), [f"unit = {literal(unit)}", *_request_predicates(requests)])
+            _delete(layout.table(home, deployment), [theirs])
+        said = f"outcome = {literal(ALIAS)} AND key IN ({listed})"
+        _delete(layout.outcomes(home), [theirs, said, *_request_predicates(requests)])
         shutil.rmtree(layout.judged(home), ignore_errors=True)  # it has the names of units, and is made again
-    return Forgot(rows, outcomes)
+    return Forgot(rows, outcomes, len(names) - 1)
 
 
-def _rows_of(home: Path, unit: str) -> tuple[dict[str, int], list[str]]:
-    """Rows of a unit by deployment, and the requests they belong to."""
+def names_known(home: Path, unit: str) -> tuple[str, ...]:
+    """Every name of the person who goes by ``unit``, that one first."""
+    with Reader(home).open(None) as view:
+        return names_of(read_units(view.connection, "SELECT * FROM all_outcomes"), unit)
+
+
+def _rows_of(home: Path, names: Sequence[str]) -> tuple[dict[str, int], list[str]]:
+    """Rows of units by deployment, and the requests they belong to."""
     reader = Reader(home)
     counts: dict[str, int] = {}
     requests: set[str] = set()
     for deployment in reader.deployments():
         with reader.open(deployment) as view:
-            found = view.sql("SELECT request_id FROM rows WHERE unit = ?", [unit])["request_id"].to_pylist()
+            asked = "SELECT request_id FROM rows WHERE list_contains($names, unit)"
+            found = view.sql(asked, {"names": list(names)})["request_id"].to_pylist()
         if found:
             counts[deployment] = len(found)
             requests.update(found)
     return counts, sorted(requests)
 
 
-def _count_outcomes(home: Path, unit: str, requests: Sequence[str]) -> int:
+def _count_outcomes(home: Path, names: Sequence[str], requests: Sequence[str]) -> int:
     with Reader(home).open(None) as view:
-        query = "SELECT count(*) AS n FROM outcomes WHERE unit = $unit OR list_contains($requests, request_id)"
-        return int(view.sql(query, {"unit": unit, "requests": list(requests)})["n"][0].as_py())
+        query = (
+            "SELECT count(*) AS n FROM outcomes WHERE outcome <> $alias "
+            "AND (list_contains($names, unit) OR list_contains($requests, request_id))"
+        )
+        given = {"alias": ALIAS, "names": list(names), "requests": list(requests)}
+        return int(view.sql(query, given)["n"][0].as_py())
 
 
 def _request_predicates(requests: Sequence[str]) -> list[str]:

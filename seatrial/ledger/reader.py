@@ -20,6 +20,7 @@ import pyarrow as pa
 from seatrial.ledger import layout
 from seatrial.ledger.columns import ENVELOPE, OUTCOME, TYPES
 from seatrial.ledger.duplicates import without_duplicates
+from seatrial.ledger.persons import as_persons, note_persons
 from seatrial.ledger.retention import read_forgetting, without_forgotten
 from seatrial.ledger.rows import ColumnType
 from seatrial.ledger.spool import Segment, list_segments, read_segment
@@ -61,13 +62,17 @@ class Reader:
         self._home = home
 
     @contextmanager
-    def open(self, deployment: str | None, columns: Iterable[tuple[str, ColumnType]] = ()) -> Iterator[View]:
+    def open(
+        self, deployment: str | None, columns: Iterable[tuple[str, ColumnType]] = (), *, persons: bool = False
+    ) -> Iterator[View]:
         """A view of this moment.
 
         Args:
             deployment: Whose rows; None: no rows, and the outcomes of all deployments.
             columns: Typed columns (full names, ``feature.age``) that the query will name; where no row has one yet it
                 is there as nulls.
+            persons: Let ``unit`` be the person who goes by several names (``ledger.persons``); where anybody does, rows
+                have the name that was served as ``named_as``.
 
         Raises:
             Unavailable: The ledger changed under every attempt.
@@ -77,8 +82,8 @@ class Reader:
         rows, row_table = (None, None) if deployment is None else self._load_rows(deployment)
         connection = connect(self._home)
         try:
-            _outcome_view(connection, outcomes, outcome_table, deployment)
-            yield View(connection, _row_view(connection, rows, row_table, dict(columns)))
+            joined = _outcome_view(connection, outcomes, outcome_table, deployment, persons=persons)
+            yield View(connection, _row_view(connection, rows, row_table, dict(columns), persons=joined))
         finally:
             connection.close()
 
@@ -126,6 +131,8 @@ def _row_view(
     spool: pa.Table | None,
     table: Table | None,
     expected: Mapping[str, ColumnType],
+    *,
+    persons: bool,
 ) -> dict[str, str]:
     kinds: dict[str, pa.DataType] = {field.name: field.type for field in ENVELOPE}
     kinds |= table.columns if table else {}
@@ -136,8 +143,10 @@ def _row_view(
         spool = without_duplicates(connection, spool, table)
     parts = _parts(connection, "spool_rows", spool, table, kinds)
     identity = "request_id || '/' || row || '/' || role || '/' || variant AS row_id"
-    connection.execute(f"CREATE TEMP VIEW rows AS SELECT {identity}, * FROM ({parts})")
-    return {"row_id": "VARCHAR"} | {name: SQL_TYPES[kind] for name, kind in kinds.items()}
+    relation = as_persons(parts, served=True) if persons else parts
+    connection.execute(f"CREATE TEMP VIEW rows AS SELECT {identity}, * FROM ({relation})")
+    found = {"row_id": "VARCHAR"} | {name: SQL_TYPES[kind] for name, kind in kinds.items()}
+    return found | {"named_as": "VARCHAR"} if persons else found
 
 
 def _parts(
@@ -158,12 +167,21 @@ def _parts(
 
 
 def _outcome_view(
-    connection: duckdb.DuckDBPyConnection, spool: pa.Table | None, table: Table | None, deployment: str | None
-) -> None:
+    connection: duckdb.DuckDBPyConnection,
+    spool: pa.Table | None,
+    table: Table | None,
+    deployment: str | None,
+    *,
+    persons: bool,
+) -> bool:
+    """Makes the views; whether their units are persons, because some go by several names and it was asked for."""
     kinds = {field.name: field.type for field in OUTCOME}
     parts = _parts(connection, "spool_outcomes", spool, table, kinds)
     whose = "true" if deployment is None else f"deployment IN ('', {literal(deployment)})"
     mine = f"SELECT * FROM ({parts}) WHERE {whose}"
+    joined = persons and note_persons(connection, mine)
+    if joined:
+        mine = as_persons(mine, served=False)
     connection.execute(f"CREATE TEMP VIEW all_outcomes AS {mine}")
     identity = "hash(outcome, deployment, id)"
     connection.execute(
@@ -171,7 +189,7 @@ def _outcome_view(
     )
     if not connection.execute("SELECT count(*) FROM revised").fetchall()[0][0]:
         connection.execute("CREATE TEMP VIEW outcomes AS SELECT * FROM all_outcomes WHERE NOT withdrawn")
-        return
+        return joined
     connection.execute(
         f"CREATE TEMP TABLE latest AS {latest_revisions(f'all_outcomes SEMI JOIN revised ON {identity} = identity')}"
     )
@@ -180,6 +198,7 @@ def _outcome_view(
         f"SELECT o.* FROM all_outcomes o ANTI JOIN revised ON {identity} = identity WHERE NOT withdrawn "
         "UNION ALL SELECT * FROM latest WHERE NOT withdrawn"
     )
+    return joined
 
 
 def latest_revisions(relation: str) -> str:

@@ -13,6 +13,8 @@ from typing import TypeVar
 import msgspec
 import pyarrow as pa
 
+from seatrial.ledger.rows import ALIAS
+
 Value = TypeVar("Value")
 
 
@@ -71,10 +73,14 @@ def without_forgotten(table: pa.Table, arrival: str, forgetting: tuple[Forgettin
     import pyarrow.compute as pc  # slow to load, and hardly ever needed
 
     for entry in forgetting:
+        units = pa.array(entry.units, pa.string())
         theirs = pc.or_kleene(
-            pc.is_in(table["unit"], pa.array(entry.units, pa.string())),
+            pc.is_in(table["unit"], units),
             pc.is_in(table["request_id"], pa.array(entry.requests, pa.string())),
         )
+        if "outcome" in table.column_names:  # what their other names stood for goes too
+            alias = pc.and_kleene(pc.equal(table["outcome"], ALIAS), pc.is_in(table["key"], units))
+            theirs = pc.or_kleene(theirs, alias)
         before = pc.less_equal(table[arrival].cast(pa.int64()), entry.at)
         table = table.filter(pc.invert(pc.and_(theirs, before)))
     return table

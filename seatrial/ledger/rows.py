@@ -102,6 +102,10 @@ class RowSchema(NamedTuple):
     chances: bool = False
 
 
+ALIAS = "$alias"
+"""The outcome by which a person's other name is kept (``ledger.persons``); none can be declared by this name."""
+
+
 class Outcome(NamedTuple):
     """What happened afterwards, as it is stored.
 

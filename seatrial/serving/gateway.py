@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 from seatrial.ledger.counters import read_counters
 from seatrial.ledger.quarantine import Entries
+from seatrial.ledger.rows import Outcome
+from seatrial.protocol.aliases import AliasGiven, circle_in
 from seatrial.protocol.bodies import (
     AppPrediction,
     AssignBody,
@@ -104,6 +106,7 @@ class Gateway:
         self._recent: dict[str, deque[Deployed]] = {}
         self._gauges = Gauges(recorder)
         self._outcomes_slot = recorder.slot("outcomes_total")
+        self._aliases_slot = recorder.slot("aliases_total")
 
     # Which deployments are served.
 
@@ -439,14 +442,31 @@ class Gateway:
         """
         check_count(len(given), self.limits.rows)
         rows = reporting.stored(given, self.find, self._deployed.values(), self._clock())
-        kept = asyncio.wrap_future(self.recorder.outcomes.append(rows))
-        kept.add_done_callback(lambda done: self._count_outcomes(done, len(rows)))
-        await asyncio.shield(kept)  # they are kept, whether or not the caller stays to hear it
+        await self._keep(rows, self._outcomes_slot)
         return [row.id for row in rows]
 
-    def _count_outcomes(self, kept: "asyncio.Future[Any]", rows: int) -> None:
+    async def aliases(self, given: Sequence[AliasGiven]) -> int:
+        """Keep names that are one person's; comes back when they are durable, with how many they are.
+
+        Raises:
+            BadInput: There are too many, or in one call they lead in a circle.
+            Unavailable: As ``outcomes``.
+        """
+        check_count(len(given), self.limits.rows)
+        circle = circle_in(given)
+        if circle is not None:
+            raise BadInput(f"the alias {circle[:40]!r} leads back to itself; let the last name be no alias")
+        await self._keep(reporting.stored_aliases(given, self._clock()), self._aliases_slot)
+        return len(given)
+
+    async def _keep(self, rows: Sequence[Outcome], slot: int) -> None:
+        kept = asyncio.wrap_future(self.recorder.outcomes.append(rows))
+        kept.add_done_callback(lambda done: self._count_kept(done, slot, len(rows)))
+        await asyncio.shield(kept)  # they are kept, whether or not the caller stays to hear it
+
+    def _count_kept(self, kept: "asyncio.Future[Any]", slot: int, rows: int) -> None:
         if not kept.cancelled() and kept.exception() is None:
-            self.recorder.counters.add(self._outcomes_slot, rows)
+            self.recorder.counters.add(slot, rows)
 
     # How it goes.
 

@@ -144,6 +144,7 @@ FAMILIES: tuple[Family, ...] = (
         per=1_000_000,
     ),
     Family("outcomes_total", "counter", (), "Outcomes kept."),
+    Family("aliases_total", "counter", (), "Aliases of units kept."),
     # Alerts.
     Family(
         "alerts_total",

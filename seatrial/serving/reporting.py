@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from uuid import uuid4
 
 from seatrial.ledger.outcomes import derive_id
-from seatrial.ledger.rows import Outcome
+from seatrial.ledger.rows import ALIAS, Outcome
+from seatrial.protocol.aliases import AliasGiven
 from seatrial.protocol.outcome_shapes import check_shape
 from seatrial.protocol.outcomes import OutcomeGiven
 from seatrial.serving.deployed import Deployed
@@ -35,6 +36,33 @@ def stored(
     declared = _declared(served)
     where = [f"outcome {index}: " if len(given) > 1 else "" for index in range(len(given))]
     return [_stored(one, find, declared, now, token, at) for one, at in zip(given, where, strict=True)]
+
+
+def stored_aliases(given: Sequence[AliasGiven], now: int) -> list[Outcome]:
+    """Aliases as the ledger keeps them: outcomes of a reserved name, whose identity is the alias.
+
+    Args:
+        given: Checked aliases.
+        now: Arrival, microseconds since 1970 UTC.
+    """
+    return [
+        Outcome(
+            outcome=ALIAS,
+            id=one.alias,
+            deployment="",
+            unit=one.unit,
+            request_id=None,
+            row=None,
+            key=one.alias,
+            item=None,
+            value=None,
+            withdrawn=one.unit is None,
+            fields={},
+            at=now if one.at is None else one.at,
+            received_at=now,
+        )
+        for one in given
+    ]
 
 
 Declared = Mapping[str, Sequence[OutcomeShape | None]]

@@ -7,6 +7,7 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
+from seatrial.protocol.aliases import read_aliases
 from seatrial.protocol.binary_bodies import raw_infer, read_binary_infer, read_length, write_binary
 from seatrial.protocol.bodies import check_brackets, read_assign, read_predict, read_predictions
 from seatrial.protocol.inference import BinaryAnswer, InferAnswer, InferBody, check_texts, read_index, read_infer
@@ -49,6 +50,7 @@ class Routes:
             (get, ("v1", "deployments"), self._deployments),
             (post, ("v1", "predictions"), self._predictions),
             (post, ("v1", "outcomes"), self._outcomes),
+            (post, ("v1", "units"), self._units),
             (get, ("v1", "selfcheck"), self._selfcheck),
             (get, ("metrics",), self._metrics),
             (get, ("v2",), self._server),
@@ -129,6 +131,10 @@ class Routes:
         given = await self._read(read_outcomes, request.body)
         ids = await self._gateway.outcomes(given)
         return _encode({"stored": len(ids), "ids": ids})
+
+    async def _units(self, request: Request) -> bytes:
+        given = await self._read(read_aliases, request.body)
+        return _encode({"stored": await self._gateway.aliases(given)})
 
     async def _read(self, reader: Callable[[bytes], T], body: bytes) -> T:
         return await asyncio.to_thread(self._read_large, reader, body) if len(body) > LARGE_BYTES else reader(body)

@@ -46,6 +46,7 @@ def check_release(values: Values, found: Findings) -> None:
     check_by("release.segments", release.get("segments"), values, found)
     _challenge(release, values, found)
     _required(release, values, found)
+    _trigger(release, found)
     holdout = release.get("holdout")
     share = holdout.get("share") if isinstance(holdout, dict) else None
     if isinstance(share, float) and share > LARGEST_HOLDOUT:
@@ -53,6 +54,15 @@ def check_release(values: Values, found: Findings) -> None:
             f"the holdout's `share` is {show_share(share)}; a version in command has most units: write at most 50%"
         )
         found.add("release.holdout.share", show_share(share), message)
+
+
+def _trigger(release: Values, found: Findings) -> None:
+    kinds = {next(iter(stage)) for stage in _list(release, "stages") if isinstance(stage, dict) and len(stage) == 1}
+    if release.get("trigger") == "differs" and kinds == {"shadow"}:
+        message = (
+            "`trigger` compares units of two arms, and a shadow has one; add a `canary` or `test` stage, or remove it"
+        )
+        found.add("release.trigger", "differs", message)
 
 
 def _required(release: Values, values: Values, found: Findings) -> None:

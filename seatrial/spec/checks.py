@@ -24,6 +24,9 @@ from seatrial.spec.units import show, show_duration, show_share
 
 Values = dict[str, Any]
 
+NOT_BY_CLUSTER = ("quantile", "auc", "calibration_error")
+"""Kinds of metrics that rank or sort units or answers one by one."""
+
 KEEP, GRACE, TIMEOUT = LogSpec().keep, MetricSpec(kind="mean").grace, VariantSpec(model="").timeout
 
 
@@ -35,6 +38,7 @@ def check(values: Values, found: Findings) -> None:
     check_ensembles(values, found)
     check_transform(values, found)
     _unit(values, found)
+    _cluster(values, found)
     _routing(values, found)
     _fallback(values, found)
     check_bandits(values, found)
@@ -112,6 +116,31 @@ def _unit(values: Values, found: Findings) -> None:
     elif isinstance(context[name], str) and context[name].removeprefix("optional ") not in ("string", "integer"):
         message = f"the unit comes from `{source}`, which is a {context[name]}; a unit is a string or an integer"
         found.add("unit.from", source, message)
+
+
+def _cluster(values: Values, found: Findings) -> None:
+    """A declared key that is no number, and metrics that can be told by cluster."""
+    cluster = part(values, "unit", dict).get("cluster")
+    if not isinstance(cluster, str):
+        return
+    name, context = cluster.removeprefix("context."), part(values, "context", dict)
+    if name not in context:
+        message = f"units lie in `{cluster}`, but `context` declares no `{name}`; add `context: {{{name}: string}}`"
+        found.add("unit.cluster", cluster, message)
+    elif isinstance(context[name], str) and context[name].removeprefix("optional ") == "number":
+        message = (
+            f"units lie in `{cluster}`, which is a {context[name]}; a cluster is a string, an integer or a boolean"
+        )
+        found.add("unit.cluster", cluster, message)
+    for metric, said in part(values, "metrics", dict).items():
+        if not isinstance(said, dict):
+            continue
+        what = next((key for key in ("covariate", "range") if key in said), None)
+        kind = said.get("kind")
+        if what is not None or kind in NOT_BY_CLUSTER:
+            has = f"has a `{what}`" if what is not None else f"is of kind `{kind}`"
+            message = f"`{metric}` {has}, which is not told by cluster; use a plain mean, or remove `unit.cluster`"
+            found.add(f"metrics.{metric}", what or str(kind), message)
 
 
 def _routing(values: Values, found: Findings) -> None:

@@ -49,6 +49,8 @@ class UnitSpec(Model):
     name: str = "unit"
     source: str | None = None
     """``context.<name>`` that carries the unit (``from`` in the file); a request's own ``unit`` wins."""
+    cluster: str | None = None
+    """``context.<key>`` above the unit: metrics are compared with errors by its values."""
 
 
 class ContextField(Model):
@@ -381,6 +383,8 @@ class ReleaseSpec(Model):
     guardrails: dict[str, Margin] = {}
     segments: tuple[str, ...] = ()
     """``context.<key>``: shown with every judgement, never deciding."""
+    trigger: Literal["differs"] | None = None
+    """``differs``: only units to which the two versions answer differently are compared; both answer every request."""
     then: Literal["ask", "promote", "nothing"] = "ask"
     at_most: float | None = None
     if_inconclusive: Literal["keep-champion", "roll-back"] = "keep-champion"

@@ -69,6 +69,7 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
             plus the adjusted effect.
         covariance_pooled: The same with the variance pooled over both arms.
         degrees: Degrees of freedom for one look; None: Welch's, from the two variances.
+        clusters: How many clusters the units of treatment and control lie in; None: each stands for itself.
     """
 
     n_treatment: int
@@ -83,6 +84,7 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     covariance: float = 0.0
     covariance_pooled: float = 0.0
     degrees: float | None = None
+    clusters: tuple[int, int] | None = None
 
     @classmethod
     def of_means(cls, treatment: Moments, control: Moments, *, two_valued: bool = False) -> "Effect":

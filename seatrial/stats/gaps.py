@@ -23,7 +23,10 @@ class Silence(NamedTuple):
 
 
 def silences(counts: Sequence[int], busy: int = BUSY) -> tuple[Silence, ...]:
-    """Runs of zeros between two intervals of at least ``busy`` events each."""
+    """Runs of zeros between two intervals of at least ``busy`` events each.
+
+    None where most busy intervals stand alone: traffic that comes in bursts is silent between them.
+    """
     found, first = [], None
     for i, count in enumerate(counts):
         if count == 0:
@@ -32,7 +35,8 @@ def silences(counts: Sequence[int], busy: int = BUSY) -> tuple[Silence, ...]:
             if first > 0 and min(counts[first - 1], count) >= busy:
                 found.append(Silence(first, i - 1))
             first = None
-    return tuple(found)
+    bursts = 2 * len(found) > sum(1 for count in counts if count >= busy) and len(found) > 1
+    return () if bursts else tuple(found)
 
 
 def lagging(
@@ -45,12 +49,18 @@ def lagging(
         shares: What each arm is to get.
         alpha: Chance of naming any where all is well.
     """
-    totals = [sum(column) for column in zip(*arms, strict=True)]
-    asked = max(sum(1 for total in totals if total) * len(arms), 1)
-    scale = sum(shares)
+    asked = max(sum(1 for column in zip(*arms, strict=True) if sum(column)) * len(arms), 1)
+    found = [too_few(column, shares, alpha / asked) for column in zip(*arms, strict=True)]
+    return tuple((arm, i) for arm in range(len(arms)) for i, few in enumerate(found) if arm in few)
+
+
+def too_few(counts: Sequence[int], shares: Sequence[float], alpha: float) -> tuple[int, ...]:
+    """Arms of one interval that got fewer than their share allows, each at ``alpha``; exact binomial."""
+    total, scale = sum(counts), sum(shares)
+    if not total:
+        return ()
     return tuple(
-        (arm, i)
-        for arm, counts in enumerate(arms)
-        for i, total in enumerate(totals)
-        if total and float(bdtr(counts[i], total, shares[arm] / scale)) < alpha / asked
+        arm
+        for arm, (count, share) in enumerate(zip(counts, shares, strict=True))
+        if float(bdtr(count, total, share / scale)) < alpha
     )

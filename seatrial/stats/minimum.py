@@ -3,7 +3,7 @@
 from seatrial.stats.effect import Effect
 
 MINIMUM_UNITS = 100
-"""Matured units per arm."""
+"""Matured units per arm; where units lie in clusters, clusters."""
 
 MINIMUM_EVENTS = 10
 """Of each value of a two-valued metric, per arm."""
@@ -15,6 +15,9 @@ def what_is_missing(effect: Effect, treatment: str = "challenger", control: str 
     if fewest < MINIMUM_UNITS:
         arm = treatment if effect.n_treatment <= effect.n_control else control
         return f"{fewest} of {MINIMUM_UNITS} matured units of {arm}"
+    if effect.clusters is not None and min(effect.clusters) < MINIMUM_UNITS:
+        arm = treatment if effect.clusters[0] <= effect.clusters[1] else control
+        return f"{min(effect.clusters)} of {MINIMUM_UNITS} clusters with matured units of {arm}"
     if effect.events is not None and effect.events.fewest < MINIMUM_EVENTS:
         return f"{effect.events.fewest:.0f} of {MINIMUM_EVENTS} events of each kind for each variant"
     if not effect.se > 0:

@@ -15,10 +15,13 @@ References:
 import math
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from seatrial.stats.effect import Effect
 from seatrial.stats.minimum import MINIMUM_EVENTS
-from seatrial.stats.moments import PairMoments
+from seatrial.stats.moments import Moments, PairMoments
 
 
 class Novelty(NamedTuple):
@@ -40,17 +43,33 @@ class Novelty(NamedTuple):
 
 def novelty(treatment: PairMoments, control: PairMoments) -> Novelty | None:
     """From each arm's totals by unit, x early and y late; None where a part has too few events or no positive mean."""
+    change = change_of(treatment, control)
+    if change is None:
+        return None
+    early, late = treatment.mean_x / control.mean_x, treatment.mean_y / control.mean_y
+    se = change.se_unpooled
+    return Novelty(early - 1, late - 1, change.effect, se, 2 * float(ndtr(-abs(change.effect) / se)))
+
+
+def change_of(treatment: PairMoments, control: PairMoments) -> Effect | None:
+    """The change as an effect, to be combined over phases and looked at any time: arms' means are ln(late / early).
+
+    Its pooled variance takes both arms' units to spread alike about their arm's own course, which a small arm whose few
+    events happen to lie close together would not show. None as of :func:`novelty`.
+    """
     for arm in (treatment, control):
         if min(arm.x.effective_events, arm.y.effective_events) < MINIMUM_EVENTS or min(arm.mean_x, arm.mean_y) <= 0:
             return None
-    early, late = treatment.mean_x / control.mean_x, treatment.mean_y / control.mean_y
-    change = math.log(late / early)
-    se = math.sqrt(sum(_variance(arm) for arm in (treatment, control)))
-    if not se > 0:
-        return None
-    return Novelty(early - 1, late - 1, change, se, 2 * float(ndtr(-abs(change) / se)))
+    change = Effect.of_means(_course(treatment), _course(control))
+    return change if change.se_unpooled > 0 else None
 
 
-def _variance(arm: PairMoments) -> float:
-    """Of ln(mean late) - ln(mean early)."""
-    return arm.combination(-1 / arm.mean_x, 1 / arm.mean_y).variance / arm.n
+def course_of(arm: PairMoments, early: NDArray[np.float64], late: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A number a unit [n] whose mean is the arm's ln(mean late) - ln(mean early), and whose spread is its error's."""
+    return math.log(arm.mean_y / arm.mean_x) + late / arm.mean_y - early / arm.mean_x
+
+
+def _course(arm: PairMoments) -> Moments:
+    """ln(mean late) - ln(mean early), and how units spread about it, by the delta method."""
+    spread = arm.combination(-1 / arm.mean_x, 1 / arm.mean_y)
+    return Moments(arm.n, math.log(arm.mean_y / arm.mean_x), spread.m2)

@@ -106,7 +106,7 @@ METRIC = Record(
         ),
     },
     later={
-        "cluster": "let the cluster be the unit, which is drawn whole; files that are judged take `cluster`",
-        "trigger": "remove it; every exposed unit counts",
+        "cluster": "it belongs to the unit: write `unit: {cluster: context.shop}`",
+        "trigger": "it belongs to the release: write `release: {trigger: differs}`",
     },
 )

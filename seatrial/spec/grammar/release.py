@@ -99,6 +99,11 @@ RELEASE = Record(
             Listed(CONTEXT_KEY, least=1),
             "Every `judge` shows the primary and the guardrails by these too: `[context.country]`. They never decide.",
         ),
+        "trigger": Key(
+            Choice(("differs",)),
+            "Compare only units to which both versions answer differently: in `canary` and `test` each answers the "
+            "other's requests in shadow. Guardrails keep all units.",
+        ),
         "then": Key(Choice(("ask", "promote", "nothing")), "What happens when the verdict is `ship`.", default="ask"),
         "at_most": Key(SOME_TIME, "The whole release ends as inconclusive after this; without it, only a test ends."),
         "if_inconclusive": Key(

@@ -310,3 +310,37 @@ def test_a_change_is_never_repeated(breaker: Callable[..., Any]) -> None:
     with pytest.raises(Unavailable, match="may or may not have been done"):
         client.promote("churn", reason="better")
     assert gateway.connections == 1
+
+
+def test_aliases_are_handed_over_at_once_and_in_parts(server: Any) -> None:
+    with Client(server.url, clock=lambda: NOW) as client:
+        client.alias("cookie", 17)
+        assert client.aliases([(f"cookie-{i}", None if i % 2 else "ann") for i in range(1001)]) == 1001
+    first, second, third = server.bodies("/v1/units")
+    assert first == [{"alias": "cookie", "unit": 17, "at": "2023-11-14T22:13:20+00:00"}]
+    assert (len(second), len(third)) == (1000, 1)
+    assert second[1]["unit"] is None
+
+
+def test_a_name_that_is_its_own_alias_is_refused_at_once(server: Any) -> None:
+    with Client(server.url) as client, pytest.raises(BadInput, match="its own alias"):
+        client.alias("5", 5)
+    assert not server.asked
+
+
+def test_an_alias_is_said_again_when_the_gateway_stumbled(server: Any) -> None:
+    answers = iter([(503, {"error": "the disk"}), (200, {"stored": 1})])
+    server.answer = lambda *_: next(answers)
+    with Client(server.url) as client:
+        client.alias("cookie", "ann", timeout=5.0)
+    assert len(server.bodies("/v1/units")) == 2
+
+
+def test_aliases_from_asyncio(server: Any) -> None:
+    async def say() -> int:
+        async with AsyncClient(server.url, clock=lambda: NOW) as client:
+            await client.alias("cookie", "ann")
+            return await client.aliases([("a", "b"), ("c", "d")])
+
+    assert asyncio.run(say()) == 2
+    assert [len(batch) for batch in server.bodies("/v1/units")] == [1, 2]

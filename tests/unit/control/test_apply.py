@@ -196,6 +196,29 @@ def test_release_without_shadow_begins_with_its_first_phase(harbour: Harbour) ->
     assert (entry.release, entry.phase, entry.salt) == ("run-1", 1, "churn/everybody/run-1")
 
 
+def test_a_trigger_lets_each_version_answer_the_requests_of_the_other_arm(harbour: Harbour) -> None:
+    primary = next(line for line in RELEASE.splitlines() if line.strip().startswith("primary:"))
+    trigger = primary[: len(primary) - len(primary.lstrip())] + "trigger: differs"
+    text = RELEASE.replace(primary, f"{primary}\n{trigger}")
+    harbour.apply(text)
+    assert [shadow.variant for shadow in harbour.serving.shadows] == ["challenger"], "in its shadow stage as ever"
+    text = text.replace("    - shadow: {share: 100%, for: 1d}\n", "")
+    harbour.apply(text, restart=True)
+    shadows = harbour.serving.shadows
+    assert [(shadow.variant, shadow.share, shadow.entry) for shadow in shadows] == [
+        ("champion", 1.0, "everybody"),
+        ("challenger", 1.0, "everybody"),
+    ]
+    router = Router(harbour.serving)
+    for unit in ("a", "b", "c", "d"):
+        decision = router.decide(unit)
+        (shadow,) = router.shadows(decision, f"request-of-{unit}")
+        assert {shadow.variant, decision.variant} == {"champion", "challenger"}
+    applied = harbour.apply(text.replace(trigger + "\n", ""))
+    assert harbour.serving.shadows == ()
+    assert any("`release.trigger`" in note for note in applied.notes)
+
+
 def test_share_edited_during_the_test_begins_a_phase_with_the_same_salt(harbour: Harbour) -> None:
     text = RELEASE.replace("    - shadow: {share: 100%, for: 1d}\n", "")
     harbour.apply(text)

@@ -10,6 +10,7 @@ from seatrial.ledger.forget import Forgot, forget
 from seatrial.ledger.maintenance import SMALL_FILES, delete_expired, join_small_files, remove_replaced_files
 from seatrial.ledger.reader import Reader
 from seatrial.ledger.retention import Retention, read_forgetting, read_retention, write_retention
+from seatrial.ledger.rows import ALIAS
 from seatrial.ledger.table import Table
 from tests.ledger_events import (
     PLAIN,
@@ -158,6 +159,32 @@ def test_a_forgotten_unit_is_gone_from_everywhere_and_counted(tmp_path: Path, co
     assert not remembered.exists()
     assert (count(tmp_path), count(tmp_path, deployment="fraud"), count(tmp_path, "outcomes")) == (5, 0, 2)
     assert forget(tmp_path, unit, now=START + DAY) == Forgot({}, 0)
+
+
+@pytest.mark.parametrize("compact_first", [True, False])
+def test_a_person_is_forgotten_under_every_name_and_so_are_the_names(tmp_path: Path, compact_first: bool) -> None:
+    write_rows(tmp_path, range(3), unit="cookie")
+    write_rows(tmp_path, range(3, 5), unit="ann")
+    write_rows(tmp_path, range(5, 6), unit="bob")
+
+    def alias(name: str, unit: str | None, at: int) -> None:
+        said = outcome(ALIAS, id=name, key=name, unit=unit, withdrawn=unit is None, at=at, received_at=at)
+        write_outcomes(tmp_path, said)
+
+    alias("cookie", "bob", START)  # a mistake, put right afterwards
+    alias("cookie", "ann", START + SECOND)
+    alias("tablet", "bob", START)
+    write_outcomes(tmp_path, outcome(unit="ann"), outcome(unit="bob"))
+    if compact_first:
+        compacted(tmp_path)
+    assert forget(tmp_path, "ann", now=START + DAY) == Forgot({"churn": 5}, 1, 1)
+    assert count(tmp_path) == 1
+    with Reader(tmp_path).open("churn") as view:
+        left = view.sql("SELECT outcome, unit, key FROM all_outcomes ORDER BY ALL").to_pylist()
+    assert left == [
+        {"outcome": ALIAS, "unit": "bob", "key": "tablet"},
+        {"outcome": "purchase", "unit": "bob", "key": None},
+    ]
 
 
 def test_what_a_live_writer_holds_of_a_forgotten_unit_never_comes_out(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from seatrial.ledger.reader import Reader
 from seatrial.routing.snapshot import Shadow
 from seatrial.serving.arriving import SLOWEST
 from seatrial.serving.coding import deflate, inflate
@@ -175,6 +176,7 @@ def test_a_client_that_has_said_all_still_gets_its_answer(here: Bench, wire: Wir
         ("GET", "/v1/deployments/churn", 404),
         ("GET", PREDICT, 405),
         ("DELETE", "/v1/outcomes", 405),
+        ("GET", "/v1/units", 405),
         ("POST", "/v1/deployments/nobody/predict", 404),
         ("GET", "/v2/models/nobody", 404),
         ("GET", "/v2/models/churn/versions/9/ready", 404),
@@ -397,7 +399,35 @@ def test_the_bodies_of_all_connections_are_bounded_together(served: Served) -> N
     wait_for(lambda: served.edge.held == 0, what="everything let go")
 
 
-@pytest.mark.parametrize("path", [PREDICT, "/v2/models/churn/infer", "/v1/predictions", "/v1/outcomes"])
+def test_aliases_are_on_the_disk_when_they_are_acknowledged(here: Bench, wire: Wire, tmp_path: Path) -> None:
+    assert wire.ask("POST", "/v1/units", b'{"alias": "cookie", "unit": 17}').json == {"stored": 1}
+    told = wire.ask("POST", "/v1/units", b'[{"alias": "a", "unit": "b"}, {"alias": "b", "unit": "a"}]')
+    assert told.status == 400
+    assert "leads back to itself" in told.json["error"]
+    assert wire.ask("POST", "/v1/units", b'{"alias": "cookie", "unit": "cookie"}').status == 400
+    for unit in ("cookie", "17", "18"):
+        wire.ask("POST", PREDICT, msgspec.json.encode({"unit": unit, "features": GOOD}))
+    here.recorder.rows.flush()
+    with Reader(tmp_path).open("churn", persons=True) as view:
+        found = view.sql("SELECT unit, named_as FROM rows ORDER BY row_id").to_pylist()
+    assert found == [
+        {"unit": "17", "named_as": "cookie"},
+        {"unit": "17", "named_as": "17"},
+        {"unit": "18", "named_as": "18"},
+    ]
+    with Reader(tmp_path).open("churn") as view:
+        assert view.sql("SELECT unit FROM rows ORDER BY row_id")["unit"].to_pylist() == ["cookie", "17", "18"]
+    assert b"seatrial_aliases_total 1" in wire.ask("GET", "/metrics").body
+
+
+def test_aliases_that_the_disk_refuses_are_not_acknowledged(here: Bench, wire: Wire) -> None:
+    here.recorder.outcomes.close()
+    refused = wire.ask("POST", "/v1/units", b'{"alias": "cookie", "unit": 17}')
+    assert refused.status == 503
+    assert "send them again" in refused.json["error"]
+
+
+@pytest.mark.parametrize("path", [PREDICT, "/v2/models/churn/infer", "/v1/predictions", "/v1/outcomes", "/v1/units"])
 def test_a_body_of_brackets_is_refused_unread(wire: Wire, path: str) -> None:
     reply = wire.ask("POST", path, b"[" + b"{}," * 300_000 + b"{}]")
     assert (reply.status, reply.json["error"][:30]) == (413, "over 200000 objects and lists ")

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from seatrial.stats import PairMoments
-from seatrial.stats.gaps import lagging, silences
-from seatrial.stats.novelty import novelty
+from seatrial.stats.gaps import lagging, silences, too_few
+from seatrial.stats.novelty import change_of, novelty
 
 
 def arm(rng: np.random.Generator, early: float, late: float, units: int = 4000) -> PairMoments:
@@ -71,3 +71,31 @@ def test_an_arm_that_lags_is_found_and_chance_is_not() -> None:
     assert lagging([np.full(48, 90), lost], [0.9, 0.1]) == ()  # one interval of ten units is too little to tell
     lost[20:22] = 0
     assert lagging([np.full(24, 180), lost.reshape(24, 2).sum(axis=1)], [0.9, 0.1]) == ((1, 10),)
+
+
+def test_the_change_as_an_effect_is_the_change() -> None:
+    rng = np.random.default_rng(5)
+    treatment, control = arm(rng, 0.6, 1.0), arm(rng, 0.5, 1.0)
+    one, effect = novelty(treatment, control), change_of(treatment, control)
+    assert one is not None
+    assert effect is not None
+    assert effect.effect == pytest.approx(one.change, rel=1e-12)
+    assert effect.se_unpooled == pytest.approx(one.se, rel=1e-12)
+    assert effect.se >= one.se
+
+
+def test_traffic_in_bursts_is_not_silent_between_them() -> None:
+    assert silences([40, 0, 0, 50, 0, 0, 60, 0, 45]) == ()
+    assert silences([40, 50, 60, 0, 40, 40, 50]) == ((3, 3),)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 60), min_size=2, max_size=4), st.floats(1e-6, 0.2))
+def test_an_arm_has_too_few_exactly_where_the_binomial_tail_is_below_the_level(counts: list[int], alpha: float) -> None:
+    shares = [1.0 + i for i in range(len(counts))]
+    tails = [scipy_stats.binom.cdf(n, sum(counts), s / sum(shares)) for n, s in zip(counts, shares, strict=True)]
+    few = too_few(counts, shares, alpha)
+    if sum(counts) == 0:
+        assert few == ()
+    else:
+        assert few == tuple(i for i, tail in enumerate(tails) if tail < alpha)
