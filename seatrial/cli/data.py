@@ -54,7 +54,7 @@ def forget(
     yes: bool = typer.Option(False, "--yes", help="Do not ask."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Delete everything about one unit, under every name that it is known to have.
+    """Delete everything about one unit, by all the names it has.
 
     The audit says that it was done, and not whom it was about.
     """

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def add_to(app: typer.Typer) -> None:
     app.command(epilog="Example: seatrial predict churn --unit ann --features '{\"tenure\": 12}'")(predict)
     group = typer.Typer(
-        help="Send outcomes, import a file of them, say whose they are, see when they come.",
+        help="Send and import outcomes, say whose they are and when they come.",
         epilog="Example: seatrial outcome send purchase --unit ann --field amount=12.50",
         no_args_is_help=True,
     )
@@ -148,7 +148,10 @@ def alias_file(
     unit: str = typer.Option(..., help="Column of the name known now."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Say which units are one person, from a file: verdicts then count them as one. Repeating it changes nothing."""
+    """Say from a file which units are one person.
+
+    Verdicts then count them as one. Repeating it changes nothing.
+    """
     from seatrial.ledger.pairs import read_pairs
 
     pairs = read_pairs(file, alias, unit)
