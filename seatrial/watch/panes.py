@@ -44,6 +44,7 @@ class Panes:
         references: By SQL expression, the training's profiles.
         shelf: Where panes are kept.
         about: What else panes depend on: the deployment's name.
+        pane: Length of what is read at once, microseconds; None: a window. Sliding windows are merged of shorter ones.
         count: How a window is counted; None: by reading the references' expressions.
     """
 
@@ -56,11 +57,13 @@ class Panes:
         shelf: Shelf,
         about: str,
         count: Count | None = None,
+        pane: int | None = None,
     ) -> None:
         self._source, self._span, self._rows, self._shelf = source, span, rows, shelf
         self._references = dict(references)
         self._named = about
         self._length = span.end - span.start
+        self._pane = pane or self._length
         self._count = count or self._read
 
     @cached_property
@@ -80,13 +83,13 @@ class Panes:
         """Keep the window itself: it is the past of later ones."""
         self._put(self._span.start, self._span.end, dict(found))
 
+    def whole(self) -> Counted:
+        """The window itself, merged of its panes."""
+        return self._part(self._span.start, self._span.end)
+
     def before(self, against: Against) -> Counted:
         """What the window is compared with: the training's cells, with the counts of the past."""
-        found = {sql: _empty(reference) for sql, reference in self._references.items()}
-        for start, end in self._parts(against):
-            pane = self._part(start, end)
-            found = {sql: profile.merge(pane[sql]) for sql, profile in found.items()}
-        return found
+        return self._merged(self._parts(against))
 
     def days(self, against: Against) -> int:
         """How many windows of the past have any row."""
@@ -97,10 +100,10 @@ class Panes:
         return reading.read(self._source, span, self._rows, self._references, reading.MOST_VALUES // 100)
 
     def _parts(self, against: Against) -> list[tuple[int, int]]:
-        start, length = self._span.start, self._length
+        start, length, pane = self._span.start, self._length, self._pane
         if against == "last 4 weeks":
-            begin = max(start - DAYS * DAY, (self._first or start) // length * length)
-            return _cut(begin, start, length)
+            begin = max(start - DAYS * DAY, (self._first or start) // pane * pane)
+            return _cut(begin, start, pane)
         step = _STEPS[against]
         moments = range(start - step, start - DAYS * DAY - 1, -step)
         return [(at, at + length) for at in moments if self._first is not None and at + length > self._first]
@@ -109,14 +112,22 @@ class Panes:
         known = self._shelf.get(self._key(start, end))
         if known is not None:
             return self._restored(known)
-        if end - start > self._length:
-            found = {sql: _empty(reference) for sql, reference in self._references.items()}
-            for at in range(start, end, self._length):
-                pane = self._part(at, at + self._length)
-                found = {sql: profile.merge(pane[sql]) for sql, profile in found.items()}
-        else:
-            found = self._count(self._span._replace(start=start, end=end))
-        self._put(start, end, found)
+        if end - start <= self._pane:
+            found = self._count(self._span._replace(start=start, end=end, step=0))
+            self._put(start, end, found)
+            return found
+        pieces = _cut(start, end, self._pane)
+        is_day = pieces == [(start, end)]
+        found = self._merged([(at, at + self._pane) for at in range(start, end, self._pane)] if is_day else pieces)
+        if is_day:
+            self._put(start, end, found)
+        return found
+
+    def _merged(self, parts: list[tuple[int, int]]) -> Counted:
+        found = {sql: _empty(reference) for sql, reference in self._references.items()}
+        for start, end in parts:
+            part = self._part(start, end)
+            found = {sql: profile.merge(part[sql]) for sql, profile in found.items()}
         return found
 
     def _put(self, start: int, end: int, found: Counted) -> None:
@@ -138,7 +149,7 @@ def sha_of(references: Mapping[str, FeatureProfile]) -> str:
 
 
 def _cut(begin: int, end: int, length: int) -> list[tuple[int, int]]:
-    """[begin, end) as whole days where windows fill them, and windows for the rest."""
+    """[begin, end) as whole days where panes of a length fill them, and panes for the rest."""
     if DAY % length:
         return [(at, at + length) for at in range(begin, end, length)]
     first, last = -(-begin // DAY) * DAY, end // DAY * DAY
