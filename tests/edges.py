@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from seatrial.serving.edge import MAX_CONNECTIONS, Edge, Timeouts
-from seatrial.serving.grpc_edge import GrpcEdge
+from seatrial.serving.grpc_edge import OPEN_CONNECTIONS, GrpcEdge
 from seatrial.serving.routes import Routes
 from tests.gateways import Bench
 
@@ -112,10 +112,10 @@ def edge(
 
 
 @contextmanager
-def grpc_edge(bench: Bench, *, key: str | None = None) -> Iterator[str]:
+def grpc_edge(bench: Bench, *, key: str | None = None, most: int = OPEN_CONNECTIONS) -> Iterator[str]:
     """Serve a gateway over gRPC until the block ends; gives the address."""
     loop = asyncio.new_event_loop()
-    found = GrpcEdge(bench.gateway, key=key)
+    found = GrpcEdge(bench.gateway, key=key, most=most)
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:

@@ -4,6 +4,7 @@ import socket
 import struct
 import threading
 from collections import Counter
+from contextlib import suppress
 from types import TracebackType
 
 from seatrial.protocol.messages import SERVICE
@@ -43,7 +44,8 @@ class Client:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):  # the server may have ended it
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._reader.join(60)
         self._socket.close()
 

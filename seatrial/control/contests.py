@@ -16,6 +16,8 @@ def several_now(settings: Settings, deployment: str) -> Several:
         NotFound: there is no such deployment, or its file has no experiment that gateways serve.
     """
     from seatrial.control.senses import LedgerSenses  # slow to import: the ledger and the statistics
+    from seatrial.experiments.unit_shelf import DiskShelves
+    from seatrial.ledger import layout
     from seatrial.ledger.reader import Reader
 
     with open_site(settings) as site:
@@ -24,7 +26,8 @@ def several_now(settings: Settings, deployment: str) -> Several:
     spec = load_deployment(held.text)
     losses = LedgerSenses(settings.home).losses(deployment)
     with Reader(settings.home).open(deployment) as view:
-        return judge_several(spec, contest, view, microseconds(), losses=losses)
+        shelves = DiskShelves(layout.units(settings.home, deployment))
+        return judge_several(spec, contest, view, microseconds(), losses=losses, shelves=shelves)
 
 
 def has_experiment(settings: Settings, deployment: str) -> bool:

@@ -13,6 +13,7 @@ from seatrial.experiments.judge import judge
 from seatrial.experiments.judgement import Judgement
 from seatrial.experiments.popularity import popular_items
 from seatrial.experiments.rewards import Rewards, read_rewards
+from seatrial.experiments.unit_shelf import DiskShelves
 from seatrial.experiments.warmth import warm_units
 from seatrial.ledger import layout
 from seatrial.ledger.accounting import accounts
@@ -74,7 +75,8 @@ class LedgerSenses:
     def judge(self, spec: Deployment, run: ReleaseRun, now: int, before: Losses) -> Judgement:
         losses = self.losses(spec.deployment).since(before)
         with self._reader.open(spec.deployment) as view:
-            return judge(spec, run, view, now, losses=losses)
+            shelves = DiskShelves(layout.units(self._home, spec.deployment))
+            return judge(spec, run, view, now, losses=losses, shelves=shelves)
 
     def watch(
         self, spec: Deployment, state: DeploymentState, since: Watermark, now: int, opened: frozenset[str]

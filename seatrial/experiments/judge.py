@@ -1,7 +1,7 @@
 """The judge: what is known about a release now, from rows and outcomes, as one frozen value.
 
-It reads once, decides by the always-valid sequences alone, and puts everything else beside them. It keeps nothing: the
-same source, release and moment give the same judgement.
+It reads once, decides by the always-valid sequences alone, and puts everything else beside them. The same source,
+release and moment give the same judgement, whatever is remembered of earlier ones.
 """
 
 from collections.abc import Sequence
@@ -23,14 +23,15 @@ from seatrial.experiments.checks import (
 )
 from seatrial.experiments.family import as_family
 from seatrial.experiments.judgement import Check, Judgement, MetricJudgement, ShadowComparison
-from seatrial.experiments.measures import answer_column, read
+from seatrial.experiments.measures import answer_column
 from seatrial.experiments.metric import judge_metric, without_data
+from seatrial.experiments.remembered import Shelves, read_again
 from seatrial.experiments.row_columns import column_names
-from seatrial.experiments.sample import take_sample
+from seatrial.experiments.sample import Sample, take_sample
 from seatrial.experiments.shadow import compare_shadow, failures_tolerated
 from seatrial.experiments.source import Source
 from seatrial.experiments.thresholds import fixed_thresholds
-from seatrial.experiments.units import RowCounts, Units, count_in_both_arms, count_rows, fresh_units
+from seatrial.experiments.units import RowCounts, Units, count_rows, fresh_units
 from seatrial.releases.run import ReleaseRun
 from seatrial.spec.deployment import Deployment
 from seatrial.spec.errors import BadInput
@@ -40,7 +41,15 @@ from seatrial.stats.verdict import Word, withheld
 NO_LOSSES = Losses()
 
 
-def judge(deployment: Deployment, run: ReleaseRun, view: Source, now: int, *, losses: Losses = NO_LOSSES) -> Judgement:
+def judge(
+    deployment: Deployment,
+    run: ReleaseRun,
+    view: Source,
+    now: int,
+    *,
+    losses: Losses = NO_LOSSES,
+    shelves: Shelves | None = None,
+) -> Judgement:
     """What is known about a release at one moment.
 
     Args:
@@ -49,6 +58,7 @@ def judge(deployment: Deployment, run: ReleaseRun, view: Source, now: int, *, lo
         view: Where rows and outcomes are read; one consistent state.
         now: Microseconds since 1970 UTC; nothing later is seen.
         losses: Rows that were served and never written.
+        shelves: Where what was read is kept, so that the next judgement reads only what is new; None: nowhere.
 
     Raises:
         BadInput: The file has no release, or names a metric that does not exist.
@@ -63,23 +73,23 @@ def judge(deployment: Deployment, run: ReleaseRun, view: Source, now: int, *, lo
     names = column_names(view)
     asks = asks_of(deployment, deployment.release, run, thresholds, answers=answers, columns=names)
     measures = {measure.name: measure for measure in measures_of(deployment, run, asks)}
-    units, columns = read(view, run, list(measures.values()), now)
-    samples = {name: take_sample(units, columns[name], measure, run, now) for name, measure in measures.items()}
+    units, columns = read_again(view, run, list(measures.values()), now, shelves)
+    samples: dict[str, Sample] = {}
+    judged: dict[str, MetricJudgement] = {}
+    for name, measure in measures.items():  # one by one, for their columns may be long
+        sample = take_sample(units, columns[name], measure, run, now)
+        judged[name] = judge_metric(asks[name], sample, measure, run, deployment.unit.name)
+        samples[name] = sample.without_units()
     rows = count_rows(view, run, now)
     checks = (
         check_sample_ratio(fresh_units(units), run),
-        check_both_arms(count_in_both_arms(view, run, now)),
+        check_both_arms(units.in_both_arms),
         check_dropped(losses, rows, run),
         check_coverage({name: s.coverage for name, s in samples.items() if s.coverage is not None}, run),
         check_phases({name: samples[name] for name in samples if asks[name].part != "secondary"}),
         *check_covariates(samples),
     )
-    metrics = [
-        judge_metric(ask, samples[name], measures[name], run, deployment.unit.name)
-        if name in samples
-        else without_data(ask, ask.impossible)
-        for name, ask in asks.items()
-    ]
+    metrics = [judged.get(name) or without_data(ask, ask.impossible) for name, ask in asks.items()]
     metrics = as_family(metrics, run, deployment.unit.name)
     return _conclude(deployment, run, now, _Found(units, rows, metrics, checks, run.caps | thresholds, shadow))
 
@@ -116,9 +126,7 @@ def _conclude(deployment: Deployment, run: ReleaseRun, now: int, found: _Found) 
         because=_because(recommendation, metrics, failed),
         metrics=tuple(metrics),
         checks=found.checks,
-        exposed={
-            variant: int(np.count_nonzero(found.units.variant == variant)) for variant in (run.champion, run.challenger)
-        },
+        exposed={variant: int(np.count_nonzero(found.units.of(variant))) for variant in (run.champion, run.challenger)},
         fresh=fresh_units(found.units).get(run.phase.number, {}).get(run.challenger, 0) if run.phase else 0,
         left_out=found.rows.left_out,
         caps=found.caps,

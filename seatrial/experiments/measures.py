@@ -8,6 +8,7 @@ be looked at any time.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +22,7 @@ from seatrial.experiments.ranking_measures import items_column, ranking_measure
 from seatrial.experiments.row_columns import column_names, number_column
 from seatrial.experiments.shapes import BY_ROW, Shape
 from seatrial.experiments.source import Source
-from seatrial.experiments.units import EVIDENCE, SKEW, Units, parameters
+from seatrial.experiments.units import EVIDENCE, SKEW, Named, Units, parameters
 from seatrial.experiments.value_measure import value_measure
 from seatrial.releases.run import ReleaseRun
 from seatrial.spec.deployment import Deployment, MetricSpec
@@ -230,12 +231,15 @@ def read(source: Source, run: ReleaseRun, measures: Sequence[Measure], now: int)
 
     Without ``answer_column`` no answer is right.
     """
-    query, given = _query(source, run, measures, now)
-    table = source.sql(query, given)
-    longest = max((m.within for m in measures), default=0)
-    covariates = _covariates(measures)
-    columns = {m.name: _column(table, index, m, covariates) for index, m in enumerate(measures)}
-    return Units.from_table(table, run, longest), columns
+    asked = question(source, run, measures, now)
+    table = source.sql(asked.query(), asked.parameters)
+    columns = {m.name: column_of(table, index, m, asked.covariates) for index, m in enumerate(measures)}
+    return Units.from_table(table, run, longest_of(measures)), columns
+
+
+def longest_of(measures: Sequence[Measure]) -> int:
+    """The longest window of any, microseconds."""
+    return max((m.within for m in measures), default=0)
 
 
 def answer_column(source: Source) -> str | None:
@@ -258,11 +262,32 @@ def also_of(measures: Sequence[Measure], names: Sequence[str]) -> str:
     return "".join(found)
 
 
-def _query(source: Source, run: ReleaseRun, measures: Sequence[Measure], now: int) -> tuple[str, dict[str, object]]:
+class Question(NamedTuple):
+    """What is asked of a source for a release's units and measures.
+
+    Attributes:
+        tables: The tables it is made of, as SQL.
+        picked: The columns, likewise; with the joins that they need.
+        parameters: Its parameters.
+        covariates: Column ``z<i>`` is the i-th of these.
+    """
+
+    tables: str
+    picked: str
+    parameters: dict[str, object]
+    covariates: tuple[str, ...]
+
+    def query(self, units: str = "true") -> str:
+        """The query, in order of exposure; of those units only for which the SQL condition holds."""
+        return f"WITH {self.tables} SELECT {self.picked} WHERE {units} ORDER BY units.u"
+
+
+def question(source: Source, run: ReleaseRun, measures: Sequence[Measure], now: int) -> Question:
+    """The one query that reads everything: a row a unit, columns ``m<i>_<name>`` of the i-th measure."""
     given = parameters(run, now)
     names = column_names(source)
     parts = [EVIDENCE.format(answer=answer_column(source) or "NULL", also=also_of(measures, names))]
-    outcomes = sorted({name for m in measures for name in m.outcomes})
+    outcomes = outcomes_of(measures)
     if outcomes:
         parts += [HAPPENED, ATTACHED]
         given["outcomes"] = outcomes
@@ -271,7 +296,7 @@ def _query(source: Source, run: ReleaseRun, measures: Sequence[Measure], now: in
     parts += before.tables
     given |= before.parameters
     joins = list(before.joins)
-    picked = ["units.unit", "units.variant", "units.phase", "units.first_at"]
+    picked = ["units.unit", "units.variant", "units.phase", "units.first_at", "coalesce(met.n, 0)::BIGINT AS met"]
     picked += [f"{before.columns[name]} AS z{index}" for index, name in enumerate(covariates)]
     for index, measure in enumerate(measures):
         parts.append(f"m{index} AS ({measure.sql.replace('{p}', f'm{index}_')})")
@@ -280,8 +305,13 @@ def _query(source: Source, run: ReleaseRun, measures: Sequence[Measure], now: in
         if measure.shape in BY_ROW:
             picked.append(f"m{index}.answers AS m{index}_answers")
         given |= {f"m{index}_{name}": value for name, value in measure.parameters.items()}
-    query = f"WITH {', '.join(parts)} SELECT {', '.join(picked)} FROM units {' '.join(joins)} ORDER BY units.u"
-    return query, given
+    chosen = f"{', '.join(picked)} FROM units LEFT JOIN met ON met.u = units.u {' '.join(joins)}"
+    return Question(", ".join(parts), chosen, given, tuple(covariates))
+
+
+def outcomes_of(measures: Sequence[Measure]) -> list[str]:
+    """The outcomes that measures need, each once."""
+    return sorted({name for m in measures for name in m.outcomes})
 
 
 def _covariates(measures: Sequence[Measure]) -> list[str]:
@@ -289,7 +319,8 @@ def _covariates(measures: Sequence[Measure]) -> list[str]:
     return list(dict.fromkeys(m.covariate for m in measures if m.covariate is not None))
 
 
-def _column(table: pa.Table, index: int, measure: Measure, covariates: Sequence[str]) -> Column:
+def column_of(table: Named, index: int, measure: Measure, covariates: Sequence[str]) -> Column:
+    """The numbers of the ``index``-th measure of a question, from its answer."""
     numbers = {c: table[f"m{index}_{c}"].to_numpy() for c in COLUMNS}
     answers = Answers.from_lists(table[f"m{index}_answers"]) if measure.shape in BY_ROW else None
     z = None

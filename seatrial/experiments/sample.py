@@ -65,6 +65,10 @@ class Sample:
         """All strata combined."""
         return self.phases.effect
 
+    def without_units(self) -> "Sample":
+        """The totals alone."""
+        return replace(self, counted=None, with_late=None)
+
 
 def take_sample(units: Units, column: Column, measure: Measure, run: ReleaseRun, now: int) -> Sample:
     """Reduces one measure.
@@ -76,7 +80,7 @@ def take_sample(units: Units, column: Column, measure: Measure, run: ReleaseRun,
         run: Says which variants are compared and which phases there are.
         now: Microseconds since 1970 UTC.
     """
-    eligible = np.isin(units.variant, [run.champion, run.challenger])
+    eligible = units.of(run.champion) | units.of(run.challenger)
     eligible &= np.isin(units.phase, [phase.number for phase in run.phases])
     censored = eligible & (units.moved_at < units.first_at + measure.within)
     waiting = eligible & ~censored & (units.first_at + measure.matures > now)
@@ -86,7 +90,7 @@ def take_sample(units: Units, column: Column, measure: Measure, run: ReleaseRun,
         shape=measure.shape,
         x=measure.limited(column.x),
         y=column.y,
-        treatment=units.variant == run.challenger,
+        treatment=units.of(run.challenger),
         strata=units.strata(run, measure.within),
         here=here,
         first_at=units.first_at,
@@ -98,11 +102,14 @@ def take_sample(units: Units, column: Column, measure: Measure, run: ReleaseRun,
     counted = found.counted
     labelled = measure.needs_label and measure.shape in ("mean", "proportion", "share", "quantile")
     arrived = matured & (column.y_all > 0) if labelled else here
-    with_late = replace(capped, x=measure.limited(column.x_all), y=column.y_all, here=arrived, z=counted.z)
+    nothing_late = column.x_all is column.x and column.y_all is column.y and arrived is here and counted.z is None
+    late = replace(capped, x=measure.limited(column.x_all), y=column.y_all, here=arrived, z=counted.z)
+    with_late = counted if nothing_late else late
+    phases = combine_phases(list(found.by_stratum.values()))
     return Sample(
         two_valued=measure.shape == "proportion",
-        phases=combine_phases(list(found.by_stratum.values())),
-        arrived=with_late.without_covariate().combined().effect,
+        phases=phases,
+        arrived=phases.effect if nothing_late else with_late.without_covariate().combined().effect,
         uncapped=None if measure.cap is None and measure.range is None else _uncapped(counted, column.x),
         by_phase=by_phase(found.by_stratum),
         counts=_counts(counted, column.labels > 0 if measure.by_first else counted.x > 0, run)
@@ -136,10 +143,9 @@ def _counts(counted: Counted, event: Mask, run: ReleaseRun) -> tuple[PhaseCounts
     treatment = counted.treatment
     parts = (treatment & event, treatment, ~treatment & event, ~treatment)
     found = []
-    for stratum in np.unique(counted.strata[counted.here]).tolist():
+    for stratum, here in counted.parts().items():
         weight = weight_left(run, *divmod(stratum, STRATUM))
         if weight is not None:
-            here = counted.here & (counted.strata == stratum)
             sizes = [int(np.count_nonzero(here & part)) for part in parts]
             found.append(PhaseCounts(sizes[0], sizes[1], sizes[2], sizes[3], weight))
     return tuple(found)

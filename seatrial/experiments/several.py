@@ -15,6 +15,7 @@ from seatrial.experiments import sentences
 from seatrial.experiments.checks import Losses
 from seatrial.experiments.judge import NO_LOSSES, judge
 from seatrial.experiments.judgement import Judgement, MetricJudgement
+from seatrial.experiments.remembered import Shelves
 from seatrial.experiments.source import Source
 from seatrial.ledger.sql import literal
 from seatrial.releases.run import Phase, ReleaseRun
@@ -86,7 +87,13 @@ class _OfEntry:
 
 
 def judge_several(
-    deployment: Deployment, contest: Contest, view: Source, now: int, *, losses: Losses = NO_LOSSES
+    deployment: Deployment,
+    contest: Contest,
+    view: Source,
+    now: int,
+    *,
+    losses: Losses = NO_LOSSES,
+    shelves: Shelves | None = None,
 ) -> Several:
     """What is known of every challenger of an experiment.
 
@@ -96,6 +103,7 @@ def judge_several(
         view: Where rows and outcomes are read.
         now: Microseconds since 1970 UTC; nothing later is seen.
         losses: Rows that were served and never written.
+        shelves: Where what was read is kept; None: nowhere.
     """
     experiment = deployment.experiment
     assert experiment is not None
@@ -106,7 +114,7 @@ def judge_several(
 
     def one(challenger: str, level: float) -> Judgement:
         run = _run(deployment, contest, challenger, began, level, method.plan_units)
-        return judge(_as_release(deployment, experiment, challenger), run, source, now, losses=losses)
+        return judge(_as_release(deployment, experiment, challenger), run, source, now, losses=losses, shelves=shelves)
 
     first = {name: one(name, method.alpha / len(challengers)) for name in challengers}
     members = as_family({name: _p_value(found) for name, found in first.items()}, method.alpha, experiment.family)

@@ -9,7 +9,8 @@ who comes back may depend on the variant.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cached_property
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -54,8 +55,12 @@ units AS MATERIALIZED (
 ),
 placed AS MATERIALIZED (
   SELECT e.*, u.u, u.first_at, u.variant AS arm FROM evidence e JOIN units u USING (unit)
+),
+met AS (
+  SELECT u, count(*) AS n FROM (SELECT u FROM placed GROUP BY u, phase HAVING min(variant) <> max(variant)) GROUP BY u
 )"""
-"""Rows of evidence, units in order of exposure, and rows with their unit's number, first exposure and arm."""
+"""Rows of evidence, units in order of exposure, rows with their unit's number, first exposure and arm, and in how many
+phases a unit met two variants."""
 
 _COUNTS = """
 SELECT CASE
@@ -67,11 +72,12 @@ SELECT CASE
 FROM rows WHERE role IN ('answer', 'app') AND "at" >= to_timestamp($since) AND epoch_us("at") <= $now
 GROUP BY why, variant ORDER BY why, variant"""
 
-_TWICE = f"""
-SELECT count(*) AS n FROM (
-  SELECT unit FROM rows
-  WHERE {DRAWN}
-  GROUP BY unit, phase HAVING min(variant) <> max(variant))"""
+
+class Named(Protocol):
+    """Columns by name, each as long as the others."""
+
+    def __getitem__(self, name: str, /) -> pa.ChunkedArray:
+        """One of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +90,7 @@ class Units:
         phase: Of the first exposure.
         first_at: Microseconds since 1970 UTC.
         moved_at: When later weights moved the unit to another variant, or the release ended; else ``NEVER``.
+        met: In how many phases it met two variants, where assignment is a pure function: in none. None: not known.
     """
 
     unit: pa.ChunkedArray
@@ -91,18 +98,19 @@ class Units:
     phase: NDArray[np.int64]
     first_at: NDArray[np.int64]
     moved_at: NDArray[np.int64]
+    met: NDArray[np.int64] | None = None
 
     @classmethod
-    def from_table(cls, table: pa.Table, run: ReleaseRun, longest: int) -> "Units":
-        """From the columns unit, variant, phase and first_at.
+    def from_table(cls, table: Named, run: ReleaseRun, longest: int) -> "Units":
+        """From the columns unit, variant, phase, first_at and met.
 
         Args:
             table: In order of exposure.
             run: Its phases, entry and salt say who moves when.
             longest: The longest window of any metric, microseconds: later moves cannot matter and are not computed.
         """
-        unit, variant = table["unit"], np.asarray(table["variant"].to_pylist(), dtype=object)
-        phase, first_at = table["phase"].to_numpy().astype(np.int64), table["first_at"].to_numpy().astype(np.int64)
+        unit, variant = table["unit"], _shared(table["variant"])
+        phase, first_at, met = (table[name].to_numpy().astype(np.int64) for name in ("phase", "first_at", "met"))
         moved_at = np.full(len(first_at), NEVER, dtype=np.int64)
         for later in sorted(run.phases, key=lambda p: p.number):
             open_ = (phase < later.number) & (moved_at == NEVER) & (first_at + longest > later.started_at)
@@ -112,7 +120,27 @@ class Units:
                 moved_at[where[then != variant[where]]] = later.started_at
         if run.ended_at is not None:  # one arm goes to the other's version then: no open window is its arm's alone
             moved_at = np.minimum(moved_at, run.ended_at)
-        return cls(unit, variant, phase, first_at, moved_at)
+        return cls(unit, variant, phase, first_at, moved_at, met)
+
+    @cached_property
+    def _of(self) -> dict[str, NDArray[np.bool_]]:
+        return {}
+
+    @cached_property
+    def variants(self) -> tuple[str, ...]:
+        """Those that any unit was assigned, sorted."""
+        return tuple(sorted(set(self.variant)))
+
+    def of(self, variant: str) -> NDArray[np.bool_]:
+        """Which are a variant's [n]; asked for every metric, so it is kept."""
+        if variant not in self._of:
+            self._of[variant] = np.asarray(self.variant == variant, dtype=bool)
+        return self._of[variant]
+
+    @property
+    def in_both_arms(self) -> int:
+        """Times that a unit met two variants within one phase: there must be none."""
+        return 0 if self.met is None else int(self.met.sum())
 
     def strata(self, run: ReleaseRun, within: int) -> NDArray[np.int64]:
         """Groups [n] within which the chance of either arm, given that a unit is not censored, is constant.
@@ -160,21 +188,25 @@ def count_rows(source: Source, run: ReleaseRun, now: int) -> RowCounts:
     return RowCounts(by_variant, left_out)
 
 
-def count_in_both_arms(source: Source, run: ReleaseRun, now: int) -> int:
-    """Units that met two variants within one phase, where assignment is a pure function: there must be none."""
-    return int(source.sql(_TWICE, parameters(run, now))["n"][0].as_py())
-
-
 def fresh_units(units: Units) -> dict[int, dict[str, int]]:
     """Units by phase and variant, before any exclusion: what the sample-ratio check looks at."""
-    return {
-        int(number): {
-            variant: int(np.count_nonzero((units.phase == number) & (units.variant == variant)))
-            for variant in sorted(set(units.variant[units.phase == number]))
-        }
-        for number in np.unique(units.phase)
-    }
+    found: dict[int, dict[str, int]] = {}
+    for number in np.flatnonzero(np.bincount(units.phase)).tolist():
+        here = units.phase == number
+        sizes = {variant: int(np.count_nonzero(here & units.of(variant))) for variant in units.variants}
+        found[number] = {variant: size for variant, size in sizes.items() if size}
+    return found
 
 
 def _entry(run: ReleaseRun, phase: Phase) -> Entry:
     return Entry(name=run.entry, arms=phase.arms, salt=run.salt, release=run.id, phase=phase.number)
+
+
+def _shared(words: pa.ChunkedArray) -> NDArray[np.object_]:
+    """Strings [n] of which there are few: each is one object, however often it stands there."""
+    coded = words.dictionary_encode().unify_dictionaries()
+    if not len(coded):
+        return np.empty(0, dtype=object)
+    found = np.array(coded.chunk(0).dictionary.to_pylist(), dtype=object)
+    shared: NDArray[np.object_] = found[np.concatenate([chunk.indices.to_numpy() for chunk in coded.chunks])]
+    return shared

@@ -4,6 +4,7 @@ What is in a table is deleted there; what is still in the spool never comes out 
 it out). The files that held it are removed by the compactor within two hours.
 """
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -50,6 +51,7 @@ def forget(home: Path, unit: str, *, now: int, lock_wait: float = 60.0) -> Forgo
         for deployment in rows:
             _delete(layout.table(home, deployment), [f"unit = {literal(unit)}"])
         _delete(layout.outcomes(home), [f"unit = {literal(unit)}", *_request_predicates(requests)])
+        shutil.rmtree(layout.judged(home), ignore_errors=True)  # it has the names of units, and is made again
     return Forgot(rows, outcomes)
 
 

@@ -56,6 +56,16 @@ def shelf(home: Path, deployment: str) -> Path:
     return home / "watch" / _escaped(deployment)
 
 
+def units(home: Path, deployment: str) -> Path:
+    """Directory of the numbers of a deployment's units that its judgements were made of."""
+    return judged(home) / _escaped(deployment)
+
+
+def judged(home: Path) -> Path:
+    """Directory of what judgements remember of all deployments."""
+    return home / "judged"
+
+
 def quarantine(home: Path) -> Path:
     """The file of versions that no worker may run."""
     return home / "quarantine.json"

@@ -1,5 +1,6 @@
 """Keeping tables small and quick: small files joined, rows past their retention deleted, replaced files removed."""
 
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -63,7 +64,8 @@ class Maintenance:
         if now - self._deleted >= self._delete_seconds:
             self._deleted = now
             with troubles.of("retention"):
-                delete_expired(self._home, read_retention(self._home), self._clock())
+                if delete_expired(self._home, read_retention(self._home), self._clock()):
+                    shutil.rmtree(layout.judged(self._home), ignore_errors=True)  # it has units of the deleted days
             for directory in self._directories():
                 with troubles.of(directory.name):
                     remove_replaced_files(directory)

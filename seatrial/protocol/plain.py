@@ -1,17 +1,20 @@
-"""The plainest body of the short way, ``{"unit", "features": {…}}`` with nothing but numbers, read in one go.
+"""The plainest bodies, read in one go: one row of nothing but numbers, and whose it is.
 
-The decoder is made for one signature, so that names, kinds, ranges and absent values are all seen to in C. It reads
-fewer bodies than `bodies.read_predict`, and none differently: whatever it refuses is read again, carefully.
+In the short way that is ``{"unit", "features": {…}}``, in the Open Inference Protocol the model's one tensor in JSON,
+with the ``unit`` among the parameters. The decoders are made for one signature, so that names, kinds, ranges, shapes
+and absent values are all seen to in C. They read fewer bodies than `bodies.read_predict` and `inference.read_infer`,
+and none differently: whatever they refuse is read again, carefully.
 """
 
 import struct
 from collections.abc import Callable
 from math import nan
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from seatrial.protocol.bodies import MAX_UNIT_BYTES
+from seatrial.protocol.inference import only_binary
 from seatrial.protocol.packing import DTYPES, EXACT
 from seatrial.spec.signature import Feature, Signature
 
@@ -42,14 +45,44 @@ class PlainBodies:
         self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(_body_type(signature)).decode
         self._values = msgspec.structs.astuple
 
-    def read(self, body: bytes) -> tuple[tuple[float, ...], str | None]:
-        """The numbers in the signature's order (NaN is missing), and the unit.
+    def read(self, body: bytes) -> tuple[tuple[float, ...], str | None, str | None]:
+        """The numbers in the signature's order (NaN is missing), the unit, and what is to be said back: nothing.
 
         Raises:
             msgspec.DecodeError, RecursionError, UnicodeDecodeError: It is not a plain body; it may still be a good one.
         """
         found = self._decode(body)
-        return self._values(found.features), found.unit
+        return self._values(found.features), found.unit, None
+
+
+class PlainTensors:
+    """Reads plain bodies of the Open Inference Protocol for one signature; made by `plain_tensors`.
+
+    Data that are flat and data in rows are told apart by trying: first as the last body's were.
+    """
+
+    __slots__ = ("_first", "_second")
+
+    def __init__(self, signature: Signature) -> None:
+        ways: list[Callable[[bytes], Any]] = [
+            msgspec.json.Decoder(_infer_type(signature, nested)).decode for nested in (True, False)
+        ]
+        self._first, self._second = ways
+
+    def read(self, body: bytes) -> tuple[tuple[float, ...], str | None, str | None]:
+        """The numbers in the signature's order, the unit, and the ``id`` that is to be said back.
+
+        Raises:
+            msgspec.DecodeError, RecursionError, UnicodeDecodeError: It is not a plain body; it may still be a good one.
+        """
+        try:
+            found = self._first(body)
+        except msgspec.ValidationError:
+            found = self._second(body)
+            self._first, self._second = self._second, self._first
+        data = found.inputs[0].data
+        said = found.parameters
+        return data[0] if type(data[0]) is tuple else data, None if said is None else said.unit, found.id
 
 
 def plain_bodies(signature: Signature) -> PlainBodies | None:
@@ -64,6 +97,29 @@ def plain_bodies(signature: Signature) -> PlainBodies | None:
     if tensor.features != tuple(feature.name for feature in signature.features):
         return None
     return PlainBodies(signature)
+
+
+def plain_tensors(signature: Signature) -> PlainTensors | None:
+    """A reader, or None where `plain_bodies` gives none, or an output has no form in JSON."""
+    if plain_bodies(signature) is None or only_binary(signature):
+        return None
+    return PlainTensors(signature)
+
+
+def _infer_type(signature: Signature, nested: bool) -> type[msgspec.Struct]:
+    (tensor,) = signature.inputs
+    kinds = tuple(_kind(feature) for feature in signature.features)
+    row: Any = tuple.__class_getitem__(kinds)
+    given = [
+        ("name", Literal.__getitem__(tensor.name)),
+        ("shape", tuple[Literal[1], Literal.__getitem__(len(kinds))]),  # type: ignore[misc]
+        ("datatype", Literal["FP32", "FP64"]),
+        ("data", tuple[row] if nested else row),
+    ]
+    parameters = msgspec.defstruct("Parameters", [("unit", Unit | None, None)], forbid_unknown_fields=True, gc=False)
+    one: Any = msgspec.defstruct("Tensor", given, forbid_unknown_fields=True, gc=False)
+    fields: list[Any] = [("inputs", tuple[one]), ("parameters", parameters | None, None), ("id", str | None, None)]
+    return msgspec.defstruct("Infer", fields, forbid_unknown_fields=True, gc=False)
 
 
 def _body_type(signature: Signature) -> type[msgspec.Struct]:
@@ -83,10 +139,14 @@ def _body_type(signature: Signature) -> type[msgspec.Struct]:
 
 
 def _field(name: str, feature: Feature) -> Any:
+    return (name, _kind(feature), nan) if feature.nullable else (name, _kind(feature))
+
+
+def _kind(feature: Feature) -> Any:
     """Exact numbers only (every tensor here holds them): what is larger needs the careful reading."""
     kind: Any = _KINDS[feature.kind]
     if kind is float:
-        kind = Annotated[float, msgspec.Meta(gt=-EXACT, lt=EXACT)]
-    elif kind is int:
-        kind = Annotated[int, msgspec.Meta(gt=-int(EXACT), lt=int(EXACT))]
-    return (name, kind, nan) if feature.nullable else (name, kind)
+        return Annotated[float, msgspec.Meta(gt=-EXACT, lt=EXACT)]
+    if kind is int:
+        return Annotated[int, msgspec.Meta(gt=-int(EXACT), lt=int(EXACT))]
+    return kind

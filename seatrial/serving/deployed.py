@@ -75,7 +75,8 @@ class Deployed:
     Attributes:
         beside: By variant, what a request may carry for the others beside; nothing where no rule reads features,
             because then nothing but the unit tells whom a request is for.
-        quick: The quick way into it, where there is one; the gateway prepares it.
+        quick, quick_infer: The quick ways into it, by the short way and by the Open Inference Protocol, where there are
+            any; the gateway prepares them.
         pending: Requests that still run in threads under this revision; the event loop counts them.
         patience: Nanoseconds; whoever has waited longer for the event loop can be answered by nobody in time.
 
@@ -117,6 +118,7 @@ class Deployed:
             for shadow in snapshot.shadows
         }
         self.quick: QuickWay | None = None
+        self.quick_infer: QuickWay | None = None
         self.pending = 0
 
     def enter(self, old: "Deployed | None") -> None:

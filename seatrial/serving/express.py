@@ -9,7 +9,7 @@ way goes on from there. A law in the tests holds both ways to the same answers, 
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
@@ -20,17 +20,21 @@ from seatrial.models.one_row import OneRow
 from seatrial.models.runtimes import OnnxRuntime
 from seatrial.protocol.answers import Prediction, UnreadableAnswer
 from seatrial.protocol.bodies import read_predict
-from seatrial.protocol.plain import PlainBodies, plain_bodies
+from seatrial.protocol.features import Row
+from seatrial.protocol.inference import read_infer, rows_of
+from seatrial.protocol.plain import PlainBodies, PlainTensors, plain_bodies, plain_tensors
 from seatrial.routing.decision import Decision
 from seatrial.routing.people import Person
 from seatrial.serving.breaker import Breaker
 from seatrial.serving.deployed import Deployed
+from seatrial.serving.inference import Shape as InferShape
 from seatrial.serving.pace import INLINE_MICROSECONDS, Pace
-from seatrial.serving.parts import Part, Pending
+from seatrial.serving.parts import Part, Pending, Shape
 from seatrial.serving.shadowing import BodyRows, Copy
 from seatrial.serving.shapes import one
 from seatrial.serving.variant import Variant
 from seatrial.serving.waiting import keep_time
+from seatrial.spec.signature import Signature, Tensor
 
 _encode = msgspec.json.Encoder().encode
 _FIRST, _NO_KEY = (0,), (None,)
@@ -46,9 +50,9 @@ class _Lane(NamedTuple):
     pace: Pace
     breaker: Breaker
     answer: Callable[[Any], tuple[bytes, Prediction]]
+    frame: Callable[[bytes, bytes, str | None], bytes]
     append: Callable[..., bool]
     stamp: Stamp
-    decided: bytes
     book: Callable[[int], None]
     cells: memoryview
     cell: int
@@ -69,10 +73,90 @@ class _Asked(NamedTuple):
     body: bytes
 
 
+class Speech(Protocol):
+    """One of the ways to ask: how its plainest bodies are read, and its answers written."""
+
+    def read(self, body: bytes) -> tuple[tuple[float, ...], str | None, str | None]:
+        """Numbers, unit, and what is to be said back; raises whatever it likes where the body is not plain."""
+
+    def row(self, body: bytes) -> Row:
+        """The row of a body that was plain."""
+
+    def shape(self, body: bytes) -> Shape:
+        """What makes the answer to it in the long way."""
+
+    def frame(self, decision: Decision, variant: Variant, model: OneRow) -> Callable[[bytes, bytes, str | None], bytes]:
+        """What writes an answer from the request's identity (JSON), what the variant said (JSON), and what is to be
+        said back."""
+
+
+class ShortSpeech:
+    """``POST /v1/deployments/{name}/predict``."""
+
+    def __init__(self, bodies: PlainBodies) -> None:
+        self.read = bodies.read
+
+    def row(self, body: bytes) -> Row:
+        features = read_predict(body).features
+        assert features is not None
+        return features
+
+    def shape(self, body: bytes) -> Shape:
+        del body
+        return one
+
+    def frame(self, decision: Decision, variant: Variant, model: OneRow) -> Callable[[bytes, bytes, str | None], bytes]:
+        del model
+        decided = _decided(decision, variant)
+
+        def frame(request_id: bytes, inside: bytes, said: str | None) -> bytes:
+            del said
+            return b'{"request_id":%b,%b%b}' % (request_id, decided, inside)
+
+        return frame
+
+
+class InferSpeech:
+    """``POST /v2/models/{name}/infer``, in JSON."""
+
+    def __init__(self, name: str, signature: Signature, tensors: PlainTensors) -> None:
+        self._name = name
+        self._signature = signature
+        self.read = tensors.read
+
+    def row(self, body: bytes) -> Row:
+        return rows_of(read_infer(body), self._signature)[0]
+
+    def shape(self, body: bytes) -> Shape:
+        return InferShape(read_infer(body))
+
+    def frame(self, decision: Decision, variant: Variant, model: OneRow) -> Callable[[bytes, bytes, str | None], bytes]:
+        begin = _encode({"model_name": self._name, "model_version": variant.version})[:-1] + b',"outputs":['
+        tensors = [(_head(tensor, model), model.outputs[tensor.name]) for tensor in variant.slot.signature.outputs]
+        decided = _encode({"variant": decision.variant, "reason": decision.reason})[1:-1]
+        end = b'],"parameters":{%b,"request_id":%%b,"answered_by":"assigned"}' % decided.replace(b"%", b"%%")
+
+        def frame(request_id: bytes, inside: bytes, said: str | None) -> bytes:
+            del inside
+            outputs = b",".join([b"%b%b}" % (head, _encode(array.reshape(-1).tolist())) for head, array in tensors])
+            last = b"}" if said is None else b',"id":%b}' % _encode(said)
+            return begin + outputs + end % request_id + last
+
+        return frame
+
+
+def _head(tensor: Tensor, model: OneRow) -> bytes:
+    """An output as far as it is known before the model is asked."""
+    shape = list(model.outputs[tensor.name].shape)
+    return _encode({"name": tensor.name, "datatype": tensor.datatype, "shape": shape})[:-1] + b',"data":'
+
+
 class Express:
     """The quick way into one deployment at one revision; made by `express`, used by the event loop only.
 
     Args:
+        bodies: Puts a row's numbers into the model's memory.
+        speech: How it is asked.
         ids: Gives request identities.
         clock: Microseconds since 1970 UTC.
         ticks: Monotonic nanoseconds.
@@ -81,16 +165,18 @@ class Express:
     """
 
     __slots__ = (
-        "_bodies",
         "_choose",
         "_clock",
         "_deployed",
         "_has_shadows",
         "_ids",
         "_lanes",
+        "_pack_into",
         "_patience",
         "_processor_ticks",
+        "_read",
         "_resume",
+        "_speech",
         "_ticks",
     )
 
@@ -98,6 +184,7 @@ class Express:
         self,
         deployed: Deployed,
         bodies: PlainBodies,
+        speech: Speech,
         lanes: dict[int, _Lane],
         ids: Callable[[], str],
         clock: Callable[[], int],
@@ -105,7 +192,9 @@ class Express:
         processor_ticks: Callable[[], int],
         resume: Callable[[Pending], Any],
     ) -> None:
-        self._bodies = bodies
+        self._pack_into = bodies.pack_into
+        self._read = speech.read
+        self._speech = speech
         self._choose = deployed.router.decide
         self._deployed = deployed
         self._has_shadows = bool(deployed.lanes)
@@ -136,7 +225,7 @@ class Express:
         at = self._clock()
         try:
             loop = asyncio.get_running_loop() if self._has_shadows else None
-            values, named = self._bodies.read(body)
+            values, named, said = self._read(body)
             request_id = self._ids()
             unit = request_id if named is None else named
             decision = self._choose(unit)
@@ -144,7 +233,7 @@ class Express:
             model, pace = lane.model, lane.pace
             if not pace.inline or lane.breaker.blocked:
                 return None
-            self._bodies.pack_into(model.row, 0, *values)
+            self._pack_into(model.row, 0, *values)
         except Exception:  # noqa: BLE001 - the long way says what is wrong, to whom, and books it
             return None
         ran, asked = self._processor_ticks(), self._ticks()
@@ -169,24 +258,23 @@ class Express:
         lane.append(lane.stamp, request_id, at, unit, named is not None, latency_us, values, prediction)
         if loop is not None:
             self._offer_copies(loop, decision, request_id, at, unit, named is not None, body)
-        return b'{"request_id":%b,%b%b}' % (_encode(request_id), lane.decided, inside)
+        return lane.frame(_encode(request_id), inside, said)
 
     def _failed(self, asked: "_Asked", error: Exception | None) -> bytes | Pending:
         """Go on the long way with a request whose model raised, or (None) was late. Raises as `answer`."""
         lane, deployed = asked.lane, self._deployed
         now = self._ticks()
         lane.pace.note(min(now - asked.since, self._processor_ticks() - asked.ran) / 1000, 1)
-        given = read_predict(asked.body)
-        assert given.features is not None
-        person = deployed.people.read(given.unit, given.context, asked.request_id)
-        part = Part(asked.decision, lane.variant, _FIRST, _NO_KEY, (person,), (given.features,))
+        _, unit, _ = self._read(asked.body)
+        person, shape = deployed.people.read(unit, None, asked.request_id), self._speech.shape(asked.body)
+        part = Part(asked.decision, lane.variant, _FIRST, _NO_KEY, (person,), (self._speech.row(asked.body),))
         if part.attempt.read_rows():
             if isinstance(error, UnreadableAnswer):
                 part.attempt.take(lane.model.outputs, 1)  # read with the same care, it says the same
             elif error is not None:
                 part.attempt.broke(error)
         keep_time(part, asked.since, now)
-        pending = Pending(deployed, asked.request_id, asked.at, asked.started, (part,), one, len(asked.body))
+        pending = Pending(deployed, asked.request_id, asked.at, asked.started, (part,), shape, len(asked.body))
         step = self._resume(pending)
         return step if isinstance(step, Pending) else _encode(step)
 
@@ -204,7 +292,7 @@ class Express:
         deployed = self._deployed
         for shadow in deployed.router.shadows(decision, request_id):
             people = (Person(unit, is_named, deployed.people.silent or ()),)
-            rows = BodyRows(body)
+            rows = BodyRows(body, self._speech.row)
             copy = Copy(shadow, decision, request_id, at, _FIRST, _NO_KEY, people, rows, True, len(body))
             loop.call_soon(deployed.lanes[shadow.variant].offer, copy)
 
@@ -216,8 +304,9 @@ def express(
     ticks: Callable[[], int],
     resume: Callable[[Pending], Any],
     processor_ticks: Callable[[], int] = time.thread_time_ns,
-) -> Express | None:
-    """The quick way into a deployment, or None where its requests are not of that kind. Arguments as `Express`."""
+) -> tuple[Express | None, Express | None]:
+    """The quick ways into a deployment, the short way's and the Open Inference Protocol's; None where its requests are
+    not of that kind. Arguments as `Express`."""
     snapshot = deployed.snapshot
     decisions = deployed.router.possible
     if (
@@ -227,22 +316,30 @@ def express(
         or snapshot.unit_from
         or deployed.people.silent is None
     ):
-        return None
+        return None, None
     variants = [deployed.variants[decision.variant] for decision in decisions]
-    bodies = plain_bodies(variants[0].slot.signature)
+    signature = variants[0].slot.signature
+    bodies = plain_bodies(signature)
     if bodies is None or not all(_alike(variant, variants[0]) for variant in variants):
-        return None
+        return None, None
     models: dict[str, OneRow] = {}
     for variant in dict.fromkeys(variants):
         model = _model(variant, bodies)
         if model is None:
-            return None
+            return None, None
         models[variant.name] = model
-    lanes = {
-        id(decision): _lane(deployed, decision, variant, models[variant.name])
-        for decision, variant in zip(decisions, variants, strict=True)
-    }
-    return Express(deployed, bodies, lanes, ids, clock, ticks, processor_ticks, resume)
+
+    def made(speech: Speech) -> Express:
+        lanes = {
+            id(decision): _lane(deployed, decision, variant, models[variant.name], speech)
+            for decision, variant in zip(decisions, variants, strict=True)
+        }
+        return Express(deployed, bodies, speech, lanes, ids, clock, ticks, processor_ticks, resume)
+
+    tensors = plain_tensors(signature)
+    if tensors is None or any(variant.only_binary for variant in variants):
+        return made(ShortSpeech(bodies)), None
+    return made(ShortSpeech(bodies)), made(InferSpeech(deployed.name, signature, tensors))
 
 
 def _alike(variant: Variant, first: Variant) -> bool:
@@ -258,7 +355,7 @@ def _model(variant: Variant, bodies: PlainBodies) -> OneRow | None:
     return runtime.one_row(bodies.tensor, np.zeros((1, bodies.width), bodies.dtype))
 
 
-def _lane(deployed: Deployed, decision: Decision, variant: Variant, model: OneRow) -> _Lane:
+def _lane(deployed: Deployed, decision: Decision, variant: Variant, model: OneRow, speech: Speech) -> _Lane:
     timeout = int(variant.timeout * 1e9)
     return _Lane(
         variant,
@@ -266,9 +363,9 @@ def _lane(deployed: Deployed, decision: Decision, variant: Variant, model: OneRo
         variant.engine.pace,
         variant.breaker,
         variant.answers.one,
+        speech.frame(decision, variant, model),
         variant.buffer.append_plain,
         _stamp(deployed, decision, variant),
-        _decided(decision, variant),
         deployed.counts.counter(variant.name, decision.reason, "assigned", "ok"),
         variant.underway.cells,
         variant.underway.cell,

@@ -115,7 +115,7 @@ class Gateway:
     def prepare(self, deployed: Deployed) -> Deployed:
         """Make ready what `activate` shall serve; it runs the models, so the event loop is no place for it."""
         if not self._watched:
-            deployed.quick = express(deployed, self._ids, self._clock, self._ticks, self._resume)
+            deployed.quick, deployed.quick_infer = express(deployed, self._ids, self._clock, self._ticks, self._resume)
         return deployed
 
     def activate(self, deployed: Deployed) -> Deployed | None:
@@ -229,6 +229,14 @@ class Gateway:
         """
         deployed = self._deployed.get(deployment)
         return None if deployed is None or deployed.quick is None else deployed.quick.answer(body, since)
+
+    def infer_plain(self, deployment: str, body: bytes, since: int = 0) -> bytes | Pending | None:
+        """As `answer_plain`, of the Open Inference Protocol in JSON; None: `begin_infer` with it."""
+        deployed = self._deployed.get(deployment)
+        if deployed is None or deployed.quick_infer is None:
+            return None
+        answer: bytes | Pending | None = deployed.quick_infer.answer(body, since)
+        return answer
 
     def _resume(self, pending: Pending) -> Any:
         try:

@@ -35,6 +35,9 @@ _OPEN = frozenset(("ServerLive", "ServerReady"))
 _ROOM = 64 << 10
 """What a message may have beside its tensors."""
 
+OPEN_CONNECTIONS = 1_000
+"""Open connections of a worker; whoever comes beyond is disconnected."""
+
 T = TypeVar("T")
 Context = Any
 Call = Callable[[Any, Context], Awaitable[Any]]
@@ -62,13 +65,17 @@ class GrpcEdge:
         gateway: What answers.
         key: The bearer key that every call must carry as ``authorization`` metadata, but for health; None: no key.
         traced: Puts a span around the receiving and answering of inferences; None: no traces.
+        most: Connections that may be open at once.
 
     Attributes:
         receiving: Whose messages arrive.
     """
 
-    def __init__(self, gateway: Gateway, *, key: str | None = None, traced: Wrap | None = None) -> None:
+    def __init__(
+        self, gateway: Gateway, *, key: str | None = None, traced: Wrap | None = None, most: int = OPEN_CONNECTIONS
+    ) -> None:
         self._gateway = gateway
+        self._most = most
         self._key = None if key is None else key.encode()
         self._traced = traced
         self._server: Any = None
@@ -91,7 +98,12 @@ class GrpcEdge:
         Raises:
             Unavailable: The address cannot be had.
         """
-        options = (("grpc.so_reuseport", 1), ("grpc.max_receive_message_length", self._limit), *_CONNECTIONS)
+        options = (
+            ("grpc.so_reuseport", 1),
+            ("grpc.max_receive_message_length", self._limit),
+            ("grpc.max_allowed_incoming_connections", self._most),
+            *_CONNECTIONS,
+        )
         self._server = grpc.aio.server(options=options)
         handlers = {name: grpc.stream_unary_rpc_method_handler(self._handler(name)) for name in CALLS}
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))

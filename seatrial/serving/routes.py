@@ -176,6 +176,10 @@ class Routes:
             return self._infer_binary(request, name, version)
         if len(request.body) > LARGE_BYTES:
             return self._infer_later(lambda body: self._read_large(read_infer, body), request, name, version)
+        if version is None:
+            quick = self._gateway.infer_plain(name, request.body, request.since)
+            if quick is not None:
+                return self._finish_infer(quick) if type(quick) is Pending else quick  # type: ignore[return-value]
         return self._begin_infer(read_infer, request, name, version)
 
     def _infer_binary(self, request: Request, name: str, version: str | None) -> Answer | Coming:

@@ -11,11 +11,9 @@ live calls of the same server have places of their own.
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple, overload
-
-import msgspec
 
 from seatrial.ledger.rows import Envelope
 from seatrial.models.remote import RemoteRuntime
@@ -54,12 +52,18 @@ class Copy(NamedTuple):
 
 
 class BodyRows(Sequence[Row]):
-    """The one row of a plain body, read when the shadow comes to it."""
+    """The one row of a plain body, read when the shadow comes to it.
 
-    __slots__ = ("_body", "_row")
+    Args:
+        body: As it came.
+        read: Gives its row.
+    """
 
-    def __init__(self, body: bytes) -> None:
+    __slots__ = ("_body", "_read", "_row")
+
+    def __init__(self, body: bytes, read: Callable[[bytes], Row]) -> None:
         self._body = body
+        self._read = read
         self._row: Row | None = None
 
     def __len__(self) -> int:
@@ -71,7 +75,7 @@ class BodyRows(Sequence[Row]):
     def __getitem__(self, index: slice) -> Sequence[Row]: ...
     def __getitem__(self, index: int | slice) -> Row | Sequence[Row]:
         if self._row is None:
-            self._row = msgspec.json.decode(self._body)["features"]
+            self._row = self._read(self._body)
         return (self._row,)[index]
 
 

@@ -63,6 +63,19 @@ def test_four_hundred_senders_that_stall_keep_nobody_out_and_may_send_little(add
         assert not any(one.gone for one in connections)
 
 
+def test_connections_beyond_the_most_are_cut_and_let_in_when_one_goes(here: Bench) -> None:
+    own = [("grpc.use_local_subchannel_pool", 1)]  # else clients of one process share a connection
+    with grpc_edge(here, most=3) as address, triton.InferenceServerClient(address, channel_args=own) as client:
+        port = int(address.rpartition(":")[2])
+        good(client)
+        with Client(port), Client(port):
+            with Client(port) as beyond:
+                wait_for(lambda: beyond.gone, what="the end of a fourth connection")
+            good(client)
+        with triton.InferenceServerClient(address, channel_args=own) as later:
+            good(later)
+
+
 def test_whoever_stalls_is_told_when_others_need_the_place(here: Bench, address: str) -> None:
     never = threading.Event()
 

@@ -35,8 +35,10 @@ KINDS = (
     Feature(name="feature_3", kind="boolean"),
 )
 SIGNATURE = msgspec.structs.replace(PLAIN, features=KINDS)
+TENSOR = SIGNATURE.inputs[0].name
 NAMES = tuple(feature.name for feature in KINDS)
 UNSTABLE = ("at", "latency_us")
+PREDICT, INFER = b"/v1/deployments/churn/predict", b"/v2/models/churn/infer"
 
 
 def served(bench: Bench, signature: Signature = SIGNATURE, **more: Any) -> Routes:
@@ -63,17 +65,19 @@ class Both:
         self.benches = one, other
         self.asked = 0
         self.ways = served(one, **more), served(other, **more)
-        other.gateway.find("churn").quick = None
+        slow = other.gateway.find("churn")
+        slow.quick = slow.quick_infer = None
 
-    def ask(self, body: bytes) -> list[Any]:
+    def ask(self, body: bytes, url: bytes = PREDICT) -> list[Any]:
         """What each says to a body; both give its request the same identity."""
         self.asked += 1
         for each in self.benches:
             each.gateway._ids = lambda: f"{self.asked:032x}"
-            way = each.gateway.find("churn").quick
-            if isinstance(way, Express):
-                way._ids = each.gateway._ids
-        return [_answer(routes, body) for routes in self.ways]
+            deployed = each.gateway.find("churn")
+            for way in (deployed.quick, deployed.quick_infer):
+                if isinstance(way, Express):
+                    way._ids = each.gateway._ids
+        return [_answer(routes, body, url) for routes in self.ways]
 
     def rows(self) -> list[list[dict[str, Any]]]:
         return [[{k: v for k, v in row.items() if k not in UNSTABLE} for row in b.rows()] for b in self.benches]
@@ -85,9 +89,9 @@ class Both:
         ]
 
 
-def _answer(routes: Routes, body: bytes) -> Any:
+def _answer(routes: Routes, body: bytes, url: bytes) -> Any:
     try:
-        answer = routes.handle(Request(b"POST", b"/v1/deployments/churn/predict", {}, body, True))
+        answer = routes.handle(Request(b"POST", url, {}, body, True))
     except SeatrialError as error:
         answer = refusal(error)
     assert isinstance(answer, bytes | Response)
@@ -155,6 +159,93 @@ def test_both_ways_treat_odd_bodies_alike(both: Both, body: bytes) -> None:
     assert quickly == at_length
 
 
+elements = st.lists(st.floats(-9, 9) | numbers, min_size=WIDTH, max_size=WIDTH) | st.lists(numbers | odd, max_size=6)
+plain_rows = st.tuples(st.floats(-9, 9), numbers, st.integers(-5, 5), st.booleans()).map(list)
+tensors = st.fixed_dictionaries(
+    {
+        "name": st.sampled_from([TENSOR, TENSOR, TENSOR, "feature_0", "other"]),
+        "shape": st.sampled_from([[1, WIDTH], [1, WIDTH], [1, WIDTH], [WIDTH], [2, 2], [1, WIDTH, 1], [2, WIDTH], []]),
+        "datatype": st.sampled_from(["FP32", "FP64", "FP32", "INT64", "BYTES", "FP16", "?"]),
+        "data": plain_rows | plain_rows.map(lambda row: [row]) | elements | elements.map(lambda row: [row]),
+    },
+    optional={"parameters": st.just({"binary_data_size": 16}), "more": st.just(1)},
+)
+infers = st.fixed_dictionaries(
+    {"inputs": st.lists(tensors, min_size=1, max_size=1) | st.lists(tensors, max_size=2)},
+    optional={
+        "id": st.text(max_size=5) | st.none() | st.integers(),
+        "parameters": st.fixed_dictionaries(
+            {},
+            optional={
+                "unit": units,
+                "request_id": st.just("mine"),
+                "timeout_ms": st.just(60_000),
+                "binary_data_output": st.booleans(),
+                "context.who": st.just("x"),
+                "variant": st.just("champion"),
+            },
+        )
+        | st.none(),
+        "outputs": st.just([{"name": "label"}]),
+        "more": st.just({}),
+    },
+)
+
+
+@given(infers)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_both_ways_infer_alike(both: Both, body: dict[str, Any]) -> None:
+    quickly, at_length = both.ask(msgspec.json.encode(body), INFER)
+    assert quickly == at_length
+
+
+def infer(*row: float, **more: Any) -> bytes:
+    """A plain body of the protocol."""
+    given = {"name": TENSOR, "shape": [1, WIDTH], "datatype": "FP32", "data": [list(row)]}
+    return msgspec.json.encode({"inputs": [given], **more})
+
+
+@pytest.mark.parametrize("data", [b"[0.5,1,3,true]", b"[[0.5,1,3,true]]", b"[0.5,1,3.0,true]", b"[0.5,null,3,true]"])
+@pytest.mark.parametrize("more", [b"", b',"id":"7%"', b',"parameters":{"unit":"u%"}', b',"parameters":{"unit":""}'])
+def test_both_ways_infer_the_same_of_written_bodies(both: Both, data: bytes, more: bytes) -> None:
+    head = b'{"inputs":[{"name":"%b","shape":[1,4],"datatype":"FP32","data":' % TENSOR.encode()
+    quickly, at_length = both.ask(head + data + b"}]" + more + b"}", INFER)
+    assert quickly == at_length
+
+
+def test_both_ways_of_inferring_write_and_count_alike(tmp_path: Path) -> None:
+    with still(tmp_path / "quick") as one, still(tmp_path / "long") as other:
+        pair = Both(one, other)
+        for number in range(60):
+            row = (number / 7, -number / 3, number, number % 2 == 0)
+            body = infer(*row, parameters={"unit": f"u{number}"}, id=str(number))
+            quickly, at_length = pair.ask(body, INFER)
+            assert quickly == at_length
+        quick_rows, long_rows = (sorted(rows, key=lambda row: row["unit"]) for rows in pair.rows())
+        assert len(quick_rows) == 60
+        assert quick_rows == long_rows
+        quick_counts, long_counts = pair.counts()
+        assert quick_counts == long_counts
+
+
+def test_a_shadow_gets_its_copies_of_what_is_inferred_quickly(tmp_path: Path) -> None:
+    shadows = (Shadow(variant="challenger", share=1.0, salt="s"),)
+    with still(tmp_path / "quick") as one, still(tmp_path / "long") as other:
+        pair = Both(one, other, shadows=shadows)
+
+        async def run() -> None:
+            for number in range(20):
+                pair.ask(infer(number / 7, -1.0, number, True, parameters={"unit": f"u{number}"}), INFER)
+                await asyncio.sleep(0)
+
+        asyncio.run(run())
+        for each in (one, other):
+            wait_for(lambda each=each: each.gateway.find("churn").idle, what="an idle lane")  # type: ignore[misc]
+        quick_rows, long_rows = ({(row["unit"], row["role"]): row for row in rows} for rows in pair.rows())
+        assert quick_rows == long_rows
+        assert {role for _, role in quick_rows} == {"answer", "shadow"}
+
+
 def test_both_ways_write_and_count_alike(tmp_path: Path) -> None:
     with still(tmp_path / "quick") as one, still(tmp_path / "long") as other:
         pair = Both(one, other)
@@ -211,10 +302,17 @@ def goes_quickly(bench: Bench) -> bool:
     return bench.gateway.answer_plain("churn", msgspec.json.encode(body)) is not None
 
 
+def infers_quickly(bench: Bench, **more: Any) -> bool:
+    return bench.gateway.infer_plain("churn", infer(1.0, 0.5, 1, True, **more)) is not None
+
+
 def test_a_plain_row_of_a_quick_model_goes_the_quick_way(tmp_path: Path) -> None:
     with still(tmp_path) as here:
         served(here)
         assert goes_quickly(here)
+        assert infers_quickly(here)
+        assert infers_quickly(here, parameters={"unit": "u"}, id="7")
+        assert not infers_quickly(here, parameters={"unit": "u", "timeout_ms": 5})
 
 
 @pytest.mark.parametrize(
@@ -234,6 +332,7 @@ def test_what_needs_more_goes_the_long_way(tmp_path: Path, more: dict[str, Any])
     with still(tmp_path) as here:
         served(here, **more)
         assert not goes_quickly(here)
+        assert not infers_quickly(here)
 
 
 def test_a_variant_with_a_cache_goes_the_long_way(tmp_path: Path) -> None:
@@ -373,6 +472,7 @@ class Pair:
 
     def __init__(self, one: Bench, other: Bench, **more: Any) -> None:
         self.benches = one, other
+        self.url = PREDICT
         self.models: list[dict[str, Willing]] = []
         self.asked = 0
         for each in self.benches:
@@ -384,7 +484,8 @@ class Pair:
             for model in models.values():
                 model.asked = 0
             self.models.append(models)
-        other.gateway.find("churn").quick = None
+        slow = other.gateway.find("churn")
+        slow.quick = slow.quick_infer = None
 
     def fail(self, variant: str, failure: Exception | None) -> None:
         for models in self.models:
@@ -395,12 +496,15 @@ class Pair:
         self.asked += 1
         given = {"feature_0": number / 7, "feature_1": 0.5, "feature_2": number, "feature_3": True}
         body = msgspec.json.encode({"unit": f"u{number}", "features": given})
+        if self.url == INFER:
+            body = infer(*given.values(), parameters={"unit": f"u{number}"}, id="7")
         for each in self.benches:
             each.gateway._ids = lambda: f"{self.asked:032x}"
-            way = each.gateway.find("churn").quick
-            if isinstance(way, Express):
-                way._ids = each.gateway._ids
-        return [asyncio.run(_answer_in_time(Routes(each.gateway), body)) for each in self.benches]
+            deployed = each.gateway.find("churn")
+            for way in (deployed.quick, deployed.quick_infer):
+                if isinstance(way, Express):
+                    way._ids = each.gateway._ids
+        return [asyncio.run(_answer_in_time(Routes(each.gateway), body, self.url)) for each in self.benches]
 
     def rows(self) -> list[list[dict[str, Any]]]:
         return [[{k: v for k, v in row.items() if k not in UNSTABLE} for row in b.rows()] for b in self.benches]
@@ -410,21 +514,26 @@ class Pair:
         return [{name: value for name, value in one if "latency" not in name and value} for one in found]
 
 
-async def _answer_in_time(routes: Routes, body: bytes) -> Any:
-    """As `_answer`, where the answer may take a thread."""
+async def _answer_in_time(routes: Routes, body: bytes, url: bytes) -> Any:
+    """As `_answer`, where the answer may take a thread; of an inference its parameters beside."""
     try:
-        answer = routes.handle(Request(b"POST", b"/v1/deployments/churn/predict", {}, body, True))
+        answer = routes.handle(Request(b"POST", url, {}, body, True))
         if not isinstance(answer, bytes | Response):
             answer = await answer
     except SeatrialError as error:
         answer = refusal(error)
-    return msgspec.json.decode(answer) if isinstance(answer, bytes) else answer[:2]
+    if not isinstance(answer, bytes):
+        return answer[:2]
+    found = msgspec.json.decode(answer)
+    return found | found.get("parameters", {})
 
 
-@pytest.fixture
-def pair(tmp_path: Path) -> Iterator[Pair]:
+@pytest.fixture(params=[PREDICT, INFER], ids=["predict", "infer"])
+def pair(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Pair]:
     with still(tmp_path / "quick") as one, still(tmp_path / "long") as other:
-        yield Pair(one, other)
+        found = Pair(one, other)
+        found.url = request.param
+        yield found
 
 
 def test_a_model_that_fails_is_asked_once_and_its_failure_is_booked(pair: Pair) -> None:

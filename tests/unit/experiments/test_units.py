@@ -6,7 +6,7 @@ import pytest
 
 from seatrial.experiments.measures import Column, Measure, error_measures, read
 from seatrial.experiments.sample import take_sample
-from seatrial.experiments.units import NEVER, Units, count_in_both_arms, count_rows, fresh_units
+from seatrial.experiments.units import NEVER, Units, count_rows, fresh_units
 from tests import worlds
 
 NOW = worlds.START + 10_000 * worlds.SECOND
@@ -147,9 +147,9 @@ def test_fresh_units_are_counted_by_phase_and_variant_before_any_exclusion() -> 
 def test_units_that_met_two_variants_within_a_phase_are_found() -> None:
     run = worlds.release((0.05, 0), (0.5, 100))
     moved = worlds.rows(run, ["a", "a"], at(1, 120), variant=["champion", "challenger"])
-    assert count_in_both_arms(worlds.source([moved]), run, NOW) == 0
+    assert read_units(worlds.source([moved]), run).in_both_arms == 0
     mixed = worlds.rows(run, ["a", "a"], at(1, 2), variant=["champion", "challenger"])
-    assert count_in_both_arms(worlds.source([mixed]), run, NOW) == 1
+    assert read_units(worlds.source([mixed]), run).in_both_arms == 1
 
 
 def test_no_rows_give_no_units() -> None:

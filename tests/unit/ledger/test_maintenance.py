@@ -121,8 +121,21 @@ def test_outcomes_are_kept_as_long_as_the_longest_deployment_wants(
 def test_the_compactor_keeps_to_the_file_of_retention(tmp_path: Path) -> None:
     make_days(tmp_path, "churn", 5)
     write_retention(tmp_path, {"churn": 86400.0})
+    remembered = remembers(tmp_path)
     Compactor(tmp_path, clock=Clock(START + 4 * DAY)).run_once()
     assert count(tmp_path) == 20
+    assert not remembered.exists()
+    remembers(tmp_path)
+    Compactor(tmp_path, clock=Clock(START + 4 * DAY)).run_once()
+    assert remembered.exists()  # nothing was deleted this time
+
+
+def remembers(home: Path) -> Path:
+    """What a judgement would have kept of its units."""
+    file = layout.units(home, "churn") / "0" / "large-0.parquet"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"it's me")
+    return file
 
 
 @pytest.mark.parametrize("compact_first", [True, False])
@@ -140,7 +153,9 @@ def test_a_forgotten_unit_is_gone_from_everywhere_and_counted(tmp_path: Path, co
     )
     if compact_first:
         compacted(tmp_path)
+    remembered = remembers(tmp_path)
     assert forget(tmp_path, unit, now=START + DAY) == Forgot({"churn": 4, "fraud": 2}, 2)
+    assert not remembered.exists()
     assert (count(tmp_path), count(tmp_path, deployment="fraud"), count(tmp_path, "outcomes")) == (5, 0, 2)
     assert forget(tmp_path, unit, now=START + DAY) == Forgot({}, 0)
 

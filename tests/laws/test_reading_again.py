@@ -1,0 +1,174 @@
+"""Law: a judgement made of what was remembered and what is new is the one that reading everything gives."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seatrial.experiments.measures import COLUMNS, declared_measures, error_measures, read
+from seatrial.experiments.remembered import Limits, Past, read_again
+from seatrial.experiments.source import TableSource
+from tests import worlds
+
+SECOND = worlds.SECOND
+WINDOW = {"within": 20.0, "grace": 5.0}
+DEPLOYMENT = worlds.deployment(
+    context={"age": {"kind": "number", "optional": True}},
+    outcomes={"digit": {"label": True}, "buy": {}},
+    metrics={
+        "accuracy": {"kind": "accuracy", "outcome": "digit", **WINDOW},
+        "auc": {"kind": "auc", "outcome": "digit", "positive": "1", **WINDOW},
+        "revenue": {"kind": "mean", "outcome": "buy", "covariate": "context.age", **WINDOW},
+        "conversion": {"kind": "proportion", "outcome": "buy", **WINDOW},
+    },
+    release={
+        "of": "challenger",
+        "into": "everybody",
+        "stages": [{"kind": "test"}],
+        "primary": {"metric": "accuracy", "minimum_effect": {"absolute": 0.01}},
+        "guardrails": {"errors": {"absolute": 0.01}},
+    },
+)
+RUN = worlds.release((0.3, 0.0), (0.6, 50.0))
+MEASURES = (*declared_measures(DEPLOYMENT, RUN), *error_measures(DEPLOYMENT))
+
+
+class MemoryShelf:
+    """A shelf in memory that says what was done with it."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self._past: Past | None = None
+        self._parts: list[pa.Table] = []
+        self._small: pa.Table | None = None
+
+    @contextmanager
+    def shelf(self, key: str) -> Iterator["MemoryShelf"]:
+        del key
+        yield self
+
+    def past(self) -> Past | None:
+        return self._past
+
+    def large(self, names: Sequence[str] | None = None) -> pa.Table:
+        whole = pa.concat_tables(self._parts)
+        return whole if names is None else whole.select(names)
+
+    def small(self, names: Sequence[str] | None = None) -> pa.Table | None:
+        return self._small if names is None or self._small is None else self._small.select(names)
+
+    def same(self, name: str) -> float | None:
+        del name
+        return None
+
+    def pieces(self) -> Iterator[pa.Table]:
+        yield from list(self._parts)
+
+    def write_large(self, past: Past, pieces: Iterator[pa.Table]) -> None:
+        self._parts, self._small, self._past = list(pieces), None, past
+        self.told.append("large")
+
+    def write_small(self, past: Past, small: pa.Table | None) -> None:
+        self._small, self._past = small, past
+        self.told.append("small")
+
+
+class Traffic(NamedTuple):
+    """Rows and outcomes in columns; ``shown`` is the moment at which each can be read."""
+
+    rows: pa.Table
+    outcomes: pa.Table
+
+    def at(self, moment: int) -> TableSource:
+        """What can be read then."""
+        parts = [table.filter(pa.array(table["shown"].to_numpy() <= moment)).drop(["shown"]) for table in self]
+        return TableSource(*parts)
+
+
+@st.composite
+def traffics(draw: st.DrawFn) -> Traffic:
+    """Requests in 100 seconds, some of several units; outcomes by unit, request, row and key, some revised."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    n, units = draw(st.integers(1, 150)), draw(st.integers(1, 60))
+    names = [f"unit-{i}" for i in rng.integers(0, units, n)]
+    at = worlds.START + np.sort(rng.integers(0, 100, n)) * SECOND  # many at one moment
+    requests = [f"r-{i // 2 if many else i}" for i, many in enumerate(rng.random(n) < 0.2)]
+    extra: dict[str, Any] = {
+        "prediction.label": rng.integers(0, 2, n),
+        "prediction.score": rng.random(n),
+        "context.age": np.where(rng.random(n) < 0.3, np.nan, rng.normal(size=n)),
+        "key": [f"k-{i}" for i in rng.integers(0, 3 * n, n)],
+        "status": np.where(rng.random(n) < 0.2, "error", "ok").tolist(),
+    }
+    rows = worlds.rows(RUN, names, at, **{**extra, "request_id": requests, "row": list(range(n))})
+    delay = np.where(rng.random(n) < 0.03, rng.integers(0, 60, n), rng.integers(0, 3, n)) * SECOND
+    shown = worlds.table(rows).append_column("shown", pa.array(at + delay))
+    return Traffic(shown, _outcomes(rng, names, requests, at))
+
+
+def _outcomes(rng: np.random.Generator, names: list[str], requests: list[str], at: worlds.Array) -> pa.Table:
+    m = len(at) * 2
+    of = rng.integers(0, len(at), m)
+    event = at[of] + rng.integers(-400, 40, m) * SECOND * (rng.random(m) < 0.1) + rng.integers(0, 30, m) * SECOND
+    came = np.maximum(event, at[of]) + rng.integers(0, 30 * SECOND, m)  # of two at one moment either may count
+    way = rng.integers(0, 4, m)
+
+    def where(kind: int, values: list[str]) -> list[str | None]:
+        return [value if chosen == kind else None for value, chosen in zip(values, way, strict=True)]
+
+    by_unit = where(0, [names[i] for i in of])
+    by_request = [
+        value if chosen in (1, 2) else None for value, chosen in zip([requests[i] for i in of], way, strict=True)
+    ]
+    columns = {
+        "outcome": np.where(rng.random(m) < 0.5, "digit", "buy").tolist(),
+        "id": [f"o-{i}" for i in rng.integers(0, m, m)],  # revisions, of other units too
+        "unit": pa.array(by_unit, pa.string()),
+        "request_id": pa.array(by_request, pa.string()),
+        "row": pa.array([int(i) if chosen == 2 else None for i, chosen in zip(of, way, strict=True)], pa.int64()),
+        "key": pa.array(where(3, [f"k-{i}" for i in rng.integers(0, 3 * len(at), m)]), pa.string()),
+        "value_number": rng.integers(0, 2, m).astype(float),
+        "withdrawn": rng.random(m) < 0.05,
+        "at": pa.array(event).cast(pa.timestamp("us", tz="UTC")),
+        "received_at": pa.array(came).cast(pa.timestamp("us", tz="UTC")),
+        "shown": came + np.where(rng.random(m) < 0.03, 50, 0) * SECOND,
+    }
+    return pa.table(columns)
+
+
+LIMITS = st.builds(
+    Limits,
+    lag=st.integers(0, 10).map(lambda seconds: seconds * SECOND),
+    least=st.just(0),
+    part=st.sampled_from([7, 1000]),
+    share=st.sampled_from([0.1, 0.6, 10.0]),
+    most=st.sampled_from([3, 1000]),
+)
+
+
+@settings(max_examples=8, deadline=None)
+@given(traffics(), st.lists(st.integers(1, 160), min_size=2, max_size=4), LIMITS)
+def test_what_is_remembered_and_what_is_new_are_what_reading_everything_gives(
+    traffic: Traffic, seconds: list[int], limits: Limits
+) -> None:
+    shelf = MemoryShelf()
+    for second in sorted(seconds):
+        now = worlds.START + second * SECOND
+        source = traffic.at(now)
+        units, columns = read_again(source, RUN, MEASURES, now, shelf, limits)
+        plain, wanted = read(source, RUN, MEASURES, now)
+        assert units.unit.to_pylist() == plain.unit.to_pylist()
+        for name in ("variant", "phase", "first_at", "moved_at", "met"):
+            assert np.array_equal(getattr(units, name), getattr(plain, name)), name
+        for measure in MEASURES:
+            found, expected = columns[measure.name], wanted[measure.name]
+            for name in COLUMNS:
+                assert np.array_equal(getattr(found, name), getattr(expected, name)), (measure.name, name)
+            if expected.z is not None and found.z is not None:
+                assert np.array_equal(found.z, expected.z, equal_nan=True)
+            if expected.answers is not None and found.answers is not None:
+                assert all(np.array_equal(*pair) for pair in zip(found.answers, expected.answers, strict=True))
