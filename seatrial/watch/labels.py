@@ -99,14 +99,16 @@ FROM (SELECT count(*) AS wanted FROM served) LEFT JOIN (
     SELECT r, unit, arg_max({right}, came) AS correct
     FROM (SELECT r, unit, came, answer, {text} AS text, {number} AS number FROM attached) n
     WHERE text IS NOT NULL OR number IS NOT NULL GROUP BY r, unit)
-  GROUP BY unit) ON true"""
+  GROUP BY unit) ON true ORDER BY unit"""
 
+# By unit in order, so that sums over them are the same to the last digit whenever they are read.
 _BY_UNIT = """
 SELECT unit, coalesce(x, 0)::DOUBLE AS x, coalesce(y, 0)::DOUBLE AS y,
        (SELECT count(DISTINCT unit) FROM served) AS wanted
 FROM (SELECT DISTINCT unit FROM served) LEFT JOIN (
   SELECT unit, {x} AS x, {y} AS y FROM (
-    SELECT DISTINCT unit, h, value_number, value_text, "fields" FROM attached) GROUP BY unit) USING (unit)"""
+    SELECT DISTINCT unit, h, value_number, value_text, "fields" FROM attached) GROUP BY unit) USING (unit)
+ORDER BY unit"""
 
 
 _WORTH = """
@@ -114,7 +116,7 @@ SELECT s.unit AS unit, coalesce(w.x, 0) - s.answers * $cost::DOUBLE AS x
 FROM (SELECT unit, count(*) AS answers FROM served GROUP BY unit) s LEFT JOIN (
   SELECT unit, sum({worth})::DOUBLE AS x FROM (
     SELECT DISTINCT unit, h, outcome, value_number, value_text, "fields" FROM attached) GROUP BY unit) w
-  ON w.unit IS NOT DISTINCT FROM s.unit"""
+  ON w.unit IS NOT DISTINCT FROM s.unit ORDER BY s.unit"""
 
 
 def read_matured(source: Source, span: Span, metric: MetricSpec, *, label: bool) -> Matured:

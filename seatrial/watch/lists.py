@@ -37,7 +37,7 @@ SELECT unit, sum({{x}})::DOUBLE AS x, sum({{y}})::DOUBLE AS y, count(*) AS lists
 FROM (
   SELECT s.unit, s.r, any_value(s.items) AS items, list(DISTINCT c.item) FILTER (c.item IS NOT NULL) AS found
   FROM shown s LEFT JOIN credited c ON c.r = s.r WHERE s.mine GROUP BY s.unit, s.r)
-GROUP BY unit"""
+GROUP BY unit ORDER BY unit"""
 
 _CREDITED = {
     "request": """
