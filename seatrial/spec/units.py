@@ -91,9 +91,12 @@ def parse_window(value: object) -> float | Rows:
     """
     if isinstance(value, str) and re.fullmatch(ROWS_PATTERN, value):
         return Rows(int(value.removesuffix(" rows")))
-    if not isinstance(value, str) or not re.fullmatch(DURATION_PATTERN, value) or not parse_duration(value):
+    if not isinstance(value, str) or not re.fullmatch(DURATION_PATTERN, value):
         raise BadInput(f"{show(value)} is no length of a window: {WINDOW_FORMS}")
-    return parse_duration(value)
+    seconds = parse_duration(value)
+    if not seconds:
+        raise BadInput(f"{show(value)} must be more than zero")
+    return seconds
 
 
 def parse_bytes(value: object) -> int:
