@@ -61,16 +61,18 @@ def a_profile(features: int, rows: int = 20_000) -> Profile:
     )
 
 
-def share(path: Path, profile: Profile, minutes: int, window: float, against: Against) -> tuple[float, int]:
+def share(
+    path: Path, profile: Profile, minutes: int, window: float, against: Against, every: float | None = None
+) -> tuple[float, int]:
     """CPU seconds a second of traffic, and the windows that were decided."""
     spec = Deployment(
         deployment="d",
         variants={"champion": VariantSpec(model="models:/m/1")},
         routing=(EntrySpec(name="everybody", split={"champion": 1.0}),),
-        monitors=Monitors(data=DataMonitor(window=window, against=against)),
+        monitors=Monitors(data=DataMonitor(window=window, against=against, every=every)),
     )
     shelf: dict[str, bytes] = {}
-    seconds, found, since, step = 0.0, 0, START, round(window * SECOND)
+    seconds, found, since, step = 0.0, 0, START, round((every or window) * SECOND)
     for end in range(START + step, START + minutes * 60 * SECOND + 1, step):
         before = time.process_time()
         source = TableSource(path)  # as the loop does: each reading opens the ledger anew
@@ -87,14 +89,16 @@ def main() -> None:
     parser.add_argument("--features", type=int, default=100)
     parser.add_argument("--minutes", type=int, default=5)
     parser.add_argument("--window", type=float, default=60.0, help="seconds")
+    parser.add_argument("--every", type=float, help="seconds; windows slide by so much")
     parser.add_argument("--against", default="training")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.parquet"
         write(path, 60 * asked.rows_a_second, asked.features, asked.minutes)
-        used, windows = share(path, a_profile(asked.features), asked.minutes, asked.window, asked.against)
+        used, windows = share(path, a_profile(asked.features), asked.minutes, asked.window, asked.against, asked.every)
+    slides = f" every {asked.every:g} s" if asked.every else ""
     print(
-        f"{asked.rows_a_second} rows/s × {asked.features} features, windows of {asked.window:g} s against "
+        f"{asked.rows_a_second} rows/s × {asked.features} features, windows of {asked.window:g} s{slides} against "
         f"{asked.against}: {100 * used:.1f} % of one core ({windows} windows)"
     )
 

@@ -13,10 +13,14 @@ from seatrial.spec.errors import NotFound
 from seatrial.spec.units import show_count
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from seatrial.drift import FeatureProfile, Profile
 
 _TOP = 3
 """Categories named in the list of columns, the most frequent first."""
+
+_IMPORTANCE = {"model": "as the model says", "permutation": "by what shuffling a column costs on the holdout"}
 
 NO_HOLDOUT = "no-data: needs a holdout"
 
@@ -63,7 +67,9 @@ def _column(found: Profile, name: str) -> FeatureProfile:
 
 def _tell(found: Profile) -> None:
     typer.echo(f"inputs: {counted(found.rows, 'row')} of reference data")
-    _tell_columns(found.features)
+    _tell_columns(found.features, found.importance)
+    if found.importance_from:
+        typer.echo(f"importance: {_IMPORTANCE[found.importance_from]}")
     if not found.holdout_rows:
         typer.echo(f"predictions: {NO_HOLDOUT}")
         typer.echo(f"performance: {NO_HOLDOUT}")
@@ -87,11 +93,16 @@ def _lesson(found: Profile) -> str:
     return f"from a tree of {counted(len(found.lesson.tree.leaves), 'group')} of rows that err alike on the holdout"
 
 
-def _tell_columns(columns: tuple[FeatureProfile, ...]) -> None:
+def _tell_columns(columns: tuple[FeatureProfile, ...], importance: Mapping[str, float] | None = None) -> None:
+    more = ("importance",) if importance else ()
     print_table(
-        ("column", "kind", "missing", "mean", "sd", "from", "to", "most frequent"),
-        (_line(column) for column in columns),
+        ("column", "kind", "missing", "mean", "sd", "from", "to", "most frequent", *more),
+        ((*_line(column), *(_share(column, importance) for _ in more)) for column in columns),
     )
+
+
+def _share(column: FeatureProfile, importance: Mapping[str, float] | None) -> str:
+    return f"{(importance or {}).get(column.name, 0.0):.1%}"
 
 
 def _line(column: FeatureProfile) -> tuple[str, ...]:

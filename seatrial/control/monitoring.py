@@ -21,6 +21,8 @@ from seatrial.watch.window import Window
 FAILURE = "failure.watch"
 FIRST_PAUSE, LONGEST_PAUSE = 2_000_000, 300_000_000
 """Microseconds for which a deployment's monitors are left alone after a failure: doubling from the first."""
+_FAR_BACK = 28 * DAY
+"""How long ago windows by rows may lie that `after` looks back at."""
 PATIENCE = 60_000_000
 """Microseconds after which monitors that go on failing are told: people rely on them."""
 
@@ -172,9 +174,14 @@ def _before(site: Site, spec: Deployment, windows: Sequence[Window]) -> tuple[Wi
     found: list[Window] = []
     for monitor in sorted({window.monitor for window in windows}) if back else ():
         first = next(window for window in windows if window.monitor == monitor)
-        since = first.start - back * (first.end - first.start)
+        since = first.start - (_FAR_BACK if first.counted else back * (first.end - first.start))
         records = site.state.windows.of(spec.deployment, monitor=monitor, since=since)
-        found += [msgspec.json.decode(record.window, type=Window) for record in records if record.start < first.start]
+        if first.counted:  # of one variant they may be shorter than of another, and end between its ends
+            new = {(w.variant, w.version or w.variant, w.start) for w in windows if w.monitor == monitor}
+            mine = [record for record in records if (record.variant, record.version, record.start) not in new]
+        else:
+            mine = [record for record in records if record.start < first.start]
+        found += [msgspec.json.decode(record.window, type=Window) for record in mine]
     return tuple(sorted(found, key=lambda window: window.start))
 
 

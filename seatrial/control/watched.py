@@ -22,6 +22,7 @@ from seatrial.watch.pictures import (
     before_and_after,
     drift_picture,
     opening,
+    quantiles,
     quietest_left_out,
 )
 from seatrial.watch.seen import Opened, WatchSeen
@@ -238,11 +239,13 @@ def _opened(
     spec: Deployment, held: DeploymentState, window: Window, drift: FeatureDrift, ledger: Ledger, place: str
 ) -> Opened:
     parts: tuple[Part, ...] = ()
+    values: tuple[tuple[float, float], ...] = ()
     gap = ""
     try:
         profile = _profile(held, window)
         with ledger() as source:
             parts = before_and_after(spec, window, drift.feature, profile, source)
+            values = quantiles(spec, window, drift.feature, profile, source)
     except SeatrialError as error:
         gap = f"{str(error)[:1].upper()}{str(error)[1:].rstrip('.')}."
     return Opened(
@@ -253,6 +256,7 @@ def _opened(
         end=window.end,
         drift=drift,
         parts=parts,
+        quantiles=values,
         gap=gap,
     )
 

@@ -94,7 +94,7 @@ def cell_values(opened: Opened) -> dict[str, Any]:
         "window": f"{moment(opened.start)} to {moment(opened.end)}",
         "badge": severity,
         "tone": tone(severity),
-        "sentences": [said for said in (opened.drift.sentence, opened.gap) if said],
+        "sentences": list(opened.sentences),
         "drawing": before_after(opened.parts, title="share of rows, before and after") if opened.parts else None,
         "height": 90 + 22 * len(opened.parts),
         "numbers": numbers(opened),
@@ -155,8 +155,9 @@ def _first_performance(spec: Deployment) -> str:
     if monitor is None:
         return ""
     ripe = span(maturity(spec.metrics[monitor.metric]))
+    windows = span(round(monitor.window * 1e6)) if monitor.rows is None else f"{monitor.rows} rows"
     return (
-        f"No data yet: {monitor.metric} is read in windows of {span(round(monitor.window * 1e6))}, "
+        f"No data yet: {monitor.metric} is read in windows of {windows}, "
         f"each {ripe} after its end, when its labels have matured."
     )
 

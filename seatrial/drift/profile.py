@@ -1,6 +1,7 @@
 """The reference profile that is stored with a model version, and how it is written down."""
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -34,6 +35,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         performance: Baselines by metric kind (``accuracy``, ``mae``), of the holdout only.
         lesson: What the holdout taught about when the version is right; None without one, or where it was too small.
         kinds: Of texts, lists, times, ids and embeddings: what they are watched by beyond their one number.
+        importance: How much each feature matters to the model, shares that add up to one; empty where nobody can say.
+        importance_from: The ``model`` itself, or ``permutation`` on the holdout; "" where it is empty.
     """
 
     rows: int
@@ -43,6 +46,20 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     performance: dict[str, Baseline] = {}
     lesson: Lesson | None = None
     kinds: tuple[ColumnReference, ...] = ()
+    importance: dict[str, float] = {}
+    importance_from: Literal["", "model", "permutation"] = ""
+
+    def importance_of(self, column: str) -> float | None:
+        """How much the feature of a column (``note``, ``note.unseen``) matters; None where nobody can say."""
+        if column in self.importance:
+            return self.importance[column]
+        parts = [name for name in self.importance if column.startswith(f"{name}.")]
+        return self.importance[max(parts, key=len)] if parts else None
+
+    @property
+    def little(self) -> float:
+        """The importance below which the model hardly uses a feature: a tenth of an even share."""
+        return 0.1 / max(len(self.importance), 1)
 
     @classmethod
     def from_values(

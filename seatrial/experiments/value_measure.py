@@ -28,10 +28,8 @@ def value_measure(spec: MetricSpec, on_time: str, by_now: str, times: str) -> Va
     """
     if spec.kind != "value" or spec.of is None:
         return None
-    terms = terms_of(spec.of)
-    outcomes = tuple(dict.fromkeys(term.outcome for term in terms))
-    given: dict[str, object] = {f"o{k}": name for k, name in enumerate(outcomes)}
-    given |= {f"f{k}": _path(term.field) for k, term in enumerate(terms) if term.field is not None}
+    worth = worth_of(spec, "${p}")
+    given: dict[str, object] = {**worth.outcomes, **worth.fields}
     given |= {f"v{k}": name for k, name in enumerate(spec.cost)}
     sql = f"""
     SELECT u, sum(x) AS x, sum(y) AS y, sum(x_all) AS x_all, sum(y_all) AS y_all, 0 AS labels, 0 AS wanted,
@@ -39,34 +37,53 @@ def value_measure(spec: MetricSpec, on_time: str, by_now: str, times: str) -> Va
     FROM (
       SELECT a.u, sum(a.v) FILTER ({on_time}) AS x, 0 AS y, sum(a.v) FILTER ({by_now}) AS x_all, 0 AS y_all, {times}
       FROM (
-        SELECT *, {_worth(terms, outcomes)} AS v FROM attached
-        WHERE outcome IN ({", ".join(f"${{p}}o{k}" for k in range(len(outcomes)))})
+        SELECT *, {worth.sql} AS v FROM attached
+        WHERE outcome IN ({", ".join(f"${{p}}{name}" for name in worth.outcomes)})
       ) a GROUP BY a.u
       UNION ALL
       SELECT u, -sum(c) AS x, sum(c) AS y, -sum(c) AS x_all, sum(c) AS y_all, 0 AS late, 0 AS early
       FROM (SELECT u, {_cost(spec)} AS c FROM placed WHERE t <= first_at + ${{p}}within) GROUP BY u)
     GROUP BY u"""
-    return ValueMeasure("mean", sql, given, outcomes)
+    return ValueMeasure("mean", sql, given, tuple(worth.outcomes.values()))
 
 
-def _worth(terms: tuple[Term, ...], outcomes: tuple[str, ...]) -> str:
-    """SQL of what an outcome adds."""
+class Worth(NamedTuple):
+    """What an outcome adds, as SQL over its columns, and the parameters that it is asked with.
+
+    Attributes:
+        outcomes: The names that count, by parameter.
+        fields: Paths of their fields, by parameter.
+    """
+
+    sql: str
+    outcomes: dict[str, str]
+    fields: dict[str, str]
+
+
+def worth_of(spec: MetricSpec, mark: str = "$") -> Worth:
+    """Of a metric of value; ``mark`` stands before the name of a parameter."""
+    terms = terms_of(spec.of or "")
+    names = dict.fromkeys(term.outcome for term in terms)
 
     def of(outcome: str) -> str:
         parts = [
-            f"{term.factor!r} * coalesce({_number(k, term)}, 0)"
+            f"{term.factor!r} * coalesce({_number(k, term, mark)}, 0)"
             for k, term in enumerate(terms)
             if term.outcome == outcome
         ]
         return " + ".join(parts)
 
-    return f"CASE outcome {' '.join(f'WHEN ${{p}}o{k} THEN {of(name)}' for k, name in enumerate(outcomes))} END"
+    return Worth(
+        f"CASE outcome {' '.join(f'WHEN {mark}o{k} THEN {of(name)}' for k, name in enumerate(names))} END",
+        {f"o{k}": name for k, name in enumerate(names)},
+        {f"f{k}": _path(term.field) for k, term in enumerate(terms) if term.field is not None},
+    )
 
 
-def _number(k: int, term: Term) -> str:
+def _number(k: int, term: Term, mark: str) -> str:
     """SQL of a field, or of an outcome's own value, 1 where it simply happened."""
     if term.field is not None:
-        return finite_number(f'json_extract_string("fields", ${{p}}f{k})')
+        return finite_number(f'json_extract_string("fields", {mark}f{k})')
     return f"coalesce(value_number, {finite_number('value_text')}, CASE WHEN value_text IS NULL THEN 1 END)"
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from seatrial.models.features import apply_schema, infer_features
 from seatrial.models.frames import FrameRecipe, recipe_of
+from seatrial.models.importance import Importance, importance_of_model
 from seatrial.models.lineage import parameters_of
 from seatrial.models.onnx_files import parse_onnx, read_onnx
 from seatrial.models.opening import Opened
@@ -41,6 +42,7 @@ class Ready(NamedTuple):
         frame: Reference rows, the features as columns in the model's order and types.
         recipe: How the original's rows are made.
         predict: The original's (or served) answers for rows with the features as columns.
+        importance: Of its features, where the original says it.
     """
 
     form: ServingForm
@@ -50,6 +52,7 @@ class Ready(NamedTuple):
     framework: str
     parameters: Mapping[str, str]
     notes: tuple[str, ...]
+    importance: Importance = Importance()
 
 
 def prepare(opened: Opened, reference: Reference, wishes: Wishes) -> Ready:
@@ -73,7 +76,9 @@ def prepare(opened: Opened, reference: Reference, wishes: Wishes) -> Ready:
         chosen, _ = choose_columns(original, rows)
         return original.predict(recipe.container_of(recipe.as_fitted(chosen)))
 
-    return Ready(form, frame, recipe, predict, original.framework, parameters_of(original.model), notes)
+    importance = importance_of_model(original, frame)
+    parameters = parameters_of(original.model)
+    return Ready(form, frame, recipe, predict, original.framework, parameters, notes, importance)
 
 
 def choose_columns(original: Original, frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:

@@ -19,6 +19,7 @@ from seatrial.drift.profile import (
     regression_profile,
 )
 from seatrial.models.frames import numbers_of, texts_of, vectors_of
+from seatrial.models.importance import Importance
 from seatrial.models.originals import Predicted
 from seatrial.spec.errors import BadInput
 from seatrial.spec.signature import NUMERIC_KINDS, TEXT_KINDS, Feature, Signature
@@ -38,16 +39,23 @@ class Holdout(NamedTuple):
     truth: NDArray[Any]
 
 
-def profile_of(signature: Signature, frame: pd.DataFrame, holdout: Holdout | None) -> Profile:
+def profile_of(
+    signature: Signature, frame: pd.DataFrame, holdout: Holdout | None, importance: Importance = Importance()
+) -> Profile:
     """Profile reference rows, and the answers on a holdout where there is one.
 
     Args:
         signature: What the version takes and gives.
         frame: Reference rows with the features as columns.
         holdout: Predictions, calibration and baselines are of these rows only.
+        importance: Of the features, to the model.
     """
     values = {feature.name: _column(frame[feature.name], feature) for feature in signature.features}
-    profile = Profile.from_values(signature.features, values)
+    profile = msgspec.structs.replace(
+        Profile.from_values(signature.features, values),
+        importance=dict(importance.shares),
+        importance_from=importance.source,
+    )
     if holdout is None or signature.task not in ("classification", "regression"):
         return profile
     answered = (_of_labels if signature.task == "classification" else _of_values)(signature, holdout, profile.features)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from seatrial.models.artefact import PROFILE, SAMPLES, digest_of
 from seatrial.models.environments import make_environment, read_requirements, with_needed
+from seatrial.models.importance import Importance, importance_by_permutation
 from seatrial.models.lineage import git_commit
 from seatrial.models.manifest import Environment, Lineage, Manifest
 from seatrial.models.opening import open_model
@@ -124,7 +125,9 @@ def register(
         environment, added = _environment(requirements, ready.form, environments)
         manifest = _manifest(name, ready.form, lineage, environment)
         directory = work / "artefact"
-        profile = profile_of(ready.form.signature, ready.frame, None if held is None else held.rows)
+        profile = profile_of(
+            ready.form.signature, ready.frame, None if held is None else held.rows, _importance(ready, held)
+        )
         write_artefact(directory, manifest, ready, profile)
         _check_start(directory, manifest, ready.form, environments, parity)
         digest = digest_of(directory)
@@ -218,6 +221,16 @@ def _hold(ready: Ready, holdout: Reference) -> _Held:
         raise BadInput(f"The holdout does not fit the model: {error}") from error
     found = performance(signature.task, predicted, truth, signature.answer.classes)
     return _Held(Holdout(rows, predicted, truth), found)
+
+
+def _importance(ready: Ready, held: _Held | None) -> Importance:
+    """As the model says, else as its holdout does."""
+    signature = ready.form.signature
+    if ready.importance.source or held is None or signature.task not in ("classification", "regression"):
+        return ready.importance
+    names = [feature.name for feature in signature.features]
+    classes = signature.answer.classes if signature.task == "classification" else ()
+    return importance_by_permutation(ready.predict, held.rows.frame, held.rows.truth, classes, names)
 
 
 def _lineage(

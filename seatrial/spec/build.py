@@ -6,7 +6,7 @@ from seatrial.spec import deployment as model
 from seatrial.spec.calendar import Calendar
 from seatrial.spec.check_models import ERRORS
 from seatrial.spec.declared import longest_within
-from seatrial.spec.units import Amount
+from seatrial.spec.units import Amount, Rows
 
 Values = dict[str, Any]
 
@@ -109,16 +109,25 @@ def _experiment(values: Values) -> Values:
 
 
 def _monitors(values: Values, whole: Values) -> Values:
-    made = dict(values)
+    made = {name: _window(monitor) for name, monitor in values.items()}
     for name in ("concept", "fairness"):
         monitor = made.get(name, {})
         if "outcome" in monitor:
             made[name] = {"within": longest_within(monitor["outcome"], whole), **monitor}
+    if "for" in made.get("shadow_gap", {}):
+        made["shadow_gap"] = {{"for": "duration"}.get(key, key): value for key, value in made["shadow_gap"].items()}
     if made.get("data") == "off":
         made["data"] = None
     if "worse_by" in made.get("performance", {}):
         made["performance"] = {**made["performance"], "worse_by": _margin(made["performance"]["worse_by"])}
     return made
+
+
+def _window(monitor: Any) -> Any:
+    """A monitor whose window is so many rows says so apart."""
+    if not isinstance(monitor, dict) or not isinstance(monitor.get("window"), Rows):
+        return monitor
+    return {**{key: value for key, value in monitor.items() if key != "window"}, "rows": monitor["window"].number}
 
 
 def _log(values: Values) -> Values:

@@ -3,7 +3,8 @@
 from typing import Any
 
 from seatrial.spec.check_metrics import BUILT_IN
-from seatrial.spec.check_models import OF_ANSWERS, OF_LISTS, OF_SHOWN
+from seatrial.spec.check_models import OF_SHOWN
+from seatrial.spec.check_windows import check_windows
 from seatrial.spec.declared import declared_outcome, longest_within
 from seatrial.spec.problems import Findings, did_you_mean
 from seatrial.spec.shapes import BAD
@@ -12,7 +13,7 @@ from seatrial.spec.units import show
 MISTAKES_ONLY = ("ddm", "hddm-a", "hddm-w")
 """Detectors that read answers that are right or wrong, not errors of any size."""
 
-UNWATCHED = frozenset(("value", "quantile", *OF_LISTS, *OF_SHOWN))
+UNWATCHED = frozenset(("quantile", *OF_SHOWN))
 """Kinds that a release measures and a monitor does not."""
 
 Values = dict[str, Any]
@@ -23,10 +24,13 @@ def check_monitors(values: Values, found: Findings) -> None:
     monitors = values.get("monitors")
     if not isinstance(monitors, dict):
         return
+    check_windows(monitors, found)
     if isinstance(monitors.get("data"), dict):
         _data(monitors["data"], found)
     if isinstance(monitors.get("fairness"), dict):
         _fairness(monitors["fairness"], values, found)
+    if isinstance(monitors.get("skew"), dict):
+        _skew(monitors["skew"], values, found)
     performance, concept = monitors.get("performance"), monitors.get("concept")
     if isinstance(performance, dict):
         _performance(performance, values, found)
@@ -73,20 +77,14 @@ def _performance(performance: Values, values: Values, found: Findings) -> None:
         kind = metrics[name].get("kind")
         if kind in UNWATCHED:
             message = (
-                f"a performance monitor of a `{kind}` is not built yet: name a metric of answers, a mean, a proportion "
-                "or a ratio"
+                f"a performance monitor of a `{kind}` is not built yet: name a metric of answers or lists, a mean, a "
+                "proportion, a ratio or a value"
             )
             found.add(path, name, message)
         if performance.get("estimate") is True:
             _estimate(name, metrics[name], values, found)
         if "segments" in performance:
             check_by("monitors.performance.segments", performance["segments"], values, found)
-            if isinstance(kind, str) and kind not in OF_ANSWERS:
-                message = (
-                    f"segments are of answers with labels, but `{name}` is a {kind}; watch an accuracy, an AUC or the "
-                    "like, or remove them"
-                )
-                found.add("monitors.performance.segments", name, message)
         if performance.get("calibration") is True and isinstance(kind, str) and kind != "accuracy":
             message = (
                 f"calibration is about scores and labels, but `{name}` is a {kind}; watch an accuracy, or remove it"
@@ -123,6 +121,30 @@ def _fairness(fairness: Values, values: Values, found: Findings) -> None:
     elif "value" in fairness:
         message = "`value` is a field of the label, and no `outcome` is named; add it, or remove `value`"
         found.add("monitors.fairness.value", fairness["value"], message)
+
+
+def _skew(skew: Values, values: Values, found: Findings) -> None:
+    """What is compared are fields of a declared outcome, which have the names of features."""
+    name = skew.get("outcome")
+    outcome = declared_outcome(name, values, "monitors.skew.outcome", found)
+    if not isinstance(outcome, dict):
+        return
+    fields = outcome.get("fields", {})
+    if not isinstance(fields, dict):
+        return
+    if not fields:
+        message = (
+            f"the features of another source are fields of `{name}`, and it has none; declare "
+            f"`{name}: {{fields: {{<feature>: number}}}}`"
+        )
+        found.add("monitors.skew.outcome", name, message)
+    for feature in skew["features"] if isinstance(skew.get("features"), list | tuple) else ():
+        if fields and feature not in fields:
+            found.add(
+                "monitors.skew.features",
+                feature,
+                f"{show(feature)} is not a field of `{name}`; {did_you_mean(feature, fields)}",
+            )
 
 
 def check_by(path: str, told: Any, values: Values, found: Findings) -> None:

@@ -423,7 +423,23 @@ class ArrivalBounds(Model):
 Against = Literal["training", "last 4 weeks", "same weekday", "same hours"]
 
 
-class DataMonitor(Model):
+class Windowed(Model):
+    """How a monitor cuts windows: by time, one after another or sliding, or by rows of a variant."""
+
+    window: float
+    """Seconds; says nothing where `rows` is set."""
+    every: float | None = None
+    """Seconds from the end of one window to the end of the next, a part of `window`; None: they do not overlap."""
+    rows: int | None = None
+    """Rows of a variant after which a window ends; `window: 5000 rows` in the file."""
+
+    @property
+    def step(self) -> float:
+        """Seconds from the end of one window to the end of the next."""
+        return self.window if self.every is None else self.every
+
+
+class DataMonitor(Windowed):
     window: float = 3600.0
     features: Literal["all"] | tuple[str, ...] = "all"
     against: Against = "training"
@@ -434,7 +450,7 @@ class DataMonitor(Model):
     arrival: Literal["usual"] | ArrivalBounds | None = None
 
 
-class PerformanceMonitor(Model):
+class PerformanceMonitor(Windowed):
     metric: str
     window: float = 86400.0
     minimum_labels: int = 100
@@ -459,7 +475,7 @@ class ConceptMonitor(Model):
     grace: float = 3600.0
 
 
-class FairnessMonitor(Model):
+class FairnessMonitor(Windowed):
     by: tuple[str, ...]
     positive: str | None = None
     outcome: str | None = None
@@ -472,11 +488,40 @@ class FairnessMonitor(Model):
     minimum_rows: int = 100
 
 
+class ShadowGapMonitor(Windowed):
+    window: float = 86400.0
+    duration: float = 7 * 86400.0
+    """``for`` in the file: seconds after the first live answer."""
+    minimum_rows: int = 100
+
+
+class SkewMonitor(Windowed):
+    outcome: str
+    features: Literal["all"] | tuple[str, ...] = "all"
+    at_most: float = 0.01
+    tolerance: float = 0.001
+    window: float = 86400.0
+    within: float = 86400.0
+    grace: float = 3600.0
+    minimum_rows: int = 100
+
+
+class MultivariateMonitor(Windowed):
+    window: float = 86400.0
+    features: Literal["all"] | tuple[str, ...] = "all"
+    sample: int = 2000
+    model: Literal["linear", "trees"] = "linear"
+    minimum_rows: int = 200
+
+
 class Monitors(Model):
     data: DataMonitor | None = DataMonitor()
     performance: PerformanceMonitor | None = None
     concept: ConceptMonitor | None = None
     fairness: FairnessMonitor | None = None
+    multivariate: MultivariateMonitor | None = None
+    shadow_gap: ShadowGapMonitor | None = None
+    skew: SkewMonitor | None = None
 
 
 class LogSpec(Model):

@@ -12,7 +12,18 @@ from seatrial.spec.grammar.bandit import BANDIT, REWARD
 from seatrial.spec.grammar.climbing import CALENDAR, CANARY, CHALLENGE, HOLDOUT
 from seatrial.spec.grammar.experiment import EXPERIMENT
 from seatrial.spec.grammar.measures import METRIC, OUTCOME, SOURCE
-from seatrial.spec.grammar.monitors import ARRIVAL, CONCEPT, CONSTRAINT, DATA, FAIRNESS, MONITORS, PERFORMANCE
+from seatrial.spec.grammar.monitors import (
+    ARRIVAL,
+    CONCEPT,
+    CONSTRAINT,
+    DATA,
+    FAIRNESS,
+    MONITORS,
+    MULTIVARIATE,
+    PERFORMANCE,
+    SHADOW_GAP,
+    SKEW,
+)
 from seatrial.spec.grammar.people import UNIT
 from seatrial.spec.grammar.release import METHOD, PRIMARY, PRIOR, RELEASE, SHADOW, STAGE, TEST
 from seatrial.spec.grammar.remote import REMOTE
@@ -62,6 +73,9 @@ SECTIONS: dict[str, Record] = {
     "performance": PERFORMANCE,
     "concept": CONCEPT,
     "fairness": FAIRNESS,
+    "multivariate": MULTIVARIATE,
+    "shadow-gap": SHADOW_GAP,
+    "skew": SKEW,
     "log": LOG,
     "alerts": ALERT,
     "alerting": ALERTING,

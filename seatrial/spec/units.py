@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 from seatrial.spec.errors import BadInput
 
+ROWS_PATTERN = r"[1-9][0-9]{0,8} rows"
 DIGITS = r"[0-9]{1,12}(\.[0-9]{1,12})?"
 SHARE_PATTERN = r"(100(\.0{1,12})?|[0-9]{1,2}(\.[0-9]{1,12})?)%"
 PERCENT_PATTERN = rf"{DIGITS}%"
@@ -22,6 +23,7 @@ SECONDS = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decim
 SHARE_FORMS = "a share is written with a percent sign, from `0%` to `100%`, like `5%` or `0.5%`"
 PERCENT_FORMS = "it is written with a percent sign, like `2%` or `0.5%`"
 DURATION_FORMS = "a duration is a number and a unit, like `50ms`, `30s`, `30m`, `12h` or `7d`"
+WINDOW_FORMS = "it is a duration above zero, like `1h` or `1d`, or a number of rows, like `5000 rows`"
 BYTES_FORMS = "it is a whole number and a unit, like `64MiB` or `1GiB`"
 AMOUNT_FORMS = "it is in the metric's unit: `0.1%` for shares, `5ms` for latencies, a number like `0.50` for values"
 MARGIN_FORMS = (
@@ -73,6 +75,28 @@ def parse_duration(value: object) -> float:
         raise BadInput(f"{show(value)} is not a duration: {DURATION_FORMS}")
     unit = match.group(2)
     return float(Decimal(match.group(0)[: -len(unit)]) * SECONDS[unit])
+
+
+class Rows(NamedTuple):
+    """How many rows a window holds."""
+
+    number: int
+
+
+def parse_window(value: object) -> float | Rows:
+    """Reads the length of a window: ``1h`` as seconds, ``5000 rows`` as rows.
+
+    Raises:
+        BadInput: It is neither, or no time at all; the message shows the forms.
+    """
+    if isinstance(value, str) and re.fullmatch(ROWS_PATTERN, value):
+        return Rows(int(value.removesuffix(" rows")))
+    if not isinstance(value, str) or not re.fullmatch(DURATION_PATTERN, value):
+        raise BadInput(f"{show(value)} is no length of a window: {WINDOW_FORMS}")
+    seconds = parse_duration(value)
+    if not seconds:
+        raise BadInput(f"{show(value)} must be more than zero")
+    return seconds
 
 
 def parse_bytes(value: object) -> int:

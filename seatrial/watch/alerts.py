@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from seatrial.drift import Severity, worst
+from seatrial.drift import FeatureDrift, Severity, worst
 from seatrial.drift.severity import SEVERITIES
 from seatrial.releases.records import Alert
 from seatrial.spec.alerting import Sustained
@@ -32,6 +32,8 @@ Rank = Literal["info", "warning", "critical"]
 _RANKS: dict[str, Rank] = {"none": "info", "moderate": "warning", "major": "critical"}
 _EVENTS = {"quality": "quality", "outcomes": "outcomes.stalled", "breaker": "breaker"}
 """Conditions that are told as one event, however bad; the others by their severity."""
+_ONE_SIGNAL = frozenset({"concept", "fairness", "calibration", "multivariate", "shadow_gap", "skew"})
+"""Monitors of which a window is one signal."""
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +47,7 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
         start, end: The window, microseconds since 1970 UTC.
         features: Columns that make it up, the most serious first.
         strong: Of these, the ones that moved strongly (and are unusual).
+        little: Of these, the ones that the model hardly uses.
         cost: What it costs, in words, where it was measured; "" else.
         unusual: What of the severity is unlike the same hours of earlier days; None: all of it.
         days: Earlier days that it was compared with.
@@ -58,6 +61,7 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     end: int
     features: tuple[str, ...] = ()
     strong: tuple[str, ...] = ()
+    little: tuple[str, ...] = ()
     cost: str = ""
     unusual: Severity | None = None
     days: int = 0
@@ -214,9 +218,13 @@ class _Past:
     def sustained(self, kind: str, window: Window) -> _Held:
         """What the windows of the same version up to this one come to; none is counted that lies further back."""
         asked = after_of(self._after, kind)
-        first = window.end - asked.of * (window.end - window.start)
         alarms = self._alarms.get((kind, window.variant, window.version), {})
-        looked = [held for start, held in alarms.items() if first <= start <= window.start]
+        if window.counted:  # of unequal length: the last ones, however long ago they were
+            newest = sorted(start for start in alarms if start <= window.start)[-asked.of :]
+            looked = [alarms[start] for start in newest]
+        else:
+            first = window.start - (asked.of - 1) * window.step
+            looked = [held for start, held in alarms.items() if first <= start <= window.start]
         return _Held(
             sustained([held.severity for held in looked], asked.windows),
             sustained([held.unusual for held in looked], asked.windows),
@@ -227,7 +235,7 @@ def _signals(window: Window) -> tuple[tuple[str, Signal], ...]:
     measured = window.state == "measured"
     if window.monitor == "estimate":
         return ()  # it is shown, and never acts alone
-    if window.monitor in ("concept", "fairness", "calibration"):
+    if window.monitor in _ONE_SIGNAL:
         return ((window.monitor, window.drift),) if measured else ()
     if window.monitor == "performance":
         # Stalled outcomes are known without data; that they flow again is known only with it.
@@ -290,6 +298,7 @@ def _alert(window: Window, kind: str, condition: str, edge: Edge, held: _Held, w
         end=window.end,
         features=_features(window, quality=about == "quality"),
         strong=_strong(window),
+        little=window.weights.little if window.weights is not None and about == "data" else (),
         cost=cost_of(window.performance) if about == "performance" and window.performance is not None else "",
         unusual=held.unusual if drift is not None or held.unusual != held.severity else None,
         days=drift.days if drift is not None else 0,
@@ -339,5 +348,11 @@ def _strong(window: Window) -> tuple[str, ...]:
 def _features(window: Window, *, quality: bool) -> tuple[str, ...]:
     found = [d for d in window.features if (d.quality if quality else d.severity) != "none"]
     unusual = window.usual.moved if window.usual is not None and not quality else {}
-    found.sort(key=lambda d: (d.feature not in unusual, (d.quality if quality else d.severity) != "major"))
+    shares = window.weights.shares if window.weights is not None else {}
+
+    def seriousness(drift: FeatureDrift) -> tuple[bool, bool, float]:
+        is_major = (drift.quality if quality else drift.severity) == "major"
+        return drift.feature not in unusual, not is_major, -shares.get(drift.feature, 0.0)
+
+    found.sort(key=seriousness)
     return tuple(drift.feature for drift in found)

@@ -2,29 +2,45 @@
 
 The labelled answers of a window, against the chances that the holdout's calibration gives to their scores. What is
 judged is the mean of "happened less expected", by unit, with what a holdout of its size could not know; the expected
-calibration error is shown beside.
+calibration error is shown beside, and declared segments, whose intervals hold for all of them together.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from seatrial.drift import Profile, Severity
+from seatrial.drift.estimates import Calibrator
 from seatrial.experiments.source import Source
+from seatrial.ledger.sql import quoted
 from seatrial.spec.deployment import Deployment, PerformanceMonitor
 from seatrial.stats.quality.calibration import calibration_error
 from seatrial.watch import reading
-from seatrial.watch.budget import per_window
+from seatrial.watch.budget import lasting, per_window
+from seatrial.watch.groups import column_of, groups_of
 from seatrial.watch.interval import Measured, difference, ratio_by_unit
 from seatrial.watch.labels import read_labelled
 from seatrial.watch.performance import LEAST_UNITS, MOST_ALPHA
 from seatrial.watch.reading import Span
-from seatrial.watch.window import Calibrated, Signal, Window
+from seatrial.watch.window import Calibrated, GroupRate, Signal, Window
 
 MODERATE, MAJOR = 0.05, 0.1
 """How far what happens lies from what scores say, for certain, before it is told."""
+
+
+class _Rows(NamedTuple):
+    """Labelled answers with a score, shapes [rows]: the score, whether it happened, the number of the unit."""
+
+    scores: NDArray[np.float64]
+    happened: NDArray[np.float64]
+    unit: NDArray[np.intp]
+
+    def of(self, mine: NDArray[np.bool_]) -> "_Rows":
+        return _Rows(self.scores[mine], self.happened[mine], self.unit[mine])
 
 
 def calibration_window(deployment: Deployment, span: Span, source: Source, profile: Profile, variants: int) -> Window:
@@ -34,14 +50,20 @@ def calibration_window(deployment: Deployment, span: Span, source: Source, profi
     found = _measure(deployment, monitor, span, source, profile, variants)
     if isinstance(found, str):
         return _window(deployment, span, 0, f"No data on the calibration of {span.variant}: {found}.")
-    severity = severity_of(found)
-    calm = abs(found.off) < MODERATE
-    return _window(
-        deployment, span, found.labels, _sentence(span.variant, found), found, Signal(severity, severity, calm)
+    whole, rates = found
+    severity = severity_of(whole)
+    window = _window(
+        deployment,
+        span,
+        whole.labels,
+        _sentence(span.variant, whole) + _of_segments(rates),
+        whole,
+        Signal(severity, severity, abs(whole.off) < MODERATE),
     )
+    return msgspec.structs.replace(window, rates=rates)
 
 
-def severity_of(found: Calibrated) -> Severity:
+def severity_of(found: Calibrated | GroupRate) -> Severity:
     """By the end of the interval that is nearer to nothing."""
     surely = max(found.lower, -found.upper, 0.0)
     return "major" if surely > MAJOR else "moderate" if surely > MODERATE else "none"
@@ -49,7 +71,7 @@ def severity_of(found: Calibrated) -> Severity:
 
 def _measure(
     deployment: Deployment, monitor: PerformanceMonitor, span: Span, source: Source, profile: Profile, variants: int
-) -> Calibrated | str:
+) -> tuple[Calibrated, tuple[GroupRate, ...]] | str:
     lesson = profile.lesson
     if lesson is None or lesson.calibrator is None:
         return "needs a holdout, and a model that gives scores"
@@ -61,29 +83,68 @@ def _measure(
         return "no score is in the ledger"
     positive = profile.prediction[0].categories[1] if two else None
     metric = deployment.metrics[monitor.metric]
-    table = read_labelled(source, span, metric, answer, {"score": score}, positive=positive)
+    columns = {by: column_of(by) for by in monitor.segments if column_of(by) in names}
+    more = {f"by {by}": f"CAST({quoted(column)} AS VARCHAR)" for by, column in columns.items()}
+    table = read_labelled(source, span, metric, answer, {"score": score, **more}, positive=positive)
     scores, happened = _floats(table["score"]), _floats(table["positive" if two else "correct"])
     known = np.isfinite(scores) & np.isfinite(happened)
     labels, units = int(known.sum()), np.array(table["unit"].to_pylist(), dtype=object)[known]
     _, place = np.unique(units.astype(str), return_inverse=True) if labels else (None, np.empty(0, np.intp))
     if labels < monitor.minimum_labels or place.max(initial=-1) + 1 < LEAST_UNITS:
         return f"{labels} labels with a score, and at least {monitor.minimum_labels} of {LEAST_UNITS} units are needed"
-    clipped = np.clip(scores[known], 0.0, 1.0)
-    expected = lesson.calibrator.apply(clipped)
-    rows = np.bincount(place).astype(np.float64)
-    gaps = np.bincount(place, weights=happened[known] - expected).astype(np.float64)
-    alpha = per_window(monitor.window, variants, MOST_ALPHA)
-    learnt = -float(ndtri(alpha)) * lesson.calibrator.variance(clipped, np.full(labels, 1 / labels)) ** 0.5
-    off = difference(ratio_by_unit(gaps, rows, alpha), Measured(0.0, -learnt, learnt))
+    rows = _Rows(np.clip(scores[known], 0.0, 1.0), happened[known], place)
+    alpha = per_window(lasting(monitor, span), variants, MOST_ALPHA)
+    expected = lesson.calibrator.apply(rows.scores)
+    off = _off(lesson.calibrator, rows, alpha)
+    groups = {by: np.array(table[f"by {by}"].to_pylist(), dtype=object)[known] for by in columns}
+    rates = _by_segment(lesson.calibrator, rows, groups, alpha, monitor.minimum_labels)
     error = calibration_error(happened[known], expected, place, seed=span.start % 2**32, draws=999)
-    return Calibrated(
+    whole = Calibrated(
         expected=float(expected.mean()),
-        happened=float(happened[known].mean()),
+        happened=float(rows.happened.mean()),
         off=off.value,
         lower=off.lower,
         upper=off.upper,
         error=error.value,
         labels=labels,
+    )
+    return whole, rates
+
+
+def _by_segment(
+    calibrator: Calibrator, rows: _Rows, by: Mapping[str, NDArray[Any]], alpha: float, minimum: int
+) -> tuple[GroupRate, ...]:
+    found: list[GroupRate] = []
+    for name, values in by.items():
+        groups = groups_of(values.tolist(), minimum)
+        for group in groups:
+            mine = rows.of(values == group)
+            if np.unique(mine.unit).size >= LEAST_UNITS:
+                off = _off(calibrator, mine, alpha / len(by) / len(groups))
+                found.append(GroupRate(by=name, group=group, rate="off", rows=len(mine.unit), **off._asdict()))
+    return tuple(found)
+
+
+def _off(calibrator: Calibrator, rows: _Rows, alpha: float) -> Measured:
+    """Happened less expected, by unit, with what a holdout of its size could not know."""
+    _, place = np.unique(rows.unit, return_inverse=True)
+    counts = np.bincount(place).astype(np.float64)
+    gaps = np.bincount(place, weights=rows.happened - calibrator.apply(rows.scores)).astype(np.float64)
+    n = len(rows.scores)
+    learnt = -float(ndtri(alpha)) * calibrator.variance(rows.scores, np.full(n, 1 / n)) ** 0.5
+    return difference(ratio_by_unit(gaps, counts, alpha), Measured(0.0, -learnt, learnt))
+
+
+def _of_segments(rates: tuple[GroupRate, ...]) -> str:
+    """The segment that is furthest off for certain; "" where none is."""
+    loud = [rate for rate in rates if severity_of(rate) != "none"]
+    if not loud:
+        return ""
+    first = max(loud, key=lambda rate: max(rate.lower, -rate.upper))
+    more = f", and {len(loud) - 1} more" if len(loud) > 1 else ""
+    return (
+        f" In {first.by} {first.group} it is {100 * first.value:+.1f} points ({100 * first.lower:+.1f} to "
+        f"{100 * first.upper:+.1f}, {first.rows} labels){more}."
     )
 
 

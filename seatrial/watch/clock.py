@@ -2,10 +2,14 @@
 
 import msgspec
 
-from seatrial.spec.deployment import Deployment, MetricSpec
+from seatrial.spec.deployment import Deployment, MetricSpec, Windowed
 
 WRITTEN = 0.5
 """Seconds after its answer at which a row is in the ledger for certain; it is flushed within a tenth of a second."""
+
+
+LOOKED = 60.0
+"""Seconds: how often rows are counted, where windows are by rows."""
 
 
 class Watermark(msgspec.Struct, frozen=True):
@@ -17,6 +21,9 @@ class Watermark(msgspec.Struct, frozen=True):
     concept: int = 0
     fairness: int = 0
     calibration: int = 0
+    multivariate: int = 0
+    shadow_gap: int = 0
+    skew: int = 0
 
     @classmethod
     def everywhere(cls, at: int) -> "Watermark":
@@ -34,17 +41,23 @@ def watermark(deployment: Deployment, now: int) -> Watermark:
     monitors, late = deployment.monitors, _micros(lateness(deployment))
     marks: dict[str, int] = {}
     if monitors.data is not None:
-        marks["data"] = floor(now - late, monitors.data.window)
+        marks["data"] = _ends(now - late, monitors.data)
     if (performance := monitors.performance) is not None:
-        marks["performance"] = floor(now - late - maturity(deployment.metrics[performance.metric]), performance.window)
+        marks["performance"] = _ends(now - late - maturity(deployment.metrics[performance.metric]), performance)
         if performance.estimate:
-            marks["estimate"] = floor(now - late, performance.window)
+            marks["estimate"] = _ends(now - late, performance)
         if performance.calibration:
             marks["calibration"] = marks["performance"]
     if (concept := monitors.concept) is not None:
         marks["concept"] = floor(now - late - _micros(concept.within + concept.grace), concept.window)
     if (fairness := monitors.fairness) is not None:
-        marks["fairness"] = floor(now - late - _micros(fairness.within + fairness.grace), fairness.window)
+        marks["fairness"] = _ends(now - late - _micros(fairness.within + fairness.grace), fairness)
+    if monitors.multivariate is not None:
+        marks["multivariate"] = _ends(now - late, monitors.multivariate)
+    if monitors.shadow_gap is not None:
+        marks["shadow_gap"] = _ends(now - late, monitors.shadow_gap)
+    if (skew := monitors.skew) is not None:
+        marks["skew"] = _ends(now - late - _micros(skew.within + skew.grace), skew)
     return Watermark(**{name: max(mark, 0) for name, mark in marks.items()})
 
 
@@ -62,6 +75,11 @@ def floor(at: int, window: float) -> int:
     """The last multiple of ``window`` seconds, as microseconds, that is not after ``at``."""
     length = _micros(window)
     return at // length * length
+
+
+def _ends(at: int, monitor: Windowed) -> int:
+    """The last moment at which windows end, until ``at``; windows by rows are looked for once a minute."""
+    return floor(at, monitor.step if monitor.rows is None else LOOKED)
 
 
 def _micros(seconds: float) -> int:

@@ -12,14 +12,16 @@ from seatrial.drift.rules import with_rules
 from seatrial.experiments.source import Source
 from seatrial.spec.deployment import Against, DataMonitor, Deployment
 from seatrial.watch import reading
-from seatrial.watch.budget import per_window
+from seatrial.watch.budget import lasting, per_window
 from seatrial.watch.first_day import first_day
-from seatrial.watch.kinds import by_kind
+from seatrial.watch.kept import Kept
+from seatrial.watch.kinds import by_kind, has_whole_days, references_of
 from seatrial.watch.panes import DAY, Counted, Panes
 from seatrial.watch.quality import ARRIVAL, arrival, as_column, count_rules
 from seatrial.watch.reading import Busy, Span
 from seatrial.watch.shelf import Shelf
 from seatrial.watch.usual import CALM, usual
+from seatrial.watch.weighing import sentence_of, weights_of
 from seatrial.watch.window import Signal, Usual, Window
 
 _KEPT_AT_REST = frozenset({"psi", "mean"})
@@ -70,9 +72,10 @@ def data_windows(
     known = profile.prediction or first_day(deployment.deployment, span, source, names, shelf)
     answers = _answers(deployment, monitor, span, rows, known, source, names, shelf)
     every, split = features.pairs + answers.pairs, len(features.pairs)
-    strict = per_window(monitor.window, variants, Q)
+    strict = per_window(lasting(monitor, span), variants, Q)
     ((shown, sure),) = decide_windows([every], levels=(Q, strict), minimum_rows=monitor.minimum_rows)
-    ruled, checked = _ruled(deployment, span, rows, profile, source, names, strict)
+    pieces = Kept(source, shelf, deployment.deployment, span.step) if span.step else source
+    ruled, checked = _ruled(deployment, span, rows, profile, pieces, names, strict)
     decided = (
         ("data", rows.assigned, features, ruled(shown[:split], Q), ruled(sure[:split], strict)),
         ("prediction", rows.answered, answers, shown[split:], sure[split:]),
@@ -80,7 +83,18 @@ def data_windows(
     ids = {"data": new_ids}
     found = tuple(
         _window(
-            deployment, monitor, span, name, number, columns.pairs, mild, strong, ids.get(name, {}), beside, checked
+            deployment,
+            monitor,
+            span,
+            name,
+            number,
+            columns.pairs,
+            mild,
+            strong,
+            ids.get(name, {}),
+            beside,
+            checked,
+            profile,
         )
         for name, number, columns, mild, strong in decided
         if number or any(drift.quality != "none" for drift in mild)
@@ -186,15 +200,24 @@ def _by_kind(
     ]
     which = f"{reading.FEATURE_ROWS} AND {_sampled(names)}"
 
-    def count(past: Span) -> Counted:
-        return {reference.name: window for reference, window in by_kind(source, past, which, wanted, names).pairs}
+    whole = has_whole_days(span)
+    ids = [column for column in wanted if column.ids is not None]
+    others = [column for column in wanted if column.ids is None]
+    references = references_of(others, names, whole_days=whole)
 
-    found = by_kind(source, span, which, wanted, names)
-    references = {reference.name: reference for reference, _ in found.pairs}
-    panes = Panes(
-        source, span._replace(version=""), which, references, shelf, f"kinds of {deployment.deployment}", count
-    )
-    return Columns(found.pairs, (panes,)), found.new_ids
+    def count(part: Span) -> Counted:
+        found = by_kind(source, part, which, others, names, whole_days=whole)
+        return {reference.name: window for reference, window in found.pairs}
+
+    def panes(of: Span) -> Panes:
+        about = f"kinds of {deployment.deployment}"
+        return Panes(source, of, which, references, shelf, about, count, pane=span.step or None)
+
+    counted = panes(span).whole() if span.step else count(span)
+    pairs = [(reference, counted[name]) for name, reference in references.items()]
+    # New ids of a part are not those of the whole: of a sliding window they are the newest part's.
+    new_ids = by_kind(source, span.pieces[-1], which, ids, names, whole_days=whole).new_ids
+    return Columns(pairs, (panes(span._replace(version="")),)), new_ids
 
 
 def as_logged(feature: FeatureProfile, deployment: Deployment) -> FeatureProfile:
@@ -251,12 +274,16 @@ def _columns(
     assert monitor is not None
     if not wanted:
         return Columns([])
-    found = reading.read(source, span, rows, wanted, expected)
     past = span._replace(version="") if slot and monitor.against == "training" else span
-    panes = Panes(source, past, rows, wanted, shelf, deployment.deployment)
+    panes = Panes(source, past, rows, wanted, shelf, deployment.deployment, pane=span.step or None)
+    if span.step:
+        found = Panes(source, span, rows, wanted, shelf, deployment.deployment, pane=span.step).whole()
+    else:
+        found = reading.read(source, span, rows, wanted, expected)
     if monitor.against == "training":
         return Columns([(reference, found[sql]) for sql, reference in wanted.items()], (panes,))
-    panes.keep(found)
+    if not span.step:
+        panes.keep(found)
     before = panes.before(monitor.against)
     return Columns([(before[sql], found[sql]) for sql in wanted])
 
@@ -273,6 +300,7 @@ def _window(
     new_ids: dict[str, NewIds],
     beside: Usual | None,
     checked: tuple[str, ...],
+    profile: Profile,
 ) -> Window:
     rows = max((counted.rows for _, counted in pairs), default=rows)
     measured = any(drift.state == "measured" for drift in shown)
@@ -289,6 +317,7 @@ def _window(
         quality=signal_of(shown, sure, quality=True),
         features=tuple(_slim(drift) for drift in shown),
         shifts=shifts(pairs),
+        weights=weights_of(shown, profile) if name == "data" else None,
         new_ids=new_ids,
         usual=beside,
         checked=checked if name == "data" and not measured else (),
@@ -361,14 +390,23 @@ def _sentence(window: Window, known: int | None, monitor: DataMonitor) -> str:
     moved = [drift for drift in window.features if drift.severity != "none"]
     said = []
     if broken:
-        said.append(f"Quality of {window.variant}'s {what}: {_list(broken)}")
+        said.append(f"Quality of {window.variant}'s {what}: {_list(broken, window)}")
     if moved:
-        said.append(f"Drift of {window.variant}'s {what}: {len(moved)} of {len(window.features)} moved. {_list(moved)}")
-    return " ".join(said) or f"{window.variant}'s {what} are as in the reference ({window.rows} rows)."
+        said.append(
+            f"Drift of {window.variant}'s {what}: {len(moved)} of {len(window.features)} moved. {_list(moved, window)}"
+        )
+    if said:
+        return " ".join(said) + sentence_of(window.weights)
+    return f"{window.variant}'s {what} are as in the reference ({window.rows} rows)."
 
 
-def _list(drifts: list[FeatureDrift]) -> str:
-    ranked = sorted(drifts, key=lambda d: (d.severity != "major" and d.quality != "major", -_strength(d)))
+def _list(drifts: list[FeatureDrift], window: Window) -> str:
+    """The first of them in words: major ones before others, then by how far they moved and how much they matter."""
+    shares = window.weights.shares if window.weights is not None else {}
+    ranked = sorted(
+        drifts,
+        key=lambda d: (d.severity != "major" and d.quality != "major", -_strength(d) * shares.get(d.feature, 1.0)),
+    )
     more = f" And {len(ranked) - _NAMED} more." if len(ranked) > _NAMED else ""
     return " ".join(drift.sentence for drift in ranked[:_NAMED]) + more
 

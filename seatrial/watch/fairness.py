@@ -18,7 +18,7 @@ from seatrial.experiments.source import Source
 from seatrial.ledger.sql import quoted
 from seatrial.spec.deployment import Deployment, FairnessMonitor, MetricSpec
 from seatrial.watch import reading
-from seatrial.watch.budget import per_window
+from seatrial.watch.budget import lasting, per_window
 from seatrial.watch.groups import Flags, GroupShare, column_of, groups_of, largest_gap, shares
 from seatrial.watch.labels import read_labelled
 from seatrial.watch.reading import Span
@@ -42,7 +42,7 @@ def fairness_window(deployment: Deployment, span: Span, source: Source, profile:
     rows = _read(monitor, span, source, profile)
     if isinstance(rows, str):
         return _no_data(deployment, span, rows, 0)
-    alpha = per_window(monitor.window, variants, MOST_ALPHA) / len(rows.by) / len(rows.rates)
+    alpha = per_window(lasting(monitor, span), variants, MOST_ALPHA) / len(rows.by) / len(rows.rates)
     rates: list[GroupRate] = []
     gaps: list[RateGap] = []
     for by, values in rows.by.items():

@@ -15,6 +15,8 @@ from seatrial.watch.panes import DAY
 from seatrial.watch.reading import Span
 from seatrial.watch.shelf import Shelf, keyed
 
+_KINDS: dict[str, FeatureKind] = {"label": "category", "score": "number", "confidence": "number", "value": "number"}
+
 
 def first_day(
     deployment: str, span: Span, source: Source, names: frozenset[str], shelf: Shelf
@@ -36,30 +38,26 @@ def first_day(
     first = source.sql(query, {"variant": span.variant, "version": span.version})["first"][0].as_py()
     if first is None or first + DAY > span.start:
         return ()
-    made = _profiles(span._replace(start=first, end=first + DAY), source, names)
+    made = profiles_of_answers(span._replace(start=first, end=first + DAY), source, names, reading.PREDICTION_ROWS)
     shelf[key] = msgspec.json.encode(made)
     return made
 
 
-def _profiles(span: Span, source: Source, names: frozenset[str]) -> tuple[FeatureProfile, ...]:
-    columns: tuple[tuple[str, FeatureKind, str | None], ...] = (
-        ("label", "category", reading.answered_label(names)),
-        ("score", "number", reading.answered_score(names)),
-        ("confidence", "number", reading.answered_confidence(names)),
-        ("value", "number", reading.answered_value(names)),
-    )
-    there = [(name, kind, sql) for name, kind, sql in columns if sql is not None]
+def profiles_of_answers(span: Span, source: Source, names: frozenset[str], rows: str) -> tuple[FeatureProfile, ...]:
+    """Profiles of the columns of a variant's answers, cut from themselves; ``rows``: SQL of which rows count."""
+    there = [(name, _KINDS[name], sql) for name, sql in reading.answered_columns(names).items()]
     if not there:
         return ()
     picked = ", ".join(f"{sql} AS {name}" for name, _, sql in there)
-    query = f"SELECT {picked} FROM rows WHERE {reading.IN_SPAN} AND {reading.PREDICTION_ROWS}"
-    table = source.sql(query, span._asdict())
+    query = f"SELECT {picked} FROM rows WHERE {reading.IN_SPAN} AND {rows}"
+    table = source.sql(query, span.asked)
     return tuple(
-        FeatureProfile.from_values(Feature(name=name, kind=kind, nullable=True), _values(table[name], kind))
+        FeatureProfile.from_values(Feature(name=name, kind=kind, nullable=True), values_of(table[name], kind))
         for name, kind, _ in there
     )
 
 
-def _values(column: pa.ChunkedArray, kind: FeatureKind) -> NDArray[Any]:
+def values_of(column: pa.ChunkedArray, kind: FeatureKind) -> NDArray[Any]:
+    """A column as the pure rooms take it: numbers with NaN, texts with None."""
     values: NDArray[Any] = column.to_numpy(zero_copy_only=False)
     return values if kind == "category" else values.astype(np.float64)

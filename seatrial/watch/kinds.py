@@ -28,7 +28,15 @@ class ByKind(NamedTuple):
     new_ids: dict[str, NewIds]
 
 
-def by_kind(source: Source, span: Span, rows: str, columns: Sequence[ColumnReference], names: frozenset[str]) -> ByKind:
+def by_kind(
+    source: Source,
+    span: Span,
+    rows: str,
+    columns: Sequence[ColumnReference],
+    names: frozenset[str],
+    *,
+    whole_days: bool,
+) -> ByKind:
     """Count the columns of one window that are logged as what they are.
 
     Args:
@@ -37,16 +45,16 @@ def by_kind(source: Source, span: Span, rows: str, columns: Sequence[ColumnRefer
         rows: SQL of which rows count.
         columns: References of columns that are watched and not redacted.
         names: Columns of rows.
+        whole_days: The window is of whole days (what is counted may be a part of it).
     """
     pairs: list[tuple[FeatureProfile, FeatureProfile]] = []
     new_ids: dict[str, NewIds] = {}
-    whole_days = (span.end - span.start) % DAY == 0
     for made in columns:
         written = reading.written(names, f"feature.{made.feature.name}")
         if not written or (made.feature.kind == "time" and not whole_days):
             continue
         column = raw(made.feature.kind, written)
-        table = source.sql(f"SELECT {column} AS v FROM rows WHERE {reading.IN_SPAN} AND {rows}", span._asdict())
+        table = source.sql(f"SELECT {column} AS v FROM rows WHERE {reading.IN_SPAN} AND {rows}", span.asked)
         values = table["v"].to_pylist()
         counted = zip(made.profiles, made.count(values), strict=True)
         pairs += [(reference, window) for reference, window in counted if reference.name != made.feature.name]
@@ -54,6 +62,24 @@ def by_kind(source: Source, span: Span, rows: str, columns: Sequence[ColumnRefer
         if new is not None:
             new_ids[made.feature.name] = new
     return ByKind(pairs, new_ids)
+
+
+def has_whole_days(span: Span) -> bool:
+    """Whether a window says which hours of the day are usual."""
+    return (span.end - span.start) % DAY == 0
+
+
+def references_of(
+    columns: Sequence[ColumnReference], names: frozenset[str], *, whole_days: bool
+) -> dict[str, FeatureProfile]:
+    """What ``by_kind`` compares with, by name."""
+    return {
+        profile.name: profile
+        for made in columns
+        if reading.written(names, f"feature.{made.feature.name}") and (made.feature.kind != "time" or whole_days)
+        for profile in made.profiles
+        if profile.name != made.feature.name
+    }
 
 
 _SQL_KINDS: Mapping[FeatureKind, str] = {

@@ -6,12 +6,13 @@ again says the same.
 
     accuracy      x: rows whose label equals the answer   y: rows that have a label
     proportion    x: 1 where it happened                  y: 1
+    value         x: outcomes times numbers, less cost     y: 1
     mean          x: sum (of labels: average)             y: 1
     ratio         x: numerator                            y: denominator
 """
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from seatrial.experiments.labels import is_right
 from seatrial.experiments.measures import HAPPENED_AT_ALL, answer_column
 from seatrial.experiments.source import Source
+from seatrial.experiments.value_measure import worth_of
 from seatrial.ledger.reviewed import WEIGHED_ALIKE
 from seatrial.ledger.sql import quoted
 from seatrial.spec.deployment import MetricSpec
@@ -31,11 +33,21 @@ SKEW = 300_000_000
 
 
 class Matured(NamedTuple):
-    """A window's outcomes by unit, shapes [units with one]; ``wanted``: rows or units that could have one."""
+    """A window's outcomes by unit, shapes [units with one].
+
+    Attributes:
+        wanted: Rows or units that could have one.
+        units: Their names.
+    """
 
     x: NDArray[np.float64]
     y: NDArray[np.float64]
     wanted: int
+    units: NDArray[Any]
+
+    def of(self, mine: NDArray[np.bool_]) -> "Matured":
+        """Some of the units."""
+        return Matured(self.x[mine], self.y[mine], int(mine.sum()), self.units[mine])
 
 
 _SERVED = """
@@ -47,10 +59,10 @@ served AS MATERIALIZED (
     AND answered = $variant AND status = 'ok' AND ($version = '' OR version = $version)
 ),
 happened AS MATERIALIZED (
-  SELECT row_number() OVER () AS h, unit, request_id, "row" AS i, "key" AS k, value_number, value_text, "fields",
-         epoch_us("at") AS t, epoch_us(received_at) AS came
+  SELECT row_number() OVER () AS h, outcome, unit, request_id, "row" AS i, "key" AS k, value_number, value_text,
+         "fields", epoch_us("at") AS t, epoch_us(received_at) AS came
   FROM outcomes
-  WHERE outcome = $outcome AND {plain} AND epoch_us("at") >= $start - $skew AND epoch_us("at") < $end + $within
+  WHERE {which} AND epoch_us("at") >= $start - $skew AND epoch_us("at") < $end + $within
     AND epoch_us(received_at) < $end + $matures
 ),
 joined AS MATERIALIZED (
@@ -67,6 +79,9 @@ joined AS MATERIALIZED (
 attached AS MATERIALIZED (SELECT * FROM joined WHERE t BETWEEN answered_at - $skew AND answered_at + $within)"""
 """Answers of the window, outcomes that could belong to them, and the pairs of them."""
 
+ONE_OUTCOME = f"outcome = $outcome AND {WEIGHED_ALIKE}"
+"""Which outcomes could belong to the answers."""
+
 _LABELLED = """
 SELECT s.t AS at, s.unit, s.answer, s.* EXCLUDE (r, unit, request_id, i, k, t, answer), l.* EXCLUDE (r)
 FROM served s LEFT JOIN (
@@ -79,19 +94,30 @@ FROM served s LEFT JOIN (
 ORDER BY s.t, s.request_id, s.i"""
 
 _BY_ROW = """
-SELECT coalesce(x, 0)::DOUBLE AS x, coalesce(y, 0)::DOUBLE AS y, wanted
+SELECT unit, coalesce(x, 0)::DOUBLE AS x, coalesce(y, 0)::DOUBLE AS y, wanted
 FROM (SELECT count(*) AS wanted FROM served) LEFT JOIN (
-  SELECT sum(correct) AS x, count(*) AS y FROM (
+  SELECT unit, sum(correct) AS x, count(*) AS y FROM (
     SELECT r, unit, arg_max({right}, came) AS correct
     FROM (SELECT r, unit, came, answer, {text} AS text, {number} AS number FROM attached) n
     WHERE text IS NOT NULL OR number IS NOT NULL GROUP BY r, unit)
-  GROUP BY unit) ON true"""
+  GROUP BY unit) ON true ORDER BY unit"""
 
+# By unit in order, so that sums over them are the same to the last digit whenever they are read.
 _BY_UNIT = """
-SELECT coalesce(x, 0)::DOUBLE AS x, coalesce(y, 0)::DOUBLE AS y, (SELECT count(DISTINCT unit) FROM served) AS wanted
+SELECT unit, coalesce(x, 0)::DOUBLE AS x, coalesce(y, 0)::DOUBLE AS y,
+       (SELECT count(DISTINCT unit) FROM served) AS wanted
 FROM (SELECT DISTINCT unit FROM served) LEFT JOIN (
   SELECT unit, {x} AS x, {y} AS y FROM (
-    SELECT DISTINCT unit, h, value_number, value_text, "fields" FROM attached) GROUP BY unit) USING (unit)"""
+    SELECT DISTINCT unit, h, value_number, value_text, "fields" FROM attached) GROUP BY unit) USING (unit)
+ORDER BY unit"""
+
+
+_WORTH = """
+SELECT s.unit AS unit, coalesce(w.x, 0) - s.answers * $cost::DOUBLE AS x
+FROM (SELECT unit, count(*) AS answers FROM served GROUP BY unit) s LEFT JOIN (
+  SELECT unit, sum({worth})::DOUBLE AS x FROM (
+    SELECT DISTINCT unit, h, outcome, value_number, value_text, "fields" FROM attached) GROUP BY unit) w
+  ON w.unit IS NOT DISTINCT FROM s.unit ORDER BY s.unit"""
 
 
 def read_matured(source: Source, span: Span, metric: MetricSpec, *, label: bool) -> Matured:
@@ -103,15 +129,47 @@ def read_matured(source: Source, span: Span, metric: MetricSpec, *, label: bool)
         metric: What is measured; it has an ``outcome``.
         label: The outcome is a label: units without one are missing, not zero.
     """
-    select = _accuracy(metric) if metric.kind == "accuracy" else _totals(metric, label)
-    answer = answer_column(source) or "NULL"
-    table = source.sql(
-        f"WITH {_SERVED.format(answer=answer, more='', plain=WEIGHED_ALIKE)} {select}", _parameters(span, metric)
-    )
+    if metric.kind == "value":
+        return _value(source, span, metric)
+    served = f"WITH {_SERVED.format(answer=answer_column(source) or 'NULL', more='', which=ONE_OUTCOME)}"
+    if metric.kind == "accuracy":
+        query = f"{served} {_accuracy(metric)}"
+        return _together([source.sql(query, _parameters(piece, metric)) for piece in span.pieces])
+    table = source.sql(f"{served} {_totals(metric, label)}", _parameters(span, metric))
     wanted = table["wanted"][0].as_py() if table.num_rows else 0  # the same in every row
     x, y = _floats(table["x"]), _floats(table["y"])
     there = y > 0 if label else np.ones(len(y), dtype=np.bool_)
-    return Matured(x[there], y[there], int(wanted))
+    return Matured(x[there], y[there], int(wanted), _names(table["unit"])[there])
+
+
+def _value(source: Source, span: Span, metric: MetricSpec) -> Matured:
+    """What units were worth: outcomes times numbers, less what their answers cost."""
+    worth = worth_of(metric)
+    which = f"outcome IN ({', '.join(f'${name}' for name in worth.outcomes)})"
+    served = _SERVED.format(answer="NULL", more="", which=which)
+    query = f"WITH {served} {_WORTH.format(worth=worth.sql)}"
+    given = {
+        **_times(span, metric),
+        **worth.outcomes,
+        **worth.fields,
+        "cost": metric.cost.get(span.variant, 0.0),
+    }
+    table = source.sql(query, given)
+    x = _floats(table["x"])
+    return Matured(x, np.ones(len(x)), len(x), _names(table["unit"]))
+
+
+def _together(pieces: list[pa.Table]) -> Matured:
+    """Of the pieces of a window by row, each with the labels that came in its own time: a unit's rows added up."""
+    rows = pa.concat_tables(pieces)
+    wanted = sum(int(piece["wanted"][0].as_py()) for piece in pieces)  # the same in every row of a piece
+    x, y = _floats(rows["x"]), _floats(rows["y"])
+    there = y > 0
+    x, y, units = x[there], y[there], _names(rows["unit"])[there]
+    if len(pieces) > 1:
+        units, place = np.unique(units, return_inverse=True)
+        x, y = (np.bincount(place, weights=column).astype(np.float64) for column in (x, y))
+    return Matured(x, y, wanted, units)
 
 
 def read_labelled(
@@ -142,8 +200,40 @@ def read_labelled(
     text, number = _label(metric)
     named = is_right("n", "$positive") if positive is not None else "NULL::INT"
     select = _LABELLED.format(text=text, number=number, right=is_right("n", "n.answer"), positive=named)
-    given = _parameters(span, metric) | ({} if positive is None else {"positive": positive})
-    return source.sql(f"WITH {_SERVED.format(answer=answer, more=extra, plain=WEIGHED_ALIKE)} {select}", given)
+    query = f"WITH {_SERVED.format(answer=answer, more=extra, which=ONE_OUTCOME)} {select}"
+    given: dict[str, object] = {} if positive is None else {"positive": positive}
+    return pa.concat_tables([source.sql(query, {**_parameters(piece, metric), **given}) for piece in span.pieces])
+
+
+def read_beside(
+    source: Source,
+    span: Span,
+    metric: MetricSpec,
+    columns: Mapping[str, str],
+    of: Sequence[str],
+    given: Mapping[str, object],
+) -> pa.Table:
+    """Read the answers of one window of one variant beside the fields of the latest outcome that belongs to each.
+
+    Args:
+        source: Rows and outcomes.
+        span: Which window; the variant is the one that answered.
+        metric: Its outcome, ``within`` and ``grace`` are where outcomes come from.
+        columns: SQL of each column by its name, over ``of`` and ``fields`` (JSON; null without an outcome).
+        of: Columns of rows.
+        given: What this SQL is asked with.
+
+    Returns:
+        ``unit`` and the columns, a row an answer.
+    """
+    more = "".join(f", {quoted(name)}" for name in of)
+    served = _SERVED.format(answer="NULL", more=more, which=ONE_OUTCOME)
+    picked = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in columns.items())
+    query = (
+        f"WITH {served} SELECT unit, {picked} FROM (SELECT s.*, l.fields AS fields FROM served s LEFT JOIN ("
+        'SELECT r, arg_max("fields", came) AS fields FROM attached GROUP BY r) l USING (r))'
+    )
+    return pa.concat_tables([source.sql(query, {**_parameters(piece, metric), **given}) for piece in span.pieces])
 
 
 def _label(metric: MetricSpec) -> tuple[str, str]:
@@ -152,15 +242,14 @@ def _label(metric: MetricSpec) -> tuple[str, str]:
 
 
 def _parameters(span: Span, metric: MetricSpec) -> dict[str, object]:
-    given: dict[str, object] = {
-        **span._asdict(),
-        "outcome": metric.outcome,
-        "skew": SKEW,
-        "within": round((metric.within or 0.0) * 1e6),
-        "matures": maturity(metric),
-    }
+    given: dict[str, object] = {**_times(span, metric), "outcome": metric.outcome}
     fields = {"value": metric.value, "numerator": metric.numerator, "denominator": metric.denominator}
     return given | {name: _path(field) for name, field in fields.items() if field is not None and _uses(metric, name)}
+
+
+def _times(span: Span, metric: MetricSpec) -> dict[str, object]:
+    within = round((metric.within or 0.0) * 1e6)
+    return {**span.asked, "skew": SKEW, "within": within, "matures": maturity(metric)}
 
 
 def _uses(metric: MetricSpec, name: str) -> bool:
@@ -205,6 +294,10 @@ _VALUE = f"coalesce(value_number, {_number('value_text')}, CASE WHEN value_text 
 
 def _path(name: str) -> str:
     return '$."' + name.replace('"', '\\"') + '"'
+
+
+def _names(column: pa.ChunkedArray) -> NDArray[Any]:
+    return np.array(column.to_pylist(), dtype=object).astype(str)
 
 
 def _floats(column: object) -> NDArray[np.float64]:

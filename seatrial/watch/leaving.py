@@ -56,6 +56,9 @@ def _is_watched(deployment: Deployment, kind: str) -> bool:
         "calibration": performance if performance is not None and performance.calibration else None,
         "concept": monitors.concept,
         "fairness": monitors.fairness,
+        "multivariate": monitors.multivariate,
+        "shadow_gap": monitors.shadow_gap,
+        "skew": monitors.skew,
     }
     return watched.get(kind, watched.get(kind.split()[0])) is not None
 

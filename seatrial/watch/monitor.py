@@ -12,14 +12,16 @@ import msgspec
 from seatrial.drift import Profile
 from seatrial.experiments.source import Source
 from seatrial.spec.deployment import Deployment
-from seatrial.watch import reading
 from seatrial.watch.calibration import calibration_window
 from seatrial.watch.clock import Watermark, watermark
 from seatrial.watch.concept import Memory, concept_window, fresh
+from seatrial.watch.cutting import EVERY_ROW, Cut, cut_of, windows_by_rows, windows_by_time
 from seatrial.watch.data import data_windows
 from seatrial.watch.estimating import estimate_window, off_sentence, realised, think
 from seatrial.watch.fairness import fairness_window
 from seatrial.watch.following import follow
+from seatrial.watch.kept import Kept
+from seatrial.watch.multivariate import multivariate_window
 from seatrial.watch.performance import (
     Base,
     alpha_of,
@@ -28,9 +30,11 @@ from seatrial.watch.performance import (
     performance_window,
 )
 from seatrial.watch.quality import first_row
-from seatrial.watch.reading import Busy, Span
+from seatrial.watch.reading import ANSWERED_ROWS, FEATURE_ROWS, Busy, Span
 from seatrial.watch.segments import with_segments
+from seatrial.watch.shadow_gap import shadow_gap_window
 from seatrial.watch.shelf import Shelf, keyed
+from seatrial.watch.skew import skew_window
 from seatrial.watch.window import Window
 
 UNKNOWN = Profile(rows=0)
@@ -69,11 +73,14 @@ def watch(
     followed = follow(view, named)
     found = [
         *_data(deployment, profiles, view, begin.data, end.data, named, kept, opened),
-        *_estimates(deployment, profiles, followed, begin.estimate, end.estimate, named),
+        *_estimates(deployment, profiles, followed, begin.estimate, end.estimate, named, kept),
         *_performance(deployment, profiles, followed, begin.performance, end.performance, named, kept),
-        *_fairness(deployment, profiles, followed, begin.fairness, end.fairness, named),
-        *_calibration(deployment, profiles, followed, begin.calibration, end.calibration, named),
+        *_fairness(deployment, profiles, followed, begin.fairness, end.fairness, named, kept),
+        *_calibration(deployment, profiles, followed, begin.calibration, end.calibration, named, kept),
         *_concept(deployment, profiles, followed, begin.concept, end.concept, named, kept),
+        *_multivariate(deployment, profiles, view, begin.multivariate, end.multivariate, named, kept),
+        *_shadow_gap(deployment, profiles, view, begin.shadow_gap, end.shadow_gap, named, kept),
+        *_skew(deployment, profiles, view, begin.skew, end.skew, named, kept),
     ]
     return tuple(sorted(found, key=lambda window: (window.end, window.start)))
 
@@ -92,8 +99,10 @@ def _data(
     if monitor is None:
         return
     quiet = deployment.default if monitor.arrival is not None else None
-    for rows, span in _spans(profiles, view, start, end, monitor.window, versions, quiet):
-        yield from data_windows(deployment, span, rows, profiles[rows.variant], view, len(profiles), shelf, opened)
+    cut = cut_of(monitor, EVERY_ROW, (deployment.deployment, "data"))
+    for rows, span in _spans(profiles, view, start, end, cut, versions, shelf, quiet):
+        found = data_windows(deployment, span, rows, profiles[rows.variant], view, len(profiles), shelf, opened)
+        yield from (_cut_so(window, cut) for window in found)
 
 
 def _performance(
@@ -108,18 +117,20 @@ def _performance(
     monitor = deployment.monitors.performance
     if monitor is None:
         return
+    cut = cut_of(monitor, ANSWERED_ROWS, (deployment.deployment, "performance"))
+    view = _in_pieces(view, shelf, deployment, cut)
     bases: dict[str, tuple[Base, int]] = {}
-    for rows, span in _spans(profiles, view, start, end, monitor.window, versions):
+    for rows, span in _spans(profiles, view, start, end, cut, versions, shelf):
         if not rows.served:
             continue
-        found = bases.get(rows.variant) or _base(deployment, profiles, view, span)
+        found = bases.get(rows.variant) or _base(deployment, profiles, view, span, cut)
         if found is not None:
             bases[rows.variant] = found
-        base = found[0] if found is not None and span.start > found[1] else None
+        base = found[0] if found is not None and span.start >= found[1] else None
         window = performance_window(deployment, span, view, base, len(profiles), shelf)
         if monitor.segments:
             window = with_segments(deployment, span, view, window, len(profiles))
-        yield _beside_its_estimate(deployment, span, view, profiles[rows.variant], window, rows.served)
+        yield _cut_so(_beside_its_estimate(deployment, span, view, profiles[rows.variant], window, rows.served), cut)
 
 
 def _beside_its_estimate(
@@ -145,13 +156,16 @@ def _estimates(
     start: int,
     end: int,
     versions: Mapping[str, str],
+    shelf: Shelf,
 ) -> Iterator[Window]:
     monitor = deployment.monitors.performance
     if monitor is None or not monitor.estimate:
         return
-    for rows, span in _spans(profiles, view, start, end, monitor.window, versions):
+    cut = cut_of(monitor, ANSWERED_ROWS, (deployment.deployment, "estimate"))
+    view = _in_pieces(view, shelf, deployment, cut)
+    for rows, span in _spans(profiles, view, start, end, cut, versions, shelf):
         if rows.served:
-            yield estimate_window(deployment, span, view, profiles[rows.variant], rows.served)
+            yield _cut_so(estimate_window(deployment, span, view, profiles[rows.variant], rows.served), cut)
 
 
 def _fairness(
@@ -161,13 +175,16 @@ def _fairness(
     start: int,
     end: int,
     versions: Mapping[str, str],
+    shelf: Shelf,
 ) -> Iterator[Window]:
     monitor = deployment.monitors.fairness
     if monitor is None:
         return
-    for rows, span in _spans(profiles, view, start, end, monitor.window, versions):
+    cut = cut_of(monitor, ANSWERED_ROWS, (deployment.deployment, "fairness"))
+    view = _in_pieces(view, shelf, deployment, cut)
+    for rows, span in _spans(profiles, view, start, end, cut, versions, shelf):
         if rows.served:
-            yield fairness_window(deployment, span, view, profiles[rows.variant], len(profiles))
+            yield _cut_so(fairness_window(deployment, span, view, profiles[rows.variant], len(profiles)), cut)
 
 
 def _calibration(
@@ -177,13 +194,73 @@ def _calibration(
     start: int,
     end: int,
     versions: Mapping[str, str],
+    shelf: Shelf,
 ) -> Iterator[Window]:
     monitor = deployment.monitors.performance
     if monitor is None or not monitor.calibration:
         return
-    for rows, span in _spans(profiles, view, start, end, monitor.window, versions):
+    cut = cut_of(monitor, ANSWERED_ROWS, (deployment.deployment, "calibration"))
+    view = _in_pieces(view, shelf, deployment, cut)
+    for rows, span in _spans(profiles, view, start, end, cut, versions, shelf):
         if rows.served:
-            yield calibration_window(deployment, span, view, profiles[rows.variant], len(profiles))
+            yield _cut_so(calibration_window(deployment, span, view, profiles[rows.variant], len(profiles)), cut)
+
+
+def _multivariate(
+    deployment: Deployment,
+    profiles: Mapping[str, Profile],
+    view: Source,
+    start: int,
+    end: int,
+    versions: Mapping[str, str],
+    shelf: Shelf,
+) -> Iterator[Window]:
+    monitor = deployment.monitors.multivariate
+    if monitor is None:
+        return
+    cut = cut_of(monitor, FEATURE_ROWS, (deployment.deployment, "multivariate"))
+    for rows, span in _spans(profiles, view, start, end, cut, versions, shelf):
+        if rows.assigned:
+            yield _cut_so(multivariate_window(deployment, span, view, profiles[rows.variant], len(profiles)), cut)
+
+
+def _shadow_gap(
+    deployment: Deployment,
+    profiles: Mapping[str, Profile],
+    view: Source,
+    start: int,
+    end: int,
+    versions: Mapping[str, str],
+    shelf: Shelf,
+) -> Iterator[Window]:
+    monitor = deployment.monitors.shadow_gap
+    if monitor is None:
+        return
+    cut = cut_of(monitor, ANSWERED_ROWS, (deployment.deployment, "shadow_gap"))
+    view = _in_pieces(view, shelf, deployment, cut)
+    for rows, span in _spans(profiles, view, start, end, cut, versions, shelf):
+        window = shadow_gap_window(deployment, span, view, shelf, len(profiles)) if rows.served else None
+        if window is not None:
+            yield _cut_so(window, cut)
+
+
+def _skew(
+    deployment: Deployment,
+    profiles: Mapping[str, Profile],
+    view: Source,
+    start: int,
+    end: int,
+    versions: Mapping[str, str],
+    shelf: Shelf,
+) -> Iterator[Window]:
+    monitor = deployment.monitors.skew
+    if monitor is None:
+        return
+    cut = cut_of(monitor, ANSWERED_ROWS, (deployment.deployment, "skew"))
+    view = _in_pieces(view, shelf, deployment, cut)
+    for rows, span in _spans(profiles, view, start, end, cut, versions, shelf):
+        if rows.served:
+            yield _cut_so(skew_window(deployment, span, view, profiles[rows.variant], len(profiles)), cut)
 
 
 def _concept(
@@ -200,12 +277,13 @@ def _concept(
     if monitor is None or end <= start:
         return
     memories = {variant: _remembered(deployment, shelf, variant, versions, start) for variant in profiles}
+    cut = Cut(length := round(monitor.window * 1e6), length)
     missing = {variant: profile for variant, profile in profiles.items() if memories[variant] is None}
-    for rows, span in _spans(missing, view, 0, start, monitor.window, versions):
+    for rows, span in _spans(missing, view, 0, start, cut, versions, shelf):
         if rows.served:
             memory = memories[rows.variant] or fresh(monitor)
             _, memories[rows.variant] = concept_window(deployment, span, view, profiles[rows.variant], memory)
-    for rows, span in _spans(profiles, view, start, end, monitor.window, versions):
+    for rows, span in _spans(profiles, view, start, end, cut, versions, shelf):
         if rows.served:
             memory = memories[rows.variant] or fresh(monitor)
             window, memories[rows.variant] = concept_window(deployment, span, view, profiles[rows.variant], memory)
@@ -226,55 +304,79 @@ def _concept_key(deployment: Deployment, variant: str, versions: Mapping[str, st
     return keyed("concept", deployment.deployment, variant, versions.get(variant, ""), monitor, at)
 
 
+def _in_pieces(view: Source, shelf: Shelf, deployment: Deployment, cut: Cut) -> Source:
+    """What is asked about a piece of a sliding window is asked once."""
+    return Kept(view, shelf, deployment.deployment, cut.step) if cut.slides else view
+
+
+def _cut_so(window: Window, cut: Cut) -> Window:
+    """The window with how it was cut."""
+    return msgspec.structs.replace(window, every=cut.step if cut.slides else 0, counted=cut.rows)
+
+
 def _spans(
     profiles: Mapping[str, Profile],
     view: Source,
     start: int,
     end: int,
-    window: float,
+    cut: Cut,
     versions: Mapping[str, str],
+    shelf: Shelf,
     quiet: str | None = None,
 ) -> Iterator[tuple[Busy, Span]]:
     """Windows in which something happened; of the variant ``quiet`` also those in which nothing did."""
     if end <= start:
         return
-    length = round(window * 1e6)
-    there = reading.busy(view, start, end, length)
-    if quiet is not None:
-        there = _with_silence(there, quiet, view, start, end, length)
-    for rows in there:
-        if rows.variant in profiles:
-            version = versions.get(rows.variant, "")
-            yield rows, Span(rows.variant, version, max(rows.start, start), rows.start + length)
+    if cut.rows:
+        yield from windows_by_rows(view, cut, profiles, versions, start, end, shelf)
+        return
+    found = windows_by_time(view, cut, profiles, versions, start, end)
+    yield from (
+        found
+        if quiet not in profiles or quiet is None
+        else _with_silence(found, quiet, versions, view, cut, start, end)
+    )
 
 
 def _with_silence(
-    there: tuple[Busy, ...], variant: str, view: Source, start: int, end: int, length: int
-) -> tuple[Busy, ...]:
+    there: Iterator[tuple[Busy, Span]],
+    variant: str,
+    versions: Mapping[str, str],
+    view: Source,
+    cut: Cut,
+    start: int,
+    end: int,
+) -> Iterator[tuple[Busy, Span]]:
+    found = list(there)
     first = first_row(view)
-    if first is None:
-        return there
-    begin = max(start, first) // length * length
-    known = {rows.start for rows in there if rows.variant == variant}
-    silent = [Busy(variant, at, 0, 0, 0) for at in range(begin, end, length) if at not in known]
-    return tuple(sorted((*there, *silent), key=lambda rows: (rows.start, rows.variant)))
+    if first is not None:
+        begin = max(start, first) // cut.step * cut.step + cut.step
+        known = {span.end for rows, span in found if rows.variant == variant}
+        step = cut.step if cut.slides else 0
+        for until in range(begin, end + 1, cut.step):
+            if until not in known:
+                span = Span(variant, versions.get(variant, ""), until - cut.length, until, step)
+                found.append((Busy(variant, span.start, 0, 0, 0), span))
+    yield from sorted(found, key=lambda pair: (pair[0].start, pair[0].variant))
 
 
-def _base(deployment: Deployment, profiles: Mapping[str, Profile], view: Source, span: Span) -> tuple[Base, int] | None:
-    """What a variant's windows are compared with, and the start of the window it came of (-1: none); None: nothing."""
+def _base(
+    deployment: Deployment, profiles: Mapping[str, Profile], view: Source, span: Span, cut: Cut
+) -> tuple[Base, int] | None:
+    """What a variant's windows are compared with, and the end of the window it came of (-1: none); None: nothing."""
     monitor = deployment.monitors.performance
     assert monitor is not None
     metric = deployment.metrics[monitor.metric]
-    alpha = alpha_of(monitor, len(profiles))
+    alpha = alpha_of(monitor, len(profiles), span)
     held = holdout_base(profiles[span.variant], metric, alpha)
     if held is not None:
         return held, -1
-    length = span.end - span.start
-    for rows in reading.busy(view, 0, span.end, length):
-        if rows.variant != span.variant or rows.served < monitor.minimum_labels:
+    side_by_side = cut if cut.rows else Cut(cut.length, cut.length)
+    mine = {span.variant: profiles[span.variant]}
+    for rows, first in _spans(mine, view, 0, span.end, side_by_side, {span.variant: span.version}, {}):
+        if rows.served < monitor.minimum_labels or first.end > span.end:
             continue
-        first = span._replace(start=rows.start, end=rows.start + length)
-        measured = look(deployment, first, view, alpha).measured
+        measured = look(deployment, first._replace(step=span.step), view, alpha).measured
         if measured is not None:
-            return Base(measured, "first window"), rows.start
+            return Base(measured, "first window"), first.end
     return None

@@ -45,6 +45,7 @@ class Panes:
         references: By SQL expression, the training's profiles.
         shelf: Where panes are kept.
         about: What else panes depend on: the deployment's name.
+        pane: Length of what is read at once, microseconds; None: a window. Sliding windows are merged of shorter ones.
         count: How a window is counted; None: by reading the references' expressions.
     """
 
@@ -57,11 +58,13 @@ class Panes:
         shelf: Shelf,
         about: str,
         count: Count | None = None,
+        pane: int | None = None,
     ) -> None:
         self._source, self._span, self._rows, self._shelf = source, span, rows, shelf
         self._references = dict(references)
         self._named = about
         self._length = span.end - span.start
+        self._piece = pane or self._length
         self._count = count or self._read
         self._panes: dict[tuple[int, int], Counted] = {}
 
@@ -82,6 +85,10 @@ class Panes:
         """Keep the window itself: it is the past of later ones."""
         self._put(self._span.start, self._span.end, dict(found))
 
+    def whole(self) -> Counted:
+        """The window itself, merged of its panes."""
+        return self._part(self._span.start, self._span.end)
+
     def before(self, against: Against) -> Counted:
         """What the window is compared with: the training's cells, with the counts of the past."""
         return self._together([self._part(start, end) for start, end in self._parts(against)])
@@ -95,10 +102,10 @@ class Panes:
         return reading.read(self._source, span, self._rows, self._references, reading.MOST_VALUES // 100)
 
     def _parts(self, against: Against) -> list[tuple[int, int]]:
-        start, length = self._span.start, self._length
+        start, length, pane = self._span.start, self._length, self._piece
         if against == "last 4 weeks":
-            begin = max(start - DAYS * DAY, (self._first or start) // length * length)
-            return _cut(begin, start, length)
+            begin = max(start - DAYS * DAY, (self._first or start) // pane * pane)
+            return _cut(begin, start, pane)
         step = _STEPS[against]
         moments = range(start - step, start - DAYS * DAY - 1, -step)
         return [(at, at + length) for at in moments if self._first is not None and at + length > self._first]
@@ -112,18 +119,23 @@ class Panes:
     def _part(self, start: int, end: int) -> Counted:
         """One pane, looked up once for each window: the same hours hold the same weekday, too."""
         if (start, end) not in self._panes:
-            self._panes[start, end] = self._pane(start, end)
+            self._panes[start, end] = self._looked_up(start, end)
         return self._panes[start, end]
 
-    def _pane(self, start: int, end: int) -> Counted:
+    def _looked_up(self, start: int, end: int) -> Counted:
         known = self._shelf.get(self._key(start, end))
         if known is not None:
             return self._restored(known)
-        if end - start > self._length:
-            found = self._together([self._pane(at, at + self._length) for at in range(start, end, self._length)])
-        else:
-            found = self._count(self._span._replace(start=start, end=end))
-        self._put(start, end, found)
+        if end - start <= self._piece:
+            found = self._count(self._span._replace(start=start, end=end, step=0))
+            self._put(start, end, found)
+            return found
+        pieces = _cut(start, end, self._piece)
+        is_day = pieces == [(start, end)]
+        parts = [(at, at + self._piece) for at in range(start, end, self._piece)] if is_day else pieces
+        found = self._together([self._part(*part) for part in parts])
+        if is_day:
+            self._put(start, end, found)
         return found
 
     def _put(self, start: int, end: int, found: Counted) -> None:
@@ -145,7 +157,7 @@ def sha_of(references: Mapping[str, FeatureProfile]) -> str:
 
 
 def _cut(begin: int, end: int, length: int) -> list[tuple[int, int]]:
-    """[begin, end) as whole days where windows fill them, and windows for the rest."""
+    """[begin, end) as whole days where panes of a length fill them, and panes for the rest."""
     if DAY % length:
         return [(at, at + length) for at in range(begin, end, length)]
     first, last = -(-begin // DAY) * DAY, end // DAY * DAY

@@ -14,7 +14,7 @@ from seatrial.drift.label_share import Labelled
 from seatrial.experiments.source import Source
 from seatrial.spec.deployment import Deployment, Margin, MetricSpec, PerformanceMonitor
 from seatrial.spec.errors import BadInput
-from seatrial.watch.budget import per_window
+from seatrial.watch.budget import lasting, per_window
 from seatrial.watch.interval import (
     Measured,
     difference,
@@ -25,6 +25,7 @@ from seatrial.watch.interval import (
 )
 from seatrial.watch.labelling import with_label_share
 from seatrial.watch.labels import Matured, read_matured
+from seatrial.watch.lists import LISTS, read_lists
 from seatrial.watch.rated import RATED, measure_rated, read_rated
 from seatrial.watch.reading import Span
 from seatrial.watch.shelf import Shelf
@@ -34,9 +35,9 @@ MOST_ALPHA = 0.025
 LEAST_UNITS = 10
 """An interval by unit means nothing with fewer."""
 
-SHARES = frozenset({"accuracy", "proportion", "precision", "recall", "f1"})
+SHARES = frozenset({"accuracy", "proportion", "precision", "recall", "f1", "hit_rate", "precision_at", "recall_at"})
 """Kinds that are told as per cent."""
-_IN_POINTS = SHARES | {"auc", "calibration_error"}
+_IN_POINTS = SHARES | {"auc", "calibration_error", "ndcg", "mrr"}
 """Kinds between 0 and 1, whose margin is a difference unless the file says otherwise."""
 SHARE_MARGIN = Margin(absolute=0.05)
 VALUE_MARGIN = Margin(relative=0.1)
@@ -77,7 +78,10 @@ def look(deployment: Deployment, span: Span, source: Source, alpha: float) -> Lo
         labels, units = len(rated.x), rated.units
         enough = labels >= monitor.minimum_labels and units >= LEAST_UNITS
         return Look(labels, units, rated.wanted, measure_rated(rated, metric.kind, alpha) if enough else None)
-    matured = read_matured(source, span, metric, label=is_label(deployment, metric))
+    if metric.kind in LISTS:
+        matured = read_lists(source, span, metric)
+    else:
+        matured = read_matured(source, span, metric, label=is_label(deployment, metric))
     return Look(labels_of(matured, metric), len(matured.x), matured.wanted, measure(matured, metric, monitor, alpha))
 
 
@@ -88,7 +92,7 @@ def performance_window(
     monitor = _monitor(deployment)
     metric = deployment.metrics[monitor.metric]
     label = is_label(deployment, metric)
-    alpha = alpha_of(monitor, variants)
+    alpha = alpha_of(monitor, variants, span)
     seen = look(deployment, span, source, alpha)
     performance = _compare(monitor, metric, seen, seen.measured, base, alpha) if seen.measured else None
     drift = _signal(performance) if performance else Signal()
@@ -134,30 +138,30 @@ def measure(matured: Matured, metric: MetricSpec, monitor: PerformanceMonitor, a
     """The metric with its interval; None below the minimum of labels or units."""
     if labels_of(matured, metric) < monitor.minimum_labels or len(matured.x) < LEAST_UNITS:
         return None
-    if metric.kind in ("accuracy", "ratio") and not matured.y.sum() > 0:
+    if (metric.kind in ("accuracy", "ratio") or metric.kind in LISTS) and not matured.y.sum() > 0:
         return None
     match metric.kind:
-        case "accuracy":
+        case "accuracy" | "hit_rate":
             return share_by_unit(matured.x, matured.y, alpha)
         case "proportion":
             return share_interval(float(matured.x.mean()), float(len(matured.x)), alpha)
-        case "mean":
+        case "mean" | "value":
             values = matured.x if metric.cap is None else np.minimum(matured.x, metric.cap)
             return mean_by_unit(values, alpha)
-        case "ratio":
+        case "ratio" | "precision_at" | "recall_at" | "ndcg" | "mrr":
             return ratio_by_unit(matured.x, matured.y, alpha)
         case _:
             raise BadInput(f"a performance monitor of a {metric.kind} is not built yet; name another metric.")
 
 
 def labels_of(matured: Matured, metric: MetricSpec) -> int:
-    """What the minimum counts: labelled rows for accuracy, units for the others."""
-    return int(matured.y.sum()) if metric.kind == "accuracy" else len(matured.x)
+    """What the minimum counts: labelled rows for accuracy, lists that can say something, units for the others."""
+    return int(matured.y.sum()) if metric.kind == "accuracy" or metric.kind in LISTS else len(matured.x)
 
 
-def alpha_of(monitor: PerformanceMonitor, variants: int) -> float:
-    """One side of the intervals."""
-    return per_window(monitor.window, variants, MOST_ALPHA)
+def alpha_of(monitor: PerformanceMonitor, variants: int, span: Span | None = None) -> float:
+    """One side of the intervals of a window; None: of one of the length that the file says."""
+    return per_window(monitor.step if span is None else lasting(monitor, span), variants, MOST_ALPHA)
 
 
 def is_label(deployment: Deployment, metric: MetricSpec) -> bool:

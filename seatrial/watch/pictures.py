@@ -33,22 +33,32 @@ def drift_picture(
         read_until: The monitor has read up to here, microseconds; what it found no rows in is no window.
 
     Returns:
-        The cells row by row, and the length of a window; no cells while nothing was measured.
+        The cells row by row, and the time from one window to the next (None: windows are by rows); no cells while
+        nothing was measured.
     """
     if not windows:
         return (), None
     newest = windows[-1]
+    starts, step = _starts(windows, read_until)
     length = newest.end - newest.start
-    pause = min(max(read_until - newest.end, 0) // length, SHOWN_WINDOWS // 2)
-    end = newest.end + pause * length
-    starts = range(end - SHOWN_WINDOWS * length, end, length)
-    shown = [w for w in windows if w.start in starts and w.end - w.start == length]
+    alike = [w for w in windows if newest.counted or (w.end - w.start, w.every) == (length, newest.every)]
+    shown = [w for w in alike if w.counted == newest.counted and w.start in starts]
     cells = {(cell.feature, cell.window): cell for cell in drift_cells(shown)}
     rows = sorted({feature for feature, _ in cells}, key=lambda row: _place(row, features))
-    first = min((start for _, start in cells), default=end)
+    first = min((start for _, start in cells), default=newest.end)
     gap = ("no-data", 0.0, _STATISTIC, "Not measured in this window.")
     filled = (cells.get((row, at), DriftCell(at, row, *gap)) for row in rows for at in starts if at >= first)
-    return tuple(filled), length
+    return tuple(filled), step
+
+
+def _starts(windows: Sequence[Window], read_until: int) -> tuple[Sequence[int], int | None]:
+    """Where the windows that are shown begin, and the time from one to the next where they are by time."""
+    newest = windows[-1]
+    if newest.counted:
+        return sorted({w.start for w in windows if w.counted == newest.counted})[-SHOWN_WINDOWS:], None
+    pause = min(max(read_until - newest.end, 0) // newest.step, SHOWN_WINDOWS // 2)
+    last = newest.start + pause * newest.step
+    return range(last - (SHOWN_WINDOWS - 1) * newest.step, last + 1, newest.step), newest.step
 
 
 def drift_cells(windows: Iterable[Window]) -> tuple[DriftCell, ...]:
@@ -111,15 +121,47 @@ def before_and_after(
     if pair is None:
         raise NotFound(f"{column!r} of {window.version or window.variant} cannot be shown: it is not in the ledger")
     reference, sql = pair
-    span = Span(window.variant, window.version, window.start, window.end)
-    sampled = "sampled" if "sampled" in names else "true"
-    rows = reading.PREDICTION_ROWS if window.monitor == "prediction" else f"{reading.FEATURE_ROWS} AND {sampled}"
-    found = reading.read(source, span, rows, {sql: reference}, window.rows)[sql]
+    found = reading.read(source, _span_of(window), _rows_of(window, names), {sql: reference}, window.rows)[sql]
     if not found.rows:
         raise NotFound(
             f"the rows of this window of {column!r} are not kept any more; `log.keep` says how long they are"
         )
     return parts(reference, found)
+
+
+LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+"""Shares of the rows below which the quantiles of an opened column lie."""
+
+
+def quantiles(
+    deployment: Deployment, window: Window, column: str, profile: Profile, source: Source
+) -> tuple[tuple[float, float], ...]:
+    """Exact quantiles of a column of numbers in one window, from its rows: (level, value) each.
+
+    Cells are the reference's; where values lie beyond all of them, these say where. Rows are kept for longer than
+    counts, so that nothing approximate is needed. Empty for what is no number, or not there any more.
+    """
+    names = reading.column_names(source)
+    pair = _prediction(column, profile, names) if window.monitor == "prediction" else None
+    if window.monitor == "data":
+        pair = _feature(deployment, column, profile, names)
+    if pair is None or pair[0].kind not in ("number", "integer"):
+        return ()
+    query = (
+        f"SELECT quantile_disc(v, {list(LEVELS)}) AS found FROM (SELECT {pair[1]} AS v FROM rows "
+        f"WHERE {reading.IN_SPAN} AND {_rows_of(window, names)}) WHERE isfinite(v)"
+    )
+    found = source.sql(query, _span_of(window).asked)["found"][0].as_py()
+    return () if found is None else tuple(zip(LEVELS, map(float, found), strict=True))
+
+
+def _span_of(window: Window) -> Span:
+    return Span(window.variant, window.version, window.start, window.end)
+
+
+def _rows_of(window: Window, names: frozenset[str]) -> str:
+    sampled = "sampled" if "sampled" in names else "true"
+    return reading.PREDICTION_ROWS if window.monitor == "prediction" else f"{reading.FEATURE_ROWS} AND {sampled}"
 
 
 def _feature(

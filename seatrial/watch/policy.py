@@ -119,7 +119,7 @@ def wakes_people(
     Args:
         alert: Which.
         told: Alerts of its deployment until then, itself included or not.
-        important: Features that matter; none named: every one.
+        important: Features that matter; none named: every one that the model uses more than hardly.
         estimated: A loss of performance is estimated.
         wakes: Events that wake people beside.
     """
@@ -131,8 +131,15 @@ def wakes_people(
         return ""
     if estimated:
         return "strong drift with an estimated loss of performance wakes people"
-    strong = {feature for name, c in _open((*told, alert)).items() if name.startswith("data/") for feature in c.strong}
-    matter = sorted(feature for feature in strong if not important or feature in important)
+    opened = [condition for name, condition in _open((*told, alert)).items() if name.startswith("data/")]
+    matter = sorted(
+        {
+            feature
+            for condition in opened
+            for feature in condition.strong
+            if (feature in important if important else feature not in condition.little)
+        }
+    )
     if len(matter) < _FEATURES_THAT_WAKE:
         return ""
     named = ", ".join(f"`{feature}`" for feature in matter[:3])

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import pyarrow as pa
+
 from seatrial.drift import FeatureDrift, Profile
 from seatrial.drift.arrival import Arrival, against_bounds, against_usual
 from seatrial.drift.finding import Finding
@@ -44,7 +46,7 @@ def count_rules(
 
     Args:
         deployment: Its data monitor; what is redacted has no values to look at.
-        span: Which window of which variant.
+        span: Which window of which variant; of a sliding one rows are counted (and repeat one another) by piece.
         source: Rows.
         profile: Which kinds the features are of.
         names: Columns of rows.
@@ -68,8 +70,8 @@ def count_rules(
     if not rules:
         return ()
     query = f"SELECT {', '.join(picked)} FROM rows WHERE {reading.IN_SPAN} AND {rows}"
-    table = source.sql(query, {**span._asdict(), **listed})
-    found = [column[0].as_py() for column in table.columns]
+    tables = [source.sql(query, {**piece.asked, **listed}) for piece in span.pieces]
+    found = [sum(column.to_pylist()) for column in pa.concat_tables(tables).columns]
     pairs = zip(rules, found[::2], found[1::2], strict=True)
     return tuple(Count(r.column, r.what, broken, could, r.allowed, r.said) for r, broken, could in pairs if could)
 

@@ -25,12 +25,27 @@ class Span(NamedTuple):
     Attributes:
         version: Only rows of this ``name:version``; "" takes all.
         start, end: Microseconds since 1970 UTC.
+        step: Of a window that slides: microseconds from its end to that of the next; 0: windows do not overlap.
     """
 
     variant: str
     version: str
     start: int
     end: int
+    step: int = 0
+
+    @property
+    def asked(self) -> dict[str, object]:
+        """What queries are asked with."""
+        return {"variant": self.variant, "version": self.version, "start": self.start, "end": self.end}
+
+    @property
+    def pieces(self) -> "tuple[Span, ...]":
+        """What a sliding window is merged of, in order; of another one itself."""
+        if not self.step:
+            return (self,)
+        starts = range(self.start, self.end, self.step)
+        return tuple(Span(self.variant, self.version, at, min(at + self.step, self.end)) for at in starts)
 
 
 class Busy(NamedTuple):
@@ -109,7 +124,7 @@ def read(
     for group in _groups(tuple(references), max(1, MOST_VALUES // max(expected, 1))):
         picked = ", ".join(f"{sql} AS c{index}" for index, sql in enumerate(group))
         query = f"SELECT {picked} FROM rows WHERE {IN_SPAN} AND {rows}"
-        table = source.sql(query, span._asdict())
+        table = source.sql(query, span.asked)
         for index, sql in enumerate(group):
             found[sql] = _count(references[sql], table[f"c{index}"])
     return found
@@ -132,9 +147,8 @@ def answers(source: Source, span: Span, wanted: Mapping[str, str]) -> pa.Table:
     """
     logged = any(name.startswith("feature.") for name in wanted) and "sampled" in column_names(source)
     picked = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in wanted.items())
-    return source.sql(
-        f"SELECT {picked} FROM rows WHERE {IN_SPAN} AND {ANSWERED_ROWS}{' AND sampled' * logged}", span._asdict()
-    )
+    query = f"SELECT {picked} FROM rows WHERE {IN_SPAN} AND {ANSWERED_ROWS}{' AND sampled' * logged}"
+    return pa.concat_tables([source.sql(query, piece.asked) for piece in span.pieces])
 
 
 def answered_label(names: frozenset[str]) -> str | None:
@@ -159,6 +173,17 @@ def answered_confidence(names: frozenset[str]) -> str | None:
     """SQL of the largest score with more than two classes; None where no row carries one."""
     scores = tuple(sorted(name for name in names if name.startswith("prediction.score.")))
     return largest(scores) if scores else None
+
+
+def answered_columns(names: frozenset[str]) -> dict[str, str]:
+    """SQL of each column that answers are watched by, by its name, where rows carry it."""
+    found = {
+        "label": answered_label(names),
+        "score": answered_score(names),
+        "confidence": answered_confidence(names),
+        "value": answered_value(names),
+    }
+    return {name: sql for name, sql in found.items() if sql is not None}
 
 
 def expression(kind: str, columns: Sequence[str]) -> str:

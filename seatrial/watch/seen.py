@@ -16,6 +16,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
         start, end: Of the window, microseconds since 1970 UTC.
         drift: Its measures with their intervals.
         parts: The share of rows in each cell, before and after.
+        quantiles: Of a column of numbers, exact, from the window's rows: the share of them below, and the value.
         gap: Why there are none, or "".
     """
 
@@ -26,7 +27,15 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     end: int
     drift: FeatureDrift
     parts: tuple[Part, ...] = ()
+    quantiles: tuple[tuple[float, float], ...] = ()
     gap: str = ""
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What is said beside the picture."""
+        values = ", ".join(f"{100 * level:g} % {value:.4g}" for level, value in self.quantiles)
+        said = f"Values of the window at or below which these shares of its rows lie: {values}." if values else ""
+        return tuple(filter(None, (self.drift.sentence, said, self.gap)))
 
 
 class WatchSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +46,7 @@ class WatchSeen(msgspec.Struct, frozen=True, kw_only=True):
         version: ``name:version`` in the variant's slot, or "".
         severity: The worst of the newest windows, or ``no-data``.
         sentences: What the newest window of each monitor says.
-        length: Of a window of data; None: there is none.
+        length: Time from one window of data to the next; None: there is none, or windows are by rows.
         cells: Column × window.
         hidden: Columns that moved less and were left out.
         metric: Of the performance monitor; "" without one.

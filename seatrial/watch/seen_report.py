@@ -71,7 +71,7 @@ def _opened(opened: Opened) -> Section:
         heading=f"{drift.feature}, {_time(opened.start)} to {_time(opened.end)}",
         badge=severity,
         verdict=VERDICTS[severity],
-        sentences=tuple(filter(None, (drift.sentence, opened.gap))),
+        sentences=opened.sentences,
         charts=(before_after(opened.parts, title=f"{drift.feature}: before and after"),) if opened.parts else (),
         table=numbers(opened) if drift.findings else None,
         id=opened.id,

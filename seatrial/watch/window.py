@@ -10,7 +10,18 @@ import msgspec
 from seatrial.drift import FeatureDrift, Severity, worst
 from seatrial.drift.identifiers import NewIds
 
-Monitor = Literal["data", "prediction", "performance", "estimate", "concept", "fairness", "calibration"]
+Monitor = Literal[
+    "data",
+    "prediction",
+    "performance",
+    "estimate",
+    "concept",
+    "fairness",
+    "calibration",
+    "multivariate",
+    "shadow_gap",
+    "skew",
+]
 State = Literal["measured", "no-data"]
 
 
@@ -114,6 +125,26 @@ class Concept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     changes: tuple[Change, ...] = ()
 
 
+class Apart(msgspec.Struct, frozen=True, kw_only=True):
+    """How well a classifier tells a window's rows from those of the same hours before.
+
+    Attributes:
+        auc: Cross-validated: ½ where it cannot, 1 where always.
+        lower, upper: Its interval at ``level``.
+        before: Rows of the hours before; the window's are its ``rows``.
+        columns: Features that it is told by.
+        left_out: Features beyond the most that are looked at.
+    """
+
+    auc: float
+    lower: float
+    upper: float
+    level: float
+    before: int
+    columns: int
+    left_out: int = 0
+
+
 class GroupRate(msgspec.Struct, frozen=True, kw_only=True):
     """A rate in one group.
 
@@ -203,11 +234,29 @@ class Performance(msgspec.Struct, frozen=True, kw_only=True):
     units: int
 
 
+class Weights(msgspec.Struct, frozen=True, kw_only=True):
+    """How much the columns that moved matter to the model.
+
+    Attributes:
+        shares: Importance of the feature of each that is known, out of one for all features.
+        together: Of their features together.
+        little: Columns of features that the model hardly uses: less than a tenth of an even share.
+        source: The ``model`` itself, or ``permutation`` on the holdout.
+    """
+
+    shares: dict[str, float]
+    together: float
+    little: tuple[str, ...] = ()
+    source: Literal["model", "permutation"] = "model"
+
+
 class Window(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One window of one monitor of one variant.
 
     Attributes:
         version: ``name:version`` that it is about, or "" when it was not told.
+        every: Where windows slide: microseconds from the end of one to the end of the next; else 0.
+        counted: Where windows are by rows: after how many one ends; else 0.
         rows: Answers in it (for performance: answers that could have a label).
         state: ``no-data`` when there is too little, or nothing to compare with; ``sentence`` says which.
         drift: Drift of data or predictions, or a fall in performance.
@@ -215,6 +264,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         outcomes: Labels that stopped coming (performance).
         features: One a column (data and prediction); at rest, a column keeps only its PSI and its mean shift.
         shifts: How far each column moved, for a picture (see ``drift.shifts``).
+        weights: How much what moved matters to the model, where that is known.
         new_ids: Of id columns: the share of distinct ids that the reference did not have; shown and not judged.
         usual: Where drift is against the training data and something alarms: how it looks beside earlier days.
         checked: Without data: columns (and the arrival) whose rules were counted nevertheless, so that their quality is
@@ -222,7 +272,8 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         performance: The metric, for the performance monitor.
         estimated: Before there are labels (estimate), and beside what they said (performance).
         concept: For the concept monitor.
-        rates, gaps: For the fairness monitor; ``rates`` also of the segments of an accuracy.
+        rates, gaps: For the fairness monitor; ``rates`` also of the segments of an accuracy, and of skew.
+        apart: For all columns together.
         calibrated: For calibration.
         sentence: All of it in words.
     """
@@ -233,6 +284,8 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: str = ""
     start: int
     end: int
+    every: int = 0
+    counted: int = 0
     rows: int
     state: State = "measured"
     drift: Signal = Signal()
@@ -240,6 +293,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     outcomes: Signal = Signal()
     features: tuple[FeatureDrift, ...] = ()
     shifts: dict[str, float | None] = {}
+    weights: Weights | None = None
     new_ids: dict[str, NewIds] = {}
     usual: Usual | None = None
     checked: tuple[str, ...] = ()
@@ -248,8 +302,14 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     concept: Concept | None = None
     rates: tuple[GroupRate, ...] = ()
     gaps: tuple[RateGap, ...] = ()
+    apart: Apart | None = None
     calibrated: Calibrated | None = None
     sentence: str = ""
+
+    @property
+    def step(self) -> int:
+        """Microseconds from its end to the end of the next, where windows are by time."""
+        return self.every or self.end - self.start
 
     @property
     def severity(self) -> str:

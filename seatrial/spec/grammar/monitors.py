@@ -1,6 +1,6 @@
 """What is watched."""
 
-from seatrial.spec.grammar.words import COUNT, DURATION, FEATURE, FIELD, MARGIN, NAME, SHARE, SOME_TIME
+from seatrial.spec.grammar.words import COUNT, DURATION, FEATURE, FIELD, MARGIN, NAME, SHARE, SOME_TIME, WINDOW
 from seatrial.spec.shapes import Boolean, Choice, Either, Key, Listed, Named, Number, Record, Text
 
 DETECTORS = ("adwin", "page-hinkley", "ddm", "hddm-a", "hddm-w")
@@ -32,10 +32,16 @@ ARRIVAL = Record(
 
 BY = Listed(Text(r"(context|features)\.[^\n]{1,200}", "write `context.<name>` or `features.<name>`"), least=1)
 
+EVERY = Key(
+    SOME_TIME,
+    "Where windows slide: one ends every so often, a part of `window`; what they share is read once.",
+)
+
 DATA = Record(
     "the data monitor",
     {
-        "window": Key(SOME_TIME, "Length of a window.", default="1h"),
+        "window": Key(WINDOW, "Length of a window: `1h`, or `5000 rows` of a variant.", default="1h"),
+        "every": EVERY,
         "features": Key(Either(Choice(("all",)), FEATURES_OR_ALL), "`all`, or a list of names.", default="all"),
         "against": Key(
             Choice(AGAINST),
@@ -58,7 +64,8 @@ PERFORMANCE = Record(
     "the performance monitor",
     {
         "metric": Key(NAME, "The declared metric that is watched.", required=True),
-        "window": Key(SOME_TIME, "Length of a window.", default="1d"),
+        "window": Key(WINDOW, "Length of a window: `1d`, or `5000 rows` that a variant answered.", default="1d"),
+        "every": EVERY,
         "minimum_labels": Key(COUNT, "Matured labels below which a window is `no-data`.", default="100"),
         "worse_by": Key(MARGIN, "Alert when a window is worse by more; without it, 5 points for shares, else 10%."),
         "estimate": Key(
@@ -69,7 +76,7 @@ PERFORMANCE = Record(
         "calibration": Key(
             Boolean(), "Watch whether scores are still worth what they were on the holdout.", default="false"
         ),
-        "segments": Key(BY, "Show a metric of answers by these too: `[context.region]`."),
+        "segments": Key(BY, "Show the metric (and calibration) by these too: `[context.region]`."),
     },
     forms="write `{metric: accuracy, window: 1d}`",
 )
@@ -94,13 +101,62 @@ FAIRNESS = Record(
         "positive": Key(Text(r"[^\n]{1,200}", "a label"), "The favourable answer; with two classes the second."),
         "outcome": Key(NAME, "The declared outcome that is the label; without it only the answers are compared."),
         "value": Key(FIELD, "The field that is the label, where the outcome has fields."),
-        "window": Key(SOME_TIME, "Length of a window.", default="1d"),
+        "window": Key(WINDOW, "Length of a window: `1d`, or `5000 rows` that a variant answered.", default="1d"),
+        "every": EVERY,
         "within": Key(SOME_TIME, "How long a label may take; without it, the longest `within` of its metrics."),
         "grace": Key(DURATION, "How much longer it may take to arrive.", default="1h"),
         "at_most": Key(SHARE, "How far apart the rates of two groups may be.", default="10%"),
         "minimum_rows": Key(COUNT, "Rows that a group needs.", default="100"),
     },
     forms="write `{by: [context.region]}`",
+)
+
+SHADOW_GAP = Record(
+    "the monitor of the gap between shadow and live",
+    {
+        "window": Key(WINDOW, "Length of a window: `1d`, or `5000 rows` that a variant answered.", default="1d"),
+        "every": EVERY,
+        "for": Key(SOME_TIME, "How long after its first live answer a version is compared.", default="7d"),
+        "minimum_rows": Key(COUNT, "Answers that shadow and window need.", default="100"),
+    },
+    forms="write `{window: 1d}`",
+)
+
+SKEW = Record(
+    "the monitor of training-serving skew",
+    {
+        "outcome": Key(
+            NAME, "The declared outcome whose fields are the features as another source has them.", required=True
+        ),
+        "features": Key(Either(Choice(("all",)), FEATURES_OR_ALL), "`all` that are fields, or a list.", default="all"),
+        "at_most": Key(SHARE, "Share of values that may differ.", default="1%"),
+        "tolerance": Key(SHARE, "How far numbers may lie apart, as a share of the larger one.", default="0.1%"),
+        "window": Key(WINDOW, "Length of a window: `1d`, or `5000 rows` that a variant answered.", default="1d"),
+        "every": EVERY,
+        "within": Key(SOME_TIME, "How long after the answer the other source may say so.", default="1d"),
+        "grace": Key(DURATION, "How much longer it may take to arrive.", default="1h"),
+        "minimum_rows": Key(COUNT, "Rows with both values that a feature needs.", default="100"),
+    },
+    forms="write `{outcome: offline}`",
+)
+
+MULTIVARIATE = Record(
+    "the monitor of all columns together",
+    {
+        "window": Key(WINDOW, "Length of a window: `1d`, or `5000 rows` of a variant.", default="1d"),
+        "every": EVERY,
+        "features": Key(Either(Choice(("all",)), FEATURES_OR_ALL), "`all`, or a list of names.", default="all"),
+        "sample": Key(
+            Number(minimum=100, maximum=10_000, whole=True), "Rows of either side, one a unit.", default="2000"
+        ),
+        "model": Key(
+            Choice(("linear", "trees")),
+            "What tells them apart: `linear` in columns, squares and products, or boosted `trees` (scikit-learn).",
+            default="linear",
+        ),
+        "minimum_rows": Key(COUNT, "Units that either side needs.", default="200"),
+    },
+    forms="write `{window: 1d}`",
 )
 
 MONITORS = Record(
@@ -110,5 +166,12 @@ MONITORS = Record(
         "performance": Key(PERFORMANCE, "The model's quality on matured labels; without it, not watched."),
         "concept": Key(CONCEPT, "Where the model's errors changed, as its labels mature; without it, not watched."),
         "fairness": Key(FAIRNESS, "Rates by declared groups; without it, not watched."),
+        "multivariate": Key(
+            MULTIVARIATE, "All columns of a window together, beside earlier days; without it, not watched."
+        ),
+        "shadow_gap": Key(
+            SHADOW_GAP, "What a version answers live, beside its answers as a shadow; without it, not watched."
+        ),
+        "skew": Key(SKEW, "Logged features beside another source's, row by row; without it, not watched."),
     },
 )

@@ -84,7 +84,7 @@ ALERTING = Record(
         ),
         "important": Key(
             Listed(FEATURE, least=1),
-            "Features that matter: two of them drifting strongly wake people; without it, all.",
+            "Features that matter: two of them drifting strongly wake people; without it, all that the model uses.",
         ),
         "wakes": Key(
             Listed(Choice((*EVENTS, *GROUPS)), least=1),

@@ -28,6 +28,13 @@ SOME_SHARE = Unit(units.parse_share, units.SHARE_PATTERN, zero=False)
 DURATION = Unit(units.parse_duration, units.DURATION_PATTERN)
 SOME_TIME = Unit(units.parse_duration, units.DURATION_PATTERN, zero=False)
 PERCENT = Unit(units.parse_percent, units.PERCENT_PATTERN)
+WINDOW = Parsed(
+    units.parse_window,
+    {
+        "type": "string",
+        "pattern": anchored(rf"(?:{units.ROWS_PATTERN}|(?![0.]+[a-z]){units.DURATION_PATTERN})"),
+    },
+)
 COUNT = Number(minimum=1, maximum=1e9, whole=True)
 MEMORY = Parsed(units.parse_bytes, {"type": "string", "pattern": anchored(units.BYTES_PATTERN)})
 

@@ -112,3 +112,15 @@ def test_a_deployment_that_was_not_watched_yet_has_a_page(tmp_path: Path, monkey
     with pytest.raises(NotFound, match="has no variant 'nobody'; it has champion"):
         seen_of(made.state, "churn", made.clock.now, variant="nobody")
     made.close()
+
+
+def test_an_opened_cell_says_where_the_windows_values_lie_exactly(seen: WatchSeen, watched: Watched) -> None:
+    first = next(one for one in seen.opened if one.drift.feature == "tenure")
+    hour = (first.start - watched.start) // HOUR
+    values = np.array(watched._columns["tenure"][hour * ROWS : (hour + 1) * ROWS])
+    levels = [level for level, _ in first.quantiles]
+    assert levels == [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99]
+    exact = np.quantile(values, levels, method="inverted_cdf")
+    assert [value for _, value in first.quantiles] == pytest.approx(exact.tolist(), rel=1e-12)
+    assert f"50 % {first.quantiles[3][1]:.4g}" in first.sentences[1]
+    assert "Values of the window at or below which these shares of its rows lie" in seen_page(seen)

@@ -97,6 +97,10 @@ DEFAULTS = {
     "monitors: {concept: {outcome: o, within: 1d, @: #}}\n",
     "fairness": "deployment: a\ncontext: {c: string}\nvariants: {champion: {model: models:/m/1}}\n"
     "monitors: {fairness: {by: [context.c], @: #}}\n",
+    "multivariate": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nmonitors: {multivariate: {@: #}}\n",
+    "shadow-gap": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nmonitors: {shadow_gap: {@: #}}\n",
+    "skew": "deployment: a\nvariants: {champion: {model: models:/m/1}}\noutcomes: {o: {fields: {x: number}}}\n"
+    "monitors: {skew: {outcome: o, @: #}}\n",
     "alerting": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nalerting: {@: #}\n",
     "after": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nalerting: {after: {@: #}}\n",
     "actions": "deployment: a\nvariants: {champion: {model: models:/m/1}}\nactions: [{on: [data], run: r, @: #}]\n",

@@ -42,6 +42,22 @@ def test_what_is_about_labels_can_be_estimated(metric: str) -> None:
 
 
 REFUSED = {
+    "skew: {outcome: churned}": "are fields of `churned`, and it has none; declare",
+    "skew: {outcome: told, features: [y]}": "`y` is not a field of `told`; it can be `x`",
+    "skew: {}": "outcome",
+    "multivariate: {sample: 20000}": "sample",
+    "multivariate: {model: forest}": "linear",
+    "shadow_gap: {window: 50 rows}": "a window of 50 rows is always `no-data`",
+    "data: {window: 1d, every: 7h}": "`every` is 7h, but a window of 1d is merged of whole parts",
+    "data: {every: 2h}": "`every` is 2h, but a window of 1h is merged of whole parts",
+    "data: {window: 30d, every: 1m}": "merged of 43200 parts, and 200 may be; write at least 216m",
+    "data: {window: 0h}": "`0h` must be more than zero",
+    "data: {window: 5000}": "`5000` is no length of a window: it is a duration above zero",
+    "data: {window: 5000 rows, every: 1h}": "windows by rows follow one another; remove `every`",
+    "data: {window: 5000 rows, against: same hours}": "compared with the training data, not with `same hours`",
+    "data: {window: 5000 rows, arrival: usual}": "`arrival` says nothing",
+    "data: {window: 50 rows}": "a window of 50 rows is always `no-data`: `minimum_rows` is 100",
+    "performance: {metric: right, window: 50 rows}": "`minimum_labels` is 100",
     "performance: {metric: bought, estimate: true}": "`bought` is a proportion of `purchase`, which is no label",
     "performance: {metric: p99}": "a performance monitor of `p99` is not built yet",
     "performance: {metric: rigth}": "`rigth` is not a declared metric; did you mean `right`",
@@ -56,7 +72,6 @@ REFUSED = {
     "performance: {metric: price, calibration: true}": "`price` is a mean; watch an accuracy",
     "fairness: {}": "by",
     "performance: {metric: right, segments: [context.region]}": "not a declared key of the context",
-    "performance: {metric: bought, segments: [features.region]}": "`bought` is a proportion; watch an accuracy",
     "fairness: {by: [region]}": "write `context.<name>` or `features.<name>`",
     "fairness: {by: [context.region]}": "not a declared key of the context; add `context: {region: string}`",
     "fairness: {by: [features.region], value: x}": "no `outcome` is named",
@@ -83,3 +98,39 @@ def test_a_detector_of_mistakes_is_refused_for_a_regression() -> None:
     head = HEAD.replace("variants", "task: regression\nvariants").replace("kind: accuracy", "kind: mean")
     with pytest.raises(SpecError, match="`ddm` reads answers that are right or wrong, but the task is `regression`"):
         read("concept: {outcome: churned, detector: ddm}", head)
+
+
+def test_windows_slide_or_are_by_rows() -> None:
+    text = "monitors: {data: {window: 1d, every: 1h}, performance: {metric: right, window: 5000 rows}}\n"
+    monitors = load_deployment(HEAD + text).monitors
+    assert monitors.data is not None
+    assert monitors.performance is not None
+    assert (monitors.data.window, monitors.data.every, monitors.data.rows, monitors.data.step) == (
+        86400,
+        3600,
+        None,
+        3600,
+    )
+    assert (monitors.performance.rows, monitors.performance.every) == (5000, None)
+
+
+@pytest.mark.parametrize("kind", ["ndcg", "hit_rate", "mrr", "precision_at", "recall_at"])
+def test_rankings_are_watched(kind: str) -> None:
+    head = (
+        "deployment: shop\ntask: ranking\nvariants: {champion: {model: models:/m/1}}\noutcomes: {click: {}}\n"
+        f"metrics: {{it: {{kind: {kind}, outcome: click, within: 1d}}}}\n"
+    )
+    monitors = load_deployment(head + "monitors: {performance: {metric: it}}\n").monitors
+    assert monitors.performance is not None
+
+
+def test_value_is_watched() -> None:
+    head = "deployment: shop\nvariants: {champion: {model: models:/m/1}}\noutcomes: {click: {}}\n"
+    head += "metrics: {it: {kind: value, of: 2 * click, within: 1d}}\n"
+    assert load_deployment(head + "monitors: {performance: {metric: it}}\n").monitors.performance is not None
+
+
+def test_a_gap_is_looked_for_as_long_as_the_file_says() -> None:
+    monitors = load_deployment(HEAD + "monitors: {shadow_gap: {for: 3d}}\n").monitors
+    assert monitors.shadow_gap is not None
+    assert monitors.shadow_gap.duration == 3 * 86400

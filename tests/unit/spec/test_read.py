@@ -267,7 +267,7 @@ EDITS = {
     "nothing after a key": ("  churned:  {label: true}", "  churned:", "", "nothing is not an outcome: write `{}`"),
     "boolean as a word": ("strict_features: false", "strict_features: off", "off", "must be `true` or `false`"),
     "list as a mapping": ("unit: {name: customer, from: context.customer_id}", "unit: [customer]", "customer", "a list is not the unit"),
-    "mapping as a list": ("outcomes:\n  purchase: {fields: {amount: number, items: integer}}\n  churned:  {label: true}", "outcomes: [purchase]", "purchase", "must be a mapping of names"),
+    "mapping as a list": ("outcomes:\n  purchase: {fields: {amount: number, items: integer}}\n  churned:  {label: true}\n  offline:  {fields: {tenure: number}}                   # features as the feature store has them", "outcomes: [purchase]", "purchase", "must be a mapping of names"),
     "time of a summary": ("digest: 08:30 Europe/Paris", "digest: 8:30", "8:30", "write `08:30`"),
     "zone of a summary": ("digest: 08:30 Europe/Paris", "digest: 08:30 Mars/Base", "08:30 Mars/Base", "which this machine does not know"),
     "windows that cannot be": ("data: 2 of 3, pred", "data: 4 of 3, pred", "4 of 3", "can never be"),

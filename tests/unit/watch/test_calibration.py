@@ -83,3 +83,40 @@ def test_without_a_holdout_or_labels_it_is_no_data(world: Any, watching: Callabl
     taught(world)
     world.outcomes = world.outcomes[:99]
     assert "99 labels with a score, and at least 100 of 10 units are needed" in found(world, watching).sentence
+
+
+def test_segments_whose_scores_say_too_little_are_named(world: Any, watching: Callable[..., Any]) -> None:
+    taught(world)
+    scores, happened = serve(world, 1500, 0.0)
+    for i, row in enumerate(world.rows):
+        row["context.region"] = "south" if i % 3 == 0 else "north"
+    for i, outcome in enumerate(world.outcomes):
+        if i % 3 == 0:
+            outcome["value_text"] = "b"
+    happened[::3] = True
+    spec = watching(ACCURACY, calibration=True, segments=("context.region",))
+    windows = watch(spec, {"champion": world.profile}, world.source, 0, LATER)
+    (window,) = [window for window in windows if window.monitor == "calibration"]
+    chances = world.profile.lesson.calibrator.apply(scores)
+    off = {rate.group: rate for rate in window.rates}
+    assert off["south"].value == pytest.approx((happened - chances)[::3].mean())
+    assert off["south"].rows == 500
+    assert abs(off["north"].value) < 0.05 < off["south"].lower
+    assert "In context.region south it is +" in window.sentence
+
+
+def test_one_segment_of_everything_says_what_the_whole_says(world: Any, watching: Callable[..., Any]) -> None:
+    taught(world)
+    serve(world, 1500, 0.0)
+    for row in world.rows:
+        row["context.region"] = "north"
+    spec = watching(ACCURACY, calibration=True, segments=("context.region",))
+    windows = watch(spec, {"champion": world.profile}, world.source, 0, LATER)
+    (window,) = [window for window in windows if window.monitor == "calibration"]
+    (rate,) = window.rates
+    assert window.calibrated is not None
+    assert (rate.value, rate.lower, rate.upper) == (
+        pytest.approx(window.calibrated.off),
+        pytest.approx(window.calibrated.lower),
+        pytest.approx(window.calibrated.upper),
+    )

@@ -387,3 +387,14 @@ def test_every_alert_has_one_fate_and_only_what_is_told_has_receivers(
         quiet=(parse_window("mon-sun 00:00-09:00"),),
     )
     assert all(verdict.fate in ("", "digest") for verdict in again)
+
+
+@pytest.mark.parametrize(
+    ("little", "important", "wakes"),
+    [((), (), True), (("age",), (), False), (("age",), ("age", "price"), True), ((), ("age",), False)],
+)
+def test_features_that_the_model_hardly_uses_wake_nobody_unless_they_are_named(
+    little: tuple[str, ...], important: tuple[str, ...], wakes: bool
+) -> None:
+    found = condition("data/champion", "begins", strong=("age", "price"), little=little)
+    assert bool(wakes_people(found, (), important)) is wakes
