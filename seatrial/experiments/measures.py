@@ -357,8 +357,11 @@ def measure_of(name: str, deployment: Deployment, caps: Mapping[str, float]) -> 
     outcome = None if first is None else deployment.outcomes.get(first)
     label = outcome is not None and outcome.label
     within, grace = _micros(spec.within), 0 if spec.kind in OF_SHOWN else _micros(spec.grace)
-    given: dict[str, object] = {"within": within} | ({} if first is None else {"matures": within + grace})
-    given |= {} if value is not None or first is None else {"outcome": first}
+    given: dict[str, object] = {"within": within}
+    if first is not None:
+        given["matures"] = within + grace
+    if first is not None and value is None:
+        given["outcome"] = first
     model, ranking = model_measure(spec), ranking_measure(spec)
     other = model or ranking or value
     sql, shape, paths = _KINDS[spec.kind](spec, label) if other is None else (other.sql, other.shape, other.parameters)
