@@ -12,7 +12,9 @@ from seatrial.stats.interval import TestResult
 from seatrial.stats.recommendation import Recommendation
 from seatrial.stats.verdict import Role, Verdict
 
-CheckName = Literal["sample-ratio", "dropped-rows", "label-coverage", "both-arms", "phases", "covariates"]
+CheckName = Literal[
+    "sample-ratio", "dropped-rows", "label-coverage", "both-arms", "outcome-ids", "phases", "covariates"
+]
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):

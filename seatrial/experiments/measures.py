@@ -126,6 +126,7 @@ class Measure:
         catalogue: Of coverage, the items there are.
         by_first: Whether a unit's ``labels`` say if its first request was such an event: what an exact sequence counts,
             because a unit that asks more often has more chances of *any*.
+        ranks: Whether units are compared by ranks, for one look.
         number: Columns of a row of which the first that is known is its answer as a number; ``{p}number`` in ``sql``.
     """
 
@@ -147,6 +148,7 @@ class Measure:
     one_by_one: bool = False
     catalogue: int | None = None
     by_first: bool = False
+    ranks: bool = False
 
     @property
     def listed(self) -> bool:
@@ -358,10 +360,8 @@ def measure_of(name: str, deployment: Deployment, caps: Mapping[str, float]) -> 
     label = outcome is not None and outcome.label
     within, grace = _micros(spec.within), 0 if spec.kind in OF_SHOWN else _micros(spec.grace)
     given: dict[str, object] = {"within": within}
-    if first is not None:
-        given["matures"] = within + grace
-    if first is not None and value is None:
-        given["outcome"] = first
+    given |= {} if first is None else {"matures": within + grace}
+    given |= {} if value is not None or first is None else {"outcome": first}
     model, ranking = model_measure(spec), ranking_measure(spec)
     other = model or ranking or value
     sql, shape, paths = _KINDS[spec.kind](spec, label) if other is None else (other.sql, other.shape, other.parameters)
@@ -382,6 +382,7 @@ def measure_of(name: str, deployment: Deployment, caps: Mapping[str, float]) -> 
         covariate=spec.covariate,
         items=ranking is not None,
         number=() if model is None else model.number,
+        ranks=spec.compare == "ranks",
         one_by_one=ranking is not None and ranking.one_by_one,
         catalogue=spec.catalogue,
     )

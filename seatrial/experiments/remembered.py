@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
@@ -105,6 +105,8 @@ def read_again(
     now: int,
     shelves: Shelves | None,
     limits: Limits = LIMITS,
+    *,
+    shared: Shared | Literal["ask"] | None = "ask",
 ) -> tuple[Units, Mapping[str, Column]]:
     """As ``measures.read``, and remembers what it read.
 
@@ -115,11 +117,12 @@ def read_again(
         now: Microseconds since 1970 UTC.
         shelves: Where it is kept; None: nowhere, so that everything is read.
         limits: How much is kept.
+        shared: What ties units together through the measures' outcomes (``narrowed.shared_ids``), where it is known.
     """
     if shelves is None or _size(source, run) < limits.least:
         return read(source, run, measures, now)
     asked = question(source, run, measures, now)
-    shared = shared_ids(source, outcomes_of(measures))
+    shared = shared_ids(source, outcomes_of(measures)) if shared == "ask" else shared
     with shelves.shelf(_key(asked)) as shelf:
         if shelf is None or shared is None:
             return read(source, run, measures, now)

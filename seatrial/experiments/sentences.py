@@ -147,7 +147,7 @@ def reading(metric: MetricJudgement, run: ReleaseRun, unit: str) -> str:
     if verdict.word == "no-data":
         return f"{what}, {units}, which is not enough: {verdict.reason}"
     difference = f"{_difference(metric)}{_adjusted(metric)}"
-    said = f"{_WORDS[verdict.word]}{_small(metric)}{_once(metric)}{_FUTILE if verdict.futile else ''}"
+    said = f"{_WORDS[verdict.word]}{_small(metric)}{_once(metric)}{_same(metric)}{_FUTILE if verdict.futile else ''}"
     return f"{what} (difference {difference}), {units}: {said}"
 
 
@@ -227,8 +227,23 @@ def _difference(metric: MetricJudgement) -> str:
     return f"{lower:+.3g} to {upper:+.3g}"
 
 
+_BY_ITSELF = ("exact for one look", "by permutation for one look", "by ranks")
+
+
 def _once(metric: MetricJudgement) -> str:
+    """How it was judged, where that was chosen by what there is, or by the metric."""
+    how = metric.verdict.method.partition(", ")[2]
+    if how.startswith(_BY_ITSELF):
+        return f", {how}"
     return ", which holds for one look" if metric.kind in _ONE_LOOK else ""
+
+
+def _same(metric: MetricJudgement) -> str:
+    """Of a posterior, how likely the difference is to be of no practical importance."""
+    found = metric.bayesian
+    if found is None or found.p_same is None or "credible" not in metric.verdict.method:
+        return ""
+    return f", with a chance of {found.p_same:.0%} by less than the effect that matters"
 
 
 def _adjusted(metric: MetricJudgement) -> str:

@@ -36,7 +36,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
 } | dict.fromkeys((*OF_ANSWERS, *OF_LISTS), ("outcome", "within"))
 NEEDS |= dict.fromkeys(OF_SHOWN, ("catalogue", "within"))
 TAKES: dict[str, tuple[str, ...]] = {
-    "mean": ("value", "cap", "range", "covariate"),
+    "mean": ("value", "cap", "cap_at", "range", "covariate", "compare"),
     "value": ("cost", "covariate"),
     "proportion": ("value", "covariate"),
     "ratio": ("covariate",),
@@ -44,7 +44,7 @@ TAKES: dict[str, tuple[str, ...]] = {
 } | {kind: ("value", "positive") if kind in OF_POSITIVES else ("value",) for kind in OF_ANSWERS}
 TAKES |= dict.fromkeys(OF_LISTS, ("k", "credit")) | dict.fromkeys(OF_SHOWN, ("k",))
 _EVERY = (
-    *("value", "numerator", "denominator", "cap", "range", "quantile", "covariate"),
+    *("value", "numerator", "denominator", "cap", "cap_at", "range", "quantile", "covariate", "compare"),
     *("positive", "k", "catalogue", "credit", "of", "cost", "outcome", "grace"),
 )
 ALWAYS = ("kind", "within", "grace", "want")
@@ -71,6 +71,8 @@ def check_metrics(values: Values, found: Findings) -> None:
                 check_task(metric["kind"], path, "ranking", values, found)
             _covariate(metric, f"{path}.covariate", values, found)
             _range(metric, path, found)
+            _ranks(metric, path, found)
+            _caps(metric, path, found)
 
 
 def _covariate(metric: Values, path: str, values: Values, found: Findings) -> None:
@@ -103,9 +105,23 @@ def _range(metric: Values, path: str, found: Findings) -> None:
     if len(ends) != 2 or not ends[0] < ends[1]:
         said = ", ".join(f"{end:g}" for end in ends)
         found.add(f"{path}.range", said, f"the range `[{said}]` is not two ends in order; write it like `[0, 5]`")
-    for key in ("cap", "covariate"):
+    for key in ("cap", "cap_at", "covariate"):
         if key in metric:
             message = f"`{_name(path)}` has a `range`, which stands in for `{key}`; remove one of them"
+            found.add(f"{path}.{key}", key, message)
+
+
+def _caps(metric: Values, path: str, found: Findings) -> None:
+    if metric.get("cap") is not None and "cap_at" in metric:
+        message = f"`{_name(path)}` has both a `cap` and a `cap_at`; keep the number, or let the data fix it"
+        found.add(f"{path}.cap_at", "cap_at", message)
+
+
+def _ranks(metric: Values, path: str, found: Findings) -> None:
+    """Ranks adjust for nothing, and a largest total cannot change who is above whom by much."""
+    for key in ("cap", "cap_at", "covariate", "range"):
+        if metric.get("compare") == "ranks" and key in metric:
+            message = f"`{_name(path)}` is compared by ranks, which have no use for `{key}`; remove one of them"
             found.add(f"{path}.{key}", key, message)
 
 

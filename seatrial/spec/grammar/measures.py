@@ -69,6 +69,11 @@ METRIC = Record(
             Choice(("higher", "lower")), "Which direction is good; a metric of answers knows it.", default="higher"
         ),
         "cap": Key(Number(above=0), "For `mean`: the largest total that one unit counts with."),
+        "cap_at": Key(
+            SOME_SHARE,
+            "For `mean`, instead of `cap`: the cap is this quantile of units' totals before the release, like `99.9%`, "
+            "or of its own first 1 000 units where fewer came before; fixed before the first look.",
+        ),
         "range": Key(
             Listed(Number(minimum=-1e15), least=2),
             "For `mean`: `[0, 5]`, the least and the largest total that one unit counts with. At every look it is then "
@@ -76,6 +81,11 @@ METRIC = Record(
         ),
         "quantile": Key(
             SOME_SHARE, "For `quantile`: which, like `90%`; of each unit's first outcome in the window, 0 without one."
+        ),
+        "compare": Key(
+            Choice(("means", "ranks")),
+            "For `mean`: `ranks` compares by Mann-Whitney and the Hodges-Lehmann shift, for one look (method `fixed`).",
+            default="means",
         ),
         "positive": Key(
             LABEL,
