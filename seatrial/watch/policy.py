@@ -47,8 +47,8 @@ WEEK = 7 * DAY
 _WEEKDAYS = 7
 _WAITS = {
     DAY: "drift of these columns was told less than a day ago; it waits so long",
-    WEEK: "drift of these columns was told less than a week ago and was open, and no such weekday came before; it waits "
-    "so long",
+    WEEK: "drift of these columns was told less than a week ago and was open, and no such weekday came before; "
+    "it waits so long",
 }
 
 
