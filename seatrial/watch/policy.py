@@ -47,8 +47,8 @@ WEEK = 7 * DAY
 _WEEKDAYS = 7
 _WAITS = {
     DAY: "drift of these columns was told less than a day ago; it waits so long",
-    WEEK: "drift of these columns was told less than a week ago and is open, and no such weekday came before; it waits "
-    "so long",
+    WEEK: "drift of these columns was told less than a week ago and was open, and no such weekday came before; "
+    "it waits so long",
 }
 
 
@@ -274,7 +274,7 @@ def _told_today(alert: Alert, scene: Scene, _: Sequence[Alert]) -> Verdict | Non
         mine = condition_of(earlier)
         if mine is None or mine.condition != condition.condition or earlier.fate != "told" or mine.is_over:
             continue
-        wait = _patience(condition, earlier, scene)
+        wait = _patience(condition, scene)
         if earlier.at <= scene.now - wait or _rank(alert) > _rank(earlier):
             return None
         if set(condition.strong or condition.features) <= set(mine.features):
@@ -282,13 +282,14 @@ def _told_today(alert: Alert, scene: Scene, _: Sequence[Alert]) -> Verdict | Non
     return None
 
 
-def _patience(condition: Condition, earlier: Alert, scene: Scene) -> int:
+def _patience(condition: Condition, scene: Scene) -> int:
     """How long drift that was told is not told again.
 
-    Until each weekday came once, a weekend looks like a change. Whoever was told of these columns, and not that it is
-    over, learns nothing of it; if it was no weekend it is told when the week is over.
+    Until each weekday came once, a weekend looks like a change. Where drift of these columns is open, and stands in
+    every summary, it is told again when the week is over, if it is still unlike these hours then; what begins anew is
+    not held back so long.
     """
-    is_open = _end_of(earlier, scene.told) is None
+    is_open = condition.edge == "worsens"
     return WEEK if is_open and condition.days < _WEEKDAYS and not scene.estimated else DAY
 
 

@@ -148,7 +148,8 @@ def test_in_the_first_week_open_drift_of_the_same_columns_is_told_once() -> None
 
     def weekend(days: int, *, seen: int | None = None, strong: tuple[str, ...] = ("b", "c"), **more: Any) -> str:
         at = NOON + days * 24 * HOUR
-        later = condition("data/champion", "worsens", 3, strong=strong, at=at, days=days if seen is None else seen)
+        edge = more.pop("edge", "worsens")
+        later = condition("data/champion", edge, 9, strong=strong, at=at, days=days if seen is None else seen)
         scene = Scene(AlertingSpec(), (PAGER,), more.pop("told", (told,)), (), {}, 20, at, **more)
         (found,) = verdicts([later], scene)
         return found.fate
@@ -158,7 +159,9 @@ def test_in_the_first_week_open_drift_of_the_same_columns_is_told_once() -> None
     assert weekend(8) == "told", "each weekday came once"
     assert weekend(8, seen=5) == "told", "after a week it is told whatever was seen"
     assert weekend(4, estimated=True) == "told", "with an estimated loss it is no matter of columns"
-    assert weekend(4, told=(told, over)) == "told", "whoever was told that it is over would not know"
+    assert weekend(4, told=(told, over), edge="begins") == "told", "it was over"
+    again = condition("data/champion", "begins", 3, features=("b", "c"), at=NOON + 2 * HOUR, fate="digest")
+    assert weekend(4, told=(told, over, again)) == "", "it is open and stands in the summary"
     mild = condition("data/champion", "begins", 1, severity="moderate", features=("b", "c"), fate="told")
     assert weekend(4, told=(mild,)) == "told", "it is worse than what was told"
 
