@@ -21,7 +21,7 @@ EVENTS: dict[str, str] = {
     "calibration.major": "what happens is clearly off what scores say",
     "fairness.moderate": "a rate differs more between groups than it may",
     "fairness.major": "a rate differs between groups by more than twice what it may",
-    "quality": "a column broke (gone missing, or another kind)",
+    "quality": "a column broke (gone missing, or another kind), or labels come for few answers only",
     "outcomes.stalled": "outcomes stopped coming in",
     "alias.moved": "somebody else moved the alias of a model in use",
     "failure": "a version could not be loaded, or a check could not be made",

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from seatrial.experiments.labels import is_right
 from seatrial.experiments.measures import HAPPENED_AT_ALL, answer_column
 from seatrial.experiments.source import Source
+from seatrial.ledger.reviewed import WEIGHED_ALIKE
 from seatrial.ledger.sql import quoted
 from seatrial.spec.deployment import MetricSpec
 from seatrial.watch.clock import maturity
@@ -49,7 +50,7 @@ happened AS MATERIALIZED (
   SELECT row_number() OVER () AS h, unit, request_id, "row" AS i, "key" AS k, value_number, value_text, "fields",
          epoch_us("at") AS t, epoch_us(received_at) AS came
   FROM outcomes
-  WHERE outcome = $outcome AND epoch_us("at") >= $start - $skew AND epoch_us("at") < $end + $within
+  WHERE outcome = $outcome AND {plain} AND epoch_us("at") >= $start - $skew AND epoch_us("at") < $end + $within
     AND epoch_us(received_at) < $end + $matures
 ),
 joined AS MATERIALIZED (
@@ -104,7 +105,9 @@ def read_matured(source: Source, span: Span, metric: MetricSpec, *, label: bool)
     """
     select = _accuracy(metric) if metric.kind == "accuracy" else _totals(metric, label)
     answer = answer_column(source) or "NULL"
-    table = source.sql(f"WITH {_SERVED.format(answer=answer, more='')} {select}", _parameters(span, metric))
+    table = source.sql(
+        f"WITH {_SERVED.format(answer=answer, more='', plain=WEIGHED_ALIKE)} {select}", _parameters(span, metric)
+    )
     wanted = table["wanted"][0].as_py() if table.num_rows else 0  # the same in every row
     x, y = _floats(table["x"]), _floats(table["y"])
     there = y > 0 if label else np.ones(len(y), dtype=np.bool_)
@@ -140,7 +143,7 @@ def read_labelled(
     named = is_right("n", "$positive") if positive is not None else "NULL::INT"
     select = _LABELLED.format(text=text, number=number, right=is_right("n", "n.answer"), positive=named)
     given = _parameters(span, metric) | ({} if positive is None else {"positive": positive})
-    return source.sql(f"WITH {_SERVED.format(answer=answer, more=extra)} {select}", given)
+    return source.sql(f"WITH {_SERVED.format(answer=answer, more=extra, plain=WEIGHED_ALIKE)} {select}", given)
 
 
 def _label(metric: MetricSpec) -> tuple[str, str]:

@@ -50,13 +50,14 @@ def _is_watched(deployment: Deployment, kind: str) -> bool:
         "data": monitors.data,
         "prediction": monitors.data,
         "quality": monitors.data,
+        "quality of labels": performance,
         "performance": performance,
         "outcomes": performance,
         "calibration": performance if performance is not None and performance.calibration else None,
         "concept": monitors.concept,
         "fairness": monitors.fairness,
     }
-    return watched.get(kind.split()[0]) is not None
+    return watched.get(kind, watched.get(kind.split()[0])) is not None
 
 
 def _left(deployment: str, condition: Condition, why: str, now: int) -> Alert:

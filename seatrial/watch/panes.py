@@ -9,13 +9,14 @@ once, and both are kept on the shelf, so that a row is read once.
 """
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 import msgspec
 
 from seatrial.drift import FeatureProfile
 from seatrial.drift.bins import Bins
+from seatrial.drift.feature import merged
 from seatrial.experiments.source import Source
 from seatrial.spec.deployment import Against
 from seatrial.watch import reading
@@ -62,6 +63,7 @@ class Panes:
         self._named = about
         self._length = span.end - span.start
         self._count = count or self._read
+        self._panes: dict[tuple[int, int], Counted] = {}
 
     @cached_property
     def _about(self) -> tuple[str, ...]:
@@ -82,11 +84,7 @@ class Panes:
 
     def before(self, against: Against) -> Counted:
         """What the window is compared with: the training's cells, with the counts of the past."""
-        found = {sql: _empty(reference) for sql, reference in self._references.items()}
-        for start, end in self._parts(against):
-            pane = self._part(start, end)
-            found = {sql: profile.merge(pane[sql]) for sql, profile in found.items()}
-        return found
+        return self._together([self._part(start, end) for start, end in self._parts(against)])
 
     def days(self, against: Against) -> int:
         """How many windows of the past have any row."""
@@ -105,15 +103,24 @@ class Panes:
         moments = range(start - step, start - DAYS * DAY - 1, -step)
         return [(at, at + length) for at in moments if self._first is not None and at + length > self._first]
 
+    def _together(self, panes: Sequence[Counted]) -> Counted:
+        return {
+            sql: merged([_empty(reference), *(pane[sql] for pane in panes)])
+            for sql, reference in self._references.items()
+        }
+
     def _part(self, start: int, end: int) -> Counted:
+        """One pane, looked up once for each window: the same hours hold the same weekday, too."""
+        if (start, end) not in self._panes:
+            self._panes[start, end] = self._pane(start, end)
+        return self._panes[start, end]
+
+    def _pane(self, start: int, end: int) -> Counted:
         known = self._shelf.get(self._key(start, end))
         if known is not None:
             return self._restored(known)
         if end - start > self._length:
-            found = {sql: _empty(reference) for sql, reference in self._references.items()}
-            for at in range(start, end, self._length):
-                pane = self._part(at, at + self._length)
-                found = {sql: profile.merge(pane[sql]) for sql, profile in found.items()}
+            found = self._together([self._pane(at, at + self._length) for at in range(start, end, self._length)])
         else:
             found = self._count(self._span._replace(start=start, end=end))
         self._put(start, end, found)
