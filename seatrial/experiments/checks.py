@@ -109,21 +109,6 @@ def check_both_arms(units: int) -> Check:
     )
 
 
-def check_outcome_ids(shared: SharedIds) -> Check:
-    """Whether each outcome is one unit's: an id that units of both arms have is nobody's."""
-    who = "ids of outcomes are" if shared.n > 1 else "id of an outcome is"
-    return Check(
-        name="outcome-ids",
-        ok=shared.n == 0,
-        withholds=True,
-        value=float(shared.n),
-        sentence="No id of an outcome is shared by units of both variants."
-        if shared.n == 0
-        else f"{shared.n} {who} shared by units of both variants (for example {shared.one!r}): give every outcome an "
-        "id of its own.",
-    )
-
-
 def check_crossers(people: int | None, units: Units, unit: str) -> tuple[Check, ...]:
     """How many were met in both arms because they went by several names; shown, and nothing fails by it.
 
@@ -140,6 +125,21 @@ def check_crossers(people: int | None, units: Units, unit: str) -> tuple[Check, 
         else f"No {unit} was met in both arms under several names."
     )
     return (Check(name="crossers", ok=True, withholds=False, value=float(people), sentence=sentence),)
+
+
+def check_outcome_ids(shared: SharedIds) -> Check:
+    """Whether each outcome is one unit's: an id that units of both arms have is nobody's."""
+    who = "ids of outcomes are" if shared.n > 1 else "id of an outcome is"
+    return Check(
+        name="outcome-ids",
+        ok=shared.n == 0,
+        withholds=True,
+        value=float(shared.n),
+        sentence="No id of an outcome is shared by units of both variants."
+        if shared.n == 0
+        else f"{shared.n} {who} shared by units of both variants (for example {shared.one!r}): give every outcome an "
+        "id of its own.",
+    )
 
 
 def check_coverage(coverage: Mapping[str, Effect], run: ReleaseRun) -> Check:

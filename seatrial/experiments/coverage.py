@@ -103,7 +103,6 @@ def fared(source: Source, measure: Measure, since: int, now: int) -> dict[str, F
         "from": since,
         "since": since / 1e6,
         "now": now,
-        "back": 0.0,
         "outcomes": list(measure.outcomes),
     }
     also = also_of([measure], column_names(source)).replace("m0_", "m_")

@@ -4,7 +4,7 @@ It reads once, decides by the always-valid sequences alone, and puts everything 
 release and moment give the same judgement, whatever is remembered of earlier ones.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -29,7 +29,7 @@ from seatrial.experiments.exposing import in_clusters
 from seatrial.experiments.family import as_family
 from seatrial.experiments.gaps import find_gaps
 from seatrial.experiments.judgement import Check, Judgement, MetricJudgement
-from seatrial.experiments.measures import Measure, answer_column, outcomes_of
+from seatrial.experiments.measures import answer_column, outcomes_of
 from seatrial.experiments.metric import judge_metric, without_data
 from seatrial.experiments.narrowed import Shared, shared_ids
 from seatrial.experiments.outcome_ids import ids_of_both_arms
@@ -104,8 +104,8 @@ def judge(
     checks = (
         check_sample_ratio(fresh_units(units), run),
         check_both_arms(units.in_both_arms),
-        *_check_ids(view, run, outcomes, shared, now),
         *check_crossers(count_crossers(view, run, now, names), units, deployment.unit.name),
+        *_check_ids(view, run, outcomes, shared, now),
         check_dropped(losses, rows, run),
         check_coverage({name: s.coverage for name, s in samples.items() if s.coverage is not None}, run),
         check_phases({name: samples[name] for name in samples if asks[name].part != "secondary"}),
@@ -113,11 +113,15 @@ def judge(
         *(_trigger_checks(samples, triggers, run) if triggers is not None else ()),
         *check_novelty(samples, run),
         *check_carry_over(samples, run),
-        check_gaps(find_gaps(view, run, units, _measured(measures.values()), now)),
+        check_gaps(find_gaps(view, run, units, outcomes, now)),
     )
     metrics = [judged.get(name) or without_data(ask, ask.impossible) for name, ask in asks.items()]
     metrics = as_family(metrics, run, deployment.unit.name)
     return _conclude(deployment, run, now, _Found(units, rows, metrics, checks, run.caps | thresholds, shadow))
+
+
+def _trigger_checks(samples: Mapping[str, Sample], triggers: Triggers, run: ReleaseRun) -> tuple[Check, ...]:
+    return check_trigger_rate(samples, triggers, run), check_untriggered(samples, run)
 
 
 def _check_ids(
@@ -128,14 +132,6 @@ def _check_ids(
         return ()
     moved = None if shared is None else shared.moved
     return (check_outcome_ids(ids_of_both_arms(view, run, outcomes, moved, now)),)
-
-
-def _trigger_checks(samples: Mapping[str, Sample], triggers: Triggers, run: ReleaseRun) -> tuple[Check, ...]:
-    return check_trigger_rate(samples, triggers, run), check_untriggered(samples, run)
-
-
-def _measured(measures: Iterable[Measure]) -> list[str]:
-    return sorted({name for measure in measures for name in measure.outcomes})
 
 
 class _Found(NamedTuple):

@@ -108,25 +108,6 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     upper: float | None = None
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """How often what one variant shows at one place of its lists is taken, for one look.
-
-    Attributes:
-        variant: Its name.
-        place: From 1.
-        shown: How often something was shown there.
-        share: Of those, the share that was taken.
-        lower, upper: Its interval at 1 - alpha, by unit; None with one unit.
-    """
-
-    variant: str
-    place: int
-    shown: int
-    share: float | None = None
-    lower: float | None = None
-    upper: float | None = None
-
-
 class Triggered(msgspec.Struct, frozen=True, kw_only=True):
     """A metric told by the units whose answers differ, and what that is over all of them.
 
@@ -149,6 +130,25 @@ class Triggered(msgspec.Struct, frozen=True, kw_only=True):
     relative: float | None = None
     rest_lower: float | None = None
     rest_upper: float | None = None
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """How often what one variant shows at one place of its lists is taken, for one look.
+
+    Attributes:
+        variant: Its name.
+        place: From 1.
+        shown: How often something was shown there.
+        share: Of those, the share that was taken.
+        lower, upper: Its interval at 1 - alpha, by unit; None with one unit.
+    """
+
+    variant: str
+    place: int
+    shown: int
+    share: float | None = None
+    lower: float | None = None
+    upper: float | None = None
 
 
 class MetricJudgement(msgspec.Struct, frozen=True, kw_only=True):

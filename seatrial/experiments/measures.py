@@ -47,9 +47,9 @@ _IDENTITY = "hash(outcome, deployment, id)"
 _IN_ORDER = f"PARTITION BY outcome, deployment, id ORDER BY received_at, hash({_CONTENT})"
 
 
-def happened(which: str) -> str:
+def happened(which: str, back: str = "0") -> str:
     """SQL of revisions of the outcomes named in ``$outcomes`` that had arrived at ``$now``, in force from ``came`` to
-    ``until``; ``which``: a condition on an outcome."""
+    ``until``; ``which``: a condition on an outcome; ``back``: SQL of seconds before ``$since`` that are read too."""
     return f"""
 named AS (SELECT * FROM all_outcomes WHERE outcome IN (SELECT unnest($outcomes)) AND {which}),
 revised AS MATERIALIZED (
@@ -68,14 +68,12 @@ happened AS MATERIALIZED (
         UNION ALL BY NAME
         SELECT * EXCLUDE (content), coalesce(epoch_us(lead(received_at) OVER ({_IN_ORDER})), {FOREVER}) AS until
         FROM revisions)
-  WHERE NOT withdrawn AND "at" >= to_timestamp($since - $back - {SKEW / 1e6}) AND epoch_us(received_at) <= $now
+  WHERE NOT withdrawn AND "at" >= to_timestamp($since - {back} - {SKEW / 1e6}) AND epoch_us(received_at) <= $now
 )"""
 
 
 HAPPENED = happened(WEIGHED_ALIKE)
 """Outcomes that came by themselves.
-
-They are read from ``$back`` seconds before ``$since`` on.
 
 What a unit's outcome was when the unit matured is not changed by what it is revised to afterwards.
 """
@@ -316,7 +314,7 @@ def question(source: Source, run: ReleaseRun, measures: Sequence[Measure], now: 
     parts = [evidence(names, answer_column(source) or "NULL", also_of(measures, names))]
     outcomes = outcomes_of(measures)
     if outcomes:
-        parts += [HAPPENED, ATTACHED]
+        parts += [happened(WEIGHED_ALIKE, "$back"), ATTACHED]
         given["outcomes"] = outcomes
         given["back"] = max((m.within for m in measures if m.unfolds), default=0) / 1e6
     covariates = _covariates(measures)

@@ -35,9 +35,8 @@ def read_pairs(file: Path, first: str, second: str) -> list[tuple[str, str]]:
             raise BadInput(f"{file.name} cannot be read: {str(error).splitlines()[0]}") from error
     for one, other in rows:
         if one is None or other is None:
-            raise BadInput(
-                f"{file.name} has a row with {one or 'no ' + first} and {other or 'no ' + second}; leave it out"
-            )
+            there, lacking = (other, first) if one is None else (one, second)
+            raise BadInput(f"{file.name} has a row with {there!r} and no {lacking}; leave it out")
         if one == other:
             raise BadInput(f"{file.name} has {one!r} in both columns; leave that row out")
     return [(one, other) for one, other in rows]

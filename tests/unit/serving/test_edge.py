@@ -409,14 +409,14 @@ def test_aliases_are_on_the_disk_when_they_are_acknowledged(here: Bench, wire: W
         wire.ask("POST", PREDICT, msgspec.json.encode({"unit": unit, "features": GOOD}))
     here.recorder.rows.flush()
     with Reader(tmp_path).open("churn", persons=True) as view:
-        found = view.sql("SELECT unit, named_as FROM rows ORDER BY row_id").to_pylist()
+        found = view.sql("SELECT unit, named_as FROM rows ORDER BY named_as DESC").to_pylist()
     assert found == [
         {"unit": "17", "named_as": "cookie"},
-        {"unit": "17", "named_as": "17"},
         {"unit": "18", "named_as": "18"},
+        {"unit": "17", "named_as": "17"},
     ]
     with Reader(tmp_path).open("churn") as view:
-        assert view.sql("SELECT unit FROM rows ORDER BY row_id")["unit"].to_pylist() == ["cookie", "17", "18"]
+        assert view.sql("SELECT unit FROM rows ORDER BY unit")["unit"].to_pylist() == ["17", "18", "cookie"]
     assert b"seatrial_aliases_total 1" in wire.ask("GET", "/metrics").body
 
 
