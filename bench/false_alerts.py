@@ -9,12 +9,13 @@ is the product at its defaults: the decision on a window, ``alerts_of`` with two
 
 Worlds in which nothing moves but the time: a still one; a daily cycle in four of the features (mean up and down by 0.3
 or by 0.8 sd) compared with the whole reference, as by default; with weekends that are 0.8 sd off beside; without asking
-the earlier days, as a severity alone would tell; and compared with the same hour of the reference. In the last two a
-shift by 0.8 sd of three features (one of them with the cycle) begins on the eleventh day, or with the first hour, and
-stays: how many hours until somebody is told, and how often it is told again.
+the earlier days, as a severity alone would tell; and compared with the same hour of the reference. In the others a
+shift by 0.8 sd of three features (one of them with the cycle) begins on the eleventh day, or with the first hour, or
+one of two that have the cycle on the fourth day, and stays: how many hours until somebody is told, and how often again.
 """
 
 import argparse
+import gc
 import math
 import multiprocessing
 from collections.abc import Iterable, Iterator
@@ -26,8 +27,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from seatrial.drift import FeatureDrift, FeatureProfile, decide_window, profile_of_window
+from bench.results import PAGE, filled
+from seatrial.drift import FeatureDrift, FeatureProfile, Moments, decide_windows
 from seatrial.drift.decide import Q
+from seatrial.drift.feature import merged
 from seatrial.releases.records import Alert
 from seatrial.spec.deployment import AlertingSpec, AlertSpec, DataMonitor, PerformanceMonitor
 from seatrial.spec.signature import Feature
@@ -36,12 +39,14 @@ from seatrial.watch.budget import per_window
 from seatrial.watch.data import signal_of
 from seatrial.watch.interval import difference, share_by_unit, share_interval
 from seatrial.watch.performance import alpha_of
-from seatrial.watch.policy import Scene, verdicts
-from seatrial.watch.usual import usual
+from seatrial.watch.policy import DAY, Scene, verdicts
+from seatrial.watch.usual import Beside, usuals
 from seatrial.watch.window import Signal, Usual, Window
 
 HOUR = 3_600_000_000
 HOURS, DAYS, FEATURES, CYCLING = 720, 30, 10, 4
+PAST = 28 * 24
+"""Hours back that are asked."""
 ROWS, REFERENCE = 300, 2000
 LABELS, UNITS, CORRELATION, HOLDOUT, ACCURACY, MARGIN = 400, 80, 0.3, 500, 0.9, 0.05
 _ROUND = 4
@@ -49,6 +54,9 @@ _ROUND = 4
 RECEIVER = AlertSpec(to="json://receiver")
 
 Values = NDArray[np.float64]
+
+SHIFTED = (0, 4, 5)
+"""Features that move for good: one that has the cycle, and two that have not."""
 
 
 class World(NamedTuple):
@@ -61,6 +69,7 @@ class World(NamedTuple):
         beside: The same hours of earlier days are asked, as the product does.
         shift: By how many sd three features move for good.
         since: At which hour they do.
+        moving: Which features.
     """
 
     name: str
@@ -70,6 +79,7 @@ class World(NamedTuple):
     beside: bool = True
     shift: float = 0.0
     since: int = 240
+    moving: tuple[int, ...] = SHIFTED
 
 
 WORLDS = (
@@ -82,9 +92,14 @@ WORLDS = (
     World("a shift on the eleventh day", shift=0.8),
     World("a daily cycle of 0.8 sd, and a shift on the eleventh day", 0.8, shift=0.8),
     World("a shift in the first hour", shift=0.8, since=0),
+    World(
+        "a daily cycle of 0.8 sd, and a shift of its own features on the fourth day",
+        0.8,
+        shift=0.8,
+        since=72,
+        moving=(0, 1),
+    ),
 )
-SHIFTED = (0, 4, 5)
-"""Features that move for good: one that has the cycle, and two that have not."""
 
 
 class Month(msgspec.Struct, frozen=True):
@@ -117,20 +132,30 @@ def month(world: World, seed: int) -> Month:
 
 
 def _lived(windows: list[Window]) -> tuple[int, list[int]]:
-    """Alerts made, and the moments at which one was told, hour by hour, as the loop would have them."""
-    kept: list[Alert] = []
-    alerting = AlertingSpec()
-    alerts = alerts_of(windows, (), 0, calm_day=_Calm(windows))
-    for number, alert in enumerate(alerts):
+    """Alerts made, and the moments at which one was told, hour by hour: what waits is asked about again."""
+    made: dict[int, list[Alert]] = {}
+    for number, alert in enumerate(alerts_of(windows, (), 0, calm_day=_Calm(windows)), 1):
         condition = condition_of(alert)
         assert condition is not None
-        at = condition.end
-        seen = msgspec.structs.replace(alert, at=at, id=number)
-        (verdict,) = verdicts([seen], Scene(alerting, (RECEIVER,), kept, (), {}, 20, at))
-        kept.append(msgspec.structs.replace(seen, fate=verdict.fate))
-    edges = [(alert, condition_of(alert)) for alert in kept]
-    begun = [alert for alert, condition in edges if condition is not None and condition.edge != "ends"]
-    return len(begun), [alert.at for alert in begun if alert.fate == "told"]
+        made.setdefault(condition.end, []).append(msgspec.structs.replace(alert, at=condition.end, id=number))
+    kept: list[Alert] = []
+    waiting: list[Alert] = []
+    told: list[int] = []
+    for now in range(HOUR, (HOURS + 1) * HOUR, HOUR):
+        waiting += made.get(now, [])
+        if not waiting:
+            continue
+        had = {RECEIVER.to: sum(at > now - DAY for at in told)}
+        found = verdicts(waiting, Scene(AlertingSpec(), (RECEIVER,), kept, (), had, 20, now))
+        decided = [v for v in found if v.fate]
+        told += [now for v in decided if v.fate == "told" and not v.recovery]
+        kept = sorted(
+            [*kept, *(msgspec.structs.replace(v.alert, fate=v.fate, fate_why=v.why) for v in decided)],
+            key=lambda alert: alert.id,
+        )
+        waiting = [v.alert for v in found if not v.fate]
+    edges = [condition_of(alert) for alerts in made.values() for alert in alerts]
+    return sum(condition is not None and condition.edge != "ends" for condition in edges), told
 
 
 class _Calm:
@@ -144,62 +169,122 @@ class _Calm:
         return all(severity == "none" for severity in day)
 
 
-def _data(world: World, rng: np.random.Generator) -> Iterator[Window]:
-    strict = per_window(DataMonitor().window, 1, Q)
+def _data(world: World, rng: np.random.Generator) -> list[Window]:
     hours = rng.integers(0, 168, REFERENCE * (24 if world.by_hour else 1))
-    columns = [_draw(rng, column, hours, world) for column in range(FEATURES)]
-    references: dict[int, list[FeatureProfile]] = {}
-    lived: list[list[FeatureProfile]] = []
-    for hour in range(HOURS):
-        of_day = hour % 24 if world.by_hour else -1
-        if of_day not in references:
-            chosen = hours % 24 == of_day if world.by_hour else np.ones(len(hours), bool)
-            references[of_day] = [
-                FeatureProfile.from_values(Feature(name=f"{i}", kind="number"), column[chosen])
-                for i, column in enumerate(columns)
-            ]
-        now = np.full(ROWS, hour % 168)
-        moved = world.shift if hour >= world.since else 0.0
-        pairs = [
-            (reference, profile_of_window(reference, _draw(rng, i, now, world, moved)))
-            for i, reference in enumerate(references[of_day])
+    drawn = [_draw(rng, column, hours, world) for column in range(FEATURES)]
+    references = {
+        of_day: [
+            FeatureProfile.from_values(
+                Feature(name=f"{i}", kind="number"), column[hours % 24 == of_day] if world.by_hour else column
+            )
+            for i, column in enumerate(drawn)
         ]
-        lived.append([window for _, window in pairs])
-        drifts = decide_window(pairs)
-        loud = any(finding.significant for drift in drifts for finding in drift.findings)
-        sure = decide_window(pairs, q=strict) if loud else drifts  # nothing is surer at a stricter level
-        yield Window(
+        for of_day in (range(24) if world.by_hour else (-1,))
+    }
+    times = np.repeat(np.arange(HOURS), ROWS)
+    moved = np.where(times >= world.since, world.shift, 0.0)
+    values = [_draw(rng, i, times % 168, world, moved).reshape(HOURS, ROWS) for i in range(FEATURES)]
+    lived: list[list[FeatureProfile]] = [[] for _ in range(HOURS)]
+    for of_day, mine in references.items():
+        chosen = [hour for hour in range(HOURS) if of_day in (hour % 24, -1)]
+        for reference, column in zip(mine, values, strict=True):
+            for hour, profile in zip(chosen, count_windows(reference, column[chosen]), strict=True):
+                lived[hour].append(profile)
+    pairs = [
+        list(zip(references[hour % 24 if world.by_hour else -1], profiles, strict=True))
+        for hour, profiles in enumerate(lived)
+    ]
+    decided = decide_windows(pairs, levels=(Q, per_window(DataMonitor().window, 1, Q)))
+    beside = _beside(lived, [sure for _, sure in decided]) if world.beside and not world.by_hour else {}
+    return [
+        Window(
             deployment="d",
             monitor="data",
             variant="champion",
             start=hour * HOUR,
             end=(hour + 1) * HOUR,
             rows=ROWS,
-            drift=signal_of(drifts, sure, quality=False),
-            quality=signal_of(drifts, sure, quality=True),
-            features=drifts,
-            usual=_usual(lived, sure) if world.beside and not world.by_hour else None,
+            drift=signal_of(shown, sure, quality=False),
+            quality=signal_of(shown, sure, quality=True),
+            features=shown,
+            usual=beside.get(hour),
         )
+        for hour, (shown, sure) in enumerate(decided)
+    ]
 
 
-def _usual(lived: list[list[FeatureProfile]], sure: tuple[FeatureDrift, ...]) -> Usual:
-    """The newest window beside the same hours of the days before, as ``watch.data`` reads them from the ledger."""
-    *_, windows = lived
-    hour = len(lived) - 1
-    days = [lived[at] for at in range(hour - 24, max(hour - 28 * 24, 0) - 1, -24)]
-    weeks = [lived[at] for at in range(hour - 168, max(hour - 28 * 24, 0) - 1, -168)]
-    merged = [[_merged([day[i] for day in past]) for i in range(FEATURES)] for past in (days, weeks) if past]
-    return usual(sure, windows, merged, days=len(days), minimum_rows=DataMonitor().minimum_rows)
+def count_windows(reference: FeatureProfile, values: Values) -> list[FeatureProfile]:
+    """What ``profile_of_window`` makes of each row of numbers, shape [windows, rows], none missing; all at once."""
+    bins, (windows, rows) = reference.bins, values.shape
+    ends = [
+        below for edge in bins.edges for below in ([values < edge] if edge in bins.atoms else []) + [values <= edge]
+    ]
+    until = [np.zeros(windows, np.int64), *(below.sum(axis=1) for below in ends), np.full(windows, rows)]
+    counts = np.diff(np.stack(until, axis=1), axis=1)
+    low, high = reference.limits or (-math.inf, math.inf)
+    mean = values.mean(axis=1)
+    away = values - mean[:, np.newaxis]
+    square = away * away
+    moments = zip(
+        mean.tolist(),
+        square.sum(axis=1).tolist(),
+        (square * away).sum(axis=1).tolist(),
+        (square * square).sum(axis=1).tolist(),
+        strict=True,
+    )
+    outside = ((values < low) | (values > high)).sum(axis=1)
+    told = (column.tolist() for column in (counts, values.min(axis=1), values.max(axis=1), outside))
+    return [
+        FeatureProfile(
+            name=reference.name,
+            kind=reference.kind,
+            rows=rows,
+            bins=bins,
+            counts=tuple(cells),
+            moments=Moments(rows, *powers),
+            minimum=least,
+            maximum=most,
+            limits=reference.limits,
+            outside=beyond,
+        )
+        for powers, cells, least, most, beyond in zip(moments, *told, strict=True)
+    ]
 
 
-def _merged(profiles: list[FeatureProfile]) -> FeatureProfile:
-    found = profiles[0]
-    for profile in profiles[1:]:
-        found = found.merge(profile)
+def _beside(lived: list[list[FeatureProfile]], sure: list[tuple[FeatureDrift, ...]]) -> dict[int, Usual]:
+    """Each hour beside the same hours of the days before, as ``watch.data`` reads them from the ledger.
+
+    From the first alarm on: before it no condition is open, and nothing is asked.
+    """
+    first = next((hour for hour, drifts in enumerate(sure) if any(d.severity != "none" for d in drifts)), HOURS)
+    if first == HOURS:
+        return {}
+    days, weeks = _pasts(lived, 24), _pasts(lived, 168)
+    asked = []
+    for hour in range(first, HOURS):
+        pasts = [past for past in (days[hour], weeks[hour]) if past]
+        asked.append(Beside(sure[hour], lived[hour], pasts, min(hour // 24, PAST // 24)))
+    return dict(enumerate(usuals(asked, minimum_rows=DataMonitor().minimum_rows), first))
+
+
+def _pasts(lived: list[list[FeatureProfile]], step: int) -> list[list[FeatureProfile]]:
+    """What each hour is compared with: every ``step`` hours back, 28 days at most; [] while there is none."""
+    found: list[list[FeatureProfile]] = []
+    for hour in range(HOURS):
+        if hour < step:
+            found.append([])
+        elif hour <= PAST:  # all that was: one more than the hour before it had
+            older, newest = found[hour - step], lived[hour - step]
+            found.append([one.merge(two) for one, two in zip(older, newest, strict=True)] if older else newest)
+        else:
+            past = [lived[at] for at in range(hour - step, hour - PAST - 1, -step)]
+            found.append([merged(column) for column in zip(*past, strict=True)])
     return found
 
 
-def _draw(rng: np.random.Generator, column: int, hours: NDArray[np.int64], world: World, moved: float = 0.0) -> Values:
+def _draw(
+    rng: np.random.Generator, column: int, hours: NDArray[np.int64], world: World, moved: Values | float = 0.0
+) -> Values:
     """Normal, lognormal, zero-inflated and count columns in turn; the first ones go up and down with the day.
 
     Args:
@@ -207,7 +292,7 @@ def _draw(rng: np.random.Generator, column: int, hours: NDArray[np.int64], world
         moved: By how many sd the features that move for good are off.
     """
     values = _plain(rng, column, hours, world)
-    return values + moved * _SD[column % 4 if column >= CYCLING else 0] if column in SHIFTED else values
+    return values + moved * _SD[column % 4 if column >= CYCLING else 0] if column in world.moving else values
 
 
 _SD = (1.0, math.sqrt((math.e - 1) * math.e))
@@ -291,6 +376,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
     parser.add_argument("--months", type=int, default=1000, help="of each world")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--only", default="", help="worlds whose name contains this")
+    parser.add_argument("--publish", action="store_true", help="put the table into bench/README.md")
     parser.add_argument("--keep", type=Path, required=True, help="file of months; those in it are not lived again")
     given = parser.parse_args(list(arguments) if arguments is not None else None)
     kept = read(given.keep)
@@ -304,10 +390,16 @@ def main(arguments: Iterable[str] | None = None) -> None:
                         kept.append(found)
                         file.write(msgspec.json.encode(found).decode() + "\n")
     print(table(kept))
+    if given.publish:
+        PAGE.write_text(filled(PAGE.read_text("utf-8"), "false-alerts", table(kept)), "utf-8")
 
 
 def _numbered(world: int, seed: int) -> Month:
-    return month(WORLDS[world], seed)
+    gc.disable()  # a month makes a hundred thousand values that live until its end
+    found = month(WORLDS[world], seed)
+    gc.enable()
+    gc.collect()
+    return found
 
 
 if __name__ == "__main__":

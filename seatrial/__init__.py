@@ -17,18 +17,20 @@ from seatrial.version import __version__
 
 if TYPE_CHECKING:
     from seatrial.analysis.judging import judge
+    from seatrial.analysis.lists import judge_lists
     from seatrial.client.asynchronous import AsyncClient
     from seatrial.client.client import Client
     from seatrial.control.from_file import apply
     from seatrial.models.register import register
 
-__all__ = ["AsyncClient", "Client", "__version__", "apply", "judge", "register"]
+__all__ = ["AsyncClient", "Client", "__version__", "apply", "judge", "judge_lists", "register"]
 
 _WHERE = {
     "AsyncClient": "seatrial.client.asynchronous",
     "Client": "seatrial.client.client",
     "apply": "seatrial.control.from_file",
     "judge": "seatrial.analysis.judging",
+    "judge_lists": "seatrial.analysis.lists",
     "register": "seatrial.models.register",
 }
 

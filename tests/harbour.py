@@ -11,7 +11,8 @@ import msgspec
 from seatrial.control.apply import Applied, apply_to
 from seatrial.control.site import Site
 from seatrial.experiments.checks import Losses
-from seatrial.experiments.judgement import Counts, Judgement, MetricJudgement, PhaseEffect, ShadowComparison
+from seatrial.experiments.judgement import Counts, Judgement, MetricJudgement, PhaseEffect
+from seatrial.experiments.shadow.comparison import ShadowComparison
 from seatrial.models.manifest import Manifest
 from seatrial.releases.popular_files import Scored
 from seatrial.releases.publication import Publication

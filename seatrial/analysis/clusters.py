@@ -34,7 +34,8 @@ def check_clusters(metrics: Sequence[Metric]) -> None:
     """Raises BadInput for a metric that cannot be told by cluster."""
     for metric in metrics:
         if metric.one_by_one or metric.covariates:
-            what = "a covariate" if metric.covariates else "a range" if metric.range else "a quantile"
+            of = "ranks" if metric.ranks else "a range" if metric.range else "a quantile"
+            what = "a covariate" if metric.covariates else of
             raise BadInput(f"{metric.name!r} has or is {what}, which is not told by cluster; use a plain mean")
 
 
@@ -62,13 +63,11 @@ def gather_clusters(files: Files, metrics: Sequence[Metric], cluster: str, kept:
         "SELECT variant, count(*) AS n, count(CASE WHEN crossed THEN 1 END) AS both, "
         "min(CASE WHEN crossed THEN unit END) AS one FROM judged GROUP BY 1 ORDER BY 1"
     ).to_pylist()
-    return Crowd(
+    return crowd._replace(
         units={row["variant"]: row["n"] for row in rows},
         both=sum(row["both"] for row in rows),
         one=min((row["one"] for row in rows if row["one"] is not None), default=""),
-        until=crowd.until,
         what="cluster",
-        joined=crowd.joined,
     )
 
 

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from seatrial.analysis.joining import Joined
+from seatrial.analysis.repeats import Repeats
 
 
 class Crowd(NamedTuple):
@@ -17,6 +18,7 @@ class Crowd(NamedTuple):
         until: The last moment in the files; None without times.
         what: ``unit`` or ``cluster``.
         joined: Whose the outcomes are, by outcome; empty without a file of them.
+        repeats: Which of them stand twice.
     """
 
     units: dict[str, int]
@@ -25,3 +27,4 @@ class Crowd(NamedTuple):
     until: str | None
     what: str = "unit"
     joined: Mapping[str, Joined] = MappingProxyType({})
+    repeats: Repeats = Repeats()

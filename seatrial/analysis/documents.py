@@ -9,6 +9,7 @@ import msgspec
 from seatrial.analysis.verdicts import Analysis
 from seatrial.experiments.judgement import Judgement
 from seatrial.experiments.segments import MetricSegments
+from seatrial.experiments.several import ChallengerSegments, Several
 from seatrial.stats.same_arms import SameArms
 
 
@@ -24,13 +25,27 @@ class SegmentedJudgement(msgspec.Struct, frozen=True, kw_only=True):
     segments: tuple[MetricSegments, ...]
 
 
+class SegmentedExperiment(msgspec.Struct, frozen=True, kw_only=True):
+    """An experiment of several challengers judged with ``--segment``.
+
+    Attributes:
+        experiment: Of all units.
+        segments: By challenger.
+    """
+
+    experiment: Several
+    segments: tuple[ChallengerSegments, ...]
+
+
 _ASKED: dict[str, Any] = {
     "release": Judgement,
     "release_by_segment": SegmentedJudgement,
+    "experiment": Several,
+    "experiment_by_segment": SegmentedExperiment,
     "files": Analysis,
     "same_arms": tuple[SameArms, ...],
 }
-"""A release; with ``--segment``; ``--data``; ``--aa``."""
+"""A release, or an experiment; each with ``--segment``; ``--data``; ``--aa``."""
 
 
 def judge_schema() -> dict[str, Any]:

@@ -7,14 +7,17 @@ import msgspec
 
 from seatrial.analysis.metrics import Metric
 from seatrial.analysis.reduce import Arm, Arms
-from seatrial.stats.bayes import Bayesian, compare_normal, compare_shares
+from seatrial.stats.bayes import Bayesian, compare_normal, compare_shares, region
 from seatrial.stats.conditional import PhaseCounts
+from seatrial.stats.contrast import Margin
 from seatrial.stats.cuped import Ratio, cuped, cuped_ratios
 from seatrial.stats.effect import Effect
 from seatrial.stats.exact_proportion import shares_tests
 from seatrial.stats.interval import TestResult
+from seatrial.stats.minimum import what_is_missing
 from seatrial.stats.moments import PairMoments
 from seatrial.stats.multivariate import MultiMoments
+from seatrial.stats.unconditional import Table
 from seatrial.stats.welch import welch_of
 
 
@@ -78,15 +81,17 @@ def tests_of(
     return tuple(found)
 
 
-def bayesian_of(metric: Metric, measured: Measured, arms: Arms, treatment: str, control: str) -> Bayesian | None:
-    """A posterior comparison, of which more is better."""
+def bayesian_of(
+    metric: Metric, measured: Measured, arms: Arms, treatment: str, control: str, smallest: Margin | None = None
+) -> Bayesian | None:
+    """A posterior comparison, of which more is better; ``smallest`` is the effect below which all is the same."""
     effect, table = measured.effect, _table(metric, arms, treatment, control)
     if min(effect.n_treatment, effect.n_control) < 2:
         return None
     if table is not None and measured.variance_ratio is None:
-        found = compare_shares(*table)
+        found = compare_shares(*table, rope=region(smallest, effect.control_mean))
     elif effect.se_unpooled > 0:
-        found = compare_normal(effect)
+        found = compare_normal(effect, rope=region(smallest, effect.control_mean))
     else:
         return None
     if metric.want == "higher":
@@ -94,6 +99,17 @@ def bayesian_of(metric: Metric, measured: Measured, arms: Arms, treatment: str, 
     return msgspec.structs.replace(
         found, p_better=1 - found.p_better, loss_treatment=found.loss_control, loss_control=found.loss_treatment
     )
+
+
+def table_of(metric: Metric, measured: Measured, arms: Arms, treatment: str, control: str) -> Table | None:
+    """Units with the event, and all, for exact methods; none where the effect is adjusted or there are no events."""
+    table = _table(metric, arms, treatment, control)
+    return None if table is None or measured.variance_ratio is not None else Table(*table)
+
+
+def is_small(measured: Measured) -> bool:
+    """Whether there is too little for a normal approximation, so that one look is judged exactly, and not adjusted."""
+    return what_is_missing(measured.unadjusted) is not None
 
 
 def uncapped_of(arms: Arms, treatment: str, control: str) -> float | None:

@@ -36,11 +36,12 @@ _BATCH = 200_000
 
 
 class Columns(NamedTuple):
-    """What a file calls the columns that every experiment has."""
+    """What a file calls the columns that every experiment has; ``id`` of outcomes only, where they have one."""
 
     unit: str = "unit"
     variant: str = "variant"
     at: str = "at"
+    id: str = "id"
 
 
 class Files:
@@ -105,6 +106,10 @@ class Files:
     def has(self, table: str, column: str) -> bool:
         """Whether ``exposures`` or ``outcomes`` has the column."""
         return column in self._kinds[table]
+
+    def named(self, table: str) -> tuple[str, ...]:
+        """Every column of ``exposures`` or ``outcomes``, as its file calls them."""
+        return tuple(self._kinds[table])
 
     def number(self, table: str, column: str) -> str:
         """SQL of a column as a number; a name before it is the caller's to write.

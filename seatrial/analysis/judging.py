@@ -8,27 +8,41 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from numpy.typing import ArrayLike
+
 from seatrial.analysis import trust
 from seatrial.analysis.deciding import conclude
-from seatrial.analysis.effects import Measured, bayesian_of, counts_of, measure, tests_of, uncapped_of
+from seatrial.analysis.effects import (
+    Measured,
+    bayesian_of,
+    counts_of,
+    is_small,
+    measure,
+    table_of,
+    tests_of,
+    uncapped_of,
+)
 from seatrial.analysis.families import together
 from seatrial.analysis.files import Columns, Data, Files
-from seatrial.analysis.joining import check_joined
+from seatrial.analysis.joining import check_early, check_joined
 from seatrial.analysis.metrics import Metric
 from seatrial.analysis.one_by_one import Column, judge_column, quantile_of, read_columns
 from seatrial.analysis.planning import CONTROLS, Plan, plan_of, question, with_options
 from seatrial.analysis.reduce import Arms, Reduction
 from seatrial.analysis.relation import Relation
+from seatrial.analysis.repeats import check_repeats
 from seatrial.analysis.unfolding import unfold
 from seatrial.analysis.verdicts import Analysis, Check, Finding, How
 from seatrial.spec.errors import BadInput, NoData
 from seatrial.spec.problems import did_you_mean
+from seatrial.stats.at_once import judge_at_once, judge_by_ranks
+from seatrial.stats.contrast import Margin
 from seatrial.stats.effect import Effect
 from seatrial.stats.families import FamilyName
 from seatrial.stats.guardrail import judge_guardrail
 from seatrial.stats.novelty import Novelty, novelty
 from seatrial.stats.primary import judge_primary
-from seatrial.stats.verdict import Verdict
+from seatrial.stats.verdict import Question, Role, Verdict
 
 
 def judge(
@@ -104,7 +118,10 @@ def judge_files(files: Files, plan: Plan, *, over_time: bool = False, segments: 
         files.text("exposures", segment)
     apart = [metric for metric in plan.metrics if metric.one_by_one]
     several = over_time or bool(segments or apart)
-    reduction = Reduction(files, Relation(files, plan.metrics, segments, several=several, cluster=plan.cluster))
+    relation = Relation(
+        files, plan.metrics, segments, several=several, cluster=plan.cluster, once=plan.method == "fixed"
+    )
+    reduction = Reduction(files, relation)
     plan = replace(plan, metrics=reduction.metrics)
     arms = reduction.arms()[""] if reduction.crowd.units else {}
     if not arms:
@@ -117,7 +134,8 @@ def judge_files(files: Files, plan: Plan, *, over_time: bool = False, segments: 
         )
     shares = _shares(plan, (control, *treatments))
     checks, unbalanced = _checks(plan, reduction, arms, control, treatments, shares)
-    judged = Judged(plan, arms, control, shares, unbalanced, read_columns(reduction, plan))
+    judged = Judged(plan, arms, control, shares, unbalanced)
+    judged = replace(judged, columns=read_columns(reduction, plan, judged.small_means(treatments)))
     failed = [check for check in checks if check.withholds and not check.ok]
     findings = together(judged, treatments)
     found = Analysis(
@@ -180,7 +198,7 @@ def _checks(
         trust.check_both_arms(reduction.crowd),
         trust.check_coverage(plan.metrics, arms, variants),
     ]
-    found += [check_joined(reduction.crowd.joined)] if reduction.crowd.joined else []
+    found += _of_outcomes(reduction)
     found += _warnings(plan, reduction, arms, control, treatments, shares)
     balance: dict[str, list[Effect]] = {}
     for metric in plan.metrics:
@@ -194,6 +212,15 @@ def _checks(
         return tuple(found), frozenset()
     check, odd = trust.check_covariates(balance)
     return (*found, check), odd
+
+
+def _of_outcomes(reduction: Reduction) -> list[Check]:
+    """Of a file of outcomes: whose they are, when they happened, and which stand twice."""
+    crowd = reduction.crowd
+    found = [check_joined(crowd.joined)] if crowd.joined else []
+    timed = {name: one for name, one in crowd.joined.items() if one.early is not None}
+    found += [check_early(timed)] if timed else []
+    return [*found, check_repeats(crowd.repeats)] if crowd.repeats.checked else found
 
 
 def _warnings(
@@ -265,12 +292,16 @@ class Judged:
             waiting=sum(arm.waiting for arm in both),
             missing=sum(arm.missing for arm in both),
             tests=tests_of(metric, measured, arms, treatment, self.control, self.plan.alpha),
-            bayesian=bayesian_of(metric, measured, arms, treatment, self.control),
+            bayesian=bayesian_of(metric, measured, arms, treatment, self.control, self._smallest(metric)),
             covariates=metric.covariates if adjusted else (),
             variance_ratio=measured.variance_ratio,
             unadjusted=measured.unadjusted.effect if adjusted else None,
+            cap=metric.cap,
             uncapped=uncapped_of(arms, treatment, self.control),
         )
+
+    def _smallest(self, metric: Metric) -> Margin | None:
+        return self.plan.minimum_effect if metric.name == self.plan.primary else None
 
     def measured(self, metric: Metric, treatment: str) -> Measured:
         """The effect of a treatment on a metric."""
@@ -278,12 +309,27 @@ class Judged:
             effect = quantile_of(metric, self.columns[metric.name], treatment, self.control)
             return Measured(effect, effect, None)
         arms, adjust = self.arms[metric.name], not self.unbalanced.intersection(metric.covariates)
-        return measure(metric, arms.get(treatment), arms.get(self.control), adjust=adjust)
+        found = measure(metric, arms.get(treatment), arms.get(self.control), adjust=adjust)
+        if self.plan.method == "fixed" and is_small(found):
+            return Measured(found.unadjusted, found.unadjusted, None)
+        return found
+
+    def small_means(self, treatments: Sequence[str]) -> frozenset[str]:
+        """Names of the means that one look judges by their units' values, because these are few."""
+        return frozenset(
+            metric.name
+            for metric in self.plan.metrics
+            if self.plan.method == "fixed"
+            and metric.kind == "mean"
+            and not metric.one_by_one
+            and any(is_small(self.measured(metric, treatment)) for treatment in treatments)
+        )
 
     def verdict(self, metric: Metric, treatment: str, alpha: float) -> Verdict:
         """What the plan's method says of it."""
         arms, plan = self.arms[metric.name], self.plan
-        effect = self.measured(metric, treatment).effect
+        measured = self.measured(metric, treatment)
+        effect = measured.effect
         weight = self.shares[treatment] / (self.shares[treatment] + self.shares[self.control])
         counts = counts_of(metric, arms, treatment, self.control, weight) if plan.method == "always-valid" else ()
         asked = question(plan, metric, treatment, self.control, alpha)
@@ -291,6 +337,21 @@ class Judged:
         if metric.one_by_one and plan.method == "always-valid":
             column = self.columns[metric.name]
             return judge_column(metric, column, effect, asked, part, weight)
+        if plan.method == "fixed":
+            return self._at_once(metric, measured, asked, part)
         if part == "guardrail":
             return judge_guardrail(effect, asked, counts=counts, method=plan.method)
         return judge_primary(effect, asked, counts=counts, method=plan.method, role=part)
+
+    def _at_once(self, metric: Metric, measured: Measured, asked: Question, part: Role) -> Verdict:
+        column = self.columns.get(metric.name)
+
+        def values() -> tuple[ArrayLike, ArrayLike]:
+            assert column is not None
+            return column.arms(asked.treatment, asked.control)
+
+        if metric.ranks:
+            return judge_by_ranks(measured.effect, asked, part, values)
+        table = table_of(metric, measured, self.arms[metric.name], asked.treatment, asked.control)
+        of_means = values if metric.kind == "mean" and column is not None else None
+        return judge_at_once(measured.effect, asked, part, table=table, values=of_means)

@@ -45,9 +45,12 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
         want: Which direction is good.
         within: Window after a unit's first exposure, seconds; None: all that the file holds.
         cap: The largest total that one unit counts with.
+        cap_at: The cap is this quantile of units' totals, a share of units; fixed by the first 1 000 units by exposure,
+            or for one look by all.
         range: The least and the largest one; looked at any time, the metric is then judged by betting.
         q: Of a quantile which, a share of units; of each unit's first outcome.
         covariates: Columns of the exposures that were known before them.
+        ranks: Units are compared by ranks, for one look, and not by their mean.
         label: A unit without an outcome is missing, not zero; its outcomes are averaged.
         declared: The outcome is declared in a file, so none of it is a zero and no slip of the pen.
     """
@@ -59,9 +62,11 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     want: Want = "higher"
     within: float | None = None
     cap: float | None = None
+    cap_at: float | None = None
     range: tuple[float, float] | None = None
     q: float | None = None
     covariates: tuple[str, ...] = ()
+    ranks: bool = False
     label: bool = False
     declared: bool = False
 
@@ -73,7 +78,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def one_by_one(self) -> bool:
         """Whether its verdict may need the units' values one by one, and not their moments alone."""
-        return self.kind == "quantile" or self.range is not None
+        return self.kind == "quantile" or self.range is not None or self.ranks
 
 
 def metric_of(text: str, *, outcomes: bool) -> Metric:
@@ -119,7 +124,11 @@ def _with_options(metric: Metric, options: list[str]) -> Metric:
                 f"it can be {', '.join(f'{name}=...' for name in _OPTIONS)}"
             )
         metric = msgspec.structs.replace(metric, **_OPTIONS[key](metric, value))
-    for what, given in (("a cap", metric.cap), ("a range", metric.range)):
+    for what, given in (
+        ("a cap", metric.cap or metric.cap_at),
+        ("a range", metric.range),
+        ("ranks", metric.ranks or None),
+    ):
         if given is not None and metric.kind != "mean":
             raise BadInput(f"the {metric.kind} {metric.name!r} has no use for {what}; remove it")
     if (metric.kind == "quantile") != (metric.q is not None):
@@ -130,8 +139,11 @@ def _with_options(metric: Metric, options: list[str]) -> Metric:
 
 def _alone(metric: Metric) -> Metric:
     """Itself; raises BadInput where what it is judged by leaves no room for a cap or a covariate."""
-    if metric.one_by_one and (metric.covariates or metric.cap is not None):
-        other = "covariate" if metric.covariates else "cap"
+    capped = metric.cap is not None or metric.cap_at is not None
+    if metric.cap is not None and metric.cap_at is not None:
+        raise BadInput(f"{metric.name!r} has both a cap and a quantile to cap at; keep one")
+    if metric.one_by_one and (metric.covariates or capped or (metric.ranks and metric.range)):
+        other = "covariate" if metric.covariates else "cap" if capped else "range"
         raise BadInput(f"{metric.name!r} is judged unit by unit, which takes no {other}; remove it")
     return metric
 
@@ -160,20 +172,28 @@ def _range(metric: Metric, value: str) -> dict[str, object]:
     return {"range": ends}
 
 
+def _compare(metric: Metric, value: str) -> dict[str, object]:
+    if value not in ("means", "ranks"):
+        raise BadInput(f"the metric {metric.name!r} cannot compare {value!r}; it can compare `means` or `ranks`")
+    return {"ranks": value == "ranks"}
+
+
 _OPTIONS: dict[str, Callable[[Metric, str], dict[str, object]]] = {
     "want": _want,
     "within": lambda _, value: {"within": parse_duration(value)},
     "cap": _cap,
+    "cap_at": lambda _, value: {"cap_at": _inside(value)},
     "range": _range,
     "q": lambda _, value: {"q": _inside(value)},
     "covariate": lambda metric, value: {"covariates": (*metric.covariates, value)},
+    "compare": _compare,
 }
 
 
 def _inside(value: str) -> float:
     share = parse_share(value)
     if not 0 < share < 1:
-        raise BadInput(f"there is no {value} quantile; write a share between, like `q=90%`")
+        raise BadInput(f"there is no {value} quantile; write a share between, like `90%`")
     return share
 
 
@@ -208,7 +228,7 @@ def metrics_of_file(file: MetricsFile, *, outcomes: bool) -> tuple[Metric, ...]:
 
 
 _USED: dict[Kind, tuple[str, ...]] = {
-    "mean": ("value", "cap", "range"),
+    "mean": ("value", "cap", "cap_at", "range"),
     "proportion": ("value",),
     "ratio": ("numerator", "denominator"),
     "quantile": ("value", "quantile"),
@@ -219,9 +239,11 @@ def _declared(name: str, spec: MetricSpec, file: MetricsFile, *, outcomes: bool)
     kind = next((kind for kind in KINDS if kind == spec.kind), None)
     if kind is None:
         raise BadInput(f"the metric {name!r} is of kind {spec.kind!r}; files are judged by {', '.join(KINDS)}")
-    for key in ("value", "numerator", "denominator", "cap", "range", "quantile"):
+    for key in ("value", "numerator", "denominator", "cap", "cap_at", "range", "quantile"):
         if getattr(spec, key) is not None and key not in _USED[kind]:
             raise BadInput(f"the {kind} {name!r} has no use for `{key}`; remove it")
+    if spec.compare == "ranks" and kind != "mean":
+        raise BadInput(f"the {kind} {name!r} has no use for `compare`; remove it")
     if outcomes and spec.outcome is None:
         raise BadInput(f"the metric {name!r} names no outcome; add `outcome:` to it")
     source = spec.outcome if outcomes else None
@@ -242,8 +264,10 @@ def _declared(name: str, spec: MetricSpec, file: MetricsFile, *, outcomes: bool)
             want=spec.want,
             within=spec.within if outcomes else None,
             cap=spec.cap,
+            cap_at=spec.cap_at,
             range=spec.range,
             q=spec.quantile,
+            ranks=spec.compare == "ranks",
             covariates=_covariates(spec.covariate),
             label=declared is not None and declared.label,
             declared=declared is not None,

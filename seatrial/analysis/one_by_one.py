@@ -1,6 +1,7 @@
-"""Metrics of files that are judged unit by unit, in order of exposure: quantiles, and means with a declared range."""
+"""Metrics of files that are judged unit by unit, in order of exposure: quantiles, means with a declared range, ranks,
+and means of samples too small for their moments."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,15 +32,15 @@ class Column(NamedTuple):
         return Arms.of(self.values[self.variant == treatment], self.values[self.variant == control])
 
 
-def read_columns(reduction: Reduction, plan: Plan) -> Mapping[str, Column]:
-    """By name, of those metrics that need them.
+def read_columns(reduction: Reduction, plan: Plan, small: Collection[str] = ()) -> Mapping[str, Column]:
+    """By name, of those metrics that need them; ``small`` are names of others that do.
 
     Raises:
         BadInput: Bets are laid in order of exposure, and the exposures have no times.
     """
     found = {}
     for metric in plan.metrics:
-        if not metric.one_by_one:
+        if not metric.one_by_one and metric.name not in small:
             continue
         if metric.range is not None and plan.method == "always-valid" and not reduction.timed:
             raise BadInput(

@@ -17,6 +17,7 @@ from seatrial.reports.experiment_charts import (
 from seatrial.reports.notebook import html
 from seatrial.reports.page import Section, Table, render_page
 from seatrial.reports.points import VerdictPoint
+from seatrial.stats.bayes import told
 from seatrial.stats.recommendation import Recommendation
 from seatrial.stats.segments import Segments
 
@@ -67,10 +68,17 @@ def _result(found: Analysis, comparison: Comparison) -> Section:
         heading=f"{comparison.treatment} against {found.control}",
         badge=comparison.recommendation,
         verdict=TONES[comparison.recommendation],
-        sentences=(comparison.sentence,),
+        sentences=(comparison.sentence, *posterior(comparison)),
         charts=verdict_effects([finding.verdict for finding in comparison.metrics]),
         table=Table(_HEADER, tuple(_rows(comparison))),
     )
+
+
+def posterior(comparison: Comparison) -> tuple[str, ...]:
+    """What a posterior says of the primary, where a smallest effect was named."""
+    found = comparison.primary.bayesian
+    known = found is not None and found.p_same is not None and comparison.primary.verdict.word != "no-data"
+    return (f"{comparison.primary.name}: {told(found)}",) if found is not None and known else ()
 
 
 _HEADER = ("metric", "part", "control", "treatment", "difference", "relative", "p", "verdict")

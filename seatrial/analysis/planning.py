@@ -69,6 +69,12 @@ class Plan:
         if primary in self.guardrails:
             raise BadInput(f"{primary!r} is the primary metric and a guardrail; it can be one of them")
         check_alpha(self.alpha)
+        ranked = next((metric.name for metric in self.metrics if metric.ranks), None)
+        if ranked is not None and self.method != "fixed":
+            raise BadInput(
+                f"{ranked!r} is compared by ranks, which hold for one look, and not by the method {self.method!r}; "
+                "use `fixed`, or compare means"
+            )
         ordered = sorted(self.metrics, key=lambda m: (m.name != primary, m.name not in self.guardrails))
         return replace(self, primary=primary, metrics=tuple(ordered))
 

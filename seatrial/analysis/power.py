@@ -329,10 +329,20 @@ def curve(past: Past, around: Margin, design: Design, goal: Goal, looks: Looks |
     return tuple(found)
 
 
-def told(design: Design) -> str:
-    """The design in words."""
+def told(design: Design, guardrails: int = 0, whole: float | None = None) -> str:
+    """The design in words.
+
+    Args:
+        design: Its power is that of one question.
+        guardrails: How many margins must be kept beside it.
+        whole: The power with which all of them hold together.
+    """
+    power = f"{design.power:.4g}"
+    if guardrails and whole is not None:
+        those = "the guardrail" if guardrails == 1 else f"all {guardrails} guardrails"
+        power += f" for each question, so that the primary and {those} hold together with {whole:.4g}"
     arms = "one treatment" if design.treatments == 1 else f"{design.treatments} treatments"
-    return f"{arms} with {design.share:.4g} of the units each, alpha {design.alpha:g}, power {design.power:g}"
+    return f"{arms} with {design.share:.4g} of the units each, alpha {design.alpha:g}, power {power}"
 
 
 def sentence(one: Need) -> str:

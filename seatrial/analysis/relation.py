@@ -8,20 +8,19 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from seatrial.analysis.caps import with_caps
 from seatrial.analysis.clusters import clustered, gather_clusters
 from seatrial.analysis.counting import count_units
 from seatrial.analysis.crowd import Crowd
 from seatrial.analysis.files import Files
-from seatrial.analysis.joining import join_counts
+from seatrial.analysis.joining import SKEW, join_counts
 from seatrial.analysis.keys import keys
 from seatrial.analysis.metrics import Metric, Total
 from seatrial.analysis.refusing import refuse_nameless, refuse_timeless, refuse_value
+from seatrial.analysis.repeats import find_repeats
 from seatrial.analysis.surveying import Survey
 from seatrial.ledger.sql import literal, quoted
 from seatrial.spec.errors import BadInput
-
-SKEW = 300_000_000
-"""Five minutes, in microseconds: how far an outcome may lie before the exposure that it follows."""
 
 Row = dict[str, Any]
 
@@ -39,6 +38,7 @@ class Relation:
         metrics: What is measured.
         kept: Columns of the exposures that are kept beside (segments).
         several: Whether it will be read several times: then it is computed once and kept.
+        once: Whether it is looked at once, so that a cap of the data is of all units.
         cluster: A column of the exposures above the unit: ``judged`` then has a row a cluster, and ``metrics`` are
             ratios.
 
@@ -55,6 +55,7 @@ class Relation:
         *,
         several: bool = False,
         cluster: str = "",
+        once: bool = True,
     ) -> None:
         self._files = files
         self.metrics = tuple(metrics)
@@ -65,7 +66,9 @@ class Relation:
             files.number("exposures", name)
         self.filled: dict[str, tuple[float, bool]] = {}
         refuse_timeless(files)
-        self.crowd = self._judged("TABLE" if several or cluster else "VIEW")
+        capped = any(metric.cap_at is not None for metric in self.metrics)
+        self.crowd = self._judged("TABLE" if several or cluster or capped else "VIEW")
+        self.metrics = with_caps(files, self.metrics, once=once, timed=self.timed)
         if cluster:
             self.crowd = gather_clusters(files, self.metrics, cluster, kept, self.crowd)
             self.metrics = clustered(self.metrics)
@@ -122,7 +125,10 @@ class Relation:
             f"{started} AS first_at, min({variant}) <> max({variant}) AS crossed FROM {listed} GROUP BY 1)"
         )
         self._fill_from("exposed")
-        found = join_counts(files, self._keys["outcomes"], self._measured())
+        theirs = self._keys["outcomes"]
+        found = join_counts(files, theirs, self._measured(), happened if moment else None)
+        repeats = find_repeats(files, theirs, self._measured(), self._summed(), timed=happened is not None)
+        self._source = repeats.source
         until, last = self._until(moment, happened)
         files.run(f"CREATE TEMP VIEW totals AS {self._totals(happened if moment else None)}")
         parts = ["CAST(e.unit AS VARCHAR) AS unit", "e.variant", "e.first_at"]
@@ -137,7 +143,9 @@ class Relation:
             "FROM exposed GROUP BY 1 ORDER BY 1"
         ).to_pylist()
         one = min((r["one"] for r in rows if r["one"] is not None), default="")
-        return Crowd({r["v"]: r["n"] for r in rows}, int(sum(r["b"] for r in rows)), one, until, joined=found)
+        return Crowd(
+            {r["v"]: r["n"] for r in rows}, int(sum(r["b"] for r in rows)), one, until, joined=found, repeats=repeats
+        )
 
     def _first_row(self, variant: str, moment: str | None) -> str:
         """SQL of a unit's first row as one value: taken column by column, a hole would be filled from a later row."""
@@ -193,13 +201,18 @@ class Relation:
         if any(not t.column and self._survey.valued(t) for m in self.metrics for t in m.totals):
             picked.append(f"{files.number('outcomes', 'value')} AS own")
         wanted = ", ".join(literal(name) for name in self._measured())
-        source = f"SELECT {', '.join(picked)} FROM outcomes WHERE outcome IN ({wanted})"
+        source = f"SELECT {', '.join(picked)} FROM {self._source} WHERE outcome IN ({wanted})"
         joined = f"SELECT s.*, s.t - e.first_at AS lag FROM ({source}) s JOIN exposed e ON e.unit = s.unit"
         return f"SELECT {', '.join(parts)} FROM ({joined}) o GROUP BY o.unit"
 
     def _measured(self) -> list[str]:
         """Outcomes that are measured."""
         return sorted({total.outcome or "" for metric in self.metrics for total in metric.totals})
+
+    def _summed(self) -> list[str]:
+        """Those of which each row counts, so that one that stands twice counts twice."""
+        summing = [m for m in self.metrics if m.kind in ("mean", "ratio")]
+        return sorted({total.outcome or "" for metric in summing for total in metric.totals})
 
     def _around(self, index: int, metric: Metric) -> list[str]:
         """Totals of the first third of the window, of the rest, and of as long before the exposure."""

@@ -1,18 +1,23 @@
 """A release as a one-file page: what is known of it now, how that came about, its units, and what can be trusted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from seatrial.analysis.page import TONES, interval, mean, trust_section, units_section
 from seatrial.experiments.judgement import Judgement, MetricJudgement
 from seatrial.experiments.segments import MetricSegments
 from seatrial.experiments.sentences import told
+from seatrial.experiments.several import Several
+from seatrial.experiments.shadow.table import DIFFERING, HEADER, differing, lines
+from seatrial.experiments.shown_items import PLACES, place_rows
 from seatrial.reports.charts import verdict_over_time
 from seatrial.reports.experiment_charts import Arrival, EffectRow, effects, verdict_effects
 from seatrial.reports.page import Section, Table, render_page
 from seatrial.reports.points import VerdictPoint
 from seatrial.spec.units import show_moment
+from seatrial.stats.bayes import told as posterior_told
 
-_SHARES = ("proportion", "accuracy", "precision", "recall", "hit_rate", "errors", "latency")
+_SHARES = ("proportion", "accuracy", "precision", "recall", "hit_rate", "click_through", "errors", "latency")
 
 
 def release_page(
@@ -29,7 +34,8 @@ def release_page(
         arrivals: Units of the two arms as they came.
         segments: Effects by context key, where they were asked for.
     """
-    parts = [_result(judgement), *_over_time(judgement, [*history, judgement])]
+    parts = [_result(judgement), *_shadow(judgement), *_over_time(judgement, [*history, judgement])]
+    parts += [_places(metric, judgement.champion) for metric in judgement.metrics if metric.places]
     parts += [_segments(one) for one in segments]
     parts += [units_section(arrivals)] if arrivals else []
     versions = f"{judgement.challenger_version or judgement.challenger} against {judgement.champion_version}"
@@ -37,14 +43,38 @@ def release_page(
     return render_page(judgement.deployment, subtitle, [*parts, trust_section(judgement.checks)])
 
 
-def _result(judgement: Judgement) -> Section:
+def experiment_page(
+    found: Several,
+    arrivals: Sequence[Arrival] = (),
+    segments: Mapping[str, Sequence[MetricSegments]] = MappingProxyType({}),
+) -> str:
+    """The page of an experiment of several challengers, as one string of HTML.
+
+    Args:
+        found: Now.
+        arrivals: Units of every variant as they came.
+        segments: Effects by context key, by challenger, where they were asked for.
+    """
+    parts = [_result(one, f"{one.challenger} against {one.champion}") for one in found.judgements]
+    for challenger, effects_by in segments.items():
+        parts += [_segments(one, challenger) for one in effects_by]
+    parts += [units_section(arrivals)] if arrivals else []
+    checks = {(check.name, check.sentence): check for one in found.judgements for check in one.checks}
+    how = "Holm" if found.family == "holm" else "e-BH"
+    subtitle = f"{found.entry}: {len(found.judgements)} against {found.champion} as one family ({how}), judged "
+    return render_page(
+        found.deployment, f"{subtitle}{show_moment(found.at)}", [*parts, trust_section(list(checks.values()))]
+    )
+
+
+def _result(judgement: Judgement, heading: str = "Verdict") -> Section:
     return Section(
-        heading="Verdict",
+        heading=heading,
         badge=judgement.ended or judgement.recommendation,
         verdict=TONES[judgement.recommendation],
         sentences=(
             judgement.sentence if judgement.ended else f"{told(judgement)}",
-            *([judgement.shadow.sentence] if judgement.shadow is not None else []),
+            *_posterior(judgement.primary),
         ),
         charts=verdict_effects([m.verdict for m in judgement.metrics if m.verdict.word != "no-data"]),
         table=Table(
@@ -52,6 +82,21 @@ def _result(judgement: Judgement) -> Section:
             tuple(_row(metric) for metric in judgement.metrics),
         ),
     )
+
+
+def _posterior(metric: MetricJudgement | None) -> list[str]:
+    if metric is None or metric.bayesian is None or metric.bayesian.p_same is None or metric.verdict.word == "no-data":
+        return []
+    return [f"{metric.name}: {posterior_told(metric.bayesian)}"]
+
+
+def _shadow(judgement: Judgement) -> list[Section]:
+    found = judgement.shadow
+    if found is None:
+        return []
+    pairs = Section(heading="In shadow", sentences=(found.sentence,), table=Table(HEADER, lines(found)))
+    apart = Section(heading="Where they differ most", table=Table(DIFFERING, differing(found)))
+    return [pairs, *([apart] if found.differ_most else [])]
 
 
 def _row(metric: MetricJudgement) -> tuple[str, ...]:
@@ -68,6 +113,14 @@ def _row(metric: MetricJudgement) -> tuple[str, ...]:
     )
 
 
+def _places(metric: MetricJudgement, champion: str) -> Section:
+    said = (
+        "What stands first is taken more because it stands first. Shares with their intervals, by unit, for one look."
+    )
+    table = Table(PLACES, place_rows(metric, champion))
+    return Section(heading=f"{metric.name} by place", sentences=(said,), table=table)
+
+
 def _over_time(judgement: Judgement, history: Sequence[Judgement]) -> list[Section]:
     shown = [m for m in judgement.metrics if m.part != "secondary"]
     charts = [
@@ -81,14 +134,14 @@ def _over_time(judgement: Judgement, history: Sequence[Judgement]) -> list[Secti
     return [Section(heading="As units came", sentences=(said,), charts=tuple(charts))]
 
 
-def _segments(found: MetricSegments) -> Section:
+def _segments(found: MetricSegments, challenger: str = "") -> Section:
     rows = [
         EffectRow(one.name, one.shrunk, one.lower, one.upper, "differs" if one.differs else "as the others")
         for one in found.segments
         if one.shrunk is not None and one.lower is not None and one.upper is not None
     ]
     return Section(
-        heading=f"{found.metric} by {found.by}",
+        heading=f"{found.metric} by {found.by}{f', {challenger}' if challenger else ''}",
         sentences=(found.sentence,),
         charts=(effects(rows, title="difference, shrunk"),) if rows else (),
         table=Table(

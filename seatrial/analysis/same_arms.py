@@ -39,7 +39,9 @@ def split_files(files: Files, plan: Plan, splits: int) -> tuple[SameArms, ...]:
         BadInput: No control, or too few of its units for any verdict.
     """
     plan = replace(plan.checked(), guardrails={}, minimum_effect=None)
-    reduction = Reduction(files, Relation(files, plan.metrics, several=True, cluster=plan.cluster))
+    reduction = Reduction(
+        files, Relation(files, plan.metrics, several=True, cluster=plan.cluster, once=plan.method == "fixed")
+    )
     plan = replace(plan, metrics=reduction.metrics)
     units = reduction.crowd.units
     control = plan.control or next((name for name in CONTROLS if name in units), "")
@@ -51,7 +53,8 @@ def split_files(files: Files, plan: Plan, splits: int) -> tuple[SameArms, ...]:
         judged = Judged(plan, arms, _ARMS[0], dict.fromkeys(_ARMS, 0.5), frozenset(), columns)
         for metric in plan.metrics:
             verdict = judged.verdict(metric, _ARMS[1], plan.alpha)
-            p_value = welch_of(judged.measured(metric, _ARMS[1]).effect).p_value
+            welch = welch_of(judged.measured(metric, _ARMS[1]).effect).p_value
+            p_value = verdict.p_value if metric.ranks else welch
             if verdict.word != "no-data" and p_value is not None:
                 said[metric.name][0].append(verdict.word in ("better", "worse"))
                 said[metric.name][1].append(p_value)

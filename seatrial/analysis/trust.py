@@ -170,5 +170,7 @@ _REASONS = {
     "sample-ratio": "the variants do not have the units that were expected",
     "both-arms": "units met two variants",
     "unexposed-outcomes": "the outcomes are of units that were never exposed",
+    "early-outcomes": "the outcomes lie before the exposures",
+    "repeated-outcomes": "outcomes stand twice",
     "label-coverage": "the variants lack unequal shares of their values",
 }

@@ -50,7 +50,7 @@ def unfold(
     def finding(one: Finding, treatment: str) -> Finding:
         metric = next(m for m in plan.metrics if m.name == one.name)
         adjust = not unbalanced.intersection(metric.covariates)
-        if metric.kind == "quantile":  # its effects over time and by segment are not made from moments
+        if metric.kind == "quantile" or metric.ranks:  # its effects over time and by segment are not made from moments
             return one
         reader = _Reader(found, plan, metric, treatment, adjust)
         return msgspec.structs.replace(

@@ -18,6 +18,8 @@ CheckName = Literal[
     "both-arms",
     "label-coverage",
     "unexposed-outcomes",
+    "early-outcomes",
+    "repeated-outcomes",
     "covariates",
     "carry-over",
     "novelty",
@@ -77,7 +79,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         covariates: What the effect was adjusted for.
         variance_ratio: Squared standard error with them over without; None where none.
         unadjusted: The effect without covariates, where there are some.
-        uncapped: The effect without the outlier cap, where there is one.
+        cap: The largest total that a unit counts with, where there is one.
+        uncapped: The effect without the outlier cap, likewise.
         adjusted_p: Of a metric that does not decide, or of one of several treatments: its p-value as one of all of them
             (Holm); its word stands by it.
         looks: The effect over time, where it was asked for.
@@ -95,6 +98,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     covariates: tuple[str, ...] = ()
     variance_ratio: float | None = None
     unadjusted: float | None = None
+    cap: float | None = None
     uncapped: float | None = None
     adjusted_p: float | None = None
     looks: tuple[Look, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
@@ -45,7 +45,8 @@ def judge(
     metric: list[str] = typer.Option(
         [],
         help="NAME=KIND:WHAT with mean, proportion or ratio; WHAT is an outcome (or outcome.field), without --outcomes "
-        "a column. Options follow after commas: within=7d, want=lower, cap=100, covariate=COLUMN. The first decides.",
+        "a column. Options follow after commas: within=7d, want=lower, cap=100 or cap_at=99.9%, covariate=COLUMN, "
+        "compare=ranks. The first decides.",
     ),
     file: Path | None = typer.Option(
         None, help="Metrics from a metrics file, or a deployment file, instead of --metric."
@@ -66,6 +67,16 @@ def judge(
     cluster: str = typer.Option("", help="A column above the unit that was drawn whole (shop): clusters are counted."),
     variant_column: str = typer.Option("variant", help="What the file of exposures calls the variant."),
     time_column: str = typer.Option("at", help="What the files call the time."),
+    id_column: str = typer.Option("id", help="What the outcomes call their id, if they have one: its last row counts."),
+    lists: str | None = typer.Option(
+        None, help="Instead: shown lists (unit, variant, item, place, clicked): clicks by place, and coverage."
+    ),
+    catalogue: int | None = typer.Option(None, min=1, help="With --lists: how many items there are, for coverage."),
+    places: int = typer.Option(10, min=1, help="With --lists: the places that count."),
+    credit: Literal["request", "item"] | None = typer.Option(
+        None, help="With --lists and --outcomes: an outcome's item counts for its request, or where it last stood."
+    ),
+    taken: str = typer.Option("", help="With --credit: which outcome means that an item was taken."),
     segment: list[str] = typer.Option([], help="Effects by this too, again for more: context.KEY, or a file's column."),
     aa: int | None = typer.Option(
         None,
@@ -83,9 +94,25 @@ def judge(
         if aa is not None:
             _split_deployment(deployment, aa, json)
             return
-        if not holdout and _several(deployment, json):
+        if not holdout and _has_experiment(deployment):
+            _experiment(deployment, require=require, html=html, json=json, segments=segment)
             return
         _deployment(deployment, holdout=holdout, require=require, html=html, json=json, segments=segment)
+        return
+    if lists is not None:
+        from seatrial.cli.lists import judge_and_tell
+
+        if data is not None:
+            raise BadInput(f"--lists {lists} and --data {data} are two questions; ask one at a time")
+        asked: dict[str, Any] = {
+            "credit": credit,
+            "outcome": taken,
+            "catalogue": catalogue,
+            "k": places,
+            "control": control,
+        }
+        asked |= {} if alpha is None else {"alpha": alpha}
+        judge_and_tell(lists, outcomes, asked, (unit_column, variant_column, time_column), json)
         return
     if data is None:
         raise typer.BadParameter("give a deployment, or --data with a file of exposures")
@@ -106,7 +133,7 @@ def judge(
         family=family,
         cluster=cluster,
     )
-    with Files(data, outcomes, Columns(unit_column, variant_column, time_column)) as files:
+    with Files(data, outcomes, Columns(unit_column, variant_column, time_column, id_column)) as files:
         if aa is not None:
             from seatrial.analysis.same_arms import split_files
 
@@ -133,7 +160,7 @@ def _deployment(
 ) -> None:
     from seatrial.control.judging import declared_segments, judge_now, release_report, segments_now
 
-    judgement = judge_now(settings(), deployment, holdout=holdout)
+    judgement = judge_now(settings(), deployment, holdout=holdout, in_detail=True)
     asked = dict.fromkeys((*segments, *declared_segments(settings(), deployment)))
     found = [one for by in asked for one in segments_now(settings(), deployment, by)]
     if html is not None:
@@ -146,21 +173,34 @@ def _deployment(
     _end(_code(judgement, require))
 
 
-def _several(deployment: str, json: bool) -> bool:
-    """Judges the deployment's experiment and tells it, where its file has one."""
-    from seatrial.control.contests import has_experiment, several_now
+def _has_experiment(deployment: str) -> bool:
+    from seatrial.control.contests import has_experiment
 
-    if not has_experiment(settings(), deployment):
-        return False
-    found = several_now(settings(), deployment)
+    return has_experiment(settings(), deployment)
+
+
+def _experiment(
+    deployment: str,
+    *,
+    require: Literal["better", "not-worse"] | None,
+    html: Path | None,
+    json: bool,
+    segments: Sequence[str],
+) -> None:
+    from seatrial.control.contests import experiment_report, several_now
+
+    shown = several_now(settings(), deployment, segments=segments, with_arrivals=html is not None)
+    if html is not None:
+        html.write_text(experiment_report(shown), "utf-8")
     if json:
-        print_json(found)
+        print_json({"experiment": shown.several, "segments": shown.segments} if segments else shown.several)
     else:
-        for judgement in found.judgements:
+        by_challenger = {one.challenger: one.segments for one in shown.segments}
+        for judgement in shown.several.judgements:
             typer.secho(f"\n{judgement.challenger} against {judgement.champion}", bold=True)
             tell(judgement)
-    _end(0 if any(judgement.recommendation == "ship" for judgement in found.judgements) else 1)
-    return True
+            tell_segments(by_challenger.get(judgement.challenger, ()))
+    _end(min((_code(judgement, require) for judgement in shown.several.judgements), default=3))
 
 
 def _split_deployment(deployment: str, splits: int, json: bool) -> None:
@@ -251,7 +291,9 @@ def _ends(finding: Finding) -> str:
 
 
 def _notes(comparison: Comparison) -> list[str]:
-    notes = []
+    from seatrial.analysis.page import posterior
+
+    notes = list(posterior(comparison))
     for finding in comparison.metrics:
         if finding.variance_ratio is not None:
             saved = f"{1 - finding.variance_ratio:.0%} of its variance"
@@ -261,7 +303,8 @@ def _notes(comparison: Comparison) -> list[str]:
         if finding.missing:
             notes.append(f"{finding.name}: {show_count(finding.missing)} units have no value and are left out.")
         if finding.uncapped is not None:
-            notes.append(f"{finding.name}: without its cap the difference is {finding.uncapped:+.4g}.")
+            cap = "range" if finding.cap is None else f"cap of {finding.cap:.6g}"
+            notes.append(f"{finding.name}: without its {cap} the difference is {finding.uncapped:+.4g}.")
     return notes
 
 

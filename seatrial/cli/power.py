@@ -51,6 +51,9 @@ def power(
     correlation: float = typer.Option(0.0, help="Of the metric with a covariate, if the past does not say."),
     alpha: float = typer.Option(0.05, help="Chance of a false claim."),
     chance: str = typer.Option("80%", "--power", help="Chance of a claim when the effect is as stated."),
+    guardrails: int = typer.Option(
+        0, min=0, help="How many margins must be kept too: each question then gets the power by which all hold."
+    ),
     looks: int | None = typer.Option(None, help="Also with so many planned looks on the way (group-sequential)."),
     spending: Literal["obrien-fleming", "pocock"] = typer.Option(
         "obrien-fleming", help="With --looks: how alpha is spent over them."
@@ -71,20 +74,25 @@ def power(
         raise BadInput(f"--by {by} asks about a release; name its deployment")
     from seatrial.analysis.looks import Looks
     from seatrial.analysis.power import Forecast, curve, need, told
-    from seatrial.stats.power import Design
+    from seatrial.stats.power import Design, power_of_each
 
     each = parse_share(share) if share is not None else 1 / (treatments + 1)
-    design = Design(each, alpha, parse_share(chance), treatments=treatments, correlation=correlation).checked()
+    whole = parse_share(chance)
+    power = power_of_each(whole, guardrails)
+    design = Design(each, alpha, power, treatments=treatments, correlation=correlation).checked()
     planned = None if looks is None else Looks(looks, spending).checked()
     past = _past(baseline, mean, sd, data, outcomes, metric, control, units_a_day)
     if units is not None or days is not None:
         if effect is not None or margin is not None:
             raise BadInput("--units and --days ask which effect can be seen; leave --effect and --margin out")
-        found = Forecast(past=past, design=told(design), needs=_inverse(past, design, units, days, planned))
+        found = Forecast(
+            past=past, design=told(design, guardrails, whole), needs=_inverse(past, design, units, days, planned)
+        )
     else:
         size, goal = _size(effect, margin)
         needs = tuple(need(one, size, design, goal, planned) for one in past)
-        found = Forecast(past=past, design=told(design), needs=needs, curve=curve(past[0], size, design, goal, planned))
+        curves = curve(past[0], size, design, goal, planned)
+        found = Forecast(past=past, design=told(design, guardrails, whole), needs=needs, curve=curves)
     if picture is not None:
         found.picture(picture)
     if html is not None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from seatrial.control.perform import Done
     from seatrial.experiments.judgement import Judgement
     from seatrial.experiments.segments import MetricSegments
+    from seatrial.experiments.shadow.comparison import ShadowComparison
 
 REASON = "Why; the audit keeps it."
 
@@ -31,19 +32,33 @@ def add_to(app: typer.Typer) -> None:
 
 def tell(judgement: Judgement) -> None:
     from seatrial.experiments.sentences import lowered, told
+    from seatrial.experiments.shown_items import PLACES, place_rows
 
     typer.secho(judgement.sentence if judgement.ended else told(judgement), bold=True)
     if judgement.expected is not None:
         typer.echo(judgement.expected.sentence)
     if judgement.shadow is not None:
         typer.echo(f"shadow: {lowered(judgement.shadow.sentence)}")
+        _tell_pairs(judgement.shadow)
     if judgement.metrics:
         print_table(
             ("metric", "part", "verdict", "what is known"),
             ((m.name, m.part, m.verdict.word, m.sentence.removeprefix(f"{m.name}: ")) for m in judgement.metrics),
         )
+    for metric in judgement.metrics:
+        if metric.places:
+            typer.secho(f"\n{metric.name} by place, for one look", bold=True)
+            print_table(PLACES, place_rows(metric, judgement.champion))
     for check in judgement.checks:
         typer.echo(f"{'ok' if check.ok else 'FAILED' if check.withholds else 'warning'}: {check.sentence}")
+
+
+def _tell_pairs(shadow: ShadowComparison) -> None:
+    from seatrial.experiments.shadow.table import DIFFERING, HEADER, differing, lines
+
+    for header, rows in ((HEADER, lines(shadow)), (DIFFERING, differing(shadow))):
+        if rows:
+            print_table(header, rows)
 
 
 def tell_segments(found: Sequence[MetricSegments]) -> None:

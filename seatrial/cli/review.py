@@ -13,7 +13,7 @@ from seatrial.spec.errors import BadInput
 from seatrial.spec.units import show_count
 
 if TYPE_CHECKING:
-    from seatrial.experiments.review import Review
+    from seatrial.experiments.shadow.comparison import Review
     from seatrial.stats.stratified import Weighted
 
 
@@ -56,8 +56,8 @@ def review(
     typer.echo(
         f"wrote {show_count(drawn.rows)} pairs to {out}, {show_count(drawn.disagreements)} of them of different "
         f"answers, in {drawn.strata} kinds. Fill in `label`, then: seatrial review {deployment} --filled {out}\n"
-        f"To keep the labels, as an outcome of its own, for most are of disagreements: seatrial outcome import {out} "
-        f"--outcome NAME --deployment {deployment} --request request_id --row row --at at --value label"
+        f"To keep the labels, so that `judge` weighs them too: seatrial outcome import {out} --outcome NAME "
+        f"--deployment {deployment}"
     )
 
 

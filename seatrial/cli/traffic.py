@@ -111,10 +111,16 @@ def import_file(
     deployment: str = typer.Option("", help="Whose they are; without it everybody's who declares the outcome."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Import outcomes from a file. Straight into the ledger; repeating it changes nothing."""
-    from seatrial.ledger.importing import Columns, import_outcomes
+    """Import outcomes from a file. Straight into the ledger; repeating it changes nothing.
+
+    A file that `seatrial review` wrote needs no columns named: its labels keep the sizes that they were drawn from.
+    """
+    from seatrial.ledger.importing import Columns, import_outcomes, review_columns
 
     columns = Columns(unit, request, row, key, item, at, value, identity, tuple(field))
+    review = review_columns(file)
+    if review is not None:
+        columns = review._replace(fields=columns.fields)
     home = settings().home
     shape = _declared(home, outcome, deployment)
     imported = import_outcomes(
@@ -129,6 +135,8 @@ def import_file(
         f"{show_count(imported.duplicate)} were there already, {show_count(imported.skipped)} said nothing, "
         f"{show_count(imported.unfit)} were of another kind than declared (left out)"
     )
+    if review is not None:
+        typer.echo("These are labels of a review: `judge` weighs them to all pairs, and no metric counts them.")
 
 
 def maturity(

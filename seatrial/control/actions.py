@@ -8,11 +8,12 @@ from collections.abc import Callable
 import msgspec
 
 from seatrial.control import perform
-from seatrial.control.perform import Done, Who
+from seatrial.control.perform import Done, Saw, Who, seen
 from seatrial.control.site import Site, open_site
 from seatrial.releases.leadership import Leadership
 from seatrial.releases.records import Command, CommandKind
 from seatrial.spec.errors import BadInput, Conflict, NotFound, SeatrialError, Unavailable
+from seatrial.spec.read import load_deployment
 from seatrial.spec.settings import Settings
 
 _POLL_SECONDS = 0.05
@@ -25,10 +26,12 @@ class Arguments(msgspec.Struct, frozen=True):
     Attributes:
         why: The reason given.
         variant: Which variant to promote, or None.
+        saw: What stood there when it was asked for.
     """
 
     why: str
     variant: str | None = None
+    saw: Saw | None = None
 
 
 def promote(deployment: str, settings: Settings, *, actor: str, why: str, variant: str | None = None) -> Done:
@@ -77,6 +80,7 @@ def ask_or_do(
     Args:
         patience: Seconds to wait for the leader's answer.
     """
+    arguments = msgspec.structs.replace(arguments, saw=_stands(site, deployment))
     with Leadership(site.home, site.state_url) as leadership:
         if leadership.take():
             return do(site, kind, deployment, actor, arguments)
@@ -90,6 +94,12 @@ def ask_or_do(
         )
         site.state.commands.ask(command)
         return _answer(_wait_for_answer(site, command, leadership, patience))
+
+
+def _stands(site: Site, deployment: str) -> Saw:
+    """What a person asks about: the release under way and the version in command, however far the release has come."""
+    state = site.state.deployments.get(deployment)
+    return msgspec.structs.replace(seen(load_deployment(state.text), state), version=None)
 
 
 def _wait_for_answer(site: Site, command: Command, leadership: Leadership, patience: float) -> Command:
@@ -142,7 +152,7 @@ def _do_and_answer(site: Site, command: Command) -> None:
 
 def do(site: Site, kind: CommandKind, deployment: str, actor: str, arguments: Arguments) -> Done:
     """Do it here and now."""
-    who = Who(actor, arguments.why)
+    who = Who(actor, arguments.why, arguments.saw)
     if kind == "promote":
         return perform.promote(site, deployment, who, arguments.variant)
     return _PLAIN[kind](site, deployment, who)

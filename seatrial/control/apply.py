@@ -18,7 +18,7 @@ from seatrial.control.ruling import check_rules
 from seatrial.control.site import Site, open_site
 from seatrial.control.snapshots import check_log, routing_snapshot, rule_names
 from seatrial.control.transforms import check_transform, transform_pin
-from seatrial.ledger.quarantine import lift_quarantine
+from seatrial.ledger.quarantine import lift_quarantine, put_back
 from seatrial.models.manifest import read_manifest
 from seatrial.releases.popular_files import Scored
 from seatrial.releases.publication import PreparationFailed
@@ -140,8 +140,8 @@ def apply_to(
                 "the file again."
             )
         plan = _noted(plan, proof)
-        if retry:
-            lift_quarantine(site.home, spec.deployment)
+        served = plan.after or state
+        lifted = lift_quarantine(site.home, spec.deployment, served.slots) if retry and served is not None else ()
         put_in_place(site, _warm(site), spec, lists)
         put_items_in_place(site, _items(site), plan.after or state)
         if plan.after is None:
@@ -149,8 +149,10 @@ def apply_to(
         entry = _entry(plan, plan.after, actor, why)
         try:
             held, warning = carry_out(site, plan.after, plan.snapshot, entry)
-        except PreparationFailed as error:
-            _note_failed(site, state, plan.after, entry, error.reason)
+        except SeatrialError as error:
+            put_back(site.home, lifted)
+            if isinstance(error, PreparationFailed):
+                _note_failed(site, state, plan.after, entry, error.reason)
             raise
         notes = (*plan.notes, warning) if warning else plan.notes
         return _applied(msgspec.structs.replace(plan, notes=notes), held, carried_out=True)

@@ -4,7 +4,7 @@ from seatrial.control.apply import Applied, apply_to
 from seatrial.control.challengers import look_for_challenger, model_of
 from seatrial.control.decide import challenge_waits
 from seatrial.control.observe import observe
-from seatrial.control.perform import Who
+from seatrial.control.perform import Who, check_unchanged
 from seatrial.control.site import Site
 from seatrial.releases.plan import plan_of
 from seatrial.releases.publication import PreparationFailed
@@ -24,8 +24,11 @@ def challenge(site: Site, deployment: str, who: Who, version: str) -> Applied:
         Conflict: There is no such policy any more, or somebody else is changing the deployment.
         PreparationFailed: A worker could not load it; its release has failed, and the next version may come.
     """
-    text = site.state.deployments.get(deployment).text
+    state = site.state.deployments.get(deployment)
+    text = state.text
     spec = load_deployment(text)
+    if who.saw is not None:
+        check_unchanged(spec, state, who.saw)
     if spec.release is None or spec.release.challenge is None:
         raise Conflict(f"the file of {deployment!r} lets no version challenge by itself any more.")
     try:

@@ -92,8 +92,12 @@ def primary_of(spec: Deployment) -> str:
         return spec.release.primary.metric
     if len(spec.metrics) == 1:
         return next(iter(spec.metrics))
-    declared = f"declares the metrics {', '.join(spec.metrics)}" if spec.metrics else "declares no metric"
-    raise BadInput(f"deployment {spec.deployment!r} has no release and {declared}; name one (--metric).")
+    if not spec.metrics:
+        raise BadInput(f"deployment {spec.deployment!r} declares no metric; give its file one under `metrics` first.")
+    declared = ", ".join(spec.metrics)
+    raise BadInput(
+        f"deployment {spec.deployment!r} has no release and declares the metrics {declared}; name one (--metric)."
+    )
 
 
 def _checked(trial: Trial, lower: bool) -> Trial:

@@ -15,6 +15,8 @@ def apply(
     *,
     plan_only: bool = False,
     retry: bool = False,
+    restart: bool = False,
+    strict: bool = False,
     why: str = "",
     actor: str | None = None,
     settings: Settings | None = None,
@@ -25,6 +27,8 @@ def apply(
         file: The path of a deployment file; or the file's text, which has more than one line or a ``: `` in it.
         plan_only: Only say what would change.
         retry: Allow versions that were rolled back, and begin a release that ended without an answer again.
+        restart: Allow that a release under way ends for another and loses its evidence.
+        strict: Refuse rules of which the prover finds or doubts anything.
         why: The reason, for the audit.
         actor: Who applies it, for the audit; the login name when None.
         settings: The machine's; read from the environment and ``seatrial.toml`` when None.
@@ -32,13 +36,25 @@ def apply(
     Raises:
         NotFound: There is no such file; or a model, alias or version in it does not exist.
         SpecError: The file is not right; every problem with its line.
-        Conflict: A version was rolled back before; or somebody else is changing the deployment.
+        Conflict: A version was rolled back before; a release under way would lose its evidence; or somebody else is
+            changing the deployment.
         PreparationFailed: A worker could not load a version; nothing has changed.
     """
     text, source = _read(file)
     machine = settings or load_settings(os.environ, Path.cwd())
     who = actor or _login()
-    return apply_text(text, machine, actor=who, plan_only=plan_only, retry=retry, source=source, why=why)
+    return apply_text(
+        text,
+        machine,
+        actor=who,
+        plan_only=plan_only,
+        retry=retry,
+        restart=restart,
+        source=source,
+        why=why,
+        prove=strict,
+        strict=strict,
+    )
 
 
 def _read(file: str | Path) -> tuple[str, str]:

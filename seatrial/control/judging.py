@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from seatrial.experiments.segments import MetricSegments
 
 
-def judge_now(settings: Settings, deployment: str, *, holdout: bool = False) -> Judgement:
+def judge_now(settings: Settings, deployment: str, *, holdout: bool = False, in_detail: bool = False) -> Judgement:
     """The judgement of the release under way, made from the ledger as it is now.
 
     Of a release that is over: the last judgement that was kept of it, with how it ended.
@@ -34,6 +34,7 @@ def judge_now(settings: Settings, deployment: str, *, holdout: bool = False) -> 
         settings: The machine's.
         deployment: Which.
         holdout: What the last promotion brought instead: the version in command against the units held out.
+        in_detail: Of a shadow also the metrics that are resampled and the pairs that differ most; takes seconds.
 
     Raises:
         NotFound: there is no such deployment, or it never had a release, or holds nobody out.
@@ -55,7 +56,7 @@ def judge_now(settings: Settings, deployment: str, *, holdout: bool = False) -> 
 
         before = noted_losses(state.marks, held.run) or Losses()
         spec = load_deployment(held.text)
-        judgement = LedgerSenses(settings.home).judge(spec, held.run, now, before)
+        judgement = LedgerSenses(settings.home).judge(spec, held.run, now, before, in_detail=in_detail)
         if spec.release is not None and held.run.open:
             judgement = with_forecast(judgement, spec.release, held.run)
         return as_it_ended(judgement, held.run)

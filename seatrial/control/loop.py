@@ -30,7 +30,7 @@ from seatrial.control.learning import reweigh_all
 from seatrial.control.losses import note_losses, noted_losses
 from seatrial.control.monitoring import Monitoring
 from seatrial.control.observe import alias_stands, observe
-from seatrial.control.perform import Done, Who
+from seatrial.control.perform import Done, Saw, Who
 from seatrial.control.postman import Postman
 from seatrial.control.quarantining import Quarantining
 from seatrial.control.reactions import Reactions
@@ -226,9 +226,16 @@ class Loop:
             held_back=held_back,
         )
         decision = decided(observed)
+        saw = perform.seen(spec, state)
+        if decision.actions:  # judging took a while, and what was decided holds for what was judged
+            perform.check_unchanged(spec, self._site.state.deployments.get(state.deployment), saw)
         self._record(observed, decision)
         for action in decision.actions:
-            self._act(observed, action)
+            done = self._act(observed, action, saw)
+            if done is None:
+                return
+            stands = perform.seen(spec, self._site.state.deployments.get(state.deployment))
+            saw = msgspec.structs.replace(stands, version=done.version)
 
     def _judge(self, spec: Deployment, run: ReleaseRun, now: int) -> tuple[Judgement | None, str]:
         began = self._site.monotonic()
@@ -257,7 +264,7 @@ class Loop:
         with self._site.changing(state.deployment):
             fresh = self._site.state.deployments.get(state.deployment)
             if fresh.version != state.version:
-                return fresh
+                raise Conflict(f"{state.deployment!r} was changed while it was judged; it is judged again.")
             entry = AuditEntry(
                 deployment=state.deployment,
                 at=judgement.at,
@@ -311,19 +318,20 @@ class Loop:
         if (decision.actions or is_new) and not again:
             self._site.state.audit.add(entry_of(observed, decision))
 
-    def _act(self, observed: Observed, action: Action) -> None:
-        who = Who(LOOP, action.why)
+    def _act(self, observed: Observed, action: Action, saw: Saw) -> Done | None:
+        """Do it; None where it made a deployment of another file of it."""
+        who = Who(LOOP, action.why, saw)
         deployment, stands = observed.deployment, observed.alias_stands or 0
         if action.kind == "rollback":
-            perform.rollback(self._site, deployment, who, observed.evidence)
-        elif action.kind == "tell-alias":
-            perform.tell_alias(self._site, deployment, who, stands)
-        elif action.kind == "follow-alias":
-            perform.follow_alias(self._site, deployment, who, stands)
-        elif action.kind == "challenge":
+            return perform.rollback(self._site, deployment, who, observed.evidence)
+        if action.kind == "tell-alias":
+            return perform.tell_alias(self._site, deployment, who, stands)
+        if action.kind == "follow-alias":
+            return perform.follow_alias(self._site, deployment, who, stands)
+        if action.kind == "challenge":
             challenge(self._site, deployment, who, observed.challenger)
-        else:
-            _PLAIN[action.kind](self._site, deployment, who)
+            return None
+        return _PLAIN[action.kind](self._site, deployment, who)
 
     def _keep_retention(self, states: tuple[DeploymentState, ...]) -> None:
         """Tell the ledger how long to keep rows."""

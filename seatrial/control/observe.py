@@ -7,7 +7,7 @@ from seatrial.control.decide import Observed
 from seatrial.control.resolve import Registry
 from seatrial.experiments.gates import unmeasured
 from seatrial.experiments.judgement import Judgement
-from seatrial.experiments.shadow import failures_tolerated
+from seatrial.experiments.shadow.compare import failures_tolerated
 from seatrial.releases.records import DeploymentState
 from seatrial.releases.run import ReleaseRun
 from seatrial.spec.calendar import closed

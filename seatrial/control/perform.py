@@ -38,16 +38,38 @@ from seatrial.spec.errors import Conflict
 from seatrial.spec.read import load_deployment
 
 
+class Saw(msgspec.Struct, frozen=True):
+    """What stood there when somebody decided: with anything else before him he might have decided otherwise.
+
+    Attributes:
+        release: The release under way, by its id; "": none.
+        command: ``name:version`` in command.
+        version: Of the state, for whoever decided on all of it; None: the rest does not matter.
+    """
+
+    release: str
+    command: str
+    version: int | None = None
+
+
+def seen(spec: Deployment, state: DeploymentState) -> Saw:
+    """All of a state, as whoever decides now sees it."""
+    run, slot = state.open_run, state.slot(spec.default)
+    return Saw(run.id if run is not None else "", slot.model_version if slot is not None else "", state.version)
+
+
 class Who(msgspec.Struct, frozen=True):
     """Who does something, and why.
 
     Attributes:
         actor: A person's name, or ``seatrial`` for the loop.
         why: The reason.
+        saw: On what he decided it, which must still be so; None: on nothing that may have changed.
     """
 
     actor: str
     why: str
+    saw: Saw | None = None
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +79,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
         revision: The routing revision that serves now.
         sentence: What happened, in words.
         warning: What did not go smoothly, or "".
+        version: Of the state that holds now.
     """
 
     deployment: str
@@ -64,6 +87,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     revision: int
     sentence: str
     warning: str = ""
+    version: int = 0
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -86,13 +110,15 @@ def perform(site: Site, deployment: str, action: str, who: Who, work: Work) -> D
 
     Raises:
         NotFound: no such deployment.
-        Conflict: it makes no sense now, or somebody else is changing the deployment.
+        Conflict: it makes no sense now, what it was decided on has changed, or somebody else is changing it.
         PreparationFailed: a worker could not prepare it; nothing has changed.
     """
     with site.changing(deployment):
         recover(site, deployment)
         state = site.state.deployments.get(deployment)
         spec = load_deployment(state.text)
+        if who.saw is not None:
+            check_unchanged(spec, state, who.saw)
         revision = next_revision(site, deployment)
         step = work(spec, state, revision)
         held = with_bandits(spec, step.after, site.clock())
@@ -112,8 +138,31 @@ def perform(site: Site, deployment: str, action: str, who: Who, work: Work) -> D
         )
         held, warning = carry_out(site, after, routing_snapshot(spec, after) if step.publishes else None, entry)
         return Done(
-            deployment=deployment, action=action, revision=held.revision, sentence=step.sentence, warning=warning
+            deployment=deployment,
+            action=action,
+            revision=held.revision,
+            sentence=step.sentence,
+            warning=warning,
+            version=held.version,
         )
+
+
+def check_unchanged(spec: Deployment, state: DeploymentState, saw: Saw) -> None:
+    """Raises Conflict where a state is not the one that somebody saw."""
+    now = seen(spec, state)
+    if saw.release != now.release:
+        what = "the release it was about has ended" if saw.release else "a release has begun"
+    elif saw.command != now.command:
+        what = f"{now.command or 'nothing'} took command from {saw.command or 'nothing'}"
+    elif saw.version not in (None, now.version):
+        what = "it was changed"
+    else:
+        return
+    name = state.deployment
+    raise Conflict(
+        f"nothing was done to {name!r}: {what} after this was decided; see seatrial status {name}, and say it again "
+        "if it is still meant."
+    )
 
 
 def promote(site: Site, deployment: str, who: Who, variant: str | None = None) -> Done:
@@ -206,6 +255,12 @@ def quarantine(site: Site, deployment: str, who: Who, variant: str) -> Done:
     """A version that crashed workers is taken out of routing."""
 
     def work(spec: Deployment, state: DeploymentState, _revision: int) -> Step:
+        previous = state.previous
+        if previous is not None and previous.slot.variant == variant:
+            sentence = (
+                f"{previous.slot.model_version} is in quarantine and is not kept loaded; nobody is held out on it."
+            )
+            return Step(without_previous(state, site.clock()), True, sentence)
         after, slot = quarantined(spec, state, variant, site.clock()), state.slot(variant)
         assert slot is not None
         serves = after.slot(spec.default)

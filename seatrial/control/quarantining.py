@@ -12,6 +12,7 @@ import msgspec
 from seatrial.control import perform
 from seatrial.control.perform import Who
 from seatrial.control.site import Site
+from seatrial.control.transitions import PREVIOUS
 from seatrial.ledger.quarantine import Entries, Quarantined, QuarantineWatch, held_by
 from seatrial.releases.records import DeploymentState
 from seatrial.routing.snapshot import Slot
@@ -42,11 +43,12 @@ class Quarantining:
     def see_to(self, spec: Deployment, state: DeploymentState, who: str) -> bool:
         """Tell of a deployment's versions in quarantine and take them out of routing; whether anything was changed."""
         for entry in self._entries:
-            for slot in _slots(state):
+            for slot in state.slots:
                 if held_by((entry,), state.deployment, slot) is not None:
                     self._tell(entry, slot, spec.default)
                     if movable(spec, state, slot.variant):
-                        perform.quarantine(self._site, state.deployment, Who(who, entry.why), slot.variant)
+                        told = Who(who, entry.why, perform.seen(spec, state))
+                        perform.quarantine(self._site, state.deployment, told, slot.variant)
                         return True
         return False
 
@@ -68,11 +70,8 @@ class Quarantining:
 
 def movable(spec: Deployment, state: DeploymentState, variant: str) -> bool:
     """Whether routing can do without a variant."""
+    if variant == PREVIOUS:
+        return state.previous is not None
     if variant != spec.default:
         return state.pin(variant) is not None
     return state.previous is not None and state.open_run is None
-
-
-def _slots(state: DeploymentState) -> list[Slot]:
-    pins = state.pins if state.transform is None else (*state.pins, state.transform)
-    return [pin.slot for pin in pins if pin.slot is not None]

@@ -17,7 +17,7 @@ import msgspec
 
 from seatrial.control import perform
 from seatrial.control.change import LOOP
-from seatrial.control.perform import Who
+from seatrial.control.perform import Saw, Who
 from seatrial.control.site import Site
 from seatrial.releases.records import Alert, AuditEntry, DeploymentState
 from seatrial.spec.deployment import ActionSpec, Deployment
@@ -58,26 +58,12 @@ class Reactions:
         for alert in alerts:
             if alert.at >= state.applied_at and not _is_over(alert) and not _stands(alert):
                 for action in spec.actions:
-                    if covers(action.on, alert.event) and self._is_meant(spec, action, alert):
-                        self._react(spec, action, alert)
+                    if covers(action.on, alert.event):
+                        state = self._site.state.deployments.get(spec.deployment)
+                        if _is_meant(spec, state, action, alert):
+                            self._react(spec, action, alert, perform.seen(spec, state))
 
-    def _is_meant(self, spec: Deployment, action: ActionSpec, alert: Alert) -> bool:
-        """Whether an alert is of whom an action takes out: another variant's fall is no reason to.
-
-        A version falls back for the version in command, a release is stopped for its challenger; what is of no variant
-        (a source of outcomes that does not answer) is of both.
-        """
-        condition = condition_of(alert)
-        if action.run is not None or condition is None:
-            return True
-        state = self._site.state.deployments.get(spec.deployment)
-        run = state.open_run
-        variant = spec.default if action.fall_back is not None else run.challenger if run is not None else ""
-        slot = state.slot(variant)
-        of = condition.version or (slot.model_version if slot is not None else "")
-        return condition.variant == variant and slot is not None and of == slot.model_version
-
-    def _react(self, spec: Deployment, action: ActionSpec, alert: Alert) -> None:
+    def _react(self, spec: Deployment, action: ActionSpec, alert: Alert, saw: Saw) -> None:
         name, now = spec.deployment, self._site.clock()
         mark = f"{MARK}/{hashlib.sha256(action.told.encode()).hexdigest()[:16]}"
         last = self._site.state.marks.get(name, mark)
@@ -85,18 +71,18 @@ class Reactions:
             return
         self._site.state.marks.put(name, mark, now)
         try:
-            said = self._do(spec, action, alert)
+            said = self._do(spec, action, alert, saw)
         except SeatrialError as error:
             said = f"could not {action.told}: {error}"
         self._note(alert, action, said)
 
-    def _do(self, spec: Deployment, action: ActionSpec, alert: Alert) -> str:
-        who = Who(LOOP, f"declared for `{alert.event}`: {action.told}")
+    def _do(self, spec: Deployment, action: ActionSpec, alert: Alert, saw: Saw) -> str:
+        who = Who(LOOP, f"declared for `{alert.event}`: {action.told}", saw)
         if action.run is not None:
             return self._run(action, alert)
         if action.fall_back is not None:
             return perform.fall_back(self._site, spec.deployment, who, action.fall_back).sentence
-        if self._site.state.deployments.get(spec.deployment).open_run is None:
+        if not saw.release:
             return "no release is under way, so there was none to stop"
         return perform.rollback(self._site, spec.deployment, who).sentence
 
@@ -174,3 +160,19 @@ def _run(command: Path, timeout: float, alert: Alert, home: Path) -> str:
 
 def _in_thread(work: Callable[[], None]) -> None:
     threading.Thread(target=work, name="action", daemon=True).start()
+
+
+def _is_meant(spec: Deployment, state: DeploymentState, action: ActionSpec, alert: Alert) -> bool:
+    """Whether an alert is of whom an action takes out: another variant's fall is no reason to.
+
+    A version falls back for the version in command, a release is stopped for its challenger; what is of no variant
+    (a source of outcomes that does not answer) is of both.
+    """
+    condition = condition_of(alert)
+    if action.run is not None or condition is None:
+        return True
+    run = state.open_run
+    variant = spec.default if action.fall_back is not None else run.challenger if run is not None else ""
+    slot = state.slot(variant)
+    of = condition.version or (slot.model_version if slot is not None else "")
+    return condition.variant == variant and slot is not None and of == slot.model_version

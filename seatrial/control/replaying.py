@@ -67,7 +67,8 @@ def replayed(site: Site, spec: Deployment, entry: EntrySpec, bandit: BanditSpec)
         )
     columns = columns_of(chosen_by, given := as_declared(chosen_by, seen.contexts))
     encoder = Encoder(columns, tuple(chosen_by))
-    logged = _logged(seen, bandit, entry.name, np.array([encoder.encode(one)[1:] for one in given]))
+    contexts = np.array([encoder.encode(one)[1:] for one in given]).reshape(len(seen.arms), encoder.width - 1)
+    logged = _logged(seen, bandit, entry.name, contexts)
     units = round(units_a_second(seen) * bandit.every)
     delay = int(np.ceil((bandit.reward.within + bandit.reward.grace) / bandit.every))
     epochs = min(_EPOCHS, _MOST_RECORDS // max(units, 1))
@@ -88,7 +89,7 @@ def _logged(seen: Rewards, bandit: BanditSpec, entry: str, contexts: Floats) -> 
             "arms alone; simulate a bandit that has them, too."
         )
     arms = np.array([bandit.arms.index(arm) for arm in seen.arms], dtype=np.int64)
-    logged = Logged(numbered(seen.units), arms, seen.values, seen.propensities, contexts.reshape(arms.size, -1))
+    logged = Logged(numbered(seen.units), arms, seen.values, seen.propensities, contexts)
     for why in cannot_tell(logged, bandit.arms, FEWEST):
         raise BadInput(f"{entry!r} cannot be played again: {why}")
     return logged

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from seatrial.experiments.review import Review, assess, draw
+from seatrial.control.site import microseconds
+from seatrial.experiments.review import assess, draw
+from seatrial.experiments.shadow.comparison import Review
 from seatrial.ledger.reader import Reader
 from seatrial.releases.state import State
 from seatrial.spec.errors import BadInput, NotFound
@@ -45,7 +47,15 @@ def draw_review(
         raise NotFound(f"{deployment!r} has no release, so no pairs to review; give the file a `release` and apply it")
     with Reader(settings.home).open(deployment) as view:
         features = [name for name in view.columns if name.startswith("feature.") and "#" not in name]
-        rows = draw(view, run, features, disagreements=disagreements, agreements=agreements, seed=seed)
+        rows = draw(
+            view,
+            run,
+            features,
+            now=microseconds(),
+            disagreements=disagreements,
+            agreements=agreements,
+            seed=seed,
+        )
     with out.open("x", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()

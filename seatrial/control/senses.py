@@ -72,11 +72,13 @@ class LedgerSenses:
         self._home = home
         self._reader = Reader(home)
 
-    def judge(self, spec: Deployment, run: ReleaseRun, now: int, before: Losses) -> Judgement:
+    def judge(
+        self, spec: Deployment, run: ReleaseRun, now: int, before: Losses, *, in_detail: bool = False
+    ) -> Judgement:
         losses = self.losses(spec.deployment).since(before)
         with self._reader.open(spec.deployment) as view:
             shelves = DiskShelves(layout.units(self._home, spec.deployment))
-            return judge(spec, run, view, now, losses=losses, shelves=shelves)
+            return judge(spec, run, view, now, losses=losses, shelves=shelves, in_detail=in_detail)
 
     def watch(
         self, spec: Deployment, state: DeploymentState, since: Watermark, now: int, opened: frozenset[str]

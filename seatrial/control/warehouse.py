@@ -104,7 +104,7 @@ def _columns(names: Sequence[str], fields: Sequence[str]) -> Columns:
             raise BadInput(f"the query gives a column {name!r}, which no outcome has; name it one of {known}.")
     if "at" not in names:
         raise BadInput("the query gives no column `at`, so nothing says what has been read; select a time as `at`.")
-    own = {name: name for name in OWN if name in names}
+    own: dict[str, Any] = {name: name for name in OWN if name in names}
     return Columns(**own, fields=tuple(name for name in names if name in fields and name not in OWN))
 
 

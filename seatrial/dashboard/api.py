@@ -67,7 +67,7 @@ def get_deployment(name: str, house: TheHouse) -> Response:
 
 @router.get("/deployments/{name}/judge", summary="The judgement of the release, made now")
 def get_judgement(name: str, house: TheHouse) -> Response:
-    return _json(judge_now(house.settings, name))
+    return _json(judge_now(house.settings, name, in_detail=True))
 
 
 @router.get("/deployments/{name}/verdicts", summary="Judgements over time, oldest first")

@@ -21,6 +21,8 @@ _MEANINGS = {
     "recall_at": "share of the relevant items that stood near the top",
     "ndcg": "gain of the list over the best order's",
     "mrr": "one over the place of the first relevant item",
+    "click_through": "share of shown items that are taken",
+    "coverage": "share of the catalogue that is ever shown",
     "errors": "share of {units} with a failed answer",
     "error_rate": "share of requests that failed",
     "latency": "share of requests slower than {threshold}",

@@ -20,11 +20,14 @@ from seatrial.dashboard.meaning import is_share, meaning
 from seatrial.dashboard.traffic import Traffic, VersionTraffic
 from seatrial.dashboard.watching import watch
 from seatrial.experiments.judgement import MetricJudgement
-from seatrial.experiments.sentences import as_it_ended
+from seatrial.experiments.sentences import as_it_ended, told
+from seatrial.experiments.several import Several
+from seatrial.experiments.shadow.table import lines
 from seatrial.releases.run import ReleaseRun
 from seatrial.reports import charts
 from seatrial.reports.prose import count
 from seatrial.routing.snapshot import Snapshot
+from seatrial.spec.errors import NotFound
 from seatrial.stats.interval import TestResult
 
 RANGES: dict[str, int] = {"2 min": 120, "15 min": 900, "1 h": 3600, "6 h": 21600, "1 d": 86400, "7 d": 604800}
@@ -90,17 +93,19 @@ def traffic(house: House, name: str, range_name: str) -> dict[str, Any]:
 
 
 def verdict(house: House, name: str, _range: str) -> dict[str, Any]:
-    """The latest judgement, in words and numbers."""
-    judgement = house.judgement(name)
+    """The latest judgement of a release in words and numbers, and every challenger of an experiment."""
+    judgement, contest = house.judgement(name), _contest(house, name)
     if judgement is None:
         return {
+            **contest,
             "badge": "",
             "tone": "",
-            "sentence": "No release has been judged yet.",
+            "sentence": "" if contest["contest"] else "No release has been judged yet.",
             "drawing": None,
             "metric": "",
             "metrics": [],
             "shadow": "",
+            "pairs": [],
             "checks": [],
             "fixed": [],
         }
@@ -110,6 +115,7 @@ def verdict(house: House, name: str, _range: str) -> dict[str, Any]:
     points = house.verdict_points(name, judgement.release)
     primary = judgement.primary
     return {
+        **contest,
         "badge": judgement.ended or judgement.recommendation,
         "tone": tone(judgement.ended or judgement.recommendation),
         "sentence": judgement.sentence,
@@ -117,9 +123,41 @@ def verdict(house: House, name: str, _range: str) -> dict[str, Any]:
         "metric": primary.name if primary else "",
         "metrics": [_metric_row(metric, judgement.unit) for metric in judgement.metrics],
         "shadow": judgement.shadow.sentence if judgement.shadow else "",
+        "pairs": lines(judgement.shadow) if judgement.shadow else [],
         "checks": [{"tone": "" if c.ok else "bad", "sentence": c.sentence} for c in judgement.checks],
         "fixed": [_fixed_row(result, share=is_share(primary)) for result in primary.fixed] if primary else [],
     }
+
+
+def _contest(house: House, name: str) -> dict[str, Any]:
+    """Every challenger of the file's experiment against the champion; before gateways serve it, that."""
+    try:
+        found = house.several(name)
+    except NotFound as error:
+        return {"contest": [], "family": str(error)}
+    if found is None:
+        return {"contest": [], "family": ""}
+    challengers = [
+        {
+            "name": one.challenger,
+            "version": one.challenger_version,
+            "badge": one.recommendation,
+            "tone": tone(one.recommendation),
+            "sentence": told(one),
+            "metrics": [_metric_row(metric, one.unit) for metric in one.metrics],
+            "checks": [{"tone": "bad", "sentence": check.sentence} for check in one.checks if not check.ok],
+        }
+        for one in found.judgements
+    ]
+    return {"contest": challengers, "family": _family(found)}
+
+
+def _family(found: Several) -> str:
+    how = {"holm": "Holm", "e-bh": "e-BH"}[found.family]
+    return (
+        f"In {found.entry}: every variant against {found.champion}, as one family ({how}) at "
+        f"{percent(found.alpha)}, judged {moment(found.at)}. Nothing acts on it; a release does."
+    )
 
 
 def trail(house: House, name: str, _range: str) -> dict[str, Any]:

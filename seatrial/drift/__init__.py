@@ -3,6 +3,7 @@
 Profile, FeatureProfile    what is stored with a version (counts, moments, missing values, range)
 profile_of_window          a window counted in the reference's cells
 decide_window              all columns of a window together: drift, quality incidents, severity, words
+decide_windows             many windows at once, each by itself, at one or more levels
 psi, ks, chi_squared, …    the statistics, one a file; ``drift.null`` says what each is when nothing drifted
 Reconstruction             columns together: PCA's error. ``drift.domain_classifier`` is imported by itself
 drift.concept              where a stream of errors changed
@@ -12,8 +13,9 @@ drift.estimates            performance before there are labels
 from seatrial.drift.benjamini_hochberg import benjamini_hochberg
 from seatrial.drift.chi_squared import ChiSquared, chi_squared
 from seatrial.drift.cramers_v import cramers_v
-from seatrial.drift.decide import FeatureDrift, Finding, decide_window
+from seatrial.drift.decide import FeatureDrift, decide_window, decide_windows
 from seatrial.drift.feature import FeatureProfile, profile_of_tally, profile_of_window
+from seatrial.drift.finding import Finding
 from seatrial.drift.hellinger import hellinger
 from seatrial.drift.jensen_shannon import jensen_shannon, jensen_shannon_divergence
 from seatrial.drift.ks import Ks, ks, ks_binned
@@ -49,6 +51,7 @@ __all__ = [
     "classification_profile",
     "cramers_v",
     "decide_window",
+    "decide_windows",
     "hellinger",
     "jensen_shannon",
     "jensen_shannon_divergence",

@@ -8,6 +8,8 @@ from scipy.special import chdtrc, xlogy
 
 from seatrial.drift.cells import paired
 
+Floats = NDArray[np.float64]
+
 
 class ChiSquared(NamedTuple):
     """A contingency test of two samples.
@@ -37,6 +39,21 @@ class ChiSquared(NamedTuple):
         return max(self.p_value, self.p_likelihood)
 
 
+class ChiSquaredRows(NamedTuple):
+    """Many of them, shape [pairs] each."""
+
+    statistic: Floats
+    degrees: NDArray[np.int64]
+    p_value: Floats
+    likelihood: Floats
+    p_likelihood: Floats
+
+    @property
+    def p_cautious(self) -> Floats:
+        """The larger of the two."""
+        return np.maximum(self.p_value, self.p_likelihood)
+
+
 def chi_squared(reference: ArrayLike, window: ArrayLike) -> ChiSquared:
     """Test two sets of counts, shape [cells] each, over the union of their cells (empty on both sides: left out).
 
@@ -44,14 +61,31 @@ def chi_squared(reference: ArrayLike, window: ArrayLike) -> ChiSquared:
         K. Pearson, 1900; for G: R. Sokal and J. Rohlf, Biometry, 1981.
     """
     a, b = paired(reference, window)
-    used = (a + b) > 0
-    table = np.vstack([a[used], b[used]])
-    expected: NDArray[np.float64] = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
-    degrees = int(used.sum()) - 1
-    statistic = float(((table - expected) ** 2 / expected).sum())
-    likelihood = max(0.0, float(2 * (xlogy(table, table) - xlogy(table, expected)).sum()))
-    if degrees == 0:
-        return ChiSquared(0.0, 0, 1.0, 0.0, 1.0)
+    found = chi_squared_rows(a[np.newaxis], b[np.newaxis])
     return ChiSquared(
-        statistic, degrees, float(chdtrc(degrees, statistic)), likelihood, float(chdtrc(degrees, likelihood))
+        float(found.statistic[0]),
+        int(found.degrees[0]),
+        float(found.p_value[0]),
+        float(found.likelihood[0]),
+        float(found.p_likelihood[0]),
     )
+
+
+def chi_squared_rows(reference: Floats, window: Floats) -> ChiSquaredRows:
+    """Test pairs of counts, shape [pairs, cells] each; no side of a pair is empty of rows."""
+    both = reference + window
+    used = both > 0
+    rows = both.sum(axis=1, keepdims=True)
+    statistic = np.zeros(len(both))
+    likelihood = np.zeros(len(both))
+    for counts in (reference, window):
+        expected = counts.sum(axis=1, keepdims=True) * both / rows
+        off = np.divide((counts - expected) ** 2, expected, out=np.zeros(both.shape), where=used)
+        statistic += off.sum(axis=1)
+        likelihood += (xlogy(counts, counts) - xlogy(counts, expected)).sum(axis=1)
+    degrees = used.sum(axis=1) - 1
+    some = degrees > 0
+    statistic, likelihood = statistic * some, np.maximum(0.0, 2 * likelihood) * some
+    known = np.maximum(degrees, 1)
+    p_value, p_likelihood = (np.where(some, chdtrc(known, found), 1.0) for found in (statistic, likelihood))
+    return ChiSquaredRows(statistic, degrees, p_value, likelihood, p_likelihood)

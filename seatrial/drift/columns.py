@@ -17,7 +17,7 @@ def numbers(values: Values) -> NDArray[np.float64]:
         seconds = array.astype("datetime64[us]").astype(np.int64) / 1e6
         return np.where(np.isnat(array), np.nan, seconds)
     if array.dtype.kind in "fiub":
-        return array.astype(np.float64)
+        return array.astype(np.float64, copy=False)
     return np.array([_number(value) for value in array.tolist()], dtype=np.float64)
 
 

@@ -18,31 +18,24 @@ its column: a column gone null says nothing about the world.
 """
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from seatrial.drift.benjamini_hochberg import benjamini_hochberg
-from seatrial.drift.cells import pool_categories, pool_ordered
-from seatrial.drift.chi_squared import chi_squared
 from seatrial.drift.feature import FeatureProfile
-from seatrial.drift.ks import ks_binned
-from seatrial.drift.moments import Moments
-from seatrial.drift.mood import mood
-from seatrial.drift.proportions import compare_shares
-from seatrial.drift.psi import expected_psi, psi, psi_error
+from seatrial.drift.finding import Finding, Measure
+from seatrial.drift.measuring import Pair, Taken, measure
 from seatrial.drift.sentences import describe
 from seatrial.drift.severity import Severity, worst
-from seatrial.drift.spread import mean_shift, sd_ratio
 
-Measure = Literal["psi", "mean", "sd", "missing", "unseen", "range", "constant", "rule"]
 State = Literal["measured", "no-data"]
 
 Q = 0.005
 MINIMUM_ROWS = 100
-LEVEL = 0.99
 THRESHOLDS: dict[str, tuple[float, float]] = {
     "psi": (0.1, 0.25),
     "mean": (0.2, 0.5),
@@ -55,27 +48,6 @@ THRESHOLDS: dict[str, tuple[float, float]] = {
 }
 QUALITY: frozenset[str] = frozenset({"missing", "unseen", "range", "constant", "rule"})
 DRIFT: frozenset[str] = frozenset(THRESHOLDS) - QUALITY
-
-
-class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One measure of one column.
-
-    Attributes:
-        measure: Which.
-        effect: In the measure's own unit (see the table above).
-        lower, upper: Its 99 % interval.
-        p_value: Of its test.
-        significant: Among all tests of the window.
-        severity: ``none`` unless it is significant and over its threshold.
-    """
-
-    measure: Measure
-    effect: float
-    lower: float
-    upper: float
-    p_value: float
-    significant: bool = False
-    severity: Severity = "none"
 
 
 class FeatureDrift(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -125,9 +97,7 @@ class FeatureDrift(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         return tuple(f.measure for f in self.findings if f.measure in QUALITY and f.severity != "none")
 
 
-def decide_window(
-    pairs: Sequence[tuple[FeatureProfile, FeatureProfile]], *, q: float = Q, minimum_rows: int = MINIMUM_ROWS
-) -> tuple[FeatureDrift, ...]:
+def decide_window(pairs: Sequence[Pair], *, q: float = Q, minimum_rows: int = MINIMUM_ROWS) -> tuple[FeatureDrift, ...]:
     """Decide on all columns of one window together.
 
     Args:
@@ -135,103 +105,67 @@ def decide_window(
         q: False discovery rate over all tests of the window.
         minimum_rows: Rows that either side needs.
     """
-    measured = [measure(a, b) if min(a.rows, b.rows) >= minimum_rows else None for a, b in pairs]
-    every = [finding.p_value for findings in measured if findings for finding in findings]
-    marks = iter(benjamini_hochberg(every, q).tolist())
-    return tuple(
-        FeatureDrift(feature=a.name, state="no-data", rows=b.rows, sentence=describe(a, b, ()))
-        if findings is None
-        else _conclude(a, b, [_judge(finding, next(marks)) for finding in findings])
-        for (a, b), findings in zip(pairs, measured, strict=True)
-    )
+    ((found,),) = decide_windows([pairs], levels=(q,), minimum_rows=minimum_rows)
+    return found
 
 
-def measure(reference: FeatureProfile, window: FeatureProfile) -> tuple[Finding, ...]:
-    """Every measure that applies to this kind of column, not yet judged."""
-    taken = (take(reference, window) for take in _MEASURES[reference.form])
-    return tuple(finding for finding in taken if finding is not None)
+def decide_windows(
+    windows: Sequence[Sequence[Pair]], *, levels: Sequence[float] = (Q,), minimum_rows: int = MINIMUM_ROWS
+) -> list[tuple[tuple[FeatureDrift, ...], ...]]:
+    """Decide on many windows, each by itself, at one or more levels: columns are measured once, and all at once.
 
+    Args:
+        windows: The pairs of each.
+        levels: False discovery rates over all tests of a window.
+        minimum_rows: Rows that either side needs.
 
-def _missing(a: FeatureProfile, b: FeatureProfile) -> Finding:
-    return Finding("missing", *compare_shares(a.missing, a.rows, b.missing, b.rows, LEVEL))
-
-
-def _unseen(a: FeatureProfile, b: FeatureProfile) -> Finding | None:
-    """Good and Turing: as many rows are expected to be new as the reference saw categories once."""
-    if not a.present or not b.present:
-        return None
-    expected = min(a.present, a.unseen + a.singletons)
-    return _increase(Finding("unseen", *compare_shares(expected, a.present, b.unseen, b.present, LEVEL)))
-
-
-def _range(a: FeatureProfile, b: FeatureProfile) -> Finding | None:
-    if not a.present or not b.present or a.limits is None:
-        return None
-    return _increase(Finding("range", *compare_shares(a.outside, a.present, b.outside, b.present, LEVEL)))
-
-
-def _constant(a: FeatureProfile, b: FeatureProfile) -> Finding | None:
-    """The chance that a window of the reference's own rows would fall into that one cell all together."""
-    if not a.present or not b.present:
-        return None
-    if not _is_single(b) or _is_single(a):
-        return Finding("constant", 0.0, 0.0, 0.0, 1.0)
-    cell = int(np.argmax(b.counts))
-    p = compare_shares(a.counts[cell], a.present, b.present, b.present, LEVEL).p_value
-    return Finding("constant", 1.0, 1.0, 1.0, p)
-
-
-def _psi(a: FeatureProfile, b: FeatureProfile) -> Finding | None:
-    if not a.present or not b.present:
-        return None
-    left, right = (pool_ordered if a.form == "numeric" else pool_categories)(a.counts, b.counts)
-    if len(left) < 2:
-        return Finding("psi", 0.0, 0.0, 0.0, 1.0)
-    effect = psi(left, right) - expected_psi(b.present, a.present, len(left))
-    half = 2.5758293035489 * psi_error(left, right)
-    return Finding("psi", effect, effect - half, effect + half, chi_squared(left, right).p_cautious)
-
-
-def _mean(a: FeatureProfile, b: FeatureProfile) -> Finding | None:
-    moved = mean_shift(a.moments, b.moments, LEVEL)
-    return moved and Finding("mean", *moved)
-
-
-def _sd(a: FeatureProfile, b: FeatureProfile) -> Finding | None:
-    """Not for booleans, whose spread follows from their mean.
-
-    Both the variances and the ranks must say so: with heavy tails a test of variances alone, corrected for kurtosis,
-    alarmed in 2 to 3 % of windows where nothing had moved.
+    Returns:
+        Of each window, for each level in order, its columns.
     """
-    moved = None if a.kind == "boolean" else sd_ratio(a.moments, b.moments, LEVEL)
-    if moved is None:
-        return None
-    return Finding("sd", *moved._replace(p_value=max(moved.p_value, mood(a.counts, b.counts))))
+    enough = [[min(a.rows, b.rows) >= minimum_rows for a, b in pairs] for pairs in windows]
+    asked = [
+        pair
+        for pairs, which in zip(windows, enough, strict=True)
+        for pair, is_enough in zip(pairs, which, strict=True)
+        if is_enough
+    ]
+    taken = iter(measure(asked))
+    return [
+        _at_levels(pairs, [next(taken) if is_enough else None for is_enough in which], levels)
+        for pairs, which in zip(windows, enough, strict=True)
+    ]
 
 
-_MEASURES: dict[str, tuple[Callable[[FeatureProfile, FeatureProfile], Finding | None], ...]] = {
-    "numeric": (_missing, _range, _constant, _psi, _mean, _sd),
-    "category": (_missing, _unseen, _constant, _psi),
-    "missing": (_missing,),
-}
+def _at_levels(
+    pairs: Sequence[Pair], taken: Sequence[Taken | None], levels: Sequence[float]
+) -> tuple[tuple[FeatureDrift, ...], ...]:
+    p_values = np.array([finding.p_value for one in taken if one for finding in one.findings])
+    quiet: tuple[FeatureDrift, ...] | None = None
+    found = []
+    for q in levels:
+        marks = benjamini_hochberg(p_values, q)
+        if marks.any():
+            found.append(_concluded(pairs, taken, marks))
+        else:  # the same at every level
+            quiet = quiet if quiet is not None else _concluded(pairs, taken, marks)
+            found.append(quiet)
+    return tuple(found)
 
 
-def _is_single(profile: FeatureProfile) -> bool:
-    """One value in every row that has one."""
-    if profile.form == "numeric":
-        return (
-            profile.minimum is not None and profile.minimum == profile.maximum and _all_finite(profile.moments, profile)
-        )
-    return sum(count > 0 for count in profile.counts) == 1 and not profile.unseen
-
-
-def _all_finite(moments: Moments, profile: FeatureProfile) -> bool:
-    return moments.n == profile.present
-
-
-def _increase(finding: Finding) -> Finding:
-    """Only more of it is an incident."""
-    return finding if finding.effect > 0 else msgspec.structs.replace(finding, p_value=1.0)
+def _concluded(
+    pairs: Sequence[Pair], taken: Sequence[Taken | None], marks: NDArray[np.bool_]
+) -> tuple[FeatureDrift, ...]:
+    significant = marks.tolist() if marks.any() else None
+    found, at = [], 0
+    for (a, b), one in zip(pairs, taken, strict=True):
+        if one is None:
+            found.append(FeatureDrift(feature=a.name, state="no-data", rows=b.rows, sentence=describe(a, b, ())))
+            continue
+        until = at + len(one.findings)
+        mine = significant[at:until] if significant is not None else ()
+        found.append(_conclude(a, b, one, mine) if True in mine else _at_rest(a, b, one))
+        at = until
+    return tuple(found)
 
 
 def size_of(finding: Finding, ease: float = 1.0) -> Severity:
@@ -256,12 +190,9 @@ def size_of(finding: Finding, ease: float = 1.0) -> Severity:
     return "major" if over(size, major * ease) else "moderate" if over(size, moderate * ease) else "none"
 
 
-def _judge(finding: Finding, significant: bool) -> Finding:
-    severity = size_of(finding) if significant else "none"
-    return msgspec.structs.replace(finding, significant=significant, severity=severity)
-
-
-def _conclude(a: FeatureProfile, b: FeatureProfile, findings: list[Finding]) -> FeatureDrift:
+def _conclude(a: FeatureProfile, b: FeatureProfile, taken: Taken, significant: Sequence[bool]) -> FeatureDrift:
+    """Of a column with a significant finding."""
+    findings = [_judged(one) if mark else one for one, mark in zip(taken.findings, significant, strict=True)]
     quality = worst(f.severity for f in findings if f.measure in QUALITY)
     drift = worst(f.severity for f in findings if f.measure not in QUALITY)
     findings.sort(key=_seriousness)
@@ -271,11 +202,26 @@ def _conclude(a: FeatureProfile, b: FeatureProfile, findings: list[Finding]) -> 
         rows=b.rows,
         severity="none" if quality != "none" else drift,
         quality=quality,
-        seen=quality == "none" == drift and any(f.significant for f in findings),
+        seen=quality == "none" == drift,
         findings=tuple(findings),
-        ks=ks_binned(a.counts, b.counts).statistic if a.form == "numeric" and a.present and b.present else None,
-        sentence=describe(a, b, tuple(findings)),
+        ks=taken.ks,
+        sentence=describe(a, b, findings),
     )
+
+
+def _at_rest(a: FeatureProfile, b: FeatureProfile, taken: Taken) -> FeatureDrift:
+    findings = tuple(sorted(taken.findings, key=_P_VALUE))
+    sentence = describe(a, b, findings)
+    return FeatureDrift(
+        feature=a.name, state="measured", rows=b.rows, findings=findings, ks=taken.ks, sentence=sentence
+    )
+
+
+def _judged(finding: Finding) -> Finding:
+    return msgspec.structs.replace(finding, significant=True, severity=size_of(finding))
+
+
+_P_VALUE = operator.attrgetter("p_value")
 
 
 def _seriousness(finding: Finding) -> tuple[bool, int, bool, float]:

@@ -13,7 +13,7 @@ windows can be merged exactly.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -32,6 +32,9 @@ MOST_CATEGORIES = 1000
 
 LARGEST = 1e60
 """Values beyond are counted in the outermost cells, and kept out of moments and range: their fourth power overflows."""
+
+BLOCK = 1 << 14
+"""Values of a column that are counted at once."""
 
 _FORMS: dict[str, Form] = {"category": "category", "id": "missing", "time": "missing"}
 
@@ -105,22 +108,34 @@ class FeatureProfile(msgspec.Struct, frozen=True, kw_only=True):
 
     def merge(self, other: "FeatureProfile") -> "FeatureProfile":
         """Both together, exactly; refused when the cells differ."""
-        mine = (self.name, self.kind, self.bins, self.categories, self.limits)
-        if mine != (other.name, other.kind, other.bins, other.categories, other.limits):
+        return merged((self, other))
+
+
+def merged(parts: Sequence[FeatureProfile]) -> FeatureProfile:
+    """At least one, all together, exactly; refused when the cells differ."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    for other in parts[1:]:
+        if _cells_of(first) != _cells_of(other):
             raise BadInput(
-                f"the profiles of {self.name!r} and {other.name!r} are counted in different cells and cannot be "
+                f"the profiles of {first.name!r} and {other.name!r} are counted in different cells and cannot be "
                 "merged; count both with the same reference"
             )
-        return msgspec.structs.replace(
-            self,
-            rows=self.rows + other.rows,
-            missing=self.missing + other.missing,
-            counts=tuple(a + b for a, b in zip(self.counts, other.counts, strict=True)),
-            moments=self.moments.merge(other.moments),
-            minimum=_least(self.minimum, other.minimum),
-            maximum=_greatest(self.maximum, other.maximum),
-            outside=self.outside + other.outside,
-        )
+    return msgspec.structs.replace(
+        first,
+        rows=sum(part.rows for part in parts),
+        missing=sum(part.missing for part in parts),
+        counts=tuple(map(sum, zip(*(part.counts for part in parts), strict=True))),
+        moments=Moments.merged([part.moments for part in parts]),
+        minimum=min((part.minimum for part in parts if part.minimum is not None), default=None),
+        maximum=max((part.maximum for part in parts if part.maximum is not None), default=None),
+        outside=sum(part.outside for part in parts),
+    )
+
+
+def _cells_of(profile: FeatureProfile) -> tuple[object, ...]:
+    return profile.name, profile.kind, profile.bins, profile.categories, profile.limits
 
 
 def profile_of_window(reference: FeatureProfile, values: columns.Values) -> FeatureProfile:
@@ -155,12 +170,13 @@ def _missing_only(base: FeatureProfile, values: columns.Values) -> FeatureProfil
 
 
 def _numeric_reference(feature: Feature, numbers: NDArray[np.float64]) -> FeatureProfile:
-    present = numbers[~np.isnan(numbers)]
+    numbers = np.ascontiguousarray(numbers)
+    present = _kept(numbers, ~np.isnan(numbers))
     atoms = {"boolean": (0.0, 1.0)}.get(feature.kind)
     bins = Bins.from_values(present, atoms)
     if feature.kind == "text" and 0.0 not in bins.atoms:
         bins = Bins(tuple(sorted({0.0, *bins.edges})), (0.0, *bins.atoms))
-    finite = present[np.abs(present) <= LARGEST]
+    finite = _kept(present, np.abs(present) <= LARGEST)
     return _count_numbers(
         FeatureProfile(name=feature.name, kind=feature.kind, bins=bins, limits=_limits(finite)), numbers
     )
@@ -175,6 +191,14 @@ def _limits(finite: NDArray[np.float64]) -> tuple[float, float] | None:
 
 
 def _count_numbers(base: FeatureProfile, numbers: NDArray[np.float64]) -> FeatureProfile:
+    """A block at a time, so that every pass over it finds it in the cache and nothing as long as the column is made."""
+    if numbers.size <= BLOCK:
+        return _count_block(base, numbers)
+    return merged([_count_block(base, numbers[at : at + BLOCK]) for at in range(0, numbers.size, BLOCK)])
+
+
+def _count_block(base: FeatureProfile, numbers: NDArray[np.float64]) -> FeatureProfile:
+    numbers = np.ascontiguousarray(numbers)  # a column of a table by rows lies in strides
     present = _kept(numbers, ~np.isnan(numbers))
     finite = _kept(present, np.abs(present) <= LARGEST)
     low, high = base.limits or (-np.inf, np.inf)
@@ -215,11 +239,3 @@ def _count_tally(base: FeatureProfile, tally: Mapping[str | None, int]) -> Featu
     rows, missing = sum(tally.values()), tally.get(None, 0)
     listed = [tally.get(value, 0) for value in base.categories]
     return msgspec.structs.replace(base, rows=rows, missing=missing, counts=(*listed, rows - missing - sum(listed)))
-
-
-def _least(a: float | None, b: float | None) -> float | None:
-    return min((value for value in (a, b) if value is not None), default=None)
-
-
-def _greatest(a: float | None, b: float | None) -> float | None:
-    return max((value for value in (a, b) if value is not None), default=None)

@@ -3,10 +3,10 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import kolmogorov
 
-from seatrial.drift.cells import paired, shares
+from seatrial.drift.cells import paired
 from seatrial.spec.errors import BadInput
 
 
@@ -36,8 +36,14 @@ def ks(reference: ArrayLike, window: ArrayLike) -> Ks:
 def ks_binned(reference: ArrayLike, window: ArrayLike) -> Ks:
     """Of counts in the same ordered cells: the gap at the cells' edges, never more than the exact one."""
     a, b = paired(reference, window)
-    gap = np.cumsum(shares(a)) - np.cumsum(shares(b))
-    return _with_p(float(np.abs(gap).max()), int(a.sum()), int(b.sum()))
+    return _with_p(float(largest_gaps(a[np.newaxis], b[np.newaxis])[0]), int(a.sum()), int(b.sum()))
+
+
+def largest_gaps(reference: NDArray[np.float64], window: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The gap alone, of pairs of counts of shape [pairs, cells]; no side of a pair is empty of rows."""
+    a, b = (counts / counts.sum(axis=1, keepdims=True) for counts in (reference, window))
+    result: NDArray[np.float64] = np.abs(np.cumsum(a, axis=1) - np.cumsum(b, axis=1)).max(axis=1)
+    return result
 
 
 def _with_p(statistic: float, m: int, n: int) -> Ks:

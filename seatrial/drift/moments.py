@@ -4,6 +4,8 @@ The fourth power is there because a test of a spread needs the tails: without it
 whenever a window happens to hold one of its rare large values.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -36,23 +38,24 @@ class Moments(msgspec.Struct, frozen=True):
 
     def merge(self, other: "Moments") -> "Moments":
         """Of both samples together."""
-        if self.n == 0:
-            return other
-        if other.n == 0:
-            return self
-        a, b, n = self.n, other.n, self.n + other.n
-        gap = other.mean - self.mean
-        mean = self.mean + gap * b / n
-        m2 = self.m2 + other.m2 + gap**2 * a * b / n
-        m3 = self.m3 + other.m3 + gap**3 * a * b * (a - b) / n**2 + 3 * gap * (a * other.m2 - b * self.m2) / n
-        m4 = (
-            self.m4
-            + other.m4
-            + gap**4 * a * b * (a * a - a * b + b * b) / n**3
-            + 6 * gap**2 * (a * a * other.m2 + b * b * self.m2) / n**2
-            + 4 * gap * (a * other.m3 - b * self.m3) / n
-        )
-        return Moments(n, mean, m2, m3, m4)
+        return Moments.merged((self, other))
+
+    @classmethod
+    def merged(cls, parts: Sequence["Moments"]) -> "Moments":
+        """Of all samples together: Σ(x − mean)ᵏ of a part about the mean of all, by the binomial theorem."""
+        some = [part for part in parts if part.n]
+        if len(some) < 2:
+            return some[0] if some else cls()
+        n, base = sum(part.n for part in some), some[0].mean
+        mean = base + sum(part.n * (part.mean - base) for part in some) / n
+        m2 = m3 = m4 = 0.0
+        for part in some:
+            gap = part.mean - mean
+            square = gap * gap
+            m2 += part.m2 + part.n * square
+            m3 += part.m3 + gap * (3 * part.m2 + part.n * square)
+            m4 += part.m4 + 4 * gap * part.m3 + square * (6 * part.m2 + part.n * square)
+        return cls(n, mean, m2, m3, m4)
 
     @property
     def variance(self) -> float:

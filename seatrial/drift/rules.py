@@ -16,7 +16,8 @@ from typing import Literal, NamedTuple
 import msgspec
 from scipy.special import betaincinv
 
-from seatrial.drift.decide import FeatureDrift, Finding
+from seatrial.drift.decide import FeatureDrift
+from seatrial.drift.finding import Finding
 from seatrial.drift.severity import Severity, worst
 
 What = Literal["missing", "range", "values", "type", "duplicated"]

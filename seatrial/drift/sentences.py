@@ -1,14 +1,9 @@
 """A column's findings in one plain sentence."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from seatrial.drift.feature import FeatureProfile
-
-if TYPE_CHECKING:  # the findings are made by the module that asks for their sentence
-    from seatrial.drift.decide import Finding
+from seatrial.drift.finding import Finding
 
 
 def describe(reference: FeatureProfile, window: FeatureProfile, findings: Sequence[Finding]) -> str:

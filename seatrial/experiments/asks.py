@@ -25,6 +25,9 @@ ALPHA_ROLLBACK = 0.05
 ERRORS = ("errors", "error_rate")
 
 
+CAP_NEEDS = 1000
+"""Matured units that a cap of the data takes (``experiments.caps``)."""
+
 ANY_TIME = Plan()
 
 
@@ -109,7 +112,7 @@ class _Logged(NamedTuple):
 
     def lacks(self, spec: MetricSpec) -> str:
         """What a metric of answers or lists would need and no row has, in words; "" when nothing."""
-        if spec.kind in ranking_measures.KINDS:
+        if spec.kind in (*ranking_measures.KINDS, ranking_measures.COVERAGE):
             known = self.columns is None or ranking_measures.ITEMS in self.columns
             return "" if known else "no list has been logged"
         numbers = numbers_of(spec)
@@ -144,6 +147,8 @@ def _ask(
     margin = _margin(name, release)
     if declared is not None:
         impossible = logged.lacks(declared)
+        if declared.cap_at is not None and name not in run.caps:
+            impossible = impossible or f"it waits for {CAP_NEEDS} matured units to fix its cap"
         cap = declared.cap if declared.cap is not None else run.caps.get(name)
         return Ask(
             part, declared.kind, _question(name, declared.want, part, margin, release, run), cap, None, impossible

@@ -8,6 +8,7 @@ import msgspec
 from seatrial.experiments.balance import differs
 from seatrial.experiments.covariates import known_as
 from seatrial.experiments.judgement import Check
+from seatrial.experiments.outcome_ids import SharedIds
 from seatrial.experiments.sample import Sample
 from seatrial.experiments.units import RowCounts
 from seatrial.releases.run import ReleaseRun
@@ -103,6 +104,21 @@ def check_both_arms(units: int) -> Check:
         sentence="No unit met two variants within one phase."
         if units == 0
         else f"{units} units met two variants within one phase: their ids are shared, or not assigned here.",
+    )
+
+
+def check_outcome_ids(shared: SharedIds) -> Check:
+    """Whether each outcome is one unit's: an id that units of both arms have is nobody's."""
+    who = "ids of outcomes are" if shared.n > 1 else "id of an outcome is"
+    return Check(
+        name="outcome-ids",
+        ok=shared.n == 0,
+        withholds=True,
+        value=float(shared.n),
+        sentence="No id of an outcome is shared by units of both variants."
+        if shared.n == 0
+        else f"{shared.n} {who} shared by units of both variants (for example {shared.one!r}): give every outcome an "
+        "id of its own.",
     )
 
 

@@ -122,11 +122,11 @@ class Counted:
         return rooted(found) if self.shape == "root" else found
 
     def _ranked(self, t: Mask, c: Mask) -> Effect:
-        """The areas of both arms; a calibration error has no standard error, and neither has an area of one kind."""
-        areas = self.area(t), self.area(c)
-        if self.shape == "auc" and all(area.se is not None for area in areas):
+        """The areas of both arms; of an area of one kind, and of the other shapes, no standard error is known."""
+        areas = (self.area(t), self.area(c)) if self.shape == "auc" else ()
+        if areas and all(area.se is not None for area in areas):
             return auc_effect(*areas)
-        values = [area.value if self.shape == "auc" and area.value is not None else math.nan for area in areas]
+        values = [math.nan if area.value is None else area.value for area in areas] or [math.nan, math.nan]
         return Effect(
             n_treatment=int(np.count_nonzero(t)),
             n_control=int(np.count_nonzero(c)),

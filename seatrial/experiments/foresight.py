@@ -2,37 +2,40 @@
 
 What the champion did in the last days stands for both arms: its mean and spread by unit, and how many units come a
 day. With no true difference a guardrail is shown to keep its margin, and a primary of its smallest effect is shown to
-be better, with so many units in four of five releases (``stats.power``). It is a forecast, and nothing acts on it.
+be better, with so many units in four of five releases (``stats.power``). All of them must hold for a version to ship,
+so that each is planned with the power by which all together have that (``power_of_each``). It is a forecast, and
+nothing acts on it.
 """
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
-import pyarrow as pa
 
 from seatrial.experiments.asks import Ask, asks_of, measures_of
+from seatrial.experiments.caps import caps_before
 from seatrial.experiments.counted import Mask
 from seatrial.experiments.measures import Column, Measure, latency_measure, read
+from seatrial.experiments.past import SPLITS, AsIfDrawn, past_run
 from seatrial.experiments.shapes import BY_ROW
 from seatrial.experiments.source import Source
 from seatrial.experiments.thresholds import QUANTILES, fixed_thresholds
 from seatrial.experiments.units import Units
-from seatrial.releases.run import Phase, ReleaseRun
-from seatrial.routing.snapshot import Arm
+from seatrial.releases.run import ReleaseRun
 from seatrial.spec.deployment import CanaryStage, Deployment, ReleaseSpec, TestStage
 from seatrial.spec.errors import BadInput
 from seatrial.spec.units import show_count
 from seatrial.stats.moments import Moments, PairMoments
-from seatrial.stats.power import Design, plan_means
+from seatrial.stats.power import Design, plan_means, power_of_each
 from seatrial.stats.ratio import linearise
-
-LOOK_BACK = 7 * 86_400_000_000
-"""Microseconds before now that stand for what is to come."""
 
 LEAST_UNITS = 100
 """Units below which nothing is foretold."""
+
+POWER = 0.8
+"""Of the primary and every guardrail together."""
 
 _DAY = 86_400.0
 _RELAXED = "/relaxed"
@@ -62,12 +65,14 @@ class Foresight(NamedTuple):
         steps: Days that each canary step needs for its ``minimum_units``.
         needs: The primary first, then the guardrails.
         at_most: Days that the file allows; None: no limit.
+        each: The power that every metric is planned with, so that the primary and all guardrails hold with ``POWER``.
     """
 
     units_a_day: float | None
     steps: tuple[float, ...] = ()
     needs: tuple[Need, ...] = ()
     at_most: float | None = None
+    each: float = POWER
 
 
 def foresee(deployment: Deployment, run: ReleaseRun, view: Source, now: int) -> Foresight:
@@ -75,6 +80,7 @@ def foresee(deployment: Deployment, run: ReleaseRun, view: Source, now: int) -> 
     release = deployment.release
     assert release is not None
     past = past_run(run, now)
+    past = msgspec.structs.replace(past, caps=past.caps | caps_before(deployment, past, view, now))
     thresholds = fixed_thresholds(view, past, now)
     asks = asks_of(deployment, release, past, thresholds, answers=True)
     measures = [m for m in measures_of(deployment, past, asks) if asks[m.name].part != "secondary"]
@@ -86,15 +92,18 @@ def foresee(deployment: Deployment, run: ReleaseRun, view: Source, now: int) -> 
     rate = _units_a_day(view, past.started_at, now)
     if rate is None:
         return Foresight(None, at_most=_at_most(release))
-    share = _largest_share(release)
+    share, each = _largest_share(release), power_of_each(POWER, len(release.guardrails))
     known = {m.name: m for m in measures}
     return Foresight(
         units_a_day=rate,
         steps=tuple(days for stage in release.stages if isinstance(stage, CanaryStage) for days in _steps(stage, rate)),
         needs=tuple(
-            _need(ask, known, columns, units, now, share, rate) for ask in asks.values() if ask.part != "secondary"
+            _need(ask, known, columns, units, now, Design(share=share, power=each), rate)
+            for ask in asks.values()
+            if ask.part != "secondary"
         ),
         at_most=_at_most(release),
+        each=each,
     )
 
 
@@ -107,6 +116,11 @@ def told(foresight: Foresight) -> tuple[str, ...]:
         )
     lines = [f"step {k} needs about {_days(days)} for its units." for k, days in enumerate(foresight.steps, start=1)]
     lines += [_line(need, foresight) for need in foresight.needs]
+    if foresight.each > POWER and foresight.needs:
+        lines.append(
+            f"each is planned with a power of {foresight.each:.3g}, so that the primary and all guardrails hold "
+            f"together with {POWER:g}."
+        )
     return (f"about {show_count(round(foresight.units_a_day))} units come a day.", *lines)
 
 
@@ -127,57 +141,15 @@ def _days(days: float) -> str:
     return "a minute"
 
 
-_SPLITS = "reason NOT IN ('override', 'explicit', 'rule', 'cold-start')"
-"""Rows that a split would reach; the others are nobody's to draw."""
-
-
 def _units_a_day(view: Source, since: int, now: int) -> float | None:
     """Units that come a day, whichever variant they get: of both arms where a release is under way."""
     asked = f"""SELECT count(DISTINCT unit) AS n, min(epoch_us("at")) AS first FROM rows
-        WHERE role IN ('answer', 'app') AND unit_named AND {_SPLITS}
+        WHERE role IN ('answer', 'app') AND unit_named AND {SPLITS}
           AND "at" >= to_timestamp($since) AND epoch_us("at") <= $now"""
     (row,) = view.sql(asked, {"since": since / 1e6, "now": now}).to_pylist()
     if row["n"] < LEAST_UNITS:
         return None
     return float(row["n"]) / (max(float(now - row["first"]) / 1e6, 3600.0) / _DAY)
-
-
-class AsIfDrawn:
-    """A source in which the champion's rows look as if they had been drawn by a release: only their numbers matter."""
-
-    def __init__(self, view: Source, champion: str) -> None:
-        self._view = view
-        self._champion = champion.replace("'", "''")
-
-    def sql(self, query: str, parameters: Mapping[str, object]) -> pa.Table:
-        """``query`` over the rows as if drawn."""
-        rows = f"""rows AS (SELECT * REPLACE ('foresight' AS release, true AS contested, 'split' AS reason, 1 AS phase)
-          FROM rows WHERE variant = '{self._champion}' AND {_SPLITS})"""
-        body = query.strip()
-        asked = f"WITH {rows}, {body[5:]}" if body.startswith("WITH ") else f"WITH {rows} {body}"
-        return self._view.sql(asked, parameters)
-
-
-def past_run(run: ReleaseRun, now: int) -> ReleaseRun:
-    """The last days as a release of one phase."""
-    return ReleaseRun(
-        id="foresight",
-        deployment=run.deployment,
-        entry=run.entry,
-        champion=run.champion,
-        challenger=run.challenger,
-        champion_version=run.champion_version,
-        challenger_version=run.challenger_version,
-        salt="",
-        stage="test",
-        stage_started_at=now - LOOK_BACK,
-        phases=(Phase(number=1, arms=(Arm(run.champion, 1.0),), started_at=now - LOOK_BACK, revision=0),),
-        alpha=run.alpha,
-        plan=run.plan,
-        plan_units=run.plan_units,
-        caps=run.caps,
-        started_at=now - LOOK_BACK,
-    )
 
 
 def _relaxed(name: str, deployment: Deployment, run: ReleaseRun, ask: Ask) -> Measure:
@@ -192,7 +164,7 @@ def _need(
     columns: Mapping[str, Column],
     units: Units,
     now: int,
-    share: float,
+    design: Design,
     rate: float,
 ) -> Need:
     name = ask.question.metric
@@ -215,7 +187,7 @@ def _need(
     if not difference > 0:
         return Need(name, None, None, "a margin of 0 can only be kept by a version that is better")
     sides = 2 if ask.part == "primary" else 1
-    design = Design(share=share, alpha=ask.question.alpha, sides=sides, plan_units=ask.question.plan_units)
+    design = design._replace(alpha=ask.question.alpha, sides=sides, plan_units=ask.question.plan_units)
     try:
         plan = plan_means(difference, float(np.sqrt(values.variance)), design)
     except BadInput as error:

@@ -12,23 +12,28 @@ import numpy as np
 
 from seatrial.experiments import sentences
 from seatrial.experiments.asks import asks_of, measures_of
+from seatrial.experiments.caps import fixed_caps
 from seatrial.experiments.checks import (
     Losses,
     check_both_arms,
     check_covariates,
     check_coverage,
     check_dropped,
+    check_outcome_ids,
     check_phases,
     check_sample_ratio,
 )
 from seatrial.experiments.family import as_family
-from seatrial.experiments.judgement import Check, Judgement, MetricJudgement, ShadowComparison
-from seatrial.experiments.measures import answer_column
+from seatrial.experiments.judgement import Check, Judgement, MetricJudgement
+from seatrial.experiments.measures import answer_column, outcomes_of
 from seatrial.experiments.metric import judge_metric, without_data
+from seatrial.experiments.narrowed import Shared, shared_ids
+from seatrial.experiments.outcome_ids import ids_of_both_arms
 from seatrial.experiments.remembered import Shelves, read_again
 from seatrial.experiments.row_columns import column_names
 from seatrial.experiments.sample import Sample, take_sample
-from seatrial.experiments.shadow import compare_shadow, failures_tolerated
+from seatrial.experiments.shadow.compare import compare_shadow, failures_tolerated
+from seatrial.experiments.shadow.comparison import ShadowComparison
 from seatrial.experiments.source import Source
 from seatrial.experiments.thresholds import fixed_thresholds
 from seatrial.experiments.units import RowCounts, Units, count_rows, fresh_units
@@ -49,6 +54,7 @@ def judge(
     *,
     losses: Losses = NO_LOSSES,
     shelves: Shelves | None = None,
+    in_detail: bool = False,
 ) -> Judgement:
     """What is known about a release at one moment.
 
@@ -59,21 +65,25 @@ def judge(
         now: Microseconds since 1970 UTC; nothing later is seen.
         losses: Rows that were served and never written.
         shelves: Where what was read is kept, so that the next judgement reads only what is new; None: nowhere.
+        in_detail: Also what takes seconds or shows answers, of a shadow: for somebody who asked, not to be kept.
 
     Raises:
         BadInput: The file has no release, or names a metric that does not exist.
     """
     if deployment.release is None:
         raise BadInput(f"deployment {deployment.deployment!r} has no release to judge: add `release:` to its file.")
-    shadow = compare_shadow(deployment, run, view, now)
+    shadow = compare_shadow(deployment, run, view, now, in_detail=in_detail)
     if not run.phases:
         return _before_units(deployment, run, now, shadow)
+    run = msgspec.structs.replace(run, caps=fixed_caps(deployment, run, view, now) | run.caps)
     thresholds = fixed_thresholds(view, run, now)
     answers = answer_column(view) is not None
     names = column_names(view)
     asks = asks_of(deployment, deployment.release, run, thresholds, answers=answers, columns=names)
     measures = {measure.name: measure for measure in measures_of(deployment, run, asks)}
-    units, columns = read_again(view, run, list(measures.values()), now, shelves)
+    outcomes = outcomes_of(list(measures.values()))
+    shared = shared_ids(view, outcomes)
+    units, columns = read_again(view, run, list(measures.values()), now, shelves, shared=shared)
     samples: dict[str, Sample] = {}
     judged: dict[str, MetricJudgement] = {}
     for name, measure in measures.items():  # one by one, for their columns may be long
@@ -84,6 +94,7 @@ def judge(
     checks = (
         check_sample_ratio(fresh_units(units), run),
         check_both_arms(units.in_both_arms),
+        *_check_ids(view, run, outcomes, shared, now),
         check_dropped(losses, rows, run),
         check_coverage({name: s.coverage for name, s in samples.items() if s.coverage is not None}, run),
         check_phases({name: samples[name] for name in samples if asks[name].part != "secondary"}),
@@ -92,6 +103,16 @@ def judge(
     metrics = [judged.get(name) or without_data(ask, ask.impossible) for name, ask in asks.items()]
     metrics = as_family(metrics, run, deployment.unit.name)
     return _conclude(deployment, run, now, _Found(units, rows, metrics, checks, run.caps | thresholds, shadow))
+
+
+def _check_ids(
+    view: Source, run: ReleaseRun, outcomes: Sequence[str], shared: Shared | None, now: int
+) -> tuple[Check, ...]:
+    """None where no outcome is measured."""
+    if not outcomes:
+        return ()
+    moved = None if shared is None else shared.moved
+    return (check_outcome_ids(ids_of_both_arms(view, run, outcomes, moved, now)),)
 
 
 class _Found(NamedTuple):
@@ -160,6 +181,7 @@ def _distrusted(metric: MetricJudgement, failed: Sequence[Check]) -> MetricJudge
 _REASONS: dict[str, str] = {
     "sample-ratio": "units do not arrive in the configured shares",
     "both-arms": "units met two variants within one phase",
+    "outcome-ids": "units of both variants share ids of outcomes",
     "dropped-rows": "rows were dropped",
     "label-coverage": "the arms have unequal shares of their labels",
 }

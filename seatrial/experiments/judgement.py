@@ -5,13 +5,16 @@ from typing import Literal
 
 import msgspec
 
+from seatrial.experiments.shadow.comparison import ShadowComparison
 from seatrial.spec.deployment import MethodName
 from seatrial.stats.bayes import Bayesian
 from seatrial.stats.interval import TestResult
 from seatrial.stats.recommendation import Recommendation
 from seatrial.stats.verdict import Role, Verdict
 
-CheckName = Literal["sample-ratio", "dropped-rows", "label-coverage", "both-arms", "phases", "covariates"]
+CheckName = Literal[
+    "sample-ratio", "dropped-rows", "label-coverage", "both-arms", "outcome-ids", "phases", "covariates"
+]
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +94,25 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     upper: float | None = None
 
 
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """How often what one variant shows at one place of its lists is taken, for one look.
+
+    Attributes:
+        variant: Its name.
+        place: From 1.
+        shown: How often something was shown there.
+        share: Of those, the share that was taken.
+        lower, upper: Its interval at 1 - alpha, by unit; None with one unit.
+    """
+
+    variant: str
+    place: int
+    shown: int
+    share: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+
+
 class MetricJudgement(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one metric.
 
@@ -110,7 +132,8 @@ class MetricJudgement(msgspec.Struct, frozen=True, kw_only=True):
         tolerated: For a latency guardrail the challenger's own threshold, its margin added, in microseconds.
         adjustment: What the effect is adjusted for; None where nothing.
         adjusted_p: Of a secondary metric, its p-value as one of all of them (Holm); its word stands by it.
-        scores: Of a metric of answers, each variant by itself, over all phases; for one look.
+        scores: Of a metric of answers, and of coverage, each variant by itself, over all phases; for one look.
+        places: Of click-through, each place of each variant's lists, over all phases; for one look.
         sentence: One plain sentence.
     """
 
@@ -130,6 +153,7 @@ class MetricJudgement(msgspec.Struct, frozen=True, kw_only=True):
     adjustment: Adjustment | None = None
     adjusted_p: float | None = None
     scores: tuple[Score, ...] = ()
+    places: tuple[Place, ...] = ()
     sentence: str
 
 
@@ -148,40 +172,6 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     ok: bool
     withholds: bool
     value: float | None
-    sentence: str
-
-
-class ShadowComparison(msgspec.Struct, frozen=True, kw_only=True):
-    """The challenger beside the champion on the same requests.
-
-    Attributes:
-        pairs: Requests that both were given.
-        inputs: Independent pairs among them: the first of each cluster.
-        clustered_by: What makes pairs one observation: ``input`` (the same features) or ``unit``.
-        failures: Pairs in which the challenger failed.
-        agreement: Share of pairs with the same answer; None for regression or with no pairs.
-        kappa: Cohen's kappa of the two labels, likewise.
-        labelled: Independent pairs with a label.
-        champion_accuracy, challenger_accuracy: Among those; None without labels.
-        only_champion_right, only_challenger_right: Discordant independent pairs.
-        verdict: By the sequence on discordant pairs; for regression None.
-        fixed: McNemar's tests, or the paired differences of regression.
-        sentence: One plain sentence.
-    """
-
-    pairs: int
-    inputs: int
-    clustered_by: str
-    failures: int
-    agreement: float | None = None
-    kappa: float | None = None
-    labelled: int = 0
-    champion_accuracy: float | None = None
-    challenger_accuracy: float | None = None
-    only_champion_right: int = 0
-    only_challenger_right: int = 0
-    verdict: Verdict | None = None
-    fixed: tuple[TestResult, ...] = ()
     sentence: str
 
 

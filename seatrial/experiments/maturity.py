@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from seatrial.experiments.source import Source
 from seatrial.ledger.joins import pairs
+from seatrial.ledger.reviewed import WEIGHED_ALIKE
 from seatrial.stats.arrival import Arrived, arrival_curve
 
 DAYS = (1 / 24, 0.25, 1.0, 2.0, 3.0, 7.0, 14.0, 21.0, 28.0, 60.0, 90.0)
@@ -23,7 +24,8 @@ _QUERY = f"""WITH firsts AS (
   GROUP BY unit
 ), asked AS (
   SELECT * FROM outcomes
-  WHERE outcome = $outcome AND received_at <= make_timestamptz($now) AND "at" >= make_timestamptz($since)
+  WHERE outcome = $outcome AND {WEIGHED_ALIKE}
+    AND received_at <= make_timestamptz($now) AND "at" >= make_timestamptz($since)
 ), joined AS ({pairs("rows", "asked")}),
 came AS (
   SELECT r.unit, min(epoch_us(j.received_at)) AS came

@@ -24,7 +24,9 @@ from seatrial.experiments.shapes import BY_ROW, Shape
 from seatrial.experiments.source import Source
 from seatrial.experiments.units import EVIDENCE, SKEW, Named, Units, parameters
 from seatrial.experiments.value_measure import value_measure
+from seatrial.ledger.reviewed import WEIGHED_ALIKE
 from seatrial.releases.run import ReleaseRun
+from seatrial.spec.check_models import OF_SHOWN
 from seatrial.spec.deployment import Deployment, MetricSpec
 from seatrial.spec.errors import BadInput
 
@@ -43,8 +45,12 @@ _CONTENT = """withdrawn, value_kind, value_number, value_text, "fields", unit, r
 _IDENTITY = "hash(outcome, deployment, id)"
 _IN_ORDER = f"PARTITION BY outcome, deployment, id ORDER BY received_at, hash({_CONTENT})"
 
-HAPPENED = f"""
-named AS (SELECT * FROM all_outcomes WHERE outcome IN (SELECT unnest($outcomes))),
+
+def happened(which: str) -> str:
+    """SQL of revisions of the outcomes named in ``$outcomes`` that had arrived at ``$now``, in force from ``came`` to
+    ``until``; ``which``: a condition on an outcome."""
+    return f"""
+named AS (SELECT * FROM all_outcomes WHERE outcome IN (SELECT unnest($outcomes)) AND {which}),
 revised AS MATERIALIZED (
   SELECT {_IDENTITY} AS identity FROM named GROUP BY identity HAVING count(*) > 1
 ),
@@ -63,7 +69,10 @@ happened AS MATERIALIZED (
         FROM revisions)
   WHERE NOT withdrawn AND "at" >= to_timestamp($since - {SKEW / 1e6}) AND epoch_us(received_at) <= $now
 )"""
-"""Outcomes of the names in ``$outcomes`` that had arrived at ``$now``: revisions, in force from ``came`` to ``until``.
+
+
+HAPPENED = happened(WEIGHED_ALIKE)
+"""Outcomes that came by themselves.
 
 What a unit's outcome was when the unit matured is not changed by what it is revised to afterwards.
 """
@@ -113,8 +122,11 @@ class Measure:
         covariate: What the effect is adjusted for (``experiments.covariates``), or None.
         others: Further outcomes that it needs.
         items: Whether it reads the row's list of items; ``{p}items`` in ``sql``.
+        one_by_one: Whether the query also gives ``answers``: what a unit's numbers are made of, as a list.
+        catalogue: Of coverage, the items there are.
         by_first: Whether a unit's ``labels`` say if its first request was such an event: what an exact sequence counts,
             because a unit that asks more often has more chances of *any*.
+        ranks: Whether units are compared by ranks, for one look.
         number: Columns of a row of which the first that is known is its answer as a number; ``{p}number`` in ``sql``.
     """
 
@@ -133,7 +145,15 @@ class Measure:
     others: tuple[str, ...] = ()
     items: bool = False
     number: tuple[str, ...] = ()
+    one_by_one: bool = False
+    catalogue: int | None = None
     by_first: bool = False
+    ranks: bool = False
+
+    @property
+    def listed(self) -> bool:
+        """Whether ``answers`` are read."""
+        return self.one_by_one or self.shape in BY_ROW
 
     @property
     def outcomes(self) -> tuple[str, ...]:
@@ -302,7 +322,7 @@ def question(source: Source, run: ReleaseRun, measures: Sequence[Measure], now: 
         parts.append(f"m{index} AS ({measure.sql.replace('{p}', f'm{index}_')})")
         joins.append(f"LEFT JOIN m{index} ON m{index}.u = units.u")
         picked += [f"coalesce(m{index}.{c}, 0)::DOUBLE AS m{index}_{c}" for c in COLUMNS]
-        if measure.shape in BY_ROW:
+        if measure.listed:
             picked.append(f"m{index}.answers AS m{index}_answers")
         given |= {f"m{index}_{name}": value for name, value in measure.parameters.items()}
     chosen = f"{', '.join(picked)} FROM units LEFT JOIN met ON met.u = units.u {' '.join(joins)}"
@@ -322,7 +342,7 @@ def _covariates(measures: Sequence[Measure]) -> list[str]:
 def column_of(table: Named, index: int, measure: Measure, covariates: Sequence[str]) -> Column:
     """The numbers of the ``index``-th measure of a question, from its answer."""
     numbers = {c: table[f"m{index}_{c}"].to_numpy() for c in COLUMNS}
-    answers = Answers.from_lists(table[f"m{index}_answers"]) if measure.shape in BY_ROW else None
+    answers = Answers.from_lists(table[f"m{index}_answers"]) if measure.listed else None
     z = None
     if measure.covariate is not None:
         z = table[f"z{covariates.index(measure.covariate)}"].cast(pa.float64()).to_numpy()  # null becomes NaN
@@ -334,13 +354,14 @@ def measure_of(name: str, deployment: Deployment, caps: Mapping[str, float]) -> 
     spec = deployment.metrics[name]
     value = value_measure(spec, _ON_TIME, _BY_NOW, _TIMES)
     first = spec.outcome if value is None else value.outcomes[0]
-    if first is None or spec.within is None:
+    if (first is None and spec.kind not in OF_SHOWN) or spec.within is None:
         raise BadInput(f"metric {name!r} names no outcome or no window: add `outcome:` and `within:` to it.")
-    outcome = deployment.outcomes.get(first)
+    outcome = None if first is None else deployment.outcomes.get(first)
     label = outcome is not None and outcome.label
-    within, grace = _micros(spec.within), _micros(spec.grace)
-    given: dict[str, object] = {"within": within, "matures": within + grace}
-    given |= {} if value is not None else {"outcome": first}
+    within, grace = _micros(spec.within), 0 if spec.kind in OF_SHOWN else _micros(spec.grace)
+    given: dict[str, object] = {"within": within}
+    given |= {} if first is None else {"matures": within + grace}
+    given |= {} if value is not None or first is None else {"outcome": first}
     model, ranking = model_measure(spec), ranking_measure(spec)
     other = model or ranking or value
     sql, shape, paths = _KINDS[spec.kind](spec, label) if other is None else (other.sql, other.shape, other.parameters)
@@ -361,6 +382,9 @@ def measure_of(name: str, deployment: Deployment, caps: Mapping[str, float]) -> 
         covariate=spec.covariate,
         items=ranking is not None,
         number=() if model is None else model.number,
+        ranks=spec.compare == "ranks",
+        one_by_one=ranking is not None and ranking.one_by_one,
+        catalogue=spec.catalogue,
     )
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from seatrial.experiments import sentences
 from seatrial.experiments.asks import Ask
+from seatrial.experiments.counted import Counted
 from seatrial.experiments.exactly import judge_exactly
 from seatrial.experiments.judgement import Counts, MetricJudgement, PhaseEffect
 from seatrial.experiments.measures import Measure
@@ -15,15 +16,16 @@ from seatrial.experiments.returns import return_on_costs
 from seatrial.experiments.sample import Sample, weight_left
 from seatrial.experiments.scores import scores_of
 from seatrial.experiments.shapes import BY_ROW
+from seatrial.experiments.shown_items import coverage_of, coverage_scores, coverage_sentence, places_of
 from seatrial.releases.run import ReleaseRun
-from seatrial.stats.bayes import Bayesian, compare_normal, compare_shares
-from seatrial.stats.chi_squared import chi_squared
+from seatrial.stats.bayes import Bayesian, compare_normal, compare_shares, region
 from seatrial.stats.effect import Effect
 from seatrial.stats.evidence import Method
+from seatrial.stats.exact_proportion import shares_tests
 from seatrial.stats.guardrail import judge_guardrail
 from seatrial.stats.interval import TestResult, finite
 from seatrial.stats.primary import judge_primary
-from seatrial.stats.proportion import two_proportion_z
+from seatrial.stats.statement import no_data
 from seatrial.stats.verdict import Verdict
 from seatrial.stats.welch import welch_of
 
@@ -56,9 +58,25 @@ def judge_metric(ask: Ask, sample: Sample, measure: Measure, run: ReleaseRun, un
         tolerated=ask.tolerated,
         adjustment=sample.adjustment,
         scores=scores_of(ask.kind, sample.counted, run),
+        places=places_of(sample.counted, run) if measure.one_by_one and sample.counted is not None else (),
         sentence="",
     )
+    if measure.catalogue is not None and sample.counted is not None:
+        return _covered(judged, sample.counted, measure.catalogue, run, unit)
     return msgspec.structs.replace(judged, sentence=sentences.of_metric(judged, run, unit))
+
+
+def _covered(judged: MetricJudgement, counted: Counted, catalogue: int, run: ReleaseRun, unit: str) -> MetricJudgement:
+    """Coverage: a number of the whole variant, beside a verdict that says nothing."""
+    found = coverage_of(counted, catalogue, judged.verdict.alpha)
+    sentence = coverage_sentence(judged.name, found, catalogue, run, unit)
+    return msgspec.structs.replace(
+        judged,
+        verdict=msgspec.structs.replace(judged.verdict, sentence=sentence),
+        fixed=() if found.difference is None else (found.difference,),
+        scores=coverage_scores(found, run),
+        sentence=sentence,
+    )
 
 
 def without_data(ask: Ask, reason: str) -> MetricJudgement:
@@ -93,8 +111,12 @@ def without_data(ask: Ask, reason: str) -> MetricJudgement:
 
 def verdict_of(ask: Ask, sample: Sample, measure: Measure, run: ReleaseRun) -> Verdict:
     """The verdict that is acted on."""
+    if measure.shape == "coverage":
+        return no_data(sample.effect, ask.question, ask.part, "fixed", "it is a number of the whole variant")
     if measure.shape in BY_ROW and sample.counted is not None and ask.plan.name != "fixed":
         return judge_once(ask, sample.effect, sample.counted)
+    if measure.ranks and ask.plan.name != "fixed":
+        return no_data(sample.effect, ask.question, ask.part, "fixed", "ranks are compared once, by the method fixed")
     # A share's events are counted by request, an exact sequence's by unit (of latency: its first request): they answer
     # the same question only where the line is 0, as for a guardrail whose margin is inside its threshold.
     exact = measure.shape == "proportion" or (ask.kind == "latency" and ask.part == "guardrail")
@@ -139,7 +161,7 @@ def _fixed(ask: Ask, sample: Sample) -> tuple[TestResult, ...]:
     if ask.kind == "value" and sample.counted is not None:
         found += return_on_costs(sample.counted, ask.question.alpha)
     if table is not None:
-        found += [two_proportion_z(*table, ask.question.alpha), chi_squared(_cells(table))]
+        found += shares_tests(*table, ask.question.alpha)
     return tuple(msgspec.structs.replace(result, method=f"{result.method} (fixed)") for result in found)
 
 
@@ -147,10 +169,11 @@ def _bayesian(ask: Ask, sample: Sample) -> Bayesian | None:
     effect, table = sample.arrived, _table(sample)
     if min(effect.n_treatment, effect.n_control) < 2:
         return None
+    rope = region(ask.question.margin, effect.control_mean) if ask.part != "guardrail" else None
     if table is not None and ask.plan.prior_sd is None:
-        found = compare_shares(*table)
+        found = compare_shares(*table, rope=rope)
     elif effect.se_unpooled > 0:
-        found = compare_normal(effect, ask.plan.prior_sd, prior_mean=ask.plan.prior_mean)
+        found = compare_normal(effect, ask.plan.prior_sd, prior_mean=ask.plan.prior_mean, rope=rope)
     else:
         return None
     if ask.question.want == "higher":
@@ -173,10 +196,3 @@ def _table(sample: Sample) -> _Table | None:
     if events is None or not sample.two_valued or len(sample.phases.phases) != 1:
         return None
     return _Table(round(events.treatment), sample.arrived.n_treatment, round(events.control), sample.arrived.n_control)
-
-
-def _cells(table: _Table) -> list[list[int]]:
-    return [
-        [table.challenger, table.challenger_units - table.challenger],
-        [table.champion, table.champion_units - table.champion],
-    ]

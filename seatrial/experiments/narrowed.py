@@ -27,7 +27,7 @@ class Shared(NamedTuple):
     Attributes:
         requests: That an outcome names, and that have rows of several units.
         keys: Likewise.
-        moved: Outcomes whose revisions name different units, by identity.
+        moved: Outcomes whose revisions name different units, or requests, by identity.
         anonymous: Whether any outcome names no unit.
     """
 
@@ -84,7 +84,8 @@ SELECT o.k AS found FROM unitless o JOIN rows r ON r."key" = o.k
 WHERE o.request_id IS NULL AND {_ANSWERS} GROUP BY o.k HAVING min(r.unit) <> max(r.unit) LIMIT {MOST_SHARED + 1}"""
 
 _MOVED = f"""SELECT {_IDENTITY} AS found FROM all_outcomes WHERE {_OF} GROUP BY found
-HAVING count(*) > 1 AND (min(unit) <> max(unit) OR count(unit) BETWEEN 1 AND count(*) - 1) LIMIT {MOST_SHARED + 1}"""
+HAVING count(*) > 1 AND (min(unit) <> max(unit) OR min(request_id) <> max(request_id)
+  OR count(unit) BETWEEN 1 AND count(*) - 1) LIMIT {MOST_SHARED + 1}"""
 
 
 def shared_ids(source: Source, outcomes: Sequence[str]) -> Shared | None:

@@ -19,6 +19,7 @@ from seatrial.experiments.sample import Sample
 from seatrial.experiments.shapes import BY_ROW
 from seatrial.releases.plan import Plan
 from seatrial.spec.units import show_count, show_moment
+from seatrial.stats.at_once import judge_at_once, judge_by_ranks
 from seatrial.stats.bayes import NOTE, compare_normal
 from seatrial.stats.contrast import Margin
 from seatrial.stats.effect import Effect
@@ -27,9 +28,10 @@ from seatrial.stats.futility import is_futile
 from seatrial.stats.interval import Interval
 from seatrial.stats.minimum import what_is_missing
 from seatrial.stats.planned_looks import Stage, judge_looks
-from seatrial.stats.primary import judge_primary, word_of
+from seatrial.stats.primary import word_of
 from seatrial.stats.spending import Spending
 from seatrial.stats.statement import no_data, stated
+from seatrial.stats.unconditional import Table
 from seatrial.stats.verdict import Verdict
 
 
@@ -62,10 +64,32 @@ def _at_the_end(ask: Ask, sample: Sample, counted: Counted, measure: Measure) ->
     planned = np.cumsum(counted.here) <= plan.units if plan.units is not None else _exposed_by(counted, ask)
     whole = counted if sample.with_late is None or measure.shape in BY_ROW else sample.with_late
     part = whole.where(planned)
-    effect = effect_of(part)
     if measure.shape in BY_ROW:
-        return judge_once(ask, effect, part)
-    return judge_primary(effect, ask.question, role=ask.part, method="fixed")
+        return judge_once(ask, effect_of(part), part)
+    return _once(ask, measure, part)
+
+
+def _once(ask: Ask, measure: Measure, part: Counted) -> Verdict:
+    """By the method that fits: few units, or events, are judged exactly and not adjusted; within one stratum."""
+    plain, strata = part.without_covariate(), part.parts()
+    effect = plain.combined().effect
+    small = what_is_missing(effect) is not None
+    if len(strata) != 1:
+        if measure.ranks:
+            reason = "ranks cannot be combined over changes of weights"
+            return no_data(effect, ask.question, ask.part, "fixed", reason)
+        return judge_at_once(effect_of(part), ask.question, ask.part)
+    (here,) = strata.values()
+    t, c = part.x[here & part.treatment], part.x[here & ~part.treatment]
+    if measure.ranks:
+        return judge_by_ranks(effect, ask.question, ask.part, lambda: (t, c))
+    return judge_at_once(
+        effect if small else effect_of(part),
+        ask.question,
+        ask.part,
+        table=Table(int((t > 0).sum()), t.size, int((c > 0).sum()), c.size) if measure.shape == "proportion" else None,
+        values=(lambda: (t, c)) if measure.shape == "mean" else None,
+    )
 
 
 def _exposed_by(counted: Counted, ask: Ask) -> Mask:

@@ -23,6 +23,7 @@ class RankingMeasure(NamedTuple):
     shape: Shape
     sql: str
     parameters: dict[str, object]
+    one_by_one: bool = False
 
 
 class _Kind(NamedTuple):
@@ -48,7 +49,26 @@ KINDS: dict[str, _Kind] = {
     "recall_at": _Kind("ratio", f"CASE WHEN {_RELEVANT} > 0 THEN {_HITS} / {_RELEVANT}::DOUBLE ELSE 0 END", _ANY),
     "ndcg": _Kind("ratio", f"CASE WHEN {_RELEVANT} > 0 THEN {_GAIN} / {_BEST} ELSE 0 END", _ANY),
     "mrr": _Kind("ratio", f"coalesce(1.0 / list_min({_PLACES}), 0)"),
+    "click_through": _Kind("share", _HITS, "CASE WHEN items IS NOT NULL THEN least(len(items), ${p}k) END"),
 }
+
+COVERAGE = "coverage"
+
+_IMPRESSIONS = """, flatten(list(list_transform(generate_series(1, least(len(items), ${p}k)),
+      lambda place: {'x': coalesce(list_contains(found, items[place]), false)::DOUBLE, 'y': place::DOUBLE}))
+      FILTER (items IS NOT NULL)) AS answers"""
+"""Of a unit, every place that it was shown something at, and whether that was taken."""
+
+_SHOWN = """
+    SELECT u, count(*) AS x, 1 AS y, count(*) AS x_all, 1 AS y_all, 0 AS labels, 0 AS wanted, 0 AS late, 0 AS early,
+           list({'x': 1.0::DOUBLE, 'y': item::DOUBLE}) AS answers
+    FROM (
+      SELECT DISTINCT u, hash(item) >> 11 AS item
+      FROM (SELECT u, unnest({p}items[1:${p}k]) AS item FROM placed WHERE t <= first_at + ${p}within)
+      WHERE item IS NOT NULL)
+    GROUP BY u"""
+"""Of a unit, the items that it was shown, each as 53 bits of its hash: one number for everybody at every reading, which
+a double holds whole. Of a million items two have the same with a chance of 1 in 18 000."""
 
 _BY_REQUEST = f"""
       SELECT p.r, h.item, h.came, h.until, p.first_at FROM happened h JOIN placed p
@@ -67,6 +87,8 @@ _BY_ITEM = f"""
 
 def ranking_measure(spec: MetricSpec) -> RankingMeasure | None:
     """The measure of a metric of lists; None for another."""
+    if spec.kind == COVERAGE:
+        return RankingMeasure("coverage", _SHOWN, {"k": spec.k})
     kind = KINDS.get(spec.kind)
     if kind is None:
         return None
@@ -74,11 +96,13 @@ def ranking_measure(spec: MetricSpec) -> RankingMeasure | None:
     def of(text: str, found: str) -> str:
         return text.replace("FOUND", found)
 
+    one_by_one = spec.kind == "click_through"
+    impressions = _IMPRESSIONS if one_by_one else ""
     credited = (_BY_REQUEST if spec.credit == "request" else _BY_ITEM).replace("${p}items", "{p}items")
     sql = f"""
     SELECT u, sum({of(kind.x, "found")}) AS x, sum({of(kind.y, "found")}) AS y,
            sum({of(kind.x, "found_all")}) AS x_all, sum({of(kind.y, "found_all")}) AS y_all, 0 AS labels, 0 AS wanted,
-           sum((coalesce(len(found_all), 0) > coalesce(len(found), 0))::INT) AS late, 0 AS early
+           sum((coalesce(len(found_all), 0) > coalesce(len(found), 0))::INT) AS late, 0 AS early{impressions}
     FROM (
       SELECT p.u, p.r, any_value(p.{{p}}items) AS items, list(DISTINCT n.item) FILTER (n.timely) AS found,
              list(DISTINCT n.item) FILTER (n.until > $now) AS found_all
@@ -87,7 +111,7 @@ def ranking_measure(spec: MetricSpec) -> RankingMeasure | None:
       ) n ON n.r = p.r
       WHERE p.t <= p.first_at + ${{p}}within GROUP BY p.u, p.r)
     GROUP BY u"""
-    return RankingMeasure(kind.shape, sql, {"k": spec.k})
+    return RankingMeasure(kind.shape, sql, {"k": spec.k}, one_by_one)
 
 
 def items_column(names: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from seatrial.experiments.answers import Answers
 from seatrial.experiments.measures import COLUMNS, Column, Measure, Question, longest_of, outcomes_of, question, read
 from seatrial.experiments.narrowed import Narrowed, Shared, shared_ids, touched_units
-from seatrial.experiments.shapes import BY_ROW
 from seatrial.experiments.source import Source
 from seatrial.experiments.units import SLACK, Units
 from seatrial.releases.run import ReleaseRun
@@ -106,6 +105,8 @@ def read_again(
     now: int,
     shelves: Shelves | None,
     limits: Limits = LIMITS,
+    *,
+    shared: Shared | Literal["ask"] | None = "ask",
 ) -> tuple[Units, Mapping[str, Column]]:
     """As ``measures.read``, and remembers what it read.
 
@@ -116,11 +117,12 @@ def read_again(
         now: Microseconds since 1970 UTC.
         shelves: Where it is kept; None: nowhere, so that everything is read.
         limits: How much is kept.
+        shared: What ties units together through the measures' outcomes (``narrowed.shared_ids``), where it is known.
     """
     if shelves is None or _size(source, run) < limits.least:
         return read(source, run, measures, now)
     asked = question(source, run, measures, now)
-    shared = shared_ids(source, outcomes_of(measures))
+    shared = shared_ids(source, outcomes_of(measures)) if shared == "ask" else shared
     with shelves.shelf(_key(asked)) as shelf:
         if shelf is None or shared is None:
             return read(source, run, measures, now)
@@ -278,7 +280,7 @@ class Columns(Mapping[str, Column]):
         return Column(
             **found,
             z=None if z is None else self.whole.numbers(f"z{self.covariates.index(z)}"),
-            answers=Answers.from_lists(self.whole[f"{prefix}answers"]) if measure.shape in BY_ROW else None,
+            answers=Answers.from_lists(self.whole[f"{prefix}answers"]) if measure.listed else None,
         )
 
     def __iter__(self) -> Iterator[str]:

@@ -20,6 +20,7 @@ from seatrial.experiments.measures import path
 from seatrial.experiments.source import Source
 from seatrial.experiments.units import SKEW
 from seatrial.experiments.worth import FIELD, HAPPENED, OWN
+from seatrial.ledger.reviewed import WEIGHED_ALIKE
 from seatrial.routing.seen import FEATURE
 from seatrial.spec.deployment import RewardSpec
 
@@ -56,7 +57,7 @@ came AS (
          {{value}} AS value
   FROM outcomes o LEFT JOIN asked a ON o.unit IS NULL AND o.request_id = a.request_id
     LEFT JOIN keyed q ON o.unit IS NULL AND o.request_id IS NULL AND o."key" = q.k
-  WHERE o.outcome = $outcome AND epoch_us(o.received_at) <= $now
+  WHERE o.outcome = $outcome AND epoch_us(o.received_at) <= $now AND {WEIGHED_ALIKE}
 )
 SELECT r.unit, r.phase, r.variant, r.propensity, r.revision, r.t, r.more,
        count(c.value) FILTER (c.t >= r.t) AS n, coalesce(sum(c.value) FILTER (c.t >= r.t), 0)::DOUBLE AS total,

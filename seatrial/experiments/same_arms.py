@@ -7,9 +7,11 @@ import msgspec
 import numpy as np
 
 from seatrial.experiments.asks import asks_of, measures_of
-from seatrial.experiments.foresight import LEAST_UNITS, AsIfDrawn, past_run
+from seatrial.experiments.caps import caps_before
+from seatrial.experiments.foresight import LEAST_UNITS
 from seatrial.experiments.measures import read
 from seatrial.experiments.metric import verdict_of
+from seatrial.experiments.past import AsIfDrawn, past_run
 from seatrial.experiments.sample import take_sample
 from seatrial.experiments.source import Source
 from seatrial.experiments.thresholds import fixed_thresholds
@@ -40,7 +42,8 @@ def split_past(deployment: Deployment, run: ReleaseRun, view: Source, now: int, 
         raise BadInput(f"deployment {deployment.deployment!r} has no release to split by; add `release:` to it")
     arms = (Arm(run.champion, 0.5), Arm(run.challenger, 0.5))
     past = past_run(run, now)
-    past = msgspec.structs.replace(past, phases=(msgspec.structs.replace(past.phases[0], arms=arms),))
+    caps = past.caps | caps_before(deployment, past, view, now)
+    past = msgspec.structs.replace(past, caps=caps, phases=(msgspec.structs.replace(past.phases[0], arms=arms),))
     thresholds = fixed_thresholds(view, past, now)
     asks = asks_of(deployment, deployment.release, past, thresholds, answers=True)
     # A metric is asked two-sided and without margin here: there is no difference, so any claim is false.

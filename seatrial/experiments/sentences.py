@@ -5,14 +5,15 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from seatrial.experiments.covariates import known_as
-from seatrial.experiments.judgement import Check, Judgement, MetricJudgement, ShadowComparison
+from seatrial.experiments.judgement import Check, Judgement, MetricJudgement
+from seatrial.experiments.shadow.comparison import ShadowComparison
 from seatrial.experiments.thresholds import QUANTILES
 from seatrial.releases.run import HELD_OUT, ReleaseRun, RunStatus
 from seatrial.spec.deployment import ReleaseSpec, ShadowStage
 from seatrial.spec.units import show_count, show_duration, show_moment
 from seatrial.stats.recommendation import Recommendation
 
-_SHARES = frozenset({"proportion", "accuracy", "precision", "recall", "hit_rate", "errors", "latency"})
+_SHARES = frozenset({"proportion", "accuracy", "precision", "recall", "hit_rate", "click_through", "errors", "latency"})
 _ONE_LOOK = frozenset({"auc", "calibration_error"})
 
 _OPENINGS: dict[Recommendation, str] = {
@@ -146,7 +147,7 @@ def reading(metric: MetricJudgement, run: ReleaseRun, unit: str) -> str:
     if verdict.word == "no-data":
         return f"{what}, {units}, which is not enough: {verdict.reason}"
     difference = f"{_difference(metric)}{_adjusted(metric)}"
-    said = f"{_WORDS[verdict.word]}{_small(metric)}{_once(metric)}{_FUTILE if verdict.futile else ''}"
+    said = f"{_WORDS[verdict.word]}{_small(metric)}{_once(metric)}{_same(metric)}{_FUTILE if verdict.futile else ''}"
     return f"{what} (difference {difference}), {units}: {said}"
 
 
@@ -226,8 +227,23 @@ def _difference(metric: MetricJudgement) -> str:
     return f"{lower:+.3g} to {upper:+.3g}"
 
 
+_BY_ITSELF = ("exact for one look", "by permutation for one look", "by ranks")
+
+
 def _once(metric: MetricJudgement) -> str:
+    """How it was judged, where that was chosen by what there is, or by the metric."""
+    how = metric.verdict.method.partition(", ")[2]
+    if how.startswith(_BY_ITSELF):
+        return f", {how}"
     return ", which holds for one look" if metric.kind in _ONE_LOOK else ""
+
+
+def _same(metric: MetricJudgement) -> str:
+    """Of a posterior, how likely the difference is to be of no practical importance."""
+    found = metric.bayesian
+    if found is None or found.p_same is None or "credible" not in metric.verdict.method:
+        return ""
+    return f", with a chance of {found.p_same:.0%} by less than the effect that matters"
 
 
 def _adjusted(metric: MetricJudgement) -> str:

@@ -12,13 +12,16 @@ import msgspec
 import pyarrow as pa
 
 from seatrial.experiments import sentences
+from seatrial.experiments.arrivals import arrivals
 from seatrial.experiments.checks import Losses
 from seatrial.experiments.judge import NO_LOSSES, judge
 from seatrial.experiments.judgement import Judgement, MetricJudgement
 from seatrial.experiments.remembered import Shelves
+from seatrial.experiments.segments import MetricSegments, segment
 from seatrial.experiments.source import Source
 from seatrial.ledger.sql import literal
 from seatrial.releases.run import Phase, ReleaseRun
+from seatrial.reports.experiment_charts import Arrival
 from seatrial.routing.snapshot import Arm
 from seatrial.spec.deployment import Deployment, ExperimentSpec, ReleaseSpec, TestStage
 from seatrial.stats.families import FamilyName, Member, as_family
@@ -70,6 +73,18 @@ class Several(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
 
 
+class ChallengerSegments(msgspec.Struct, frozen=True, kw_only=True):
+    """One challenger's effects by segment.
+
+    Attributes:
+        challenger: Its name.
+        segments: Of each metric, by each key that was asked for.
+    """
+
+    challenger: str
+    segments: tuple[MetricSegments, ...]
+
+
 class _OfEntry:
     """A source in which an entry's rows since a revision look as if one release of one phase had drawn them."""
 
@@ -109,7 +124,7 @@ def judge_several(
     assert experiment is not None
     source = _OfEntry(view, contest)
     began = _began(source, now)
-    challengers = [arm.variant for arm in contest.arms if arm.variant != deployment.default and arm.weight > 0]
+    challengers = _challengers(deployment, contest)
     method = experiment.method
 
     def one(challenger: str, level: float) -> Judgement:
@@ -134,6 +149,37 @@ def judge_several(
         judgements=tuple(judgements),
         sentence=" ".join(told),
     )
+
+
+def segment_several(
+    deployment: Deployment, contest: Contest, view: Source, now: int, keys: Sequence[str]
+) -> tuple[ChallengerSegments, ...]:
+    """Every challenger's effects in each segment of each of the context ``keys``, in the order of the split.
+
+    Raises:
+        BadInput: The file declares no such key, or it has too many values.
+    """
+    experiment = deployment.experiment
+    assert experiment is not None
+    source = _OfEntry(view, contest)
+    began = _began(source, now)
+
+    def of(challenger: str) -> tuple[MetricSegments, ...]:
+        run = _run(deployment, contest, challenger, began, experiment.method.alpha, experiment.method.plan_units)
+        spec = _as_release(deployment, experiment, challenger)
+        return tuple(one for by in keys for one in segment(spec, run, source, now, by))
+
+    return tuple(ChallengerSegments(challenger=name, segments=of(name)) for name in _challengers(deployment, contest))
+
+
+def arrivals_of(deployment: Deployment, contest: Contest, view: Source, now: int) -> tuple[Arrival, ...]:
+    """Fresh units of every variant of the split, as they came."""
+    source = _OfEntry(view, contest)
+    return arrivals(source, _run(deployment, contest, "", _began(source, now), 0.05, 1), now)
+
+
+def _challengers(deployment: Deployment, contest: Contest) -> list[str]:
+    return [arm.variant for arm in contest.arms if arm.variant != deployment.default and arm.weight > 0]
 
 
 def _began(source: Source, now: int) -> int:

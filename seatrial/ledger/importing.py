@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import duckdb
 
-from seatrial.ledger import layout
+from seatrial.ledger import layout, reviewed
 from seatrial.ledger.columns import OUTCOME
 from seatrial.ledger.joins import SKEW_MICROSECONDS
 from seatrial.ledger.locks import locked
@@ -56,6 +56,7 @@ class Columns(NamedTuple):
         value: Number, boolean or text; None: the outcome happened, and that is all.
         id: The caller's identity of each outcome; None: derived, which needs ``at``.
         fields: Columns that become fields.
+        review: Whether it is a file of a review: its sizes become fields as well.
     """
 
     unit: str | None = None
@@ -67,11 +68,14 @@ class Columns(NamedTuple):
     value: str | None = None
     id: str | None = None
     fields: tuple[str, ...] = ()
+    review: bool = False
 
     @property
     def named(self) -> tuple[str, ...]:
         """Every column that is to be in the file."""
-        return tuple(name for name in (*self[:-1], *self.fields) if name is not None)
+        given = (self.unit, self.request_id, self.row, self.key, self.item, self.at, self.value, self.id)
+        sizes = reviewed.FIELDS.values() if self.review else ()
+        return tuple(name for name in (*given, *self.fields, *sizes) if name is not None)
 
 
 class Imported(NamedTuple):
@@ -141,6 +145,21 @@ def import_outcomes(
     return Imported(read, skipped, read - skipped - unfit - written, *found, unfit)
 
 
+def review_columns(file: Path) -> Columns | None:
+    """The columns of a file that `seatrial review` wrote and people filled in; None of any other file."""
+    if not file.exists():
+        return None  # the import says so
+    try:
+        with duckdb.connect() as connection:
+            there = _kinds(connection, _scan(file, ()))
+    except duckdb.Error:
+        return None
+    if any(name not in there for name in reviewed.COLUMNS):
+        return None
+    request, row, at = reviewed.KEYS
+    return Columns(request_id=request, row=row, at=at, value=reviewed.LABEL, review=True)
+
+
 def _wanted(outcome: str, columns: Columns, shape: OutcomeShape | None) -> dict[str, Kind]:
     """The kind that each column of a value or field must have, where something is declared of it."""
     if shape is None:
@@ -177,7 +196,8 @@ def _stage(
             if name not in there:
                 raise BadInput(f"{file.name} has no column {name!r}; it has {', '.join(there)}")
         strings = (name for name, kind in wanted.items() if kind == "string")
-        texts = (columns.unit, columns.request_id, columns.key, columns.item, columns.id, *strings)
+        judged = columns.value if columns.review else None  # "yes" is a label, and must not be read as true
+        texts = (columns.unit, columns.request_id, columns.key, columns.item, columns.id, judged, *strings)
         scan = _scan(file, [name for name in texts if name is not None])
         kinds = _kinds(connection, scan)
         query = _select(scan, columns, _read(kinds, wanted), outcome, deployment, now)
@@ -248,7 +268,7 @@ def _select(scan: str, columns: Columns, there: Mapping[str, _Column], outcome: 
         f"SELECT {literal(outcome)} AS outcome, {_text(columns.id)} AS given, {literal(deployment)} AS deployment, "
         + ", ".join(f"{expression} AS {name}" for name, expression in text.items())
         + f", {row} AS row, {kind} AS value_kind, {number} AS value_number, {value_text} AS value_text, "
-        f'{_fields(columns.fields, there)} AS fields, {at} AS "at", {arrival} AS received_at, '
+        f'{_fields(columns, there)} AS fields, {at} AS "at", {arrival} AS received_at, '
         f"({_unfit(columns, there)}) AS unfit FROM {scan}"
     )
     identity = "given" if columns.id is not None else _derived_id(outcome, deployment)
@@ -296,10 +316,11 @@ def _value(column: _Column | None) -> tuple[str, str, str]:
     return "'string'", "NULL::DOUBLE", f"CAST({name} AS VARCHAR)"
 
 
-def _fields(names: Sequence[str], there: Mapping[str, _Column]) -> str:
-    if not names:
+def _fields(columns: Columns, there: Mapping[str, _Column]) -> str:
+    named = {name: name for name in columns.fields} | (dict(reviewed.FIELDS) if columns.review else {})
+    if not named:
         return "NULL::VARCHAR"
-    pairs = ", ".join(f"{literal(name)}, {there[name].value}" for name in sorted(names))
+    pairs = ", ".join(f"{literal(name)}, {there[named[name]].value}" for name in sorted(named))
     return f"CAST(json_object({pairs}) AS VARCHAR)"
 
 

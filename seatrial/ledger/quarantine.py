@@ -7,7 +7,7 @@ sees all of an entry or none; writers take turns.
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -73,10 +73,24 @@ def add_quarantined(home: Path, suspects: tuple[Suspect, ...], at: int, why: str
     _change(home, with_them)
 
 
-def lift_quarantine(home: Path, deployment: str) -> None:
-    """Let every version of a deployment run again."""
-    if any(entry.deployment == deployment for entry in read_quarantine(home)):
-        _change(home, lambda entries: tuple(entry for entry in entries if entry.deployment != deployment))
+def lift_quarantine(home: Path, deployment: str, slots: Sequence[Slot] | None = None) -> Entries:
+    """Let versions of a deployment run again: those of these slots, or (None) every one; gives what was lifted."""
+
+    def lifted(entry: Quarantined) -> bool:
+        if entry.deployment != deployment:
+            return False
+        return slots is None or any(held_by((entry,), deployment, slot) is not None for slot in slots)
+
+    found = tuple(entry for entry in read_quarantine(home) if lifted(entry))
+    if found:
+        _change(home, lambda entries: tuple(entry for entry in entries if not lifted(entry)))
+    return found
+
+
+def put_back(home: Path, lifted: Entries) -> None:
+    """Undo `lift_quarantine`."""
+    if lifted:
+        _change(home, lambda entries: (*entries, *(entry for entry in lifted if entry not in entries)))
 
 
 class QuarantineWatch:

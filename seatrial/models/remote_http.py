@@ -17,7 +17,7 @@ import msgspec
 from seatrial.models.remote_address import Address
 from seatrial.models.remote_answers import Said, outputs_of
 from seatrial.models.runtimes import RuntimeFailure, Tensors
-from seatrial.protocol.asking import MISSING, Asked, Terms, read_answer, read_error, read_terms, write_request
+from seatrial.protocol.asking import Asked, Terms, read_answer, read_error, read_terms, write_request
 from seatrial.routing.snapshot import Remote
 from seatrial.spec.answer_path import NotThere, find, parse_path
 from seatrial.spec.body_template import fill, parse_body
@@ -245,7 +245,7 @@ def rows_from(inputs: Tensors, features: tuple[Feature, ...]) -> list[dict[str, 
 
 def _plain(values: list[Any], feature: Feature) -> list[Any]:
     if feature.kind in TEXT_KINDS:
-        return [None if value == MISSING else value for value in values]
+        return values
     if feature.kind not in NUMERIC_KINDS:
         return [None if row and row[0] != row[0] else row for row in values]  # a missing list is all NaN
     kind = _MADE.get(feature.kind, float)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from seatrial.protocol.asking import MISSING, Described, Terms
+from seatrial.protocol.asking import Described, Terms
 from seatrial.protocol.packing import Packing
 from seatrial.routing.snapshot import Remote
 from seatrial.spec.answer_path import parse_path
@@ -159,7 +159,7 @@ def _own_tensor(feature: Feature) -> Tensor:
     if feature.kind in NUMERIC_KINDS:
         return Tensor(name=feature.name, datatype="FP64", shape=(-1,), features=(feature.name,))
     if feature.kind in TEXT_KINDS:
-        return Tensor(name=feature.name, datatype="BYTES", shape=(-1,), features=(feature.name,), missing=MISSING)
+        return Tensor(name=feature.name, datatype="BYTES", shape=(-1,), features=(feature.name,), null=True)
     return Tensor(name=feature.name, datatype="FP64", shape=(-1, feature.width or -1), features=(feature.name,))
 
 

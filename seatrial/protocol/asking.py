@@ -13,14 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seatrial.protocol.answers import UnreadableAnswer
-from seatrial.protocol.binary import DATATYPES, ONLY_BINARY, pack, unpack
+from seatrial.protocol.binary import DATATYPES, ONLY_BINARY, WIRE, pack, unpack
 from seatrial.protocol.calls import CONTENTS
 from seatrial.protocol.inference import PLATFORM, TensorOut
 from seatrial.protocol.messages import MESSAGES
 from seatrial.spec.errors import BadInput
-
-MISSING = "\x00"
-"""What stands for a missing string in a tensor that goes out as JSON: nobody's string, and ``null`` on the wire."""
 
 TIMEOUT = "timeout_ms"
 """The parameter that tells the server how long its answer is of use."""
@@ -101,7 +98,7 @@ def write_request(inputs: Sequence[Asked], outputs: Sequence[str], milliseconds:
                 "name": one.name,
                 "datatype": one.datatype,
                 "shape": list(one.values.shape),
-                "data": _elements(one),
+                "data": one.values.reshape(-1).tolist(),  # NaN becomes null when it is written
             }
             for one in inputs
         ]
@@ -111,11 +108,6 @@ def write_request(inputs: Sequence[Asked], outputs: Sequence[str], milliseconds:
     if milliseconds is not None:
         body["parameters"] = {TIMEOUT: milliseconds}
     return _encode(body)
-
-
-def _elements(one: Asked) -> list[Any]:
-    values: list[Any] = one.values.reshape(-1).tolist()  # NaN becomes null when it is written
-    return [None if value == MISSING else value for value in values] if one.datatype == "BYTES" else values
 
 
 def read_answer(body: bytes, wanted: Sequence[str], rows: int) -> dict[str, NDArray[Any]]:
@@ -216,10 +208,18 @@ def _from_message(one: Any, raw: bytes | None, rows: int) -> NDArray[Any]:
     field = CONTENTS.get(one.datatype)
     values = list(getattr(one.contents, field)) if field else []
     if one.datatype == "BYTES":
-        values = [value.decode("utf-8", "replace") for value in values]
+        values = _texts(values, one)
     if len(values) != size:
         raise UnreadableAnswer(f"gave {len(values)} elements in output {one.name!r} of shape {list(one.shape)[:8]}")
     return _array(values, one)
+
+
+def _texts(values: Sequence[bytes], one: Any) -> list[str]:
+    try:
+        return [value.decode() for value in values]
+    except UnicodeDecodeError as error:
+        why = f"output {one.name[:100]!r} has an element that is not UTF-8 ({error.reason})"
+        raise UnreadableAnswer(f"gave contents that do not fit: {why}") from None
 
 
 def _size(one: Any, rows: int) -> int:
@@ -232,7 +232,12 @@ def _size(one: Any, rows: int) -> int:
 
 
 def _array(values: list[Any], one: Any) -> NDArray[Any]:
-    """Elements as numbers, booleans or objects, in the output's shape."""
+    """Elements as numbers, booleans or strings, in the output's shape.
+
+    Raises:
+        UnreadableAnswer: One that is not of the output's datatype: it is taken for nothing else.
+    """
+    _check_elements(values, one)
     found: NDArray[Any]
     if one.datatype == "BYTES":
         found = np.empty(len(values), dtype=object)
@@ -244,3 +249,35 @@ def _array(values: list[Any], one: Any) -> NDArray[Any]:
         except (TypeError, ValueError, OverflowError) as error:
             raise UnreadableAnswer(f"gave {one.datatype} elements in output {one.name!r} that are none") from error
     return found.reshape(one.shape)
+
+
+def _check_elements(values: Sequence[Any], one: Any) -> None:
+    datatype: str = one.datatype
+    kinds = _KINDS[datatype]
+    if not kinds.issuperset(map(type, values)):
+        odd = next(value for value in values if type(value) not in kinds)
+        raise UnreadableAnswer(f"gave {_shown(odd)} among the {datatype} elements of output {one.name[:100]!r}")
+    if datatype[0] in "IU" and values:
+        bounds = np.iinfo(WIRE[datatype])
+        for value in (min(values), max(values)):
+            if not bounds.min <= value <= bounds.max:
+                raise UnreadableAnswer(f"gave {_shown(value)} in output {one.name[:100]!r}, which is no {datatype}")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list | dict):
+        return "a list or an object"
+    written = _encode(value).decode()
+    return written if len(written) <= 60 else written[:57] + "…"
+
+
+def _kinds(datatype: str) -> frozenset[type]:
+    if datatype[0] in "IU":
+        return frozenset((int,))
+    if datatype in ("BOOL", "BYTES"):
+        return frozenset((bool if datatype == "BOOL" else str,))
+    return frozenset((float, int, type(None)))
+
+
+_KINDS = {datatype: _kinds(datatype) for datatype in DATATYPES}
+"""What the elements of each datatype are when they were read; ``null`` is a number that is missing."""

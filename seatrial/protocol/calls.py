@@ -145,4 +145,6 @@ def _add_output(message: Any, one: TensorOut) -> None:
         getattr(output.contents, CONTENTS[one.datatype]).extend(one.data if make is None else map(make, one.data))
 
 
-_ELEMENTS: dict[str, Callable[[Any], Any]] = {"BYTES": lambda text: text.encode()}
+_ELEMENTS: dict[str, Callable[[Any], Any]] = {
+    "BYTES": lambda element: element if isinstance(element, bytes) else element.encode()
+}

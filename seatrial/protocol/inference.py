@@ -63,7 +63,10 @@ class IndexBody(msgspec.Struct):
 
 
 class TensorOut(msgspec.Struct, omit_defaults=True):
-    """One tensor of a response; ``data`` is flat, row-major, and None where it travels in bytes."""
+    """One tensor of a response; ``data`` is flat, row-major, and None where it travels in bytes.
+
+    A BYTES element is a string, or bytes where it is not UTF-8.
+    """
 
     name: str
     datatype: str
@@ -162,7 +165,7 @@ def _feature_column(
 ) -> dict[str, list[Any]]:
     feature = features.get(given.name)
     if feature is None:
-        expected = f"the tensors {', '.join(tensors)}" if tensors else "the features"
+        expected = f"the model's tensors ({', '.join(map(repr, tensors))})" if tensors else "the features"
         raise BadInput(f"input {given.name[:100]!r} is neither a feature nor, with all others, one of {expected}")
     n, width = _shape(given)
     scalar = feature.kind in NUMERIC_KINDS or feature.kind in TEXT_KINDS
@@ -369,8 +372,24 @@ def _plain(values: NDArray[Any]) -> list[Any]:
     return flat
 
 
-def _text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+def _text(value: Any) -> str | bytes:
+    """A BYTES element as text; bytes that are no text as they are."""
+    if not isinstance(value, bytes):
+        return str(value)
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value
+
+
+def check_texts(outputs: Sequence[TensorOut]) -> None:
+    """Raises BadInput where an output that would travel in JSON has bytes that are no text."""
+    for one in outputs:
+        if one.datatype == "BYTES" and bytes in map(type, one.data or ()):
+            raise BadInput(
+                f"output {one.name!r} is bytes that are not UTF-8, which has no form in JSON; ask for it with"
+                " `binary_data: true`, or by gRPC"
+            )
 
 
 def answers_out(answers: Sequence[Mapping[str, Any]]) -> list[TensorOut]:

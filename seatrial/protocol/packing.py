@@ -137,7 +137,7 @@ def _string_plan(tensor: Tensor, features: Sequence[Feature], signature: Signatu
                 f"feature {feature.name!r} is a {feature.kind} and cannot be packed in the strings {tensor.name!r}"
             )
     sources = [text_at[feature.name] for feature in features]
-    stand_in = "" if tensor.missing is None else str(tensor.missing)
+    stand_in = None if tensor.null else "" if tensor.missing is None else str(tensor.missing)
 
     def fill(_: NDArray[np.float64], texts: Texts, __: Vectors) -> NDArray[Any]:
         values = np.empty((len(texts), len(sources)), dtype=object)

@@ -52,6 +52,7 @@ class Layout:
         self.snapshots = self.root / "snapshots"
         self.withdrawn = self.root / "withdrawn"
         self.publishing = self.root / "publishing"
+        self.home_lock = Path(home) / "home.lock"
 
     def make(self) -> None:
         """Create the directories; safe to repeat."""

@@ -150,6 +150,10 @@ class Publication:
         names = sorted(path.stem for path in self._layout.workers.glob("*.lock"))
         return tuple(name for name in names if is_held(self._layout.lock(name)))
 
+    def is_up(self) -> bool:
+        """Whether a supervisor runs in this home, so that workers are there or come."""
+        return is_held(self._layout.home_lock)
+
     def acknowledgement(self, worker: str, deployment: str) -> Acknowledgement:
         """What ``worker`` last said of ``deployment``."""
         try:
@@ -307,10 +311,16 @@ class _RollCall:
 
     @property
     def complete(self) -> bool:
+        """All are ready; where a system is up there is one at least, though it may be between a crash and its next
+        life."""
+        if not self._ready and self._publication.is_up():
+            return False
         return not self._waiting and (not self._dead or self._ready >= self._needed)
 
     def missing(self, timeout: float) -> str:
         """Who was not ready when the time was up."""
         if self._waiting:
             return f"worker {', '.join(self._waiting)} did not prepare it within {timeout:g} s"
+        if not self._dead:
+            return f"no worker was there to prepare it for {timeout:g} s, though the system is up; see seatrial status"
         return f"worker {', '.join(self._dead)} died while preparing it and no other took its place in {timeout:g} s"

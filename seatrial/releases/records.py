@@ -143,6 +143,13 @@ class DeploymentState(msgspec.Struct, frozen=True, kw_only=True):
     def pin(self, variant: str) -> Pin | None:
         return next((pin for pin in self.pins if pin.variant == variant), None)
 
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """All versions that are loaded: of variants, of the transform, and the one before."""
+        pins = self.pins if self.transform is None else (*self.pins, self.transform)
+        loaded = tuple(pin.slot for pin in pins if pin.slot is not None)
+        return loaded if self.previous is None else (*loaded, self.previous.slot)
+
     def slot(self, variant: str) -> Slot | None:
         pin = self.pin(variant)
         return pin.slot if pin else None

@@ -21,12 +21,13 @@ different input, as a call and as a failure. But inputs may be few (a country, a
 must be left alone then too: while it has answered nobody at all since the window began, repeated ones count as well,
 once `DIFFERENT` inputs have failed. A timeout counts each time, whatever the input: it holds a thread, and waiting is
 what it costs. A probe that fails at an input that had failed before it opened says nothing either.
-A quarantined version's breaker is *locked*: open for good, without probes.
+The breaker of a version that is in quarantine, or not loaded here, is *locked*: open for good, without probes.
 """
 
 from collections.abc import Callable
 from typing import Literal
 
+from seatrial.ledger.rows import Status
 from seatrial.routing.snapshot import BreakerPolicy
 
 State = Literal["closed", "open", "half-open"]
@@ -51,6 +52,7 @@ class Breaker:
 
     Attributes:
         blocked: It is not closed, so that a call must ask `admits` first.
+        locked, locked_as: Why it is locked ("": it is not), and what the attempts that it keeps off have come to.
         state: ``closed``, ``open`` or ``half-open``.
         stood_in: Calls answered in place of other variants, which the counters hold under those.
     """
@@ -66,6 +68,7 @@ class Breaker:
         "_since",
         "blocked",
         "locked",
+        "locked_as",
         "state",
         "stood_in",
         "told",
@@ -77,6 +80,7 @@ class Breaker:
         self.state: State = "closed"
         self.blocked = False
         self.locked = ""
+        self.locked_as: Status = "quarantine"
         self.stood_in = 0
         self._since: int | None = None
         self._failures = 0
@@ -161,13 +165,13 @@ class Breaker:
         """A probe came to nothing that says anything about the version."""
         self._probing = max(0, self._probing - 1)
 
-    def lock(self, reason: str) -> None:
-        """Open for good: the version is quarantined."""
-        self.locked = reason
+    def lock(self, reason: str, status: Status = "quarantine") -> None:
+        """Open for good: the version is quarantined, or not loaded."""
+        self.locked, self.locked_as = reason, status
         self._block()
 
     def unlock(self) -> None:
-        """The quarantine was lifted."""
+        """The quarantine was lifted, or it is loaded."""
         if self.locked:
             self.locked = ""
             self._close()
@@ -181,7 +185,8 @@ class Breaker:
 
     def adopt(self, other: "Breaker") -> None:
         """Go on from where the breaker of the same version was in the revision before, which tells nobody any more."""
-        self.state, self.blocked, self.locked = other.state, other.blocked, other.locked
+        self.state, self.blocked = other.state, other.blocked
+        self.locked, self.locked_as = other.locked, other.locked_as
         self._since, self._failures, self._answered_before = other._since, other._failures, other._answered_before
         self._repeated, self._seen = other._repeated, other._seen
         self._passed, self.stood_in = other._passed, other.stood_in

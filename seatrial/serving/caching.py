@@ -2,8 +2,9 @@
 
 The key of an answer is the version's digest, the names of the outputs that are computed (all of the version's: a
 request that asks for some is given its part) and the inputs as the model gets them. What is kept are output tensors:
-everybody reads his own answer out of them. Only answers are kept, never a failure, a fallback or another variant's
-answer. The event loop uses it, and nobody else.
+everybody reads his own answer out of them. Texts, lists and objects are kept encoded, so that their bytes count,
+whatever they hold, and no reader changes what the next one gets. Only answers are kept, never a failure, a fallback or
+another variant's answer. The event loop uses it, and nobody else.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from concurrent.futures import Future
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
+import numpy as np
 from numpy.typing import NDArray
 
 from seatrial.ledger.counters import CACHE_BYTES
@@ -26,8 +28,7 @@ EVICTED = "cache_evicted_total"
 
 _ENTRY_BYTES = 512
 _TENSOR_BYTES = 256
-_TEXT_BYTES = 64
-"""What an entry, a tensor of it and a text in that take beside their content: measured in CPython, rounded up."""
+"""What an entry and a tensor of it take beside their content: measured in CPython, rounded up."""
 
 
 class CacheCounts:
@@ -47,8 +48,15 @@ class CacheCounts:
         self.counters.add(slot, n)
 
 
+class _Packed(NamedTuple):
+    """An output of Python objects, row-major."""
+
+    content: bytes
+    shape: tuple[int, ...]
+
+
 class _Kept(NamedTuple):
-    outputs: Tensors
+    outputs: "Mapping[str, NDArray[Any] | _Packed]"
     size: int
     until: int
 
@@ -115,17 +123,23 @@ class PredictionCache:
             return None
         self._kept.move_to_end(key)
         self.counts.add(self.counts.hit)
-        return found.outputs
+        return {name: _unpacked(one) if isinstance(one, _Packed) else one for name, one in found.outputs.items()}
 
     def keep(self, key: bytes, outputs: Tensors, now: int) -> None:
-        """Keep the outputs of a call; not when they alone are over the limit."""
-        size = _ENTRY_BYTES + sum(_size(output) for output in outputs.values())
-        if not self._open or size > self._most:
+        """Keep the outputs of a call; not when they alone are over the limit, or hold what nothing encodes."""
+        if not self._open or sum(output.nbytes for output in outputs.values()) > self._most:
+            return
+        try:
+            own = {name: _packed(one) if one.dtype == object else _own(one) for name, one in outputs.items()}
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            return
+        size = _ENTRY_BYTES + sum(_TENSOR_BYTES + _size(one) for one in own.values())
+        if size > self._most:
             return
         if key in self._kept:
             self._drop(key)
         self._make_room(size)
-        self._kept[key] = _Kept({name: _own(output) for name, output in outputs.items()}, size, now + self._lifetime)
+        self._kept[key] = _Kept(own, size, now + self._lifetime)
         self._grow(size)
 
     def _make_room(self, size: int) -> None:
@@ -184,11 +198,30 @@ def _own(output: NDArray[Any]) -> NDArray[Any]:
     return copied
 
 
-def _size(output: NDArray[Any]) -> int:
-    texts = 0
-    if output.dtype == object:
-        texts = sum(_TEXT_BYTES + 4 * len(text) for text in output.ravel().tolist() if isinstance(text, str | bytes))
-    return _TENSOR_BYTES + int(output.nbytes) + texts
+def _packed(output: NDArray[Any]) -> _Packed:
+    return _Packed(_encode(output.reshape(-1).tolist()), output.shape)
+
+
+def _unpacked(kept: _Packed) -> NDArray[Any]:
+    values = msgspec.msgpack.decode(kept.content)
+    found: NDArray[Any] = np.empty(len(values), dtype=object)
+    for place, value in enumerate(values):
+        found[place] = value
+    return found.reshape(kept.shape)
+
+
+def _size(kept: NDArray[Any] | _Packed) -> int:
+    return len(kept.content) if isinstance(kept, _Packed) else int(kept.nbytes)
+
+
+def _plain(value: Any) -> Any:
+    """A numpy scalar among objects as Python's."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} cannot be kept")
+
+
+_encode = msgspec.msgpack.Encoder(enc_hook=_plain).encode
 
 
 class Cached(NamedTuple):

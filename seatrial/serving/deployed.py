@@ -140,11 +140,13 @@ class Deployed:
                 engine.runtime.look()
 
     def obey(self, quarantine: Entries) -> None:
-        """Ask the versions in quarantine nothing; let those be asked again that are in it no more."""
+        """Ask nothing of versions in quarantine, and of those not loaded here; let the others be asked again."""
         for variant in self.variants.values():
             held = held_by(quarantine, self.name, variant.slot)
             if held is not None:
                 variant.breaker.lock(f"it is in quarantine: {held.why}")
+            elif variant.engine.lacking:
+                variant.breaker.lock(variant.engine.lacking, "error")
             else:
                 variant.breaker.unlock()
         if self.transform is not None:
@@ -155,6 +157,11 @@ class Deployed:
         for variant in self.variants.values():
             variant.breaker.retire()
         hand_over(self.cached, {})
+
+    @property
+    def lacking(self) -> dict[str, str]:
+        """The variants that are not ready in this process though they ought to be, and why."""
+        return {name: engine.lacking for name, engine in self.engines.items() if engine.lacking}
 
     @property
     def cached(self) -> dict[str, Cached]:
@@ -176,6 +183,13 @@ class Deployed:
         own = {feature.name for feature in self.asked(variant).features}
         others = {feature.name: feature for feature in reversed(carried(self.snapshot)) if feature.name not in own}
         return tuple(reversed(others.values()))
+
+    @property
+    def longest(self) -> float:
+        """Seconds that a request may take: its transform, then a variant, then the default variant in its place."""
+        transform = self.snapshot.transform
+        before = 0.0 if transform is None else transform.timeout
+        return before + max(variant.timeout for variant in self.variants.values()) + self.default.timeout
 
     @property
     def idle(self) -> bool:

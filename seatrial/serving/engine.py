@@ -38,6 +38,8 @@ class Engine:
         abreast: Batches that run at once while they are as quick as usual.
 
     Attributes:
+        warm: It answered its samples, or need not.
+        lacking: Why it answers nothing in this process though it ought to; "": it answers.
         together: Whether it takes batches; None: nobody knows yet.
         batches: The calls that wait to be run together.
     """
@@ -56,6 +58,7 @@ class Engine:
         self.remote = runtime if isinstance(runtime, RemoteRuntime) else None
         self.pace = Pace(NOISY_MICROSECONDS if runtime.alone else INLINE_MICROSECONDS)
         self.warm = False
+        self.lacking = ""
         self.together: bool | None = None
         self._ticks = ticks
         self._pace_ticks = processor_ticks if runtime.alone else ticks

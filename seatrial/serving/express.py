@@ -352,6 +352,8 @@ def _model(variant: Variant, bodies: PlainBodies) -> OneRow | None:
     runtime = variant.engine.runtime
     if not isinstance(runtime, OnnxRuntime) or not variant.logs_all_numbers or variant.cache is not None:
         return None
+    if variant.engine.lacking:
+        return None
     return runtime.one_row(bodies.tensor, np.zeros((1, bodies.width), bodies.dtype))
 
 

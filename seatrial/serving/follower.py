@@ -23,6 +23,8 @@ from seatrial.serving.variant import Variant
 
 POLL_SECONDS = 0.05
 RETRY_SECONDS = 5.0
+LACKING_RETRY_SECONDS = 30.0
+"""What is tried again then is one version of several, whose share is answered meanwhile."""
 NOTE_SECONDS = 1.0
 
 log = logging.getLogger("seatrial.serving")
@@ -63,6 +65,7 @@ class Follower:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._prepared: dict[tuple[str, int], Deployed] = {}
         self._failed: dict[str, tuple[Snapshot, float]] = {}
+        self._lacking: dict[str, tuple[Deployed, frozenset[str], float]] = {}
         self._quarantine = QuarantineWatch(gateway.recorder.home)
         self._note_at = 0.0
         self._stop = threading.Event()
@@ -94,6 +97,9 @@ class Follower:
         for snapshot, tried in list(self._failed.values()):
             if self._now() - tried >= RETRY_SECONDS:
                 self._serve(snapshot)
+        for deployed, lacking, tried in list(self._lacking.values()):
+            if deployed.name not in self._failed and self._now() - tried >= LACKING_RETRY_SECONDS:
+                self._try_again(deployed, lacking)
         self._loader.sweep()
         self._note()
 
@@ -154,6 +160,7 @@ class Follower:
 
     def _remove(self, change: Change) -> None:
         self._failed.pop(change.deployment, None)
+        self._lacking.pop(change.deployment, None)
         self._loader.retire(self._on_loop(lambda: self._gateway.remove(change.deployment)))
 
     def _serve(self, snapshot: Snapshot) -> None:
@@ -171,8 +178,31 @@ class Follower:
         self._published.acknowledge(name, snapshot.revision)
         self._swap(deployed)
 
+    def _try_again(self, served: Deployed, lacking: frozenset[str]) -> None:
+        """Load what is served once more, and swap it in if less is lacking then."""
+        self._lacking[served.name] = served, lacking, self._now()
+        try:
+            deployed = self._gateway.prepare(self._loader.prepare(served.snapshot, active=True))
+        except Exception as error:  # noqa: BLE001 - what is served goes on
+            log.warning("%s cannot be loaded again: %s", served.name, error, extra=_of(served.snapshot))
+            return
+        if deployed.lacking.keys() < lacking:
+            self._swap(deployed)
+        else:
+            self._loader.retire(deployed)
+
+    def _note_lacking(self, deployed: Deployed) -> None:
+        """Say which variants are served without, and remember to try them again."""
+        for name, why in deployed.lacking.items():
+            told = (deployed.name, deployed.revision, name, why)
+            log.error("%s revision %d is served without %s: %s", *told, extra=_of(deployed.snapshot))
+        self._lacking.pop(deployed.name, None)
+        if deployed.lacking:
+            self._lacking[deployed.name] = deployed, frozenset(deployed.lacking), self._now()
+
     def _swap(self, deployed: Deployed) -> None:
         old = self._on_loop(lambda: self._gateway.activate(deployed))
+        self._note_lacking(deployed)
         self._failed.pop(deployed.name, None)
         self._published.activated(deployed.name, deployed.revision)
         self._loader.retire(old)

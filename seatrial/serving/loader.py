@@ -29,10 +29,8 @@ from seatrial.spec.errors import BadInput, SeatrialError
 
 log = logging.getLogger("seatrial.serving")
 
-"""A slow model is warm after fewer calls."""
-
 GRACE_SECONDS = 60.0
-"""A replaced revision that is still in use after so long is closed under its users."""
+"""A replaced revision that is still in use after so long, and after its longest request, is closed under its users."""
 
 
 class _Key(NamedTuple):
@@ -90,8 +88,9 @@ class Loader:
         """Load and warm up every slot.
 
         Args:
-            active: It is served already, by other workers or before this one began. Then a remote variant need not
-                answer: it may be away for a while, and the others are served without it.
+            active: It is served already, by other workers or before this one began. Then the default variant must be
+                ready, which answers for the others; another one that cannot be loaded is left alone (`Deployed.lacking`
+                says why), and a remote one need not answer: it may be away for a while.
 
         Raises:
             SeatrialError: One of them cannot be loaded or does not answer; the message says which and why. Nothing
@@ -100,15 +99,14 @@ class Loader:
         keys: list[_Key] = []
         try:
             quarantine = read_quarantine(self._recorder.home)
-            engines = {slot.variant: self._engine(slot, snapshot, quarantine, keys) for slot in snapshot.slots}
+            engines: dict[str, Engine] = {}
+            for slot in snapshot.slots:
+                dispensable = active and slot.variant != snapshot.default
+                given = self._engine_or_none if dispensable else self._engine
+                engines[slot.variant] = given(slot, snapshot, quarantine, keys)
             deployed = Deployed(snapshot, engines, self._recorder, self._transform(snapshot, quarantine, keys))
             for variant in deployed.variants.values():
-                engine = variant.engine
-                if not engine.warm and engine.remote is None:
-                    warm_up(variant, self._now)
-                elif not engine.warm and not active:
-                    greet(variant, snapshot)
-                engine.warm = True
+                self._warm(variant, snapshot, active)
         except BaseException:
             self._release(keys)
             raise
@@ -124,7 +122,7 @@ class Loader:
         """Close what was retired and is idle, or was given long enough."""
         waiting: list[_Retired] = []
         for retired in self._retired:
-            overdue = self._now() - retired.since > GRACE_SECONDS
+            overdue = self._now() - retired.since > max(GRACE_SECONDS, retired.deployed.longest)
             if not retired.deployed.idle and not overdue:
                 waiting.append(retired)
                 continue
@@ -152,7 +150,11 @@ class Loader:
         )
         engine = self._engines.get(key)
         if engine is None:
-            runtime = Withheld() if withheld else self._loaded(slot, snapshot, quarantine, keys)
+            runtime = (
+                Withheld("The version is in quarantine and was not loaded.")
+                if withheld
+                else self._loaded(slot, snapshot, quarantine, keys)
+            )
             engine = self._engines[key] = Engine(runtime, abreast=self._abreast)
             engine.warm = withheld
         elif slot.ensemble is not None and slot.lookup is None and not withheld:
@@ -160,6 +162,37 @@ class Loader:
         self._users[key] = self._users.get(key, 0) + 1
         keys.append(key)
         return engine
+
+    def _engine_or_none(self, slot: Slot, snapshot: Snapshot, quarantine: Entries, keys: list[_Key]) -> Engine:
+        """As `_engine`; where that fails, one that says why and answers nothing."""
+        own: list[_Key] = []
+        try:
+            engine = self._engine(slot, snapshot, quarantine, own)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others are served
+            self._release(own)
+            engine = Engine(Withheld(f"The version is not loaded: {error}"))
+            engine.warm, engine.lacking = True, _said(error)
+            return engine
+        keys += own
+        return engine
+
+    def _warm(self, variant: Variant, snapshot: Snapshot, active: bool) -> None:
+        """Have a variant answer its samples. Raises SeatrialError, where it must answer, and does not."""
+        engine = variant.engine
+        if engine.warm or (engine.remote is not None and active):
+            engine.warm = True
+            return
+        try:
+            if engine.remote is None:
+                warm_up(variant, self._now)
+            else:
+                greet(variant, snapshot)
+        except Exception as error:
+            if not active or variant.name == snapshot.default:
+                raise
+            engine.lacking = _said(error)
+            return
+        engine.warm, engine.lacking = True, ""
 
     def _members(self, ensemble: Ensemble, snapshot: Snapshot, quarantine: Entries, keys: list[_Key]) -> list[Runtime]:
         """An ensemble's members, each loaded once with the variant that serves it alone."""
@@ -231,16 +264,27 @@ class Loader:
 
 
 class Withheld:
-    """Stands where a version in quarantine would be; its breaker is locked, so nobody asks it."""
+    """Stands where a version would be that is not loaded; its breaker is locked, so nobody asks it.
+
+    Args:
+        why: A sentence, for who asks it nevertheless.
+    """
 
     out_of_process = False
     alone = False
 
+    def __init__(self, why: str) -> None:
+        self._why = why
+
     def run(self, inputs: Tensors) -> dict[str, NDArray[Any]]:  # noqa: ARG002
-        raise RuntimeFailure("The version is in quarantine and was not loaded.")
+        raise RuntimeFailure(self._why)
 
     def close(self) -> None:
         """There is nothing to let go."""
+
+
+def _said(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 def cores_each(processes: int) -> int:

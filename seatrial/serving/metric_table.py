@@ -105,7 +105,7 @@ FAMILIES: tuple[Family, ...] = (
         "breakers_open",
         "gauge",
         _WHO,
-        "Workers that leave a version alone, because it kept failing or is in quarantine.",
+        "Workers that leave a version alone, because it kept failing, is in quarantine or is not loaded there.",
     ),
     Family("breaker_opened_total", "counter", _WHO, "How often a worker began to leave a version alone."),
     Family(

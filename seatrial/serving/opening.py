@@ -22,7 +22,7 @@ def open_gateway(home: Path, name: str | None = None, *, clock: Callable[[], int
         clock: Microseconds since 1970 UTC.
 
     Raises:
-        SeatrialError: A deployment cannot be loaded.
+        SeatrialError: The default variant of a deployment cannot be loaded.
     """
     called = name or f"program-{os.getpid()}"
     recorder = Recorder(home, called, clock=clock)

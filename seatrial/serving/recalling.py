@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from copy import deepcopy
 
 from seatrial.serving.caching import Flight, PredictionCache
 from seatrial.serving.variant import Attempt
@@ -59,7 +60,8 @@ def land(attempt: Attempt, flight: Flight, cache: PredictionCache, now: int) -> 
     if pilot.outputs is None or pilot.read is None:
         attempt.fail(pilot.status, pilot.error)
     else:
-        attempt.take(pilot.outputs, len(attempt.rows))
+        own = {name: deepcopy(one) if one.dtype == object else one for name, one in pilot.outputs.items()}
+        attempt.take(own, len(attempt.rows))
 
 
 def leave(attempt: Attempt, flight: Flight, cache: PredictionCache) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from seatrial.protocol.binary_bodies import raw_infer, read_binary_infer, read_length, write_binary
 from seatrial.protocol.bodies import check_brackets, read_assign, read_predict, read_predictions
-from seatrial.protocol.inference import BinaryAnswer, InferAnswer, InferBody, read_index, read_infer
+from seatrial.protocol.inference import BinaryAnswer, InferAnswer, InferBody, check_texts, read_index, read_infer
 from seatrial.protocol.outcomes import read_outcomes
 from seatrial.serving.deflating import deflated
 from seatrial.serving.gateway import Gateway
@@ -218,8 +218,11 @@ class Routes:
 
 
 def _inferred(answer: InferAnswer | BinaryAnswer) -> Answer:
+    """The response. Raises BadInput where an output has no form in JSON."""
     if type(answer) is InferAnswer:
+        check_texts(answer.outputs)
         return _encode(answer)
+    check_texts(answer.answer.outputs)  # type: ignore[union-attr]
     body, length = write_binary(answer)  # type: ignore[arg-type]
     return Response(200, body, _BYTES, ((_JSON_LENGTH, str(length).encode()),))
 

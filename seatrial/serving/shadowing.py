@@ -194,7 +194,7 @@ class ShadowLane:
         variant, started = self._variant, time.perf_counter_ns()
         attempt = self._attempt(copy)
         if variant.breaker.locked:
-            attempt.fail("quarantine", variant.breaker.locked)
+            attempt.fail(variant.breaker.locked_as, variant.breaker.locked)
         if attempt.status != "ok" or not attempt.read_rows():
             self._book(copy, attempt, 0)
             return
@@ -235,7 +235,7 @@ class ShadowLane:
         locked = self._variant.breaker.locked
         if locked:
             for attempt in attempts:
-                attempt.fail("quarantine", locked)
+                attempt.fail(self._variant.breaker.locked_as, locked)
         else:
             run_together(self._variant, attempts)
         taken = time.perf_counter_ns() - started

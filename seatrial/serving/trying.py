@@ -15,7 +15,7 @@ def tries(attempt: Attempt, now: int) -> bool:
     if not attempt.probe:
         attempt.retry_after = breaker.retry_after(now)
         if breaker.locked:
-            attempt.fail("quarantine", breaker.locked)
+            attempt.fail(breaker.locked_as, breaker.locked)
         else:
             attempt.fail("breaker", f"it kept failing and is left alone for {attempt.retry_after} s")
     return attempt.probe

@@ -2,7 +2,16 @@
 
 from typing import Any
 
-from seatrial.spec.check_models import ERRORS, OF_ANSWERS, OF_LABELS, OF_LISTS, OF_POSITIVES, check_answers, check_task
+from seatrial.spec.check_models import (
+    ERRORS,
+    OF_ANSWERS,
+    OF_LABELS,
+    OF_LISTS,
+    OF_POSITIVES,
+    OF_SHOWN,
+    check_answers,
+    check_task,
+)
 from seatrial.spec.check_value import check_value
 from seatrial.spec.declared import declared_outcome
 from seatrial.spec.problems import Findings, did_you_mean
@@ -25,17 +34,18 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "ratio": ("outcome", "numerator", "denominator", "within"),
     "quantile": ("outcome", "quantile", "within"),
 } | dict.fromkeys((*OF_ANSWERS, *OF_LISTS), ("outcome", "within"))
+NEEDS |= dict.fromkeys(OF_SHOWN, ("catalogue", "within"))
 TAKES: dict[str, tuple[str, ...]] = {
-    "mean": ("value", "cap", "range", "covariate"),
+    "mean": ("value", "cap", "cap_at", "range", "covariate", "compare"),
     "value": ("cost", "covariate"),
     "proportion": ("value", "covariate"),
     "ratio": ("covariate",),
     "quantile": ("value",),
 } | {kind: ("value", "positive") if kind in OF_POSITIVES else ("value",) for kind in OF_ANSWERS}
-TAKES |= dict.fromkeys(OF_LISTS, ("k", "credit"))
+TAKES |= dict.fromkeys(OF_LISTS, ("k", "credit")) | dict.fromkeys(OF_SHOWN, ("k",))
 _EVERY = (
-    *("value", "numerator", "denominator", "cap", "range", "quantile", "covariate"),
-    *("positive", "k", "credit", "of", "cost", "outcome"),
+    *("value", "numerator", "denominator", "cap", "cap_at", "range", "quantile", "covariate", "compare"),
+    *("positive", "k", "catalogue", "credit", "of", "cost", "outcome", "grace"),
 )
 ALWAYS = ("kind", "within", "grace", "want")
 
@@ -57,10 +67,12 @@ def check_metrics(values: Values, found: Findings) -> None:
             _outcome(metric, path, values, found)
             if metric["kind"] == "value":
                 check_value(metric, path, values, found)
-            if metric["kind"] in OF_LISTS:
+            if metric["kind"] in (*OF_LISTS, *OF_SHOWN):
                 check_task(metric["kind"], path, "ranking", values, found)
             _covariate(metric, f"{path}.covariate", values, found)
             _range(metric, path, found)
+            _ranks(metric, path, found)
+            _caps(metric, path, found)
 
 
 def _covariate(metric: Values, path: str, values: Values, found: Findings) -> None:
@@ -93,9 +105,23 @@ def _range(metric: Values, path: str, found: Findings) -> None:
     if len(ends) != 2 or not ends[0] < ends[1]:
         said = ", ".join(f"{end:g}" for end in ends)
         found.add(f"{path}.range", said, f"the range `[{said}]` is not two ends in order; write it like `[0, 5]`")
-    for key in ("cap", "covariate"):
+    for key in ("cap", "cap_at", "covariate"):
         if key in metric:
             message = f"`{_name(path)}` has a `range`, which stands in for `{key}`; remove one of them"
+            found.add(f"{path}.{key}", key, message)
+
+
+def _caps(metric: Values, path: str, found: Findings) -> None:
+    if metric.get("cap") is not None and "cap_at" in metric:
+        message = f"`{_name(path)}` has both a `cap` and a `cap_at`; keep the number, or let the data fix it"
+        found.add(f"{path}.cap_at", "cap_at", message)
+
+
+def _ranks(metric: Values, path: str, found: Findings) -> None:
+    """Ranks adjust for nothing, and a largest total cannot change who is above whom by much."""
+    for key in ("cap", "cap_at", "covariate", "range"):
+        if metric.get("compare") == "ranks" and key in metric:
+            message = f"`{_name(path)}` is compared by ranks, which have no use for `{key}`; remove one of them"
             found.add(f"{path}.{key}", key, message)
 
 
@@ -105,6 +131,8 @@ def _keys(metric: Values, path: str, found: Findings) -> None:
         if key not in metric:
             found.add(path, kind, f"the {kind} `{_name(path)}` needs `{key}`: {_EXAMPLES[key]}")
     allowed = (*ALWAYS, *NEEDS[kind], *TAKES[kind])
+    if kind in OF_SHOWN:  # what was shown is known at once
+        allowed = tuple(key for key in allowed if key != "grace")
     if kind == "ratio" and "cap" in metric:
         found.add(f"{path}.cap", "cap", f"`cap` of the ratio `{_name(path)}` is not built yet: remove it")
         allowed += ("cap",)
@@ -123,6 +151,7 @@ _EXAMPLES = {
     "numerator": "a numeric field of the outcome, like `numerator: amount`",
     "denominator": "a numeric field of the outcome, like `denominator: items`",
     "quantile": "a share of units, like `quantile: 90%`",
+    "catalogue": "how many items there are, like `catalogue: 5000`",
 }
 
 

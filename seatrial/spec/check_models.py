@@ -9,12 +9,14 @@ OF_LABELS = ("accuracy", *OF_POSITIVES)
 """Those that rate a classification, whose labels may be words."""
 OF_VALUES = ("mae", "rmse")
 OF_ANSWERS = (*OF_LABELS, *OF_VALUES)
-OF_LISTS = ("hit_rate", "precision_at", "recall_at", "ndcg", "mrr")
+OF_LISTS = ("hit_rate", "precision_at", "recall_at", "ndcg", "mrr", "click_through")
+OF_SHOWN = ("coverage",)
+"""Those of what lists show, whatever comes of it."""
 ERRORS = frozenset({"log_loss", "brier", "calibration_error", *OF_VALUES})
 """Those of which less is better."""
 NOT_PLANNED = frozenset({"quantile"})
 """Those judged at every look or once: nothing between is known of them."""
-ONE_LOOK = frozenset({"auc", "calibration_error"})
+ONE_LOOK = frozenset({"auc", "calibration_error", "coverage"})
 """Those of which no interval is known that holds at every look."""
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from seatrial.spec.check_metrics import BUILT_IN
+from seatrial.spec.check_models import OF_SHOWN
 from seatrial.spec.check_windows import check_windows
 from seatrial.spec.declared import declared_outcome, longest_within
 from seatrial.spec.problems import Findings, did_you_mean
@@ -12,7 +13,7 @@ from seatrial.spec.units import show
 MISTAKES_ONLY = ("ddm", "hddm-a", "hddm-w")
 """Detectors that read answers that are right or wrong, not errors of any size."""
 
-UNWATCHED = frozenset({"quantile"})
+UNWATCHED = frozenset({"quantile", *OF_SHOWN})
 """Kinds that a release measures and a monitor does not."""
 
 Values = dict[str, Any]

@@ -15,7 +15,7 @@ from seatrial.spec.units import MARGIN_FORMS, Amount, show, show_duration, show_
 LARGEST_SHARE = 0.95
 """Of a split, for a challenger: there is always somebody to compare with at the same time."""
 
-SHARES = ("proportion", "accuracy", "precision", "recall", "hit_rate")
+SHARES = ("proportion", "accuracy", "precision", "recall", "hit_rate", "click_through", "coverage")
 UNIT_OF_KIND: dict[str, str] = {kind: "share" if kind in SHARES else "number" for kind in get_args(MetricKind)}
 UNIT_OF_BUILT_IN: dict[str, str] = {"errors": "share", "error_rate": "share", "p50": "duration", "p99": "duration"}
 FORM_OF_UNIT = {
@@ -234,7 +234,8 @@ def check_primary(release: Values, values: Values, found: Findings, at: str = "r
         found.add(f"{path}.metric", name, message)
     elif isinstance(name, str):
         _known(name, f"{path}.metric", values, found, ())
-        if not (method_of(release) == "fixed" and _kind_of(name, values) == "auc"):
+        once = _kind_of(name, values) == "auc" or _by_ranks(name, values)
+        if not (method_of(release) == "fixed" and once):
             _holds_at_every_look(name, f"{path}.metric", values, found)
         method = method_of(release)
         if _kind_of(name, values) in NOT_PLANNED and method not in ("always-valid", "fixed"):
@@ -272,6 +273,15 @@ def _holds_at_every_look(name: str, path: str, values: Values, found: Findings) 
     if kind in ONE_LOOK:
         message = f"`{name}` is of kind `{kind}`, which holds for one look only; let another metric decide"
         found.add(path, name, message)
+    if _by_ranks(name, values):
+        message = f"`{name}` is compared by ranks, which hold for one look; let it decide by the method `fixed` alone"
+        found.add(path, name, message)
+
+
+def _by_ranks(name: str, values: Values) -> bool:
+    metrics = values.get("metrics")
+    metric = metrics.get(name) if isinstance(metrics, dict) else None
+    return isinstance(metric, dict) and metric.get("compare") == "ranks"
 
 
 def _kind_of(name: str, values: Values) -> str | None:

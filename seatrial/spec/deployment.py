@@ -34,6 +34,8 @@ MetricKind = Literal[
     "recall_at",
     "ndcg",
     "mrr",
+    "click_through",
+    "coverage",
 ]
 
 
@@ -276,10 +278,14 @@ class MetricSpec(Model):
     grace: float = 3600.0
     want: Literal["higher", "lower"] = "higher"
     cap: float | None = None
+    cap_at: float | None = None
+    """Of a mean: the cap is this quantile of units' totals, fixed before the first look."""
     range: tuple[float, float] | None = None
     """Of a mean: the least and the largest total that a unit counts with; its sequence is then by betting."""
     quantile: float | None = None
     """Of a quantile: which, a share of units."""
+    compare: Literal["means", "ranks"] = "means"
+    """Of a mean: by ranks for one look, the Hodges-Lehmann shift."""
     covariate: str | None = None
     """``context.<key>`` or ``prediction``: what the estimate is adjusted for."""
     positive: str = "1"
@@ -290,6 +296,8 @@ class MetricSpec(Model):
     """Of a value: what a request costs, by variant; 0 for others."""
     k: int = 10
     """Of metrics of lists: the places that count."""
+    catalogue: int | None = None
+    """Of coverage: the items that there are."""
     credit: Literal["request", "item"] = "request"
     """Of those: an item counts for the list of the request that its outcome names, or the last that showed it."""
 

@@ -27,7 +27,7 @@ EVENTS: dict[str, str] = {
     "shadow_gap.major": "a version answers live clearly otherwise than as a shadow",
     "skew.moderate": "logged features differ from another source more often than they may",
     "skew.major": "logged features differ from another source far more often than they may",
-    "quality": "a column broke (gone missing, or another kind)",
+    "quality": "a column broke (gone missing, or another kind), or labels come for few answers only",
     "outcomes.stalled": "outcomes stopped coming in",
     "alias.moved": "somebody else moved the alias of a model in use",
     "failure": "a version could not be loaded, or a check could not be made",

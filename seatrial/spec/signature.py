@@ -48,6 +48,7 @@ class Tensor(msgspec.Struct, frozen=True, kw_only=True):
             packed as its position in ``Feature.categories``; unseen and missing become ``missing``.
         missing: What stands in the tensor where the feature is missing: NaN by default in floating tensors (written
             None here, because JSON has no NaN), else a number or string that the model was converted to understand.
+        null: In a tensor of strings nothing stands there: the element is None, and ``null`` when it travels.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Tensor(msgspec.Struct, frozen=True, kw_only=True):
     shape: tuple[int, ...]
     features: tuple[str, ...] = ()
     missing: float | str | None = None
+    null: bool = False
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from scipy.optimize import brentq
 from scipy.special import betainc, betaincinv, ndtr, ndtri, xlog1py, xlogy
 
 from seatrial.spec.errors import BadInput
+from seatrial.stats.contrast import Margin
 from seatrial.stats.effect import Effect
 
 _NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(40)
@@ -143,6 +144,23 @@ def compare_normal(
         if prior_sd is None
         else f"Normal({prior_mean:g}, {prior_sd:g}) on the difference",
     )
+
+
+def region(margin: Margin | None, control_mean: float) -> float | None:
+    """The region of practical equivalence about 0, in the metric's unit: the smallest effect cared about, if any.
+
+    A relative one is of the size of the control's mean. None where there is none, or it is empty.
+    """
+    if margin is None:
+        return None
+    size = margin.size * abs(control_mean) if margin.scale == "relative" else margin.size
+    return size if math.isfinite(size) and size > 0 else None
+
+
+def told(found: Bayesian) -> str:
+    """The posterior in words, to follow a metric's name."""
+    same = "" if found.p_same is None else f", {found.p_same:.1%} that it differs by less than you care about"
+    return f"a posterior ({found.prior}) gives {found.p_better:.1%} that the treatment is better{same}. {found.note}"
 
 
 def p_above(first: BetaPrior, second: BetaPrior) -> float:

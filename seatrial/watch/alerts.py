@@ -12,6 +12,7 @@ hours, or when a whole day was like training: a night of a world that has moved 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -147,8 +148,13 @@ def standing_conditions(told: Iterable[Alert]) -> Mapping[str, Condition]:
 
 def condition_of(alert: Alert) -> Condition | None:
     """What an alert of a monitor is about; None for one of another kind: a promotion has no condition."""
+    return _condition(alert.details)
+
+
+@lru_cache(maxsize=4096)  # every decision asks all alerts of the deployment, again and again
+def _condition(details: str) -> Condition | None:
     try:
-        return msgspec.json.decode(alert.details, type=Condition)
+        return msgspec.json.decode(details, type=Condition)
     except msgspec.MsgspecError:
         return None
 
@@ -234,7 +240,9 @@ def _signals(window: Window) -> tuple[tuple[str, Signal], ...]:
     if window.monitor == "performance":
         # Stalled outcomes are known without data; that they flow again is known only with it.
         outcomes = (("outcomes", window.outcomes),) if measured or not window.outcomes.calm else ()
-        return (*outcomes, ("performance", window.drift)) if measured else outcomes
+        labels = (("quality of labels", window.quality),) if window.checked else ()
+        known = (*outcomes, *labels)
+        return (*known, ("performance", window.drift)) if measured else known
     quality = "quality" if window.monitor == "data" else "quality of predictions"
     if not measured:
         return ((quality, window.quality),) if window.checked else ()

@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from seatrial.drift import FeatureDrift, FeatureProfile, Profile, decide_window, shifts, worst
+from seatrial.drift import FeatureDrift, FeatureProfile, Profile, decide_windows, shifts, worst
 from seatrial.drift.decide import DRIFT, QUALITY, Q, size_of
 from seatrial.drift.identifiers import NewIds
 from seatrial.drift.rules import with_rules
@@ -72,9 +72,8 @@ def data_windows(
     known = profile.prediction or first_day(deployment.deployment, span, source, names, shelf)
     answers = _answers(deployment, monitor, span, rows, known, source, names, shelf)
     every, split = features.pairs + answers.pairs, len(features.pairs)
-    shown = decide_window(every, minimum_rows=monitor.minimum_rows)
     strict = per_window(lasting(monitor, span), variants, Q)
-    sure = decide_window(every, q=strict, minimum_rows=monitor.minimum_rows)
+    ((shown, sure),) = decide_windows([every], levels=(Q, strict), minimum_rows=monitor.minimum_rows)
     pieces = Kept(source, shelf, deployment.deployment, span.step) if span.step else source
     ruled, checked = _ruled(deployment, span, rows, profile, pieces, names, strict)
     decided = (

@@ -5,8 +5,13 @@ A try is short and its failure is a value, never an exception. Every message car
 """
 
 import contextlib
+import json
 import logging
+import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -18,16 +23,18 @@ from requests.adapters import HTTPAdapter
 
 from seatrial.releases.records import Alert
 from seatrial.spec.errors import BadInput
+from seatrial.watch import services
 from seatrial.watch.telling import Message
 
 TIMEOUT = 3.0
 """Seconds that a webhook may be silent."""
 DEADLINE = 10.0
 """Seconds that an exchange may take as a whole: a server that drips a byte now and then is never silent."""
+SERVICE_DEADLINE = 30.0
+"""Likewise with a service of Apprise, the start of its process included."""
 LASTING = frozenset({401, 403, 404, 405, 407, 408, 409, 421, 423, 425, 429})
 """Refusals (4xx) that are about the moment or the address; the others are about the message, and will not change."""
 SCHEMES = {"json://": "http://", "jsons://": "https://"}
-APPRISE = "alerts to other services than webhooks need Apprise: pip install 'seatrial[alerts]'"
 _KINDS = {"critical": "failure", "warning": "warning", "info": "info"}
 
 # The library logs every path it posts to, and a path may carry a secret.
@@ -84,16 +91,30 @@ def line_of(alert: Alert) -> str:
 
 
 def _through_apprise(to: str, message: Message) -> str:
+    """In a process of its own, which is ended when its time is over: a thread that hangs could not be."""
+    asked = {
+        "to": to,
+        "title": message.title,
+        "body": f"{message.text}\n({message.id})",
+        "kind": _KINDS.get(message.severity, "info"),
+        "seconds": SERVICE_DEADLINE,
+    }
+    with subprocess.Popen(
+        [sys.executable, "-m", services.__name__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # libraries may quote the address
+        start_new_session=True,
+    ) as sending:
+        try:
+            said, _ = sending.communicate(json.dumps(asked).encode(), timeout=SERVICE_DEADLINE)
+        except subprocess.TimeoutExpired:
+            os.killpg(sending.pid, signal.SIGKILL)
+            return f"the service had not taken it after {SERVICE_DEADLINE:g} s"
     try:
-        import apprise  # an extra: a hundred services, for whoever wants one of them
-    except ModuleNotFoundError:
-        return APPRISE
-    said = apprise.Apprise()
-    if not said.add(to):
-        return f"Apprise does not know an address of {to.partition('://')[0]}:// like this"
-    kind = _KINDS.get(message.severity, "info")
-    taken = said.notify(title=message.title, body=f"{message.text}\n({message.id})", notify_type=kind)
-    return "" if taken else "the service did not take it"
+        return str(json.loads(said))
+    except ValueError:
+        return f"the process that tells the service ended with {sending.returncode}"
 
 
 def _why(error: requests.RequestException) -> str:

@@ -50,6 +50,7 @@ def _is_watched(deployment: Deployment, kind: str) -> bool:
         "data": monitors.data,
         "prediction": monitors.data,
         "quality": monitors.data,
+        "quality of labels": performance,
         "performance": performance,
         "outcomes": performance,
         "calibration": performance if performance is not None and performance.calibration else None,
@@ -59,7 +60,7 @@ def _is_watched(deployment: Deployment, kind: str) -> bool:
         "shadow_gap": monitors.shadow_gap,
         "skew": monitors.skew,
     }
-    return watched.get(kind.split()[0]) is not None
+    return watched.get(kind, watched.get(kind.split()[0])) is not None
 
 
 def _left(deployment: str, condition: Condition, why: str, now: int) -> Alert:

@@ -19,6 +19,7 @@ from seatrial.watch.cutting import EVERY_ROW, Cut, cut_of, windows_by_rows, wind
 from seatrial.watch.data import data_windows
 from seatrial.watch.estimating import estimate_window, off_sentence, realised, think
 from seatrial.watch.fairness import fairness_window
+from seatrial.watch.following import follow
 from seatrial.watch.kept import Kept
 from seatrial.watch.multivariate import multivariate_window
 from seatrial.watch.performance import (
@@ -60,7 +61,7 @@ def watch(
         since: The caller's watermark (one number: for both monitors), microseconds since 1970 UTC.
         now: Likewise.
         versions: ``name:version`` in each variant's slot: rows of another version that stood there before are not
-            held against this one's profile.
+            held against this one's profile, and its labels are looked for wherever it answered.
         shelf: What was remembered at earlier readings; without it all that is needed is read again.
         opened: Conditions that are open (``data/champion``): their windows are compared with their own hours, too.
     """
@@ -69,16 +70,17 @@ def watch(
     named = versions or {}
     kept: Shelf = {} if shelf is None else shelf
     profiles = {**dict.fromkeys(named, UNKNOWN), **profiles}
+    followed = follow(view, named)
     found = [
         *_data(deployment, profiles, view, begin.data, end.data, named, kept, opened),
-        *_estimates(deployment, profiles, view, begin.estimate, end.estimate, named, kept),
-        *_performance(deployment, profiles, view, begin.performance, end.performance, named, kept),
-        *_fairness(deployment, profiles, view, begin.fairness, end.fairness, named, kept),
-        *_calibration(deployment, profiles, view, begin.calibration, end.calibration, named, kept),
-        *_concept(deployment, profiles, view, begin.concept, end.concept, named, kept),
+        *_estimates(deployment, profiles, followed, begin.estimate, end.estimate, named, kept),
+        *_performance(deployment, profiles, followed, begin.performance, end.performance, named, kept),
+        *_fairness(deployment, profiles, followed, begin.fairness, end.fairness, named, kept),
+        *_calibration(deployment, profiles, followed, begin.calibration, end.calibration, named, kept),
+        *_concept(deployment, profiles, followed, begin.concept, end.concept, named, kept),
         *_multivariate(deployment, profiles, view, begin.multivariate, end.multivariate, named, kept),
         *_shadow_gap(deployment, profiles, view, begin.shadow_gap, end.shadow_gap, named, kept),
-        *_skew(deployment, profiles, view, begin.skew, end.skew, named, kept),
+        *_skew(deployment, profiles, followed, begin.skew, end.skew, named, kept),
     ]
     return tuple(sorted(found, key=lambda window: (window.end, window.start)))
 
@@ -125,7 +127,7 @@ def _performance(
         if found is not None:
             bases[rows.variant] = found
         base = found[0] if found is not None and span.start >= found[1] else None
-        window = performance_window(deployment, span, view, base, len(profiles))
+        window = performance_window(deployment, span, view, base, len(profiles), shelf)
         if monitor.segments:
             window = with_segments(deployment, span, view, window, len(profiles))
         yield _cut_so(_beside_its_estimate(deployment, span, view, profiles[rows.variant], window, rows.served), cut)

@@ -9,13 +9,14 @@ once, and both are kept on the shelf, so that a row is read once.
 """
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 import msgspec
 
 from seatrial.drift import FeatureProfile
 from seatrial.drift.bins import Bins
+from seatrial.drift.feature import merged
 from seatrial.experiments.source import Source
 from seatrial.spec.deployment import Against
 from seatrial.watch import reading
@@ -63,8 +64,9 @@ class Panes:
         self._references = dict(references)
         self._named = about
         self._length = span.end - span.start
-        self._pane = pane or self._length
+        self._piece = pane or self._length
         self._count = count or self._read
+        self._panes: dict[tuple[int, int], Counted] = {}
 
     @cached_property
     def _about(self) -> tuple[str, ...]:
@@ -100,7 +102,7 @@ class Panes:
         return reading.read(self._source, span, self._rows, self._references, reading.MOST_VALUES // 100)
 
     def _parts(self, against: Against) -> list[tuple[int, int]]:
-        start, length, pane = self._span.start, self._length, self._pane
+        start, length, pane = self._span.start, self._length, self._piece
         if against == "last 4 weeks":
             begin = max(start - DAYS * DAY, (self._first or start) // pane * pane)
             return _cut(begin, start, pane)
@@ -108,27 +110,35 @@ class Panes:
         moments = range(start - step, start - DAYS * DAY - 1, -step)
         return [(at, at + length) for at in moments if self._first is not None and at + length > self._first]
 
+    def _together(self, panes: Sequence[Counted]) -> Counted:
+        return {
+            sql: merged([_empty(reference), *(pane[sql] for pane in panes)])
+            for sql, reference in self._references.items()
+        }
+
     def _part(self, start: int, end: int) -> Counted:
+        """One pane, looked up once for each window: the same hours hold the same weekday, too."""
+        if (start, end) not in self._panes:
+            self._panes[start, end] = self._pane(start, end)
+        return self._panes[start, end]
+
+    def _pane(self, start: int, end: int) -> Counted:
         known = self._shelf.get(self._key(start, end))
         if known is not None:
             return self._restored(known)
-        if end - start <= self._pane:
+        if end - start <= self._piece:
             found = self._count(self._span._replace(start=start, end=end, step=0))
             self._put(start, end, found)
             return found
-        pieces = _cut(start, end, self._pane)
+        pieces = _cut(start, end, self._piece)
         is_day = pieces == [(start, end)]
-        found = self._merged([(at, at + self._pane) for at in range(start, end, self._pane)] if is_day else pieces)
+        found = self._merged([(at, at + self._piece) for at in range(start, end, self._piece)] if is_day else pieces)
         if is_day:
             self._put(start, end, found)
         return found
 
     def _merged(self, parts: list[tuple[int, int]]) -> Counted:
-        found = {sql: _empty(reference) for sql, reference in self._references.items()}
-        for start, end in parts:
-            part = self._part(start, end)
-            found = {sql: profile.merge(part[sql]) for sql, profile in found.items()}
-        return found
+        return self._together([self._part(start, end) for start, end in parts])
 
     def _put(self, start: int, end: int, found: Counted) -> None:
         bare = [_bare(found[sql]) for sql in self._references]

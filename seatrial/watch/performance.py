@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seatrial.drift import Profile, Severity
+from seatrial.drift.label_share import Labelled
 from seatrial.experiments.source import Source
 from seatrial.spec.deployment import Deployment, Margin, MetricSpec, PerformanceMonitor
 from seatrial.spec.errors import BadInput
@@ -22,10 +23,12 @@ from seatrial.watch.interval import (
     share_by_unit,
     share_interval,
 )
+from seatrial.watch.labelling import with_label_share
 from seatrial.watch.labels import Matured, read_matured
 from seatrial.watch.lists import LISTS, read_lists
 from seatrial.watch.rated import RATED, measure_rated, read_rated
 from seatrial.watch.reading import Span
+from seatrial.watch.shelf import Shelf
 from seatrial.watch.window import Performance, Signal, Window
 
 MOST_ALPHA = 0.025
@@ -82,7 +85,9 @@ def look(deployment: Deployment, span: Span, source: Source, alpha: float) -> Lo
     return Look(labels_of(matured, metric), len(matured.x), matured.wanted, measure(matured, metric, monitor, alpha))
 
 
-def performance_window(deployment: Deployment, span: Span, source: Source, base: Base | None, variants: int) -> Window:
+def performance_window(
+    deployment: Deployment, span: Span, source: Source, base: Base | None, variants: int, shelf: Shelf
+) -> Window:
     """Judge one matured window of one variant; without ``base`` it is shown, and compared with nothing."""
     monitor = _monitor(deployment)
     metric = deployment.metrics[monitor.metric]
@@ -91,7 +96,7 @@ def performance_window(deployment: Deployment, span: Span, source: Source, base:
     seen = look(deployment, span, source, alpha)
     performance = _compare(monitor, metric, seen, seen.measured, base, alpha) if seen.measured else None
     drift = _signal(performance) if performance else Signal()
-    return Window(
+    window = Window(
         deployment=deployment.deployment,
         monitor="performance",
         variant=span.variant,
@@ -105,6 +110,15 @@ def performance_window(deployment: Deployment, span: Span, source: Source, base:
         performance=performance,
         sentence=_sentence(span.variant, monitor, metric, seen, performance, drift, is_label=label),
     )
+    if not label:
+        return window
+
+    def count(earlier: Span) -> Labelled:
+        found = look(deployment, earlier, source, alpha)
+        return Labelled(found.labels, found.wanted)
+
+    now = Labelled(seen.labels, seen.wanted)
+    return with_label_share(deployment, span, source, window, now, count, variants=variants, shelf=shelf)
 
 
 def _is_stalled(seen: Look, monitor: PerformanceMonitor) -> bool:

@@ -11,7 +11,8 @@ the calendar come in, so that the same question has the same answer.
     overtaken                  it waited, and became worse, which was told, or usual
     known                      it was never told to be over, so whoever knows that it began knows
     told and over just now     the same condition waits for the end of the cool-down, and is told if it is still open
-    told a day ago             drift of the same columns waits for a day: on the first day nobody knows their hours
+    told a day ago             drift of the same columns waits for a day: on the first day nobody knows their hours; in
+                               the first week, while it is open, for a week: nobody knows their weekdays
     quiet hours                it waits for their end, unless it is critical
     ceiling                    whoever has had so many in 24 hours has it in the summary, unless it is critical
     else                       told at once
@@ -42,6 +43,13 @@ _DRIFTING = ("data", "prediction")
 _FEATURES_THAT_WAKE = 2
 _SECOND = 1_000_000
 DAY = 86_400 * _SECOND
+WEEK = 7 * DAY
+_WEEKDAYS = 7
+_WAITS = {
+    DAY: "drift of these columns was told less than a day ago; it waits so long",
+    WEEK: "drift of these columns was told less than a week ago and is open, and no such weekday came before; it waits "
+    "so long",
+}
 
 
 class Scene(NamedTuple):
@@ -99,7 +107,7 @@ def verdicts(pending: Sequence[Alert], scene: Scene) -> tuple[Verdict, ...]:
     for alert in pending:
         before = (*scene.told, *(msgspec.structs.replace(v.alert, fate=v.fate, fate_why=v.why) for v in found))
         seen = scene._replace(told=before)
-        found.append(_over_before_told(found, alert) or _decide(alert, seen, pending))
+        found.append(_over_before_told(found, alert, seen) or _decide(alert, seen, pending))
     return tuple(_with_beginnings_that_are_over(found))
 
 
@@ -266,11 +274,22 @@ def _told_today(alert: Alert, scene: Scene, _: Sequence[Alert]) -> Verdict | Non
         mine = condition_of(earlier)
         if mine is None or mine.condition != condition.condition or earlier.fate != "told" or mine.is_over:
             continue
-        if earlier.at <= scene.now - DAY or _rank(alert) > _rank(earlier):
+        wait = _patience(condition, earlier, scene)
+        if earlier.at <= scene.now - wait or _rank(alert) > _rank(earlier):
             return None
         if set(condition.strong or condition.features) <= set(mine.features):
-            return Verdict(alert, "", "drift of these columns was told less than a day ago; it waits so long")
+            return Verdict(alert, "", _WAITS[wait])
     return None
+
+
+def _patience(condition: Condition, earlier: Alert, scene: Scene) -> int:
+    """How long drift that was told is not told again.
+
+    Until each weekday came once, a weekend looks like a change. Whoever was told of these columns, and not that it is
+    over, learns nothing of it; if it was no weekend it is told when the week is over.
+    """
+    is_open = _end_of(earlier, scene.told) is None
+    return WEEK if is_open and condition.days < _WEEKDAYS and not scene.estimated else DAY
 
 
 def _in_quiet_hours(alert: Alert, scene: Scene, _: Sequence[Alert]) -> Verdict | None:
@@ -331,7 +350,7 @@ def _wakes(alert: Alert, scene: Scene, told: Iterable[Alert]) -> str:
     return wakes_people(alert, told, alerting.important, estimated=scene.estimated, wakes=alerting.wakes)
 
 
-def _over_before_told(found: Sequence[Verdict], alert: Alert) -> Verdict | None:
+def _over_before_told(found: Sequence[Verdict], alert: Alert, scene: Scene) -> Verdict | None:
     """The end of what still waits to be told, and was not told as something worse."""
     condition = condition_of(alert)
     if condition is None or not condition.is_over:
@@ -340,15 +359,24 @@ def _over_before_told(found: Sequence[Verdict], alert: Alert) -> Verdict | None:
     waiting = [n for n, verdict in enumerate(mine) if verdict.fate == "" and not _is_over(verdict.alert)]
     if not waiting or any(verdict.fate == "told" for verdict in mine[waiting[0] :]):
         return None
+    if _last_told_beginning(condition.condition, scene.told) is not None:
+        return None  # what waits became worse; whoever was told of the beginning is told of the end
     return Verdict(alert, "digest", _OVER)
 
 
 def _with_beginnings_that_are_over(found: Sequence[Verdict]) -> Iterable[Verdict]:
-    over = {condition.condition for v in found if v.why == _OVER and (condition := condition_of(v.alert)) is not None}
+    over = {
+        condition.condition: v.alert.id
+        for v in found
+        if v.fate and v.why != _AGAIN and (condition := condition_of(v.alert)) is not None and condition.is_over
+    }
     for verdict in found:
         condition = condition_of(verdict.alert)
-        waits = verdict.fate == "" and condition is not None and condition.condition in over
-        yield verdict._replace(fate="digest", why=_OVER) if waits else verdict
+        waits = verdict.fate == "" and condition is not None and not condition.is_over
+        if waits and condition is not None and verdict.alert.id < over.get(condition.condition, 0):
+            yield verdict._replace(fate="digest", why=_OVER)
+        else:
+            yield verdict
 
 
 _OVER = "it was over before anybody could be told"

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from seatrial.drift import FeatureDrift, Profile
 from seatrial.drift.arrival import Arrival, against_bounds, against_usual
-from seatrial.drift.decide import Finding
+from seatrial.drift.finding import Finding
 from seatrial.drift.rules import Count, What
 from seatrial.experiments.source import Source
 from seatrial.ledger.sql import quoted

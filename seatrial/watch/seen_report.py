@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from seatrial.drift.decide import Finding
+from seatrial.drift.finding import Finding
 from seatrial.reports.before_after import before_after
 from seatrial.reports.charts import drift_heatmap
 from seatrial.reports.page import Section, Table, render_page

@@ -48,6 +48,7 @@ _DONE: Mapping[str, str] = {
     "data": "Nothing: drift alone never rolls back, because the older model sees the same data.",
     "prediction": "Nothing: drift alone never rolls back, because the older model sees the same data.",
     "quality": "Drift of the broken columns is not told while they are broken.",
+    "quality of labels": "Nothing: nobody here can send them.",
 }
 _COSTS: Mapping[str, str] = {
     "rollback": "Nothing any more: nobody is answered by it.",
@@ -56,6 +57,7 @@ _COSTS: Mapping[str, str] = {
     "data": "Not known: no loss of performance is estimated.",
     "prediction": "Not known: no loss of performance is estimated.",
     "quality": "Not known: the model answers without the column.",
+    "quality of labels": "Nothing yet: performance is measured on the few answers that have a label.",
 }
 _ESTIMATED = "A loss of performance is estimated with it; see `seatrial drift`."
 _LEADING = ("rollback", "quality")
@@ -192,8 +194,12 @@ def _costs(alert: Alert, *, estimated: bool) -> str:
     group = alert.event.split(".")[0]
     if estimated and group in ("data", "prediction"):
         return _ESTIMATED
+    if condition is not None and condition.kind in _COSTS:
+        return _COSTS[condition.kind]
     return _COSTS.get(group, "Not known.")
 
 
 def _done(alert: Alert) -> str:
-    return _DONE.get(alert.event.split(".")[0], "Nothing.")
+    condition = condition_of(alert)
+    kind = condition.kind if condition is not None else ""
+    return _DONE.get(kind) or _DONE.get(alert.event.split(".")[0], "Nothing.")

@@ -6,15 +6,32 @@ weekday of the weeks before; to be like one of the two is enough. On the first d
 alarm counts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
-from seatrial.drift import FeatureDrift, FeatureProfile, Severity, decide_window, worst
-from seatrial.drift.decide import DRIFT, Finding, size_of
+from seatrial.drift import FeatureDrift, FeatureProfile, Finding, Severity, decide_windows, worst
+from seatrial.drift.decide import DRIFT, size_of
 from seatrial.drift.severity import SEVERITIES
 from seatrial.watch.window import Usual
 
 CALM = 0.75
 """A condition is over when no significant effect is over this part of its threshold."""
+
+
+class Beside(NamedTuple):
+    """A window, and what may explain it.
+
+    Attributes:
+        sure: Every column against the training data, as sure as an alert must be.
+        windows: The same columns, counted.
+        pasts: The same columns in each past that may explain them, in the same cells.
+        days: Earlier days with rows.
+    """
+
+    sure: Sequence[FeatureDrift]
+    windows: Sequence[FeatureProfile]
+    pasts: Sequence[Sequence[FeatureProfile]]
+    days: int
 
 
 def usual(
@@ -25,37 +42,43 @@ def usual(
     days: int,
     minimum_rows: int,
 ) -> Usual:
-    """What is left of a window's alarms beside its past.
+    """What is left of a window's alarms beside its past; see ``Beside`` and ``usuals``."""
+    (found,) = usuals([Beside(sure, windows, pasts, days)], minimum_rows=minimum_rows)
+    return found
+
+
+def usuals(asked: Sequence[Beside], *, minimum_rows: int) -> list[Usual]:
+    """What is left of the alarms of many windows, each beside its own past.
 
     A column's own measures are its family here: which windows are looked at is decided by the test against the
     training data, at the level of an alert, and this one only takes alarms away.
 
     Args:
-        sure: Every column against the training data, as sure as an alert must be.
-        windows: The same columns, counted.
-        pasts: The same columns in each past that may explain them, in the same cells.
-        days: Earlier days with rows.
+        asked: The windows.
         minimum_rows: Rows that a past needs before it explains anything.
     """
-    compared = [
-        [found for past in pasts if (found := _drift(past[i], window, minimum_rows)) is not None]
-        for i, window in enumerate(windows)
-    ]
+    alone = [[(past[i], window)] for one in asked for i, window in enumerate(one.windows) for past in one.pasts]
+    found = (_drift(drift) for ((drift,),) in decide_windows(alone, minimum_rows=minimum_rows))
+    return [_usual(one, found) for one in asked]
+
+
+def _usual(one: Beside, found: Iterator[tuple[Finding, ...] | None]) -> Usual:
+    """``found``: of each column beside each past, in order; it is read as far as this window goes."""
+    compared = [[drift for _ in one.pasts if (drift := next(found)) is not None] for _ in one.windows]
     moved: dict[str, Severity] = {
         drift.feature: least
-        for drift, found in zip(sure, compared, strict=False)  # a rule's columns come last, and have no past
-        if (least := _least([drift.severity, *(worst(f.severity for f in findings) for findings in found)])) != "none"
+        for drift, findings in zip(one.sure, compared, strict=False)  # a rule's columns come last, and have no past
+        if (least := _least([drift.severity, *(worst(f.severity for f in beside) for beside in findings)])) != "none"
     }
     known = any(compared)
     return Usual(
-        days=days if known else 0,
+        days=one.days if known else 0,
         moved=moved,
-        calm=known and all(any(_is_calm(findings) for findings in found) for found in compared if found),
+        calm=known and all(any(_is_calm(beside) for beside in findings) for findings in compared if findings),
     )
 
 
-def _drift(past: FeatureProfile, window: FeatureProfile, minimum_rows: int) -> tuple[Finding, ...] | None:
-    (found,) = decide_window([(past, window)], minimum_rows=minimum_rows)
+def _drift(found: FeatureDrift) -> tuple[Finding, ...] | None:
     return None if found.state == "no-data" else tuple(f for f in found.findings if f.measure in DRIFT)
 
 

@@ -260,7 +260,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         rows: Answers in it (for performance: answers that could have a label).
         state: ``no-data`` when there is too little, or nothing to compare with; ``sentence`` says which.
         drift: Drift of data or predictions, or a fall in performance.
-        quality: Broken columns.
+        quality: Broken columns; of performance: labels that come for fewer answers than they did.
         outcomes: Labels that stopped coming (performance).
         features: One a column (data and prediction); at rest, a column keeps only its PSI and its mean shift.
         shifts: How far each column moved, for a picture (see ``drift.shifts``).
@@ -268,7 +268,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         new_ids: Of id columns: the share of distinct ids that the reference did not have; shown and not judged.
         usual: Where drift is against the training data and something alarms: how it looks beside earlier days.
         checked: Without data: columns (and the arrival) whose rules were counted nevertheless, so that their quality is
-            known.
+            known. Of performance: ``labels``, where their share could be compared with earlier windows.
         performance: The metric, for the performance monitor.
         estimated: Before there are labels (estimate), and beside what they said (performance).
         concept: For the concept monitor.

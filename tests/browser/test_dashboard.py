@@ -15,6 +15,7 @@ from seatrial.dashboard.app import create_app
 from seatrial.dashboard.house import House
 from seatrial.releases.records import Alert
 from seatrial.watch.seen_report import seen_page
+from tests.contests import contested, in_shadow
 from tests.harbour import Harbour, gateway_worker
 from tests.houses import house_of, lived_in
 from tests.waiting import wait_for
@@ -203,3 +204,16 @@ class Rows:
 
     def open(self, _deployment: str) -> Any:
         return self._watched.ledger()
+
+
+@pytest.mark.parametrize(("made", "words"), [(contested, "Experiment"), (in_shadow, "on the same requests")])
+def test_experiments_and_shadows_are_seen_on_a_phone_too(browser: Any, tmp_path: Path, made: Any, words: str) -> None:
+    with made(tmp_path) as (house, _), serving(house) as address:
+        for width in (1280, 390):
+            room = browser.new_context(viewport={"width": width, "height": 900})
+            page = room.new_page()
+            page.goto(f"{address}/deployments/churn")
+            assert words in page.inner_text("#verdict") or width == 390
+            assert page.locator("#verdict table").count() >= 1
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            room.close()

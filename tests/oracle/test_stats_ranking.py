@@ -14,6 +14,7 @@ from seatrial.stats.quality import by_unit, mean_score
 from seatrial.stats.ranking import (
     catalogue_coverage,
     click_through,
+    coverage_difference,
     hit_rate,
     mean_reciprocal_rank,
     ndcg_at,
@@ -100,26 +101,72 @@ def test_overlap() -> None:
     assert rank_biased_overlap("", "a") == 0
 
 
-def test_coverage_of_fewer_units_is_the_mean_over_all_choices() -> None:
-    shown = {"a": {0, 1, 2}, "b": {1}, "c": {4, 5}}
-    counts = {item: len(units) for item, units in shown.items()}
-    for at in (1, 3, 6):
-        choices = list(itertools.combinations(range(6), at))
-        by_hand = np.mean([sum(bool(units & set(choice)) for units in shown.values()) / 10 for choice in choices])
-        assert catalogue_coverage(counts, 6, 10, at=at).share == pytest.approx(by_hand, rel=1e-9)
-    assert catalogue_coverage(counts, 6, 10).shown == 3
-    assert catalogue_coverage({}, 6, 10).share == 0
+SHOWN = {"a": {0, 1, 2}, "b": {1}, "c": {4, 5}}
+UNITS = [unit for units in SHOWN.values() for unit in sorted(units)]
+ITEMS = [item for item, units in SHOWN.items() for _ in units]
 
 
-def test_the_coverages_interval_covers_what_such_units_see() -> None:
+@pytest.mark.parametrize("at", [1, 3, 6])
+def test_coverage_of_fewer_units_is_the_mean_over_all_choices(at: int) -> None:
+    choices = list(itertools.combinations(range(6), at))
+    by_hand = np.mean([sum(bool(units & set(choice)) for units in SHOWN.values()) / 10 for choice in choices])
+    found = catalogue_coverage(UNITS, ITEMS, 6, 10, at=at)
+    assert found.share == pytest.approx(by_hand, rel=1e-9)
+    assert (found.shown, found.units, found.at) == (3, 6, at)
+
+
+@pytest.mark.parametrize("at", [1, 2, 4, 5])
+def test_the_coverages_error_is_the_jackknifes_unit_by_unit(at: int) -> None:
+    without = []
+    for gone in range(6):
+        kept = [i for i, unit in enumerate(UNITS) if unit != gone]
+        without.append(catalogue_coverage([UNITS[i] for i in kept], [ITEMS[i] for i in kept], 5, 10, at=at).share)
+    by_hand = math.sqrt(5 / 6 * sum((one - np.mean(without)) ** 2 for one in without))
+    assert catalogue_coverage(UNITS, ITEMS, 6, 10, at=at).se == pytest.approx(by_hand, rel=1e-9, abs=1e-12)
+
+
+def test_an_item_shown_to_a_unit_again_is_shown_once() -> None:
+    again = catalogue_coverage([*UNITS, 0, 0], [*ITEMS, "a", "a"], 6, 10, at=3)
+    assert again == catalogue_coverage(UNITS, ITEMS, 6, 10, at=3)
+
+
+def lists(rng: np.random.Generator, n: int, tastes: int, items: int = 240, k: int = 6) -> tuple[list[int], list[int]]:
+    """Units of a few tastes are shown k of the items of their taste, some far oftener than others."""
+    per = items // tastes
+    weights = 1 / np.arange(1, per + 1) ** 1.1
+    units, seen = [], []
+    for unit, taste in enumerate(rng.integers(0, tastes, n)):
+        # Gumbel's trick: k items without replacement
+        keys = np.log(weights) - np.log(-np.log(rng.random(per)))
+        units += [unit] * k
+        seen += (int(taste) * per + np.argsort(-keys)[:k]).tolist()
+    return units, seen
+
+
+@pytest.mark.parametrize("tastes", [1, 12])
+def test_the_coverages_interval_covers_what_such_units_see(tastes: int) -> None:
     rng = np.random.default_rng(2)
-    chance = rng.beta(0.5, 20, 200)
-    truth = float((1 - (1 - chance) ** 100).mean())
-    covered = 0
-    for _ in range(300):
-        counts = rng.binomial(200, chance)
-        covered += catalogue_coverage(counts.tolist(), 200, 200, at=100).interval.contains(truth)
-    assert covered / 300 >= 0.95 - 4 * math.sqrt(0.05 * 0.95 / 300)
+    n, at, worlds = 60, 30, 150
+    found = [catalogue_coverage(*lists(rng, n, tastes), n, 240, at=at) for _ in range(worlds)]
+    truth = np.mean([catalogue_coverage(*lists(rng, at, tastes), at, 240).share for _ in range(600)])
+    covered = sum(one.interval is not None and one.interval.contains(truth) for one in found)
+    assert covered / worlds >= 0.95 - 4 * math.sqrt(0.05 * 0.95 / worlds)
+    spread = np.std([one.share for one in found])
+    assert 0.85 * spread < np.mean([one.se for one in found]) < 2 * spread, "never far too small, never useless"
+
+
+def test_coverages_are_compared_at_one_number_of_units() -> None:
+    rng = np.random.default_rng(3)
+    wide, narrow = (catalogue_coverage(*lists(rng, 200, tastes), 200, 240, at=100) for tastes in (12, 1))
+    found = coverage_difference(narrow, wide)
+    assert found.effect == pytest.approx(narrow.share - wide.share)
+    assert found.lower is not None
+    assert found.upper is not None
+    assert found.upper - found.effect == pytest.approx(1.959964 * math.hypot(narrow.se, wide.se), rel=1e-6)
+    everything = catalogue_coverage(UNITS, ITEMS, 6, 10)
+    assert (everything.interval, coverage_difference(everything, everything).p_value) == (None, None)
+    with pytest.raises(BadInput, match="not comparable"):
+        coverage_difference(wide, everything)
 
 
 def test_clicks_by_place() -> None:
@@ -138,8 +185,10 @@ def test_clicks_by_place() -> None:
         (lambda: overlap_at("aa", "ab", 2), "holds one twice"),
         (lambda: overlap_at("a", "b", 0), "no number of places"),
         (lambda: rank_biased_overlap("a", "b", 1.0), "persistence"),
-        (lambda: catalogue_coverage({"a": 7}, 6, 10), "cannot be"),
-        (lambda: catalogue_coverage({"a": 1}, 6, 10, at=7), "cannot be"),
+        (lambda: catalogue_coverage(UNITS, ITEMS, 4, 10), "cannot be"),
+        (lambda: catalogue_coverage(UNITS, ITEMS, 6, 2), "cannot be"),
+        (lambda: catalogue_coverage(UNITS, ITEMS, 6, 10, at=7), "cannot be"),
+        (lambda: catalogue_coverage([], [], 6, 10), "cannot be"),
         (lambda: click_through([1], [1, 0]), "not one an impression"),
     ],
 )

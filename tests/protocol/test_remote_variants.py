@@ -1,5 +1,6 @@
 """A remote variant asks real Open Inference servers: a second gateway of ours by HTTP and gRPC, MLServer's answers."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -193,7 +194,7 @@ WRONG = {
     "elements": (answer(data=[1, 0]), "gave 2 elements in output 'label'"),
     "no data": (answer(data=None), "gave 0 elements"),
     "datatype": (answer(datatype="INT65"), "of datatype 'INT65'"),
-    "kinds": (answer(data=["x"]), "INT64 elements in output 'label' that are none"),
+    "kinds": (answer(data=["x"]), "gave \"x\" among the INT64 elements of output 'label'"),
     "a label of nobody": (answer(data=[5]), "answered 5, which is not one of the labels 0, 1"),
     "negative shape": (answer(shape=[1, -1]), "of shape"),
     "huge shape": (answer(shape=[1, 2**40]), "gave 1 elements"),
@@ -248,6 +249,23 @@ def test_answers_by_grpc(fields: dict[str, Any], contents: dict[str, Any], raw: 
             else:
                 with pytest.raises(RuntimeFailure, match=words):
                     runtime.run(tensors)
+
+
+def test_an_answer_of_another_datatype_is_not_served(tmp_path: Path) -> None:
+    """The default answers, and the row says why."""
+    answered = {"outputs": [{"name": "label", "datatype": "INT64", "shape": [1], "data": [0.9]}]}
+    with remote_server(says(lambda _: answered)) as server, bench(tmp_path) as here:
+        remote = Remote(protocol="http", address=server.url, model="churn", answer="label")
+        found = settle_open_inference(remote, _label_only(), (), BINARY, None)
+        asked = remote_slot("challenger", found.signature, found.remote)
+        with opened(asked) as runtime:
+            given = snapshot({"challenger": 1.0}, slots=(slot("champion", 1), asked))
+            here.serve(given, champion=quick(Scripted(0.75)), challenger=slow(runtime))
+            answer = asyncio.run(here.gateway.predict("churn", GOOD))
+        (row,) = here.rows()
+    assert (answer["prediction"], answer["answered_by"]) == (1, "default")
+    assert (row["status"], row["variant"]) == ("error", "challenger")
+    assert "gave 0.9 among the INT64 elements of output 'label'" in row["error"]
 
 
 def test_what_is_no_message_or_too_large_is_a_sentence() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import httpx
 import numpy as np
 import pytest
 import tritonclient.grpc as triton
@@ -15,7 +16,9 @@ from tritonclient.grpc import service_pb2
 from tritonclient.utils import InferenceServerException
 
 from seatrial.protocol.messages import CALLS, MESSAGES, SERVICE, TABLE
-from tests.edges import grpc_edge
+from seatrial.routing.snapshot import LogPolicy
+from seatrial.spec.signature import Answer, Feature, Signature, Tensor
+from tests.edges import edge, grpc_edge
 from tests.gateways import EVERY, Bench, Echo, Scripted, bench, broken, echo, quick, slot, slow, snapshot
 from tests.protocol.test_triton_http import ROWS, VALUES
 from tests.waiting import wait_for
@@ -55,6 +58,40 @@ def every(count: int = 2, text: str | None = None) -> list[triton.InferInput]:
         given.set_data_from_numpy(np.array([[text]], dtype=object) if name == "BYTES" and text else values)
         inputs.append(given)
     return inputs
+
+
+WORDS = Signature(
+    task="raw",
+    features=(Feature(name="text", kind="text"),),
+    inputs=(Tensor(name="BYTES", datatype="BYTES", shape=(-1,), features=("text",)),),
+    outputs=(Tensor(name="BYTES_OUT", datatype="BYTES", shape=(-1,)),),
+    answer=Answer(prediction="BYTES_OUT"),
+)
+PICTURE = b"\xff\xd8\xff\xe0JPEG"
+
+
+class Picture(Scripted):
+    def run(self, inputs: Any) -> dict[str, np.ndarray[Any, Any]]:
+        return {"BYTES_OUT": np.array([PICTURE] * len(inputs["BYTES"]), dtype=object)}
+
+
+def test_bytes_that_are_no_text_come_as_they_are_and_in_json_are_refused(here: Bench, address: str) -> None:
+    picture = snapshot(deployment="p", slots=(slot("champion", 1, WORDS, model="p"),), task="raw", log=LogPolicy())
+    here.serve(picture, champion=quick(Picture()))
+    asked = MESSAGES["ModelInferRequest"](model_name="p")
+    asked.inputs.add(name="BYTES", datatype="BYTES", shape=[1]).contents.bytes_contents.append(b"a")
+    with grpc.insecure_channel(address) as channel:
+        call = channel.unary_unary(f"/{SERVICE}/ModelInfer")
+        answer = MESSAGES["ModelInferResponse"].FromString(call(asked.SerializeToString()))
+    assert list(answer.outputs[0].contents.bytes_contents) == [PICTURE]
+    body: dict[str, Any] = {"inputs": [{"name": "BYTES", "datatype": "BYTES", "shape": [1], "data": ["a"]}]}
+    with edge(here) as served:
+        url = f"http://127.0.0.1:{served.port}/v2/models/p/infer"
+        said = httpx.post(url, json=body)
+        assert said.status_code == 400
+        assert "output 'BYTES_OUT' is bytes that are not UTF-8" in said.json()["error"]
+        said = httpx.post(url, json=body | {"parameters": {"binary_data_output": True}})
+        assert said.content.endswith(len(PICTURE).to_bytes(4, "little") + PICTURE)
 
 
 def refused(client: triton.InferenceServerClient, code: str, match: str, *arguments: Any, **more: Any) -> None:

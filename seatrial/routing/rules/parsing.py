@@ -105,7 +105,20 @@ def _where(text: str, line: int | None, column: int | None) -> str:
     here = row[max(0, column - 1) :][:20]
     if not here:
         return "the rule ends too early; something is missing behind it"
-    return f"the rule cannot be read from `{here}` on (line {line}, column {column})"
+    return f"the rule cannot be read from `{here}` on (line {line}, column {column}){_mend(text, here)}"
+
+
+def _mend(text: str, here: str) -> str:
+    """What is nearly always meant, to follow; "" where nobody can guess."""
+    if here.startswith("=") and not here.startswith("=="):
+        return "; equality is written `==`"
+    word = here.split(maxsplit=1)[0].lower()
+    if word in _SYMBOLS:
+        return f"; `{word}` is written `{_SYMBOLS[word]}`"
+    return "; a `)` is missing" if text.count("(") > text.count(")") else ""
+
+
+_SYMBOLS = {"and": "&&", "or": "||", "not": "!"}
 
 
 class _Reader:
@@ -265,7 +278,7 @@ class _Reader:
             return e.Unit()
         if name in ("features", "context"):
             raise RuleError(f"`{name}` alone is no value; name one of them, such as `{name}.age`")
-        raise RuleError(f"`{name}` is not known; write `features.{name}` or `context.{name}`")
+        raise RuleError(f'`{name}` is not known; write `features.{name}` or `context.{name}`, or "{name}" for a text')
 
     def _literal(self, tree: Any) -> Expression:
         token = tree.children[0]

@@ -54,7 +54,7 @@ METRIC = Record(
             "of two sums, `quantile` of one value a unit, or one of answers against labels or of lists: see below.",
             required=True,
         ),
-        "outcome": Key(NAME, "The declared outcome that it counts; every kind but `value` needs one."),
+        "outcome": Key(NAME, "The declared outcome that it counts; every kind but `value` and `coverage` needs one."),
         "value": Key(FIELD, "The field to read, where the outcome has fields; without it, the plain value."),
         "of": Key(TERMS, "For `value`: a sum of outcomes or their fields, `purchase.amount - 0.3 * returned.amount`."),
         "cost": Key(
@@ -69,6 +69,11 @@ METRIC = Record(
             Choice(("higher", "lower")), "Which direction is good; a metric of answers knows it.", default="higher"
         ),
         "cap": Key(Number(above=0), "For `mean`: the largest total that one unit counts with."),
+        "cap_at": Key(
+            SOME_SHARE,
+            "For `mean`, instead of `cap`: the cap is this quantile of units' totals before the release, like `99.9%`, "
+            "or of its own first 1 000 units where fewer came before; fixed before the first look.",
+        ),
         "range": Key(
             Listed(Number(minimum=-1e15), least=2),
             "For `mean`: `[0, 5]`, the least and the largest total that one unit counts with. At every look it is then "
@@ -77,12 +82,18 @@ METRIC = Record(
         "quantile": Key(
             SOME_SHARE, "For `quantile`: which, like `90%`; of each unit's first outcome in the window, 0 without one."
         ),
+        "compare": Key(
+            Choice(("means", "ranks")),
+            "For `mean`: `ranks` compares by Mann-Whitney and the Hodges-Lehmann shift, for one look (method `fixed`).",
+            default="means",
+        ),
         "positive": Key(
             LABEL,
             "For `precision`, `recall`, `f1` and metrics of scores: the label that they are about, the one that "
             "`score` is the chance of. Without it `1`, which is `true` as well.",
         ),
         "k": Key(COUNT, "For metrics of lists: the places that count. Without it 10."),
+        "catalogue": Key(COUNT, "For `coverage`: how many items there are, shown or not."),
         "credit": Key(
             Choice(("request", "item")),
             "For those: an item counts for the list of the `request` that its outcome names (without it), or for the "

@@ -35,12 +35,15 @@ def paired_bootstrap(
     if size < 2:
         raise BadInput(f"{size} units cannot be resampled; wait for two at least")
     order = np.argsort(unit, kind="stable")
-    rows = np.split(order, np.cumsum(np.bincount(unit))[:-1])
+    rows = np.split(order, np.cumsum(np.bincount(unit))[:-1]) if size < labels.size else None
     seen = difference(np.arange(labels.size))
     rng = np.random.default_rng(seed)
-    drawn = np.array(
-        [difference(np.concatenate([rows[i] for i in rng.integers(0, size, size)])) for _ in range(resamples)]
-    )
+
+    def resample() -> NDArray[np.int64]:
+        chosen = rng.integers(0, size, size)
+        return order[chosen] if rows is None else np.concatenate([rows[i] for i in chosen])
+
+    drawn = np.array([difference(resample()) for _ in range(resamples)])
     defined = np.sort(drawn[~np.isnan(drawn)])
     if math.isnan(seen) or defined.size < LEAST_DEFINED * resamples:
         return TestResult(

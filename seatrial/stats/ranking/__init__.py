@@ -5,15 +5,17 @@ A request's list is a row of gains in the order shown; each metric gives one num
 """
 
 from seatrial.stats.ranking.click_through import Position, click_through
-from seatrial.stats.ranking.coverage import Coverage, catalogue_coverage
-from seatrial.stats.ranking.likeness import overlap_at, rank_biased_overlap
+from seatrial.stats.ranking.coverage import Coverage, catalogue_coverage, coverage_difference
+from seatrial.stats.ranking.likeness import PERSISTENCE, overlap_at, rank_biased_overlap
 from seatrial.stats.ranking.lists import hit_rate, mean_reciprocal_rank, ndcg_at, precision_at, recall_at
 
 __all__ = [
+    "PERSISTENCE",
     "Coverage",
     "Position",
     "catalogue_coverage",
     "click_through",
+    "coverage_difference",
     "hit_rate",
     "mean_reciprocal_rank",
     "ndcg_at",

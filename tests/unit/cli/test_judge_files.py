@@ -76,8 +76,8 @@ def test_exit_codes_say_yes_no_and_no_data(capsys: pytest.CaptureFixture[str]) -
     assert "Not shown: conversion: new against control is not decided yet" in capsys.readouterr().out
     assert run(words("parquet", "--require", "not-worse", "--minimum-effect", "relative:40%")) == 0
     assert run(words("parquet", "--require", "not-worse", "--minimum-effect", "relative:5%")) == 1
-    write(0.1, 0.14, units=120)
-    assert run(words("parquet", "--require", "better")) == 3
+    files = ("--data", "exposures.parquet", "--outcomes", "outcomes.parquet")
+    assert run(["judge", *files, "--metric", "c=proportion:purchase,within=30d", "--require", "better"]) == 3
     assert "no data yet" in capsys.readouterr().out
 
 

@@ -44,6 +44,22 @@ def test_a_mean_takes_what_statsmodels_says(capsys: pytest.CaptureFixture[str]) 
     assert unequal["fixed"] == pytest.approx(oracle(1 / 35, ratio=4.0), rel=1e-3)
 
 
+def test_guardrails_take_power_and_no_alpha(capsys: pytest.CaptureFixture[str]) -> None:
+    """Schultzberg, Ankargren, Frånberg (2024): of the chance to miss, each question gets its equal part."""
+    asked_so = ("--mean", "20", "--sd", "35", "--guardrails", "3")
+    found = asked(capsys, *asked_so, "--effect", "relative:5%")
+    assert found["needs"][0]["fixed"] == pytest.approx(oracle(1 / 35, power=0.95), rel=1e-3)
+    assert (
+        "power 0.95 for each question, so that the primary and all 3 guardrails hold together with 0.8"
+        in (found["design"])
+    )
+    margin = asked(capsys, *asked_so, "--margin", "absolute:1")["needs"][0]
+    one = ORACLE.solve_power(effect_size=1 / 35, alpha=0.05, power=0.95, alternative="larger")
+    assert margin["fixed"] == pytest.approx(2 * one, rel=1e-3)
+    inverse = asked(capsys, *asked_so, "--units", str(found["needs"][0]["fixed"]))["needs"][0]
+    assert inverse["effect"] == pytest.approx(1.0, rel=1e-4)
+
+
 def test_several_treatments_share_alpha_and_units(capsys: pytest.CaptureFixture[str]) -> None:
     found = asked(capsys, "--mean", "20", "--sd", "35", "--effect", "relative:5%", "--treatments", "3")["needs"][0]
     two = oracle(1 / 35, alpha=0.05 / 3)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from seatrial.drift import FeatureDrift, FeatureProfile, decide_window, profile_of_window, shifts
-from seatrial.drift.decide import Finding, size_of
+from seatrial.drift.decide import size_of
+from seatrial.drift.finding import Finding
 from seatrial.spec.signature import Feature, FeatureKind
 
 RNG = np.random.default_rng(4)

@@ -62,15 +62,35 @@ def test_units_and_days_are_those_of_the_power_formula() -> None:
     found = foresee(deployment({"revenue": {"relative": 0.2}}), RUN, week(), NOW)
     assert found.units_a_day == pytest.approx(1_000, rel=0.01)
     share = 0.1
-    design = Design(share=0.5)
+    design = Design(share=0.5, power=0.9)  # of the primary and one guardrail, so that both hold with 0.8
     by_hand = plan_proportions(share, share * 1.1, design).always_valid
     assert needs(found)["conversion"].units == pytest.approx(by_hand, rel=0.15)
     sd = np.sqrt(0.1 * 5 - 0.2**2)
-    by_hand = plan_means(0.2 * 0.2, float(sd), Design(share=0.5, sides=1)).always_valid
+    by_hand = plan_means(0.2 * 0.2, float(sd), Design(share=0.5, sides=1, power=0.9)).always_valid
     assert needs(found)["revenue"].units == pytest.approx(by_hand, rel=0.2)
     assert needs(found)["revenue"].days == pytest.approx(
         needs(found)["revenue"].units / found.units_a_day + 1, rel=1e-6
     )
+
+
+def test_guardrails_take_power_and_no_alpha() -> None:
+    one, three = (
+        foresee(deployment(guardrails), RUN, week(), NOW)
+        for guardrails in (
+            {"revenue": {"relative": 0.2}},
+            {"revenue": {"relative": 0.2}, "p99": {"relative": 0.1}, "errors": {"absolute": 0.1}},
+        )
+    )
+    assert (one.each, three.each) == (pytest.approx(0.9), pytest.approx(0.95))
+    share = week().sql("SELECT count(*) AS n FROM outcomes", {})["n"][0].as_py() / 7_000
+    for found in (one, three):
+        by_hand = plan_proportions(share, share * 1.1, Design(share=0.5, power=found.each)).always_valid
+        assert needs(found)["conversion"].units == pytest.approx(by_hand, rel=0.05)
+    assert (
+        "each is planned with a power of 0.95, so that the primary and all guardrails hold together with 0.8."
+        in told(three)
+    )
+    assert not any("power" in line for line in told(foresee(deployment({}), RUN, week(), NOW)))
 
 
 def test_steps_need_their_units() -> None:

@@ -9,7 +9,8 @@ import pytest
 from seatrial.experiments import sentences
 from seatrial.experiments.checks import Losses
 from seatrial.experiments.judge import judge
-from seatrial.experiments.judgement import Judgement, ShadowComparison
+from seatrial.experiments.judgement import Judgement
+from seatrial.experiments.shadow.comparison import ShadowComparison
 from seatrial.experiments.source import TableSource
 from seatrial.releases.run import ReleaseRun
 from seatrial.routing.snapshot import Arm
@@ -204,11 +205,11 @@ def test_late_outcomes_enter_only_what_is_not_acted_on() -> None:
     assert all(test.method.endswith("(fixed)") for test in bounces.fixed)
 
 
-def test_two_valued_metrics_get_every_classical_test() -> None:
+def test_two_valued_metrics_get_the_classical_tests_that_fit() -> None:
     found = judge(deployment("bounces"), RUN, world(RUN), END)
-    assert [test.method for test in found.metric("bounces").fixed] == [
-        "Welch's t (fixed)", "two-proportion z (fixed)", "chi-squared (fixed)",
-    ]  # fmt: skip
+    rare = found.metric("bounces").fixed
+    assert [test.method for test in rare] == ["Welch's t (fixed)", "Fisher's exact (fixed)"]
+    assert "Chosen because a cell expects fewer than 5." in rare[1].note
     assert [test.method for test in found.metric("revenue").fixed] == ["Welch's t (fixed)"]
 
 

@@ -18,6 +18,7 @@ from seatrial.stats.group_bounds import futility_bounds, spending_bounds
 from seatrial.stats.moments import Moments
 from seatrial.stats.planned_looks import Stage, judge_looks
 from seatrial.stats.spending import Spending
+from seatrial.stats.unconditional import Table, unconditional_p
 from seatrial.stats.verdict import Question
 from tests import worlds
 
@@ -276,3 +277,71 @@ def test_less_is_better_where_the_file_says_so(word: str) -> None:
     world = World(1.0 if word == "worse" else -1.0)
     for plan in ({"name": "fixed", "units": 900}, {"name": "group-sequential", "units": 900}, {"name": "bayes"}):
         assert world.judged(1100, want="lower", **plan).metric("revenue").verdict.word == word
+
+
+class Few:
+    """A hundred and twenty units, of which few buy, or all of them spend; judged once, at the end."""
+
+    def __init__(self, kind: str, seed: int = 1, effect: float = 0.0, compare: str = "means", units: int = 120) -> None:
+        self.names = worlds.unit_names(units)
+        at = worlds.START + np.arange(units) * SECOND
+        rows = worlds.rows(run_of(), self.names, at)
+        self.treated = np.asarray(rows["variant"] == "challenger")
+        rng = np.random.default_rng(seed)
+        self.values = rng.lognormal(0, 1, units) * np.where(self.treated, np.exp(effect), 1.0)
+        bought = self.treated & (np.arange(units) % 4 == 0) if kind == "proportion" else np.ones(units, dtype=bool)
+        outcomes = worlds.outcomes(
+            "buy",
+            at[bought] + SECOND,
+            unit=[name for name, one in zip(self.names, bought, strict=True) if one],
+            value_number=np.ones(bought.sum()) if kind == "proportion" else self.values[bought],
+        )
+        self.bought = bought
+        spec = {"kind": kind, "outcome": "buy", "within": 30.0, "grace": 10.0}
+        self.spec = worlds.deployment(
+            outcomes={"buy": {}},
+            metrics={"m": spec | ({"compare": compare} if kind == "mean" else {})},
+            release={
+                "of": "challenger",
+                "into": "everybody",
+                "stages": [{"kind": "test"}],
+                "primary": {"metric": "m", "minimum_effect": {"absolute": 0.01}},
+            },
+        )
+        self.source = worlds.source([rows], [outcomes])
+        self.end = worlds.START + (units + 100) * SECOND
+
+    def judged(self, **plan: Any) -> Judgement:
+        return judge(self.spec, run_of(**plan), self.source, self.end)
+
+
+def test_few_events_of_a_release_are_judged_exactly_once() -> None:
+    world = Few("proportion")
+    found = world.judged(name="fixed", after=130.0).metric("m")
+    assert found.verdict.word == "better"
+    assert "exact for one look, as events or units are few" in found.sentence
+    x, n, m = int(world.bought.sum()), int(world.treated.sum()), int((~world.treated).sum())
+    columns = [[x, 0], [n - x, m]]
+    theirs = oracle.barnard_exact(columns, alternative="greater", n=512).pvalue
+    assert found.verdict.p_value == unconditional_p(Table(x, n, 0, m))
+    assert found.verdict.p_value < 2 * theirs, "which looks for the worst share among all, and not where it can be"
+    assert {"Fisher's exact (fixed)", "Boschloo's exact (fixed)"} <= {one.method for one in found.fixed}
+
+
+def test_few_units_of_a_release_are_judged_by_permutation_once() -> None:
+    found = Few("mean", effect=1.5).judged(name="fixed", after=130.0).metric("m")
+    assert found.verdict.word == "better"
+    assert "by permutation for one look" in found.sentence
+    assert Few("mean").judged(name="fixed", after=130.0).metric("m").verdict.word == "inconclusive"
+
+
+def test_ranks_decide_a_fixed_release_and_no_other() -> None:
+    world = Few("mean", effect=0.9, compare="ranks", units=300)
+    found = world.judged(name="fixed", after=310.0).metric("m").verdict
+    t, c = (world.values[one] for one in (world.treated, ~world.treated))
+    assert found.word == "better"
+    assert found.p_value == pytest.approx(oracle.mannwhitneyu(t, c, method="asymptotic").pvalue, rel=1e-9)
+    assert found.effect == pytest.approx(np.median(np.subtract.outer(t, c)), rel=1e-9)
+    watched = world.judged().metric("m").verdict
+    assert watched.word == "no-data"
+    assert "ranks are compared once" in watched.reason

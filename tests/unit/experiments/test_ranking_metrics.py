@@ -149,3 +149,100 @@ def test_a_challenger_that_ranks_better_is_to_be_shipped() -> None:
 def test_lists_that_were_never_logged_are_said() -> None:
     rows = worlds.rows(RUN, ["a"], [worlds.START])
     assert "no list has been logged" in judge(deployment(), RUN, worlds.source([rows]), END).sentence
+
+
+def test_click_through_counts_what_was_shown_and_tells_each_place() -> None:
+    rows = lists(
+        worlds.rows(RUN, ["u", "u", "v", "w"], at(0, 1, 2, 3), status=["ok", "ok", "ok", "error"]),
+        [["a", "b", "c", "d"], ["a", "b"], ["b"], None],
+    )
+    clicked = worlds.outcomes("click", at(5, 5, 6, 6), request_id=["request-0", "request-0", "request-1", "request-2"],
+                              item=["b", "d", "a", "z"])  # fmt: skip
+    spec = {"kind": "click_through", "outcome": "click", "within": 60.0, "grace": 10.0, "k": 3}
+    shop = worlds.deployment(task="ranking", outcomes={"click": {}}, metrics={"ctr": spec})
+    found = read(worlds.source([rows], [clicked]), RUN, declared_measures(shop, RUN), END)[1]["ctr"]
+    assert found.x.tolist() == [2, 0, 0]
+    assert found.y.tolist() == [5, 1, 0], "three places of four, two, one; nobody answered w"
+    assert found.answers is not None
+    columns = (found.answers.unit, found.answers.score, found.answers.label)
+    seen = sorted(zip(*(one.tolist() for one in columns), strict=True))
+    assert seen == [(0, 1, 0), (0, 1, 1), (0, 2, 0), (0, 2, 1), (0, 3, 0), (1, 1, 0)]
+
+
+def many(n: int, better: float = 0.5) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The challenger's first place is clicked more; it shows many items, and the champion few."""
+    rng = np.random.default_rng(1)
+    rows = worlds.rows(RUN, worlds.unit_names(n), np.full(n, worlds.START))
+    challenger = rows["variant"] == "challenger"
+    wide = [rng.permutation(40)[:4].tolist() if one else rng.permutation(8)[:4].tolist() for one in challenger]
+    shown = [[f"i{i}" for i in one] for one in wide]
+    first = rng.random(n) < np.where(challenger, better, 0.3)
+    third = rng.random(n) < 0.1
+    takes = [(u, p) for u in range(n) for p, taken in ((0, first[u]), (2, third[u])) if taken]
+    clicked = worlds.outcomes(
+        "click",
+        np.full(len(takes), worlds.START + SECOND),
+        request_id=[f"request-{u}" for u, _ in takes],
+        item=[shown[u][p] for u, p in takes],
+    )
+    return lists(rows, shown), clicked
+
+
+def judged(metrics: dict[str, Any], n: int = 2000, **given: Any) -> Any:
+    rows, clicked = many(n)
+    shop = deployment().model_copy(
+        update={"metrics": {**deployment().metrics, **worlds.deployment(metrics=metrics).metrics}}
+    )
+    return judge(shop, RUN, worlds.source([rows], [clicked]), END, **given)
+
+
+def test_each_place_of_each_variant_has_its_share_and_interval() -> None:
+    spec = {"kind": "click_through", "outcome": "click", "within": 60.0, "grace": 10.0, "k": 3}
+    metric = judged({"ctr": spec}).metric("ctr")
+    assert [(one.variant, one.place) for one in metric.places] == [
+        *(("champion", place) for place in (1, 2, 3)),
+        *(("challenger", place) for place in (1, 2, 3)),
+    ]
+    first = {one.variant: one for one in metric.places if one.place == 1}
+    assert first["champion"].lower < 0.3 < first["champion"].upper
+    assert first["challenger"].lower < 0.5 < first["challenger"].upper
+    assert first["challenger"].shown + first["champion"].shown == 2000
+    second = [one.share for one in metric.places if one.place == 2]
+    assert second == [0, 0]
+    assert metric.verdict.word == "better"
+    assert "%" in metric.sentence
+
+
+def test_coverage_is_shown_at_one_number_of_units_and_never_judged() -> None:
+    spec = {"kind": "coverage", "within": 60.0, "catalogue": 50, "k": 4}
+    found = judged({"shown": spec})
+    metric = found.metric("shown")
+    champion, challenger = metric.scores
+    assert (champion.value, challenger.value) == (pytest.approx(8 / 50), pytest.approx(40 / 50))
+    assert metric.fixed[0].effect == pytest.approx(32 / 50)
+    assert "jackknife by unit (fixed)" in metric.fixed[0].method
+    assert metric.verdict.word == "no-data"
+    assert "shown to anybody: 40 and 8. It is shown and never judged." in metric.sentence
+    assert found.recommendation == "ship", "it decides nothing"
+
+
+def test_a_catalogue_said_to_be_smaller_than_it_is_stops_nobody() -> None:
+    spec = {"kind": "coverage", "within": 60.0, "catalogue": 10, "k": 4}
+    metric = judged({"shown": spec}).metric("shown")
+    assert metric.scores == ()
+    assert "40 items shown of 10" in metric.sentence
+    few = judged({"shown": spec | {"catalogue": 50}}, n=120).metric("shown")
+    assert "of 100 matured units in the smaller arm" in few.sentence
+
+
+def test_over_changing_weights_no_coverage_is_told() -> None:
+    run = worlds.release((0.2, 0), (0.5, 100))
+    n = 1500
+    rows = worlds.rows(run, worlds.unit_names(n), worlds.START + np.arange(n) * SECOND // 5)
+    rows = lists(rows, [["a", "b"]] * n)
+    spec = {"kind": "coverage", "within": 1.0, "catalogue": 9, "k": 2}
+    shop = deployment().model_copy(
+        update={"metrics": {**deployment().metrics, **worlds.deployment(metrics={"shown": spec}).metrics}}
+    )
+    metric = judge(shop, run, worlds.source([rows]), END).metric("shown")
+    assert "cannot be combined" in metric.sentence

@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -17,6 +18,8 @@ SECOND = worlds.SECOND
 ASSIGNED = worlds.release((0.5, 0))
 RUN = msgspec.structs.replace(ASSIGNED, phases=(), stage="shadow")
 N = 4000
+NOW = worlds.START + 1_000_000 * SECOND
+REVIEW = "2023-11-26T12:00:00Z/0"
 
 
 def answers() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -27,10 +30,10 @@ def answers() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return truth, np.where(rng.random(N) < 0.8, truth, other), np.where(rng.random(N) < 0.9, truth, other)
 
 
-def source(champion: np.ndarray, challenger: np.ndarray) -> TableSource:
+def source(champion: np.ndarray, challenger: np.ndarray, **given: Any) -> TableSource:
     at = worlds.START + np.arange(len(champion)) * SECOND
-    shared = {"feature.x": np.arange(len(champion), dtype=float)}
-    units = worlds.unit_names(len(champion))
+    shared = {"feature.x": np.arange(len(champion), dtype=float), "sampled": [True] * len(champion)} | given
+    units = shared.pop("unit", worlds.unit_names(len(champion)))
     rows = [
         worlds.rows(ASSIGNED, units, at, variant=np.full(len(champion), name, dtype=object), role=[role] * len(units),
                     **shared, **{"prediction.label": said})
@@ -41,7 +44,7 @@ def source(champion: np.ndarray, challenger: np.ndarray) -> TableSource:
 
 def test_strata_are_what_the_two_said_and_probabilities_are_the_shares_drawn() -> None:
     _, champion, challenger = answers()
-    drawn = draw(source(champion, challenger), RUN, ["feature.x"], disagreements=200, agreements=50)
+    drawn = draw(source(champion, challenger), RUN, ["feature.x"], now=NOW, disagreements=200, agreements=50)
     kinds = {(row["champion"], row["challenger"]): row for row in drawn}
     assert len(kinds) == 4
     for (ours, theirs), row in kinds.items():
@@ -51,15 +54,18 @@ def test_strata_are_what_the_two_said_and_probabilities_are_the_shares_drawn() -
         assert row["probability"] == pytest.approx(len(own) / pairs)
     assert sum(row["champion"] != row["challenger"] for row in drawn) == pytest.approx(200, abs=2)
     assert len({row["request_id"] for row in drawn}) == len(drawn)
-    again = draw(source(champion, challenger), RUN, ["feature.x"], disagreements=200, agreements=50)
+    again = draw(source(champion, challenger), RUN, ["feature.x"], now=NOW, disagreements=200, agreements=50)
     assert again == drawn
-    another = draw(source(champion, challenger), RUN, [], disagreements=200, agreements=50, seed=1)
+    assert {row["review"] for row in drawn} == {REVIEW}
+    assert {row["population"] for row in drawn} == {N}
+    assert {row["disagreements"] for row in drawn} == {int((champion != challenger).sum())}
+    another = draw(source(champion, challenger), RUN, [], now=NOW, disagreements=200, agreements=50, seed=1)
     assert {row["request_id"] for row in another} != {row["request_id"] for row in drawn}
 
 
 def test_the_filled_sample_tells_accuracy_precision_and_recall_of_all_pairs() -> None:
     truth, champion, challenger = answers()
-    drawn = draw(source(champion, challenger), RUN, ["feature.x"], disagreements=300, agreements=200)
+    drawn = draw(source(champion, challenger), RUN, ["feature.x"], now=NOW, disagreements=300, agreements=200)
     filled = [{k: str(v) for k, v in row.items()} | {"label": truth[int(row["x"])]} for row in drawn]
     found = assess(filled)
     assert (found.drawn, found.labelled, found.pairs) == (len(drawn), len(drawn), N)
@@ -79,20 +85,41 @@ def test_the_filled_sample_tells_accuracy_precision_and_recall_of_all_pairs() ->
     assert some.difference.upper - some.difference.lower > found.difference.upper - found.difference.lower
 
 
+def test_no_input_and_no_unit_is_judged_twice() -> None:
+    _, champion, challenger = answers()
+    units = [f"u{i % 300}" for i in range(N)]
+    drawn = draw(source(champion, challenger, unit=units), RUN, [], now=NOW, disagreements=2000, agreements=2000)
+    assert len({row["unit"] for row in drawn}) == len(drawn) == 300
+    assert {row["population"] for row in drawn} == {300}
+    assert draw(source(champion, challenger), RUN, [], now=NOW, disagreements=9, agreements=0)[0]["review"] == REVIEW
+    early = draw(source(champion, challenger), RUN, [], now=NOW - 999_000 * SECOND, disagreements=9, agreements=9)
+    assert {row["population"] for row in early} == {1001}, "nothing later than the draw"
+
+
+def test_features_named_like_a_column_of_the_file_keep_their_prefix() -> None:
+    _, champion, challenger = answers()
+    own = {"feature.pairs": np.arange(N, dtype=float), "feature.label": np.arange(N, dtype=float)}
+    features = ["feature.x", *own]
+    row = draw(source(champion, challenger, **own), RUN, features, now=NOW, disagreements=9, agreements=9)[0]
+    assert row["label"] == ""
+    assert isinstance(row["pairs"], int)
+    assert (row["feature.pairs"], row["feature.label"]) == (row["x"], row["x"])
+
+
 def test_what_cannot_be_reviewed_is_refused() -> None:
     same = np.full(50, "cat")
     with pytest.raises(BadInput, match="agree on every request"):
-        draw(source(same, same), RUN, [], disagreements=10, agreements=0)
+        draw(source(same, same), RUN, [], now=NOW, disagreements=10, agreements=0)
     with pytest.raises(BadInput, match="no row has a label"):
         assess([{k: str(v) for k, v in row.items()} for row in
-                draw(source(same, np.full(50, "dog")), RUN, [], disagreements=10, agreements=0)])  # fmt: skip
+                draw(source(same, np.full(50, "dog")), RUN, [], now=NOW, disagreements=10, agreements=0)])  # fmt: skip
     with pytest.raises(BadInput, match="no file that `seatrial review --out` wrote"):
         assess([{"a": "1"}])
 
 
 def test_the_command_line_reads_a_filled_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     truth, champion, challenger = answers()
-    drawn = draw(source(champion, challenger), RUN, ["feature.x"], disagreements=100, agreements=100)
+    drawn = draw(source(champion, challenger), RUN, ["feature.x"], now=NOW, disagreements=100, agreements=100)
     file = tmp_path / "review.csv"
     with file.open("w", newline="") as out:
         writer = csv.DictWriter(out, list(drawn[0]))
@@ -100,7 +127,7 @@ def test_the_command_line_reads_a_filled_file(tmp_path: Path, capsys: pytest.Cap
         writer.writerows([row | {"label": truth[int(row["x"])]} for row in drawn])
     assert cli(["review", "churn", "--filled", str(file)]) == 0
     told = capsys.readouterr().out
-    assert "which stand for 4000" in told
+    assert "which stand for 4 000" in told
     assert "precision" in told
     assert cli(["review", "churn"]) == 2
     assert "--filled" in capsys.readouterr().err
@@ -122,6 +149,9 @@ def filled_in(no: str, yes: str, label_no: str, label_yes: str, *, agreements: b
                 "unit": "u",
                 "at": "",
                 "probability": f"{drawn / pairs}",
+                "review": "2026-11-26T12:00:00Z/0",
+                "population": "10000",
+                "disagreements": "1000",
             }
             told = {"champion": no, "challenger": challenger, "stratum": stratum, "pairs": str(pairs)}
             rows.append({**fixed, **told, "label": truth if agreements or challenger == yes else ""})
@@ -150,8 +180,8 @@ def test_a_kind_of_pair_without_a_label_keeps_its_weight_and_hides_accuracy() ->
     whole, some = (assess(filled_in("no", "yes", "no", "yes", agreements=given)) for given in (True, False))
     assert some.pairs == whole.pairs == 10_000
     assert some.champion.accuracy.value is None
-    assert some.difference == msgspec.structs.replace(whole.difference, labelled=some.difference.labelled)
-    assert "no pair of 'both no' has a label" in some.sentence
+    assert some.difference == whole.difference
+    assert "some kind of pair has no label at all" in some.sentence
     rows = filled_in("no", "yes", "no", "yes")
     nothing = assess([row | ({"label": ""} if row["challenger"] == "yes" else {}) for row in rows])
     assert nothing.difference.value is None

@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 from statsmodels.stats.multitest import multipletests
 
-from seatrial.experiments.several import Contest, Several, judge_several
+from seatrial.analysis.release_page import experiment_page
+from seatrial.experiments.several import Contest, Several, arrivals_of, judge_several, segment_several
+from seatrial.experiments.source import TableSource
 from seatrial.routing.assign import assign_many
 from seatrial.routing.snapshot import Arm, Entry
+from seatrial.spec.deployment import Deployment
+from seatrial.spec.errors import BadInput
 from tests import worlds
 
 ARMS = (Arm("champion", 0.4), Arm("a", 0.2), Arm("b", 0.2), Arm("c", 0.2))
@@ -17,13 +21,21 @@ UNITS = 3000
 
 
 def judged(effects: dict[str, float], seed: int = 1, family: str = "holm", guard: bool = False) -> Several:
-    """Units drawn in revision 4, those of revision 2 drawn otherwise, and some of another entry."""
+    file, source = world(effects, seed, family, guard)
+    return judge_several(file, CONTEST, source, END)
+
+
+def world(
+    effects: dict[str, float], seed: int = 1, family: str = "holm", guard: bool = False
+) -> tuple[Deployment, TableSource]:
+    """Units drawn in revision 4, those of revision 2 drawn otherwise, and some of another entry; from two countries."""
     rng = np.random.default_rng(seed)
     names = worlds.unit_names(UNITS, f"w{seed}")
     variant = assign_many(Entry(name="everybody", arms=ARMS, salt="salt"), names)
     at = worlds.START + np.arange(UNITS) // 10 * SECOND
     given = {"release": [""] * UNITS, "phase": np.zeros(UNITS, dtype=np.int64), "variant": variant}
     run = worlds.release((0.5, 0))
+    given["context.country"] = np.where(np.arange(UNITS) % 2, "fi", "se").astype(object)
     rows = worlds.rows(run, names, at, revision=np.full(UNITS, 4), **given)
     before = worlds.rows(run, worlds.unit_names(UNITS, "old"), at, revision=np.full(UNITS, 2), **given)
     elsewhere = worlds.rows(run, worlds.unit_names(UNITS, "else"), at, revision=np.full(UNITS, 4), **given)
@@ -35,6 +47,7 @@ def judged(effects: dict[str, float], seed: int = 1, family: str = "holm", guard
         worlds.outcomes("seen", at + SECOND, unit=names, value_number=other),
     ]
     file = worlds.deployment(
+        context={"country": {"kind": "string", "optional": True}},
         variants={arm.variant: {"model": "models:/digits/1"} for arm in ARMS},
         routing=[{"name": "everybody", "split": {arm.variant: arm.weight for arm in ARMS}}],
         outcomes={"spent": {}, "seen": {}},
@@ -49,7 +62,7 @@ def judged(effects: dict[str, float], seed: int = 1, family: str = "holm", guard
             "family": family,
         },
     )
-    return judge_several(file, CONTEST, worlds.source([before, rows, elsewhere], came), END)
+    return file, worlds.source([before, rows, elsewhere], came)
 
 
 def test_each_challenger_is_compared_with_the_champion_on_the_units_of_its_split() -> None:
@@ -97,3 +110,35 @@ def test_before_anybody_came_it_waits() -> None:
     rows = worlds.rows(worlds.release((0.5, 0)), ["u"], [worlds.START], release=["r"])
     found = judge_several(file, CONTEST, worlds.source([rows]), END)
     assert [one.recommendation for one in found.judgements] == ["wait"] * 3
+
+
+def test_segments_are_told_of_every_challenger() -> None:
+    file, source = world({"a": 0.5, "c": -0.5})
+    found = segment_several(file, CONTEST, source, END, ["context.country"])
+    assert [one.challenger for one in found] == ["a", "b", "c"]
+    for one, effect in zip(found, (0.5, 0.0, -0.5), strict=True):
+        (spent,) = one.segments
+        assert sorted(each.name for each in spent.segments) == ["fi", "se"]
+        assert spent.common == pytest.approx(effect, abs=0.15)
+    with pytest.raises(BadInput, match="is not a context key"):
+        segment_several(file, CONTEST, source, END, ["context.countri"])
+
+
+def test_units_are_told_as_they_came_and_the_page_holds_all_of_it() -> None:
+    file, source = world({"a": 0.5, "c": -0.5}, guard=True)
+    came = arrivals_of(file, CONTEST, source, END)
+    assert sum(one.units for one in came) == UNITS
+    assert {one.variant for one in came} == {"champion", "a", "b", "c"}
+    segments = {
+        one.challenger: one.segments for one in segment_several(file, CONTEST, source, END, ["context.country"])
+    }
+    page = experiment_page(judge_several(file, CONTEST, source, END), came, segments)
+    for said in (
+        "a against champion",
+        "c against champion",
+        "spent by context.country, b",
+        "one family (Holm)",
+        "Units",
+    ):
+        assert said in page
+    assert page.count("Can it be trusted?") == 1

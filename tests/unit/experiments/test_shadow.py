@@ -1,14 +1,17 @@
 """Pairs of answers to the same request: agreement, who is right, and what counts as one observation."""
 
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from seatrial.experiments.judge import judge
-from seatrial.experiments.judgement import ShadowComparison
-from seatrial.experiments.shadow import Label, compare_shadow, label_of
+from seatrial.experiments.shadow.compare import compare_shadow, label_of
+from seatrial.experiments.shadow.comparison import ShadowComparison
+from seatrial.experiments.shadow.pairs import Label
 from seatrial.experiments.source import TableSource
 from tests import worlds
 
@@ -127,6 +130,27 @@ def test_without_labels_only_agreement_is_known() -> None:
     assert found.sentence == "No label has arrived yet for 3 inputs; both answer the same on 66.67% of 3 inputs."
 
 
+def test_a_label_that_is_corrected_counts_as_it_came_at_every_look_and_as_it_stands_for_one() -> None:
+    source = pairs([1, 1, 1], [2, 2, 2], [1, 1, 1])
+    wrong = source.sql("SELECT * FROM all_outcomes", {})
+    later = wrong.slice(0, 1).to_pylist()[0]
+    moment = later["received_at"] + timedelta(seconds=100)
+    corrected = [later | {"value_number": 2.0, "received_at": moment}]
+    both = pa.concat_tables([wrong, pa.Table.from_pylist(corrected, wrong.schema)])
+    found = compare(TableSource(source.sql("SELECT * FROM rows", {}), both))
+    assert (found.only_champion_right, found.only_challenger_right) == (3, 0)
+    assert found.fixed[0].effect == pytest.approx(-1 / 3), "two for the champion and one for the challenger now"
+
+
+def test_agreement_and_kappa_have_intervals() -> None:
+    found = compare(pairs([1, 1, 2, 2] * 10, [1, 2, 2, 2] * 10))
+    assert found.agreement_ends is not None
+    assert found.agreement_ends.lower < 0.75 < found.agreement_ends.upper
+    assert found.kappa_ends is not None
+    assert found.kappa is not None
+    assert found.kappa_ends.lower < found.kappa < found.kappa_ends.upper
+
+
 def test_requests_that_one_of_them_never_saw_are_no_pairs() -> None:
     answers = worlds.rows(ASSIGNED, ["a"], [worlds.START], variant=["champion"], **{"prediction.label": [1]})
     assert compare_shadow(DEPLOYMENT, RUN, worlds.source([answers]), NOW) is None
@@ -178,11 +202,25 @@ def test_regression_compares_absolute_errors_in_pairs() -> None:
     assert found.fixed[1].effect == pytest.approx((challenger - champion).mean())
     assert "are smaller" in found.sentence
     assert "one look" in found.sentence
+    assert all(test.method.endswith("(fixed)") for test in found.fixed)
+    limits = found.limits
+    assert limits is not None
+    apart = challenger - champion
+    assert (limits.pairs, limits.bias) == (200, pytest.approx(apart.mean()))
+    assert limits.upper == pytest.approx(apart.mean() + 1.959964 * apart.std(ddof=1), rel=1e-6)
+    assert limits.lower_ends.lower < limits.lower < limits.lower_ends.upper
+    assert f"19 of 20 by {limits.lower:+.3g} to {limits.upper:+.3g}" in found.sentence
 
 
 def test_regression_without_labels_compares_the_answers() -> None:
     source = pairs([1.0, 2.0, 3.0], [2.0, 3.0, 4.5], column="prediction.value")
-    assert "differ by +1.17 on average" in compare(source, deployment=REGRESSION).sentence
+    found = compare(source, deployment=REGRESSION)
+    assert "differ by +1.17 on average" in found.sentence
+    assert found.labelled == 0
+    same = compare(pairs([1.0, 2.0], [1.0, 2.0], column="prediction.value"), deployment=REGRESSION)
+    assert same.limits is not None
+    assert (same.limits.lower, same.limits.upper_ends.upper) == (0, 0)
+    assert "differ by +0 on average" in same.sentence
 
 
 def test_a_judgement_in_shadow_says_what_it_waits_for_and_the_shadow_the_rest() -> None:
@@ -198,3 +236,28 @@ def test_the_truth_is_the_accuracy_s_outcome_or_the_only_label() -> None:
     assert label_of(REGRESSION) == Label("digit", None)
     assert label_of(worlds.deployment(outcomes={"a": {"label": True}, "b": {"label": True}})) is None
     assert label_of(worlds.deployment()) is None
+
+
+def test_what_was_counted_once_is_counted_at_every_later_look() -> None:
+    """In the order of labels: units return, inputs repeat, labels arrive out of order; a look takes nothing back."""
+    rng = np.random.default_rng(8)
+    n = 120
+    given: dict[str, Any] = {"unit": [f"u{i}" for i in rng.integers(0, 60, n)],
+                             "feature.x": rng.integers(0, 60, n).astype(float)}  # fmt: skip
+    source = pairs(*rng.integers(0, 2, (2, n)).tolist(), rng.integers(0, 2, n), **given)
+    labels = source.sql("SELECT * FROM all_outcomes", {}).to_pydict()
+    arrival = worlds.START + rng.permutation(n) * SECOND + 200 * SECOND
+    source = worlds.source(
+        [source.sql('SELECT * REPLACE (epoch_us("at") AS "at") FROM rows', {}).to_pydict()],
+        [worlds.outcomes("digit", arrival, request_id=labels["request_id"], value_number=labels["value_number"])],
+    )
+    before = (0, 0, 0)
+    for look in range(0, 400, 20):
+        found = compare_shadow(DEPLOYMENT, RUN, source, worlds.START + look * SECOND)
+        assert found is not None
+        counts = (found.only_champion_right, found.only_challenger_right, found.labelled)
+        assert all(now >= then for now, then in zip(counts, before, strict=True))
+        assert counts[2] <= 60, "a unit and an input count once"
+        before = counts
+    assert before[0] > 3
+    assert before[1] > 3

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from seatrial.ledger.importing import Columns, Imported, import_outcomes
+from seatrial.ledger.importing import Columns, Imported, import_outcomes, review_columns
 from seatrial.ledger.outcomes import derive_id, stored_value
 from seatrial.ledger.reader import Reader
 from seatrial.spec.errors import BadInput, NotFound
@@ -259,3 +259,35 @@ def test_labels_of_text_and_of_truth_are_read_as_declared(tmp_path: Path) -> Non
     done = import_outcomes(tmp_path, file, "churned", BY_UNIT, now=ARRIVAL, shape=truths)
     assert (done.written, done.unfit) == (1, 1)
     assert stored(tmp_path)[-1]["value_text"] == "true"
+
+
+REVIEWED = (
+    "request_id,row,unit,at,champion,challenger,stratum,pairs,probability,review,population,disagreements,age,label\n"
+    "r1,0,u,2023-11-15T00:00:00.5Z,no,yes,no or yes,40,0.5,2023-11-16T00:00:00Z/0,900,60,31,yes\n"
+    "r2,1,v,2023-11-15T00:00:01Z,no,no,both no,840,0.1,2023-11-16T00:00:00Z/0,900,60,,\n"
+)
+
+
+def test_a_review_is_known_by_its_columns_and_its_labels_keep_their_sizes(tmp_path: Path) -> None:
+    file = csv(tmp_path, REVIEWED, "review.csv")
+    columns = review_columns(file)
+    assert columns is not None
+    done = import_outcomes(tmp_path, file, "judged", columns, now=ARRIVAL)
+    assert (done.read, done.skipped, done.written) == (2, 1, 1), "a row that nobody judged says nothing"
+    (found,) = stored(tmp_path)
+    assert (found["request_id"], found["row"], found["unit"], found["value_text"]) == ("r1", 0, None, "yes")
+    assert json.loads(found["fields"]) == {
+        "review.disagreements": 60,
+        "review.id": "2023-11-16T00:00:00Z/0",
+        "review.pairs": 40,
+        "review.population": 900,
+        "review.probability": 0.5,
+        "review.stratum": "no or yes",
+    }
+    assert import_outcomes(tmp_path, file, "judged", columns, now=ARRIVAL + 1).written == 0
+
+
+def test_another_file_is_no_review(tmp_path: Path) -> None:
+    assert review_columns(csv(tmp_path, "customer,when,label\na,2023-11-15,1\n")) is None
+    assert review_columns(tmp_path / "nothing.csv") is None
+    assert review_columns(csv(tmp_path, "\x00", "odd.parquet")) is None

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from seatrial.models.remote_signature import settle_json, settle_open_inference
-from seatrial.protocol.asking import MISSING, Described, Terms, read_terms
+from seatrial.protocol.asking import Described, Terms, read_terms
 from seatrial.protocol.features import Encoder
 from seatrial.routing.snapshot import Remote
 from seatrial.spec.errors import BadInput
@@ -60,7 +60,7 @@ def test_a_server_of_json_takes_the_features_and_gives_the_outputs_of_the_varian
         outputs=(),
         answer=Answer(prediction=""),
     )
-    assert Encoder(settle_json(JSON, nullable).signature).encode([{}]).tensors["note"].tolist() == [MISSING]
+    assert Encoder(settle_json(JSON, nullable).signature).encode([{}]).tensors["note"].tolist() == [None]
 
 
 @pytest.mark.parametrize(

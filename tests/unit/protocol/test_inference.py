@@ -4,10 +4,13 @@ import msgspec
 import numpy as np
 import pytest
 
+from seatrial.protocol.calls import write_call
 from seatrial.protocol.inference import (
+    InferAnswer,
     InferBody,
     answers_out,
     check_outputs,
+    check_texts,
     metadata_in,
     read_infer,
     rows_of,
@@ -120,3 +123,20 @@ def test_a_fallback_as_tensors() -> None:
 
 def test_metadata_names_the_tensors() -> None:
     assert metadata_in(BINARY) == [{"name": "X", "datatype": "FP32", "shape": [-1, 3]}]
+
+
+def test_bytes_that_are_no_text_are_whole_by_grpc_and_refused_in_json() -> None:
+    picture = b"\xff\xd8\xff\xe0JPEG"
+    signature = Signature(
+        task="raw",
+        features=(),
+        inputs=(),
+        outputs=(Tensor(name="image", datatype="BYTES", shape=(-1,)),),
+        answer=Answer(prediction="image"),
+    )
+    outputs = tensors_out({"image": np.array([picture, b"text", "text"], dtype=object)}, signature, None)
+    answer = InferAnswer(model_name="m", model_version=None, outputs=outputs, parameters={})
+    assert list(write_call(answer).outputs[0].contents.bytes_contents) == [picture, b"text", b"text"]
+    with pytest.raises(BadInput, match="output 'image' is bytes that are not UTF-8"):
+        check_texts(outputs)
+    check_texts(tensors_out({"image": np.array([b"text", "text"], dtype=object)}, signature, None))

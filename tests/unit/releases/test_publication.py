@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from seatrial.processes.home import HomeLock
 from seatrial.releases import publication as publishing
 from seatrial.releases.layout import Acknowledgement, Failure, write_pointer
 from seatrial.releases.publication import PreparationFailed, Publication, ServedLate
@@ -97,6 +98,34 @@ def test_publish_without_workers_is_active_at_once(tmp_path: Path) -> None:
     assert publication.active("churn") == 1
     assert publication.read("churn", 1) == snapshot(1)
     assert Subscription(tmp_path, "w0").active() == {"churn": snapshot(1)}
+
+
+def test_a_system_between_two_lives_of_its_only_worker_prepares_it_first(tmp_path: Path) -> None:
+    publication = Publication(tmp_path)
+    with lock_of_a_system(tmp_path):
+        with pytest.raises(
+            PreparationFailed, match=r"no worker was there to prepare it for 0\.05 s, though the system"
+        ):
+            publication.publish(snapshot(1), timeout=0.05)
+        assert publication.active("churn") is None
+        late: list[object] = []
+        thread = threading.Thread(target=lambda: late.append(publication.publish(snapshot(2), timeout=30)))
+        thread.start()
+        eventually(lambda: (tmp_path / "gateway" / "proposed" / "churn.json").exists())
+        with worker(tmp_path, "w0") as done:
+            thread.join(30)
+        assert late == [None]
+    assert done == [("prepare", 2), ("activate", 2)]
+
+
+@contextmanager
+def lock_of_a_system(home: Path) -> Iterator[None]:
+    lock = HomeLock(home)
+    lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def test_publish_waits_for_every_worker_and_returns_when_all_serve(tmp_path: Path) -> None:

@@ -404,6 +404,59 @@ def test_the_least_recently_used_go_and_memory_stays_bounded(counts: CacheCounts
     assert (cache.size, counts.counters.value(counts.bytes)) == (0, 0)
 
 
+def objects(values: list[Any]) -> np.ndarray[Any, Any]:
+    found = np.empty(len(values), dtype=object)
+    for place, value in enumerate(values):
+        found[place] = value
+    return found
+
+
+@given(
+    st.lists(
+        st.recursive(
+            st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text(),
+            lambda inner: st.lists(inner, max_size=20) | st.dictionaries(st.text(), inner, max_size=20),
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+@settings(max_examples=100, deadline=None)
+def test_objects_are_counted_by_their_bytes_and_nobody_changes_what_the_next_one_gets(
+    counts: CacheCounts, values: list[Any]
+) -> None:
+    cache = PredictionCache(kept(), Cache(bytes=1 << 20, ttl=60.0), counts)
+    cache.open()
+    cache.keep(b"k", {"Y": objects(values)}, 0)
+    assert cache.size >= 512 + len(msgspec.msgpack.encode(values))
+    for _ in range(2):
+        found = cache.get(b"k", 1)
+        assert found is not None
+        assert found["Y"].tolist() == values
+        assert found["Y"].shape == (len(values),)
+        for value in found["Y"]:
+            if isinstance(value, list | dict):
+                value.clear()
+        found["Y"][0] = "poisoned"
+    cache.close()
+
+
+def test_long_lists_of_a_raw_answer_keep_to_the_limit(counts: CacheCounts) -> None:
+    cache = PredictionCache(kept(), Cache(bytes=1 << 16, ttl=60.0), counts)
+    cache.open()
+    for number in range(20):
+        cache.keep(bytes([number]), {"Y": objects([{"v": [1.5] * 1000}])}, 0)
+    assert len(cache) == (1 << 16) // (512 + 256 + len(msgspec.msgpack.encode([{"v": [1.5] * 1000}])))
+    cache.keep(b"large", {"Y": objects([{"v": [1.5] * 10_000}])}, 0)
+    cache.keep(b"odd", {"Y": objects([object()])}, 0)
+    cache.keep(b"numpy", {"Y": objects([np.str_("a"), np.float64(1.5)])}, 0)
+    assert (cache.get(b"large", 0), cache.get(b"odd", 0)) == (None, None)
+    found = cache.get(b"numpy", 0)
+    assert found is not None
+    assert found["Y"].tolist() == ["a", 1.5]
+    cache.close()
+
+
 def test_keys_are_of_version_names_types_shapes_and_values(counts: CacheCounts) -> None:
     settings = Cache()
     cache = PredictionCache(kept(), settings, counts)

@@ -70,16 +70,19 @@ def test_a_model_is_loaded_once_and_closed_with_its_last_user(here: Bench) -> No
     assert loader.loaded == 0
 
 
-def test_what_is_in_use_is_closed_later_but_not_never(here: Bench) -> None:
+@pytest.mark.parametrize(("timeout", "longest"), [(1.0, 60.0), (600.0, 1200.0)])
+def test_what_is_in_use_is_closed_later_but_not_never(here: Bench, timeout: float, longest: float) -> None:
+    """A request may wait its whole timeout, and as long for the default variant again."""
     now = [0.0]
     models = Models()
     loader = Loader(here.recorder, load=models.load, digest=lambda path: path.name, monotonic=lambda: now[0])
-    deployed = loader.prepare(placed(snapshot()))
+    deployed = loader.prepare(placed(snapshot(slots=(slot("champion", 1, timeout=timeout),))))
     deployed.pending = 1
     loader.retire(deployed)
-    loader.sweep()
-    assert not models.made[1].closed
-    now[0] = 61.0
+    for now[0] in (0.0, 60.0, longest):
+        loader.sweep()
+        assert not models.made[1].closed
+    now[0] = longest + 1.0
     loader.sweep()
     assert models.made[1].closed
 
@@ -297,6 +300,73 @@ def test_what_cannot_be_loaded_at_the_start_is_503_and_tried_again(
     again.follower.step()
     assert ask(here) == "churn:1"
     again.subscription.leave()
+
+
+def test_a_worker_that_starts_serves_without_a_version_that_cannot_be_loaded(
+    here: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is damaged after publication costs its own variant's answers, and nobody else's."""
+    one, signature = artefact(tmp_path / "store" / "a")
+    file = tmp_path / "store" / "b" / "model.onnx"
+    other, _ = artefact(file.parent)
+    (file.parent / "more").write_text("another digest")
+    other = msgspec.structs.replace(other, variant="challenger", version=2, digest=digest_of(file.parent))
+    names = tuple(feature.name for feature in signature.features)
+    given = snapshot({"challenger": 1.0}, slots=(one, other), log=LogPolicy(features=names))
+    Publication(here.home).publish(given, 5.0)
+    whole = file.read_bytes()
+    file.write_bytes(b"damaged")
+    subscription = Subscription(here.home, "w0")
+    subscription.join()
+    follower = Follower(here.gateway, Loader(here.recorder), subscription)
+    follower.load_active()
+    row = dict.fromkeys(names, 1.0)
+    answer = asyncio.run(here.gateway.predict("churn", row))
+    assert (answer["variant"], answer["answered_by"], answer["model_version"]) == ("challenger", "default", "churn:1")
+    (logged,) = here.rows()
+    assert (logged["status"], logged["assigned_version"], logged["answered"]) == ("error", "churn:2", "champion")
+    assert "churn:2 (challenger) cannot be loaded: its files in" in logged["error"]
+    monkeypatch.setattr("seatrial.serving.follower.LACKING_RETRY_SECONDS", 0.0)
+    served = here.gateway.find("churn")
+    follower.step()
+    assert here.gateway.find("churn") is served, "nothing is swapped where nothing was gained"
+    file.write_bytes(whole)
+    follower.step()
+    assert asyncio.run(here.gateway.predict("churn", row))["answered_by"] == "assigned"
+    served = here.gateway.find("churn")
+    follower.step()
+    assert here.gateway.find("churn") is served
+    subscription.leave()
+
+
+def test_a_worker_that_starts_serves_without_a_version_that_does_not_answer_its_samples(
+    here: Bench, tmp_path: Path
+) -> None:
+    directory = tmp_path / "digest-2"
+    directory.mkdir()
+    manifest = Manifest(
+        name="m", file="f", format="onnx", runtime="onnx", signature=slot("c").signature, samples="s.json"
+    )
+    (directory / "manifest.json").write_bytes(msgspec.json.encode(manifest))
+    (directory / "s.json").write_bytes(msgspec.json.encode([GOOD]))
+    made = {1: Scripted(), 2: broken("no such operator")}
+    loader = Loader(here.recorder, load=lambda given: made[given.version], digest=lambda path: path.name)
+    slots = (slot("champion", 1, path="/nowhere/digest-1"), slot("challenger", 2, path=str(directory)))
+    here.gateway.activate(here.gateway.prepare(loader.prepare(snapshot({"challenger": 1.0}, slots=slots), active=True)))
+    assert asyncio.run(here.gateway.predict("churn", GOOD))["answered_by"] == "default"
+    assert made[2].calls == 1
+    with pytest.raises(SeatrialError, match="does not answer its own sample: no such operator"):
+        loader.prepare(snapshot(slots=slots, revision=2))
+
+
+def test_a_swap_is_refused_whole_where_one_version_cannot_be_loaded(here: Bench) -> None:
+    following = Following(here)
+    following.publish(placed(snapshot(revision=1, slots=(slot("champion", 1),))))
+    slots = (*placed(snapshot()).slots[:1], slot("challenger", 2, path="/nowhere/other"))
+    with pytest.raises(PreparationFailed, match="churn:2"):
+        following.publish(snapshot(revision=2, slots=slots))
+    assert set(here.gateway.find("churn").variants) == {"champion"}
+    following.subscription.leave()
 
 
 def test_a_program_opens_what_is_active(here: Bench, tmp_path: Path) -> None:

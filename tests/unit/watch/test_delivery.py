@@ -1,8 +1,11 @@
 """Alerts on their way: a webhook that takes them, one that refuses, one that is away, one that hangs."""
 
+import contextlib
 import json
 import logging
+import signal
 import socket
+import subprocess
 import sys
 import threading
 import types
@@ -16,6 +19,7 @@ from seatrial.releases.records import Alert
 from seatrial.spec.errors import BadInput
 from seatrial.watch import delivery
 from seatrial.watch.delivery import Refusal, address_of, deliver, line_of
+from seatrial.watch.services import notify
 from seatrial.watch.telling import message_of, told_of
 
 ALERT = Alert(
@@ -115,34 +119,83 @@ def test_a_receiver_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> N
         assert "Timeout" in deliver(f"json://127.0.0.1:{silent.getsockname()[1]}", MESSAGE)
 
 
+class Dripping:
+    """A server that never ends the headers of its answer, and is never silent."""
+
+    def __init__(self) -> None:
+        self._over = threading.Event()
+        self._listener = socket.socket()
+        self._listener.bind(("127.0.0.1", 0))
+        self._listener.listen()
+        self._listener.settimeout(0.05)
+        self.port: int = self._listener.getsockname()[1]
+        self.dripped = 0
+        self._thread = threading.Thread(target=self._serve)
+
+    def __enter__(self) -> "Dripping":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        self._listener.close()
+
+    def _serve(self) -> None:
+        while not self._over.is_set():
+            try:
+                connection, _ = self._listener.accept()
+            except TimeoutError:
+                continue
+            with connection, contextlib.suppress(OSError):
+                self._drip(connection)
+
+    def _drip(self, connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+        while not self._over.wait(0.01):
+            connection.sendall(b"a")
+            self.dripped += 1
+
+
+def said_of(address: str) -> list[str]:
+    """What became of a message, where a thread that never comes back must not hold the test."""
+    said: list[str] = []
+    trying = threading.Thread(target=lambda: said.append(deliver(address, MESSAGE)), daemon=True)
+    trying.start()
+    trying.join(30)
+    return said
+
+
 def test_a_receiver_that_drips_its_answer_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "DEADLINE", 0.2)
-    given_up = threading.Event()
+    with Dripping() as server:
+        assert said_of(f"json://127.0.0.1:{server.port}/hook") == ["Timeout"]
 
-    def drip(listener: socket.socket) -> None:
-        connection, _ = listener.accept()
-        with connection:
-            connection.recv(65536)
-            connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
-            while not given_up.wait(0.01):
-                try:
-                    connection.sendall(b"a")
-                except OSError:
-                    return
 
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        thread = threading.Thread(target=drip, args=(listener,))
-        thread.start()
-        said: list[str] = []
-        address = f"json://127.0.0.1:{listener.getsockname()[1]}/hook"
-        trying = threading.Thread(target=lambda: said.append(deliver(address, MESSAGE)), daemon=True)
-        trying.start()
-        trying.join(30)
-        given_up.set()
-        thread.join()
-    assert said == ["Timeout"]
+def test_a_service_of_apprise_that_drips_its_answer_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("apprise", reason="Apprise is not installed: pip install seatrial[alerts]")
+    monkeypatch.setattr(delivery, "SERVICE_DEADLINE", 5.0)
+    with Dripping() as server:
+        assert said_of(f"xml://127.0.0.1:{server.port}/hook") == ["the service had not taken it after 5 s"]
+        assert server.dripped, "the library had asked it"
+
+
+def test_a_process_that_tells_a_service_ends_with_its_time_where_nobody_waits_for_it() -> None:
+    pytest.importorskip("apprise", reason="Apprise is not installed: pip install seatrial[alerts]")
+    with Dripping() as server:
+        asked = {"to": f"xml://127.0.0.1:{server.port}/hook", "title": "t", "body": "b", "kind": "info", "seconds": 1}
+        done = subprocess.run(
+            [sys.executable, "-m", "seatrial.watch.services"], input=json.dumps(asked).encode(), timeout=60, check=False
+        )
+    assert done.returncode == -signal.SIGALRM
+
+
+def test_a_service_is_told_through_the_library_itself(receiver: Receiver) -> None:
+    pytest.importorskip("apprise", reason="Apprise is not installed: pip install seatrial[alerts]")
+    assert deliver(f"form://127.0.0.1:{receiver.server_port}/hook", MESSAGE) == ""
+    assert len(receiver.got) == 1
+    assert deliver("slack://nonsense", MESSAGE) == "Apprise does not know an address of slack:// like this"
 
 
 @pytest.mark.parametrize(
@@ -200,29 +253,21 @@ def apprise(monkeypatch: pytest.MonkeyPatch) -> type[Apprise]:
     return Apprise
 
 
-def test_any_other_address_goes_through_apprise(apprise: type[Apprise]) -> None:
-    assert deliver("slack://a/b/c", MESSAGE) == ""
+def test_a_service_is_told_by_two_calls_of_the_library(apprise: type[Apprise]) -> None:
+    assert notify("slack://a/b/c", "mail: data.major", "It moved.", "failure") == ""
     ((address, message),) = apprise.given
     assert address == "slack://a/b/c"
-    assert (message["title"], message["notify_type"]) == ("mail: data.major", "failure")
-    assert message["body"].endswith("\n(n1)")
+    assert message == {"title": "mail: data.major", "body": "It moved.", "notify_type": "failure"}
 
 
 def test_what_apprise_refuses_is_a_failure_that_quotes_no_address(
     apprise: type[Apprise], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert deliver("slack://nonsense", MESSAGE) == "Apprise does not know an address of slack:// like this"
+    assert notify("slack://nonsense", "t", "b", "info") == "Apprise does not know an address of slack:// like this"
     monkeypatch.setattr(apprise, "taken", False)
-    assert deliver("slack://a/b/c", MESSAGE) == "the service did not take it"
+    assert notify("slack://a/b/c", "t", "b", "info") == "the service did not take it"
 
 
 def test_without_apprise_the_failure_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "apprise", None)
-    assert deliver("mailto://team", MESSAGE).endswith("pip install 'seatrial[alerts]'")
-
-
-@pytest.mark.filterwarnings("ignore:.imghdr. is deprecated:DeprecationWarning")
-def test_the_library_itself_takes_these_calls(receiver: Receiver) -> None:
-    pytest.importorskip("apprise", reason="Apprise is not installed: pip install seatrial[alerts]")
-    assert deliver(f"form://127.0.0.1:{receiver.server_port}/hook", MESSAGE) == ""
-    assert len(receiver.got) == 1
+    assert notify("mailto://team", "t", "b", "info").endswith("pip install 'seatrial[alerts]'")

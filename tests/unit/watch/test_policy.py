@@ -142,6 +142,36 @@ def test_drift_of_the_same_columns_is_told_once_a_day() -> None:
     assert again(25, "b", "c") == "told"
 
 
+def test_in_the_first_week_open_drift_of_the_same_columns_is_told_once() -> None:
+    told = condition("data/champion", "begins", 1, strong=("a", "b"), features=("a", "b", "c"), fate="told")
+    over = condition("data/champion", "ends", 2, fate="told", at=NOON + HOUR)
+
+    def weekend(days: int, *, seen: int | None = None, strong: tuple[str, ...] = ("b", "c"), **more: Any) -> str:
+        at = NOON + days * 24 * HOUR
+        later = condition("data/champion", "worsens", 3, strong=strong, at=at, days=days if seen is None else seen)
+        scene = Scene(AlertingSpec(), (PAGER,), more.pop("told", (told,)), (), {}, 20, at, **more)
+        (found,) = verdicts([later], scene)
+        return found.fate
+
+    assert weekend(4) == "", "the first weekend waits"
+    assert weekend(4, strong=("b", "d")) == "told", "another column is news"
+    assert weekend(8) == "told", "each weekday came once"
+    assert weekend(8, seen=5) == "told", "after a week it is told whatever was seen"
+    assert weekend(4, estimated=True) == "told", "with an estimated loss it is no matter of columns"
+    assert weekend(4, told=(told, over)) == "told", "whoever was told that it is over would not know"
+    mild = condition("data/champion", "begins", 1, severity="moderate", features=("b", "c"), fate="told")
+    assert weekend(4, told=(mild,)) == "told", "it is worse than what was told"
+
+
+def test_an_end_is_told_though_something_waited_that_came_on_top_of_what_was_told() -> None:
+    told = condition("data/champion", "begins", 1, strong=("a", "b"), features=("a", "b"), fate="told")
+    worse = condition("data/champion", "worsens", 2, strong=("a", "b"), at=NOON + 30 * HOUR, days=1)
+    over = condition("data/champion", "ends", 3, at=NOON + 40 * HOUR)
+    waiting, ended = decide(worse, over, told=(told,), now=NOON + 40 * HOUR)
+    assert (waiting.fate, waiting.why) == ("digest", "it was over before anybody could be told")
+    assert (ended.fate, ended.to, ended.recovery) == ("told", ("json://pager",), True)
+
+
 @pytest.mark.parametrize("event", ["concept.major", "calibration.moderate", "fairness.major"])
 def test_what_the_file_says_wakes_people_does(event: str) -> None:
     assert fates(decide(alert(event))) == ["digest"]

@@ -1,0 +1,1 @@
+"""The challenger in shadow beside the champion: the same requests, answered by both."""

@@ -1,0 +1,63 @@
+"""The verdict of one look at a planned end, by the method that fits what there is; the verdict says which.
+
+From the minimum on (100 units an arm, ten events of each kind) intervals are Welch's. Below it shares are judged
+exactly and means by permutation, so that a small test is no test without an answer. By ranks where the metric says so.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+from numpy.typing import ArrayLike
+
+from seatrial.stats.by_evidence import judge_by
+from seatrial.stats.effect import Effect
+from seatrial.stats.guardrail import judge_guardrail
+from seatrial.stats.minimum import what_is_missing
+from seatrial.stats.permuted import permuted_evidence
+from seatrial.stats.primary import judge_primary
+from seatrial.stats.ranked import ranked_evidence, ranked_shift
+from seatrial.stats.sentence import sentence_of
+from seatrial.stats.statement import no_data
+from seatrial.stats.unconditional import Table, unconditional_evidence
+from seatrial.stats.verdict import Question, Role, Verdict
+
+Values = Callable[[], tuple[ArrayLike, ArrayLike]]
+"""Reads both arms' values, one a unit: treatment [n], control [m]."""
+
+
+def judge_at_once(
+    effect: Effect, question: Question, role: Role, *, table: Table | None = None, values: Values | None = None
+) -> Verdict:
+    """The verdict on one effect, once.
+
+    Args:
+        effect: Of one phase, or several combined; where it is small it must not be adjusted for covariates.
+        question: What was asked before.
+        role: ``guardrail`` asks for the margin, the others for a difference.
+        table: Of a share of one phase, the counts.
+        values: Of a mean of one phase, how to read its units.
+    """
+    small = what_is_missing(effect, question.treatment, question.control) is not None
+    fewest = min(effect.n_treatment, effect.n_control)
+    if small and table is not None and fewest:
+        counts = table
+        return judge_by(effect, question, role, lambda levels: unconditional_evidence(counts, levels))
+    if small and values is not None and fewest > 1 and effect.se > 0:
+        arms = values()
+        return judge_by(effect, question, role, lambda levels: permuted_evidence(*arms, effect, levels))
+    if role == "guardrail":
+        return judge_guardrail(effect, question, method="fixed")
+    return judge_primary(effect, question, method="fixed", role=role)
+
+
+def judge_by_ranks(effect: Effect, question: Question, role: Role, values: Values) -> Verdict:
+    """The verdict on the Hodges-Lehmann shift, once; the means of both arms stand beside.
+
+    Arguments as in ``judge_at_once``.
+    """
+    if not min(effect.n_treatment, effect.n_control):
+        return no_data(effect, question, role, "fixed", "one arm has no matured units")
+    arms = values()
+    found = judge_by(effect, question, role, lambda levels: ranked_evidence(*arms, levels))
+    found = msgspec.structs.replace(found, effect=ranked_shift(*arms))
+    return msgspec.structs.replace(found, sentence=sentence_of(found, question))

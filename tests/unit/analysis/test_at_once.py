@@ -1,0 +1,78 @@
+"""Files judged once: few events exactly, few units by permutation, ranks where a metric says so."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from seatrial.analysis.judging import judge
+from seatrial.spec.errors import BadInput
+
+
+def units(control: np.ndarray, new: np.ndarray, **more: np.ndarray) -> pd.DataFrame:
+    variant = np.repeat(["control", "new"], [control.size, new.size])
+    values = np.concatenate([control, new])
+    return pd.DataFrame({"unit": np.arange(values.size), "variant": variant, "x": values, **more})
+
+
+def events(n: int, units: int) -> np.ndarray:
+    return np.arange(units) < n
+
+
+def test_few_events_are_judged_exactly_and_that_is_said() -> None:
+    found = judge(units(events(25, 2000), events(0, 2000)), metrics={"bought": "proportion:x"}).comparisons[0]
+    assert found.recommendation == "stop"
+    assert "exact for one look, as events or units are few" in found.sentence
+    assert found.primary.verdict.treatment_mean == 0
+
+
+def test_a_small_test_of_means_has_an_answer() -> None:
+    rng = np.random.default_rng(1)
+    control, new = rng.lognormal(0, 0.5, 25), rng.lognormal(1, 0.5, 30)
+    before = np.concatenate([control, new]) + rng.normal(0, 0.1, 55)
+    table = units(control, new, before=before)
+    found = judge(table, metrics={"spent": "mean:x"}).comparisons[0].primary
+    assert found.verdict.word == "better"
+    assert "by permutation for one look" in found.verdict.method
+    adjusted = judge(table, metrics={"spent": "mean:x,covariate=before"}).comparisons[0].primary
+    assert adjusted.verdict == found.verdict
+    assert adjusted.covariates == ()
+
+
+def test_with_events_and_units_enough_it_is_as_before() -> None:
+    rng = np.random.default_rng(2)
+    control, new = rng.normal(10, 1, 200), rng.normal(10.5, 1, 220)
+    verdict = judge(units(control, new), metrics={"spent": "mean:x"}).comparisons[0].primary.verdict
+    assert verdict.p_value == pytest.approx(stats.ttest_ind(new, control, equal_var=False).pvalue, rel=1e-9)
+    assert verdict.method == "95% interval, for one look"
+
+
+def test_ranks_are_a_metric_s_own_choice() -> None:
+    rng = np.random.default_rng(3)
+    control, new = rng.lognormal(0, 3, 400), rng.lognormal(0.8, 3, 400)
+    metrics = {"typical": "mean:x,compare=ranks", "spent": "mean:x"}
+    found = judge(units(control, new), metrics=metrics, segments=()).comparisons[0]
+    verdict = found.metric("typical").verdict
+    assert verdict.word == "better"
+    assert found.metric("spent").verdict.word == "inconclusive"
+    theirs = stats.mannwhitneyu(new, control, method="asymptotic")
+    assert verdict.p_value == pytest.approx(theirs.pvalue, rel=1e-9)
+    assert verdict.effect == pytest.approx(np.median(np.subtract.outer(new, control)), rel=1e-9)
+    page = judge(units(control, new), metrics=metrics).to_html()
+    assert "by ranks" in page
+
+
+@pytest.mark.parametrize(
+    ("metric", "options", "says"),
+    [
+        ("mean:x,compare=ranks", {"method": "always-valid"}, "ranks, which hold for one look, and not by the method"),
+        ("mean:x,compare=ranks,cap=5", {}, "takes no cap"),
+        ("mean:x,compare=ranks,covariate=x", {}, "takes no covariate"),
+        ("mean:x,compare=ranks,range=0..5", {}, "takes no range"),
+        ("proportion:x,compare=ranks", {}, "has no use for ranks"),
+        ("mean:x,compare=medians", {}, "can compare `means` or `ranks`"),
+    ],
+)
+def test_ranks_where_they_say_nothing_are_refused(metric, options, says) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(BadInput, match=says):
+        judge(units(events(20, 200), events(20, 200)), metrics={"m": metric}, **options)
