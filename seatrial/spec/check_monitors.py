@@ -13,7 +13,7 @@ from seatrial.spec.units import show
 MISTAKES_ONLY = ("ddm", "hddm-a", "hddm-w")
 """Detectors that read answers that are right or wrong, not errors of any size."""
 
-UNWATCHED = frozenset(("quantile", *OF_SHOWN))
+UNWATCHED = frozenset({"quantile", *OF_SHOWN})
 """Kinds that a release measures and a monitor does not."""
 
 Values = dict[str, Any]

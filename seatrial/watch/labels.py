@@ -62,7 +62,7 @@ happened AS MATERIALIZED (
   SELECT row_number() OVER () AS h, outcome, unit, request_id, "row" AS i, "key" AS k, value_number, value_text,
          "fields", epoch_us("at") AS t, epoch_us(received_at) AS came
   FROM outcomes
-  WHERE {which} AND epoch_us("at") >= $start - $skew AND epoch_us("at") < $end + $within
+  WHERE {which} AND {plain} AND epoch_us("at") >= $start - $skew AND epoch_us("at") < $end + $within
     AND epoch_us(received_at) < $end + $matures
 ),
 joined AS MATERIALIZED (
@@ -79,7 +79,7 @@ joined AS MATERIALIZED (
 attached AS MATERIALIZED (SELECT * FROM joined WHERE t BETWEEN answered_at - $skew AND answered_at + $within)"""
 """Answers of the window, outcomes that could belong to them, and the pairs of them."""
 
-ONE_OUTCOME = f"outcome = $outcome AND {WEIGHED_ALIKE}"
+ONE_OUTCOME = "outcome = $outcome"
 """Which outcomes could belong to the answers."""
 
 _LABELLED = """
@@ -131,7 +131,8 @@ def read_matured(source: Source, span: Span, metric: MetricSpec, *, label: bool)
     """
     if metric.kind == "value":
         return _value(source, span, metric)
-    served = f"WITH {_SERVED.format(answer=answer_column(source) or 'NULL', more='', which=ONE_OUTCOME)}"
+    answer = answer_column(source) or "NULL"
+    served = f"WITH {_SERVED.format(answer=answer, more='', which=ONE_OUTCOME, plain=WEIGHED_ALIKE)}"
     if metric.kind == "accuracy":
         query = f"{served} {_accuracy(metric)}"
         return _together([source.sql(query, _parameters(piece, metric)) for piece in span.pieces])
@@ -146,7 +147,7 @@ def _value(source: Source, span: Span, metric: MetricSpec) -> Matured:
     """What units were worth: outcomes times numbers, less what their answers cost."""
     worth = worth_of(metric)
     which = f"outcome IN ({', '.join(f'${name}' for name in worth.outcomes)})"
-    served = _SERVED.format(answer="NULL", more="", which=which)
+    served = _SERVED.format(answer="NULL", more="", which=which, plain="true")
     query = f"WITH {served} {_WORTH.format(worth=worth.sql)}"
     given = {
         **_times(span, metric),
@@ -200,7 +201,7 @@ def read_labelled(
     text, number = _label(metric)
     named = is_right("n", "$positive") if positive is not None else "NULL::INT"
     select = _LABELLED.format(text=text, number=number, right=is_right("n", "n.answer"), positive=named)
-    query = f"WITH {_SERVED.format(answer=answer, more=extra, which=ONE_OUTCOME)} {select}"
+    query = f"WITH {_SERVED.format(answer=answer, more=extra, which=ONE_OUTCOME, plain=WEIGHED_ALIKE)} {select}"
     given: dict[str, object] = {} if positive is None else {"positive": positive}
     return pa.concat_tables([source.sql(query, {**_parameters(piece, metric), **given}) for piece in span.pieces])
 
@@ -227,7 +228,7 @@ def read_beside(
         ``unit`` and the columns, a row an answer.
     """
     more = "".join(f", {quoted(name)}" for name in of)
-    served = _SERVED.format(answer="NULL", more=more, which=ONE_OUTCOME)
+    served = _SERVED.format(answer="NULL", more=more, which=ONE_OUTCOME, plain=WEIGHED_ALIKE)
     picked = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in columns.items())
     query = (
         f"WITH {served} SELECT unit, {picked} FROM (SELECT s.*, l.fields AS fields FROM served s LEFT JOIN ("

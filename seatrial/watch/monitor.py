@@ -80,7 +80,7 @@ def watch(
         *_concept(deployment, profiles, followed, begin.concept, end.concept, named, kept),
         *_multivariate(deployment, profiles, view, begin.multivariate, end.multivariate, named, kept),
         *_shadow_gap(deployment, profiles, view, begin.shadow_gap, end.shadow_gap, named, kept),
-        *_skew(deployment, profiles, view, begin.skew, end.skew, named, kept),
+        *_skew(deployment, profiles, followed, begin.skew, end.skew, named, kept),
     ]
     return tuple(sorted(found, key=lambda window: (window.end, window.start)))
 

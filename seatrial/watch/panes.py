@@ -91,7 +91,7 @@ class Panes:
 
     def before(self, against: Against) -> Counted:
         """What the window is compared with: the training's cells, with the counts of the past."""
-        return self._together([self._part(start, end) for start, end in self._parts(against)])
+        return self._merged(self._parts(against))
 
     def days(self, against: Against) -> int:
         """How many windows of the past have any row."""
@@ -119,10 +119,10 @@ class Panes:
     def _part(self, start: int, end: int) -> Counted:
         """One pane, looked up once for each window: the same hours hold the same weekday, too."""
         if (start, end) not in self._panes:
-            self._panes[start, end] = self._looked_up(start, end)
+            self._panes[start, end] = self._pane(start, end)
         return self._panes[start, end]
 
-    def _looked_up(self, start: int, end: int) -> Counted:
+    def _pane(self, start: int, end: int) -> Counted:
         known = self._shelf.get(self._key(start, end))
         if known is not None:
             return self._restored(known)
@@ -132,11 +132,13 @@ class Panes:
             return found
         pieces = _cut(start, end, self._piece)
         is_day = pieces == [(start, end)]
-        parts = [(at, at + self._piece) for at in range(start, end, self._piece)] if is_day else pieces
-        found = self._together([self._part(*part) for part in parts])
+        found = self._merged([(at, at + self._piece) for at in range(start, end, self._piece)] if is_day else pieces)
         if is_day:
             self._put(start, end, found)
         return found
+
+    def _merged(self, parts: list[tuple[int, int]]) -> Counted:
+        return self._together([self._part(start, end) for start, end in parts])
 
     def _put(self, start: int, end: int, found: Counted) -> None:
         bare = [_bare(found[sql]) for sql in self._references]
