@@ -58,7 +58,6 @@ def imported_review(
         "champion_version": run.champion_version,
         "challenger_version": run.challenger_version,
         "since": run.started_at / 1e6,
-        "back": 0.0,
         "now": now,
     }
     rows = view.sql(f"WITH {happened(REVIEWED)} {_JUDGED.format(answer=answer.sql)}", given).to_pylist()

@@ -180,7 +180,7 @@ def _given(run: ReleaseRun, now: int, label: Label | None) -> dict[str, object]:
         "now": now,
     }
     if label is not None:
-        given |= {"outcomes": [label.outcome], "back": 0.0, "label": label.outcome}
+        given |= {"outcomes": [label.outcome], "label": label.outcome}
         given |= {} if label.field is None else {"path": path(label.field)}
     return given
 
