@@ -325,7 +325,7 @@ def test_open_inference_carries_what_the_transform_takes(house: House) -> None:
 def test_the_shorter_way_is_not_taken(house: House) -> None:
     deployed = house.serve(transformed())
     assert deployed.quick is None
-    assert express(deployed, lambda: "r", lambda: 0, lambda: 0, lambda pending: pending) is None
+    assert express(deployed, lambda: "r", lambda: 0, lambda: 0, lambda pending: pending) == (None, None)
     body = PredictBody(features=dict(ROW))
     assert house.here.gateway.begin("churn", body)["answered_by"] == "assigned"  # type: ignore[index]
 
