@@ -1,7 +1,8 @@
 """Shelves on disk: for each question a folder of two Parquet files and what they are, and a lock.
 
-``past.json`` names the files that count and is renamed into place last, so a crash leaves what was there before. Pages
-carry checksums, which are compared when they are read: a file that was torn is one that is not there.
+``past.json`` names the files that count and is renamed into place last, so a crash leaves what was there before. A file
+whose end is torn is one that is not there. Pages carry checksums, which are compared when they are read: where one is
+wrong the judgement fails, and what was kept is dropped, so that the next one reads everything.
 """
 
 import math
@@ -88,11 +89,13 @@ class DiskShelf:
     def large(self, names: Sequence[str] | None = None) -> pa.Table:
         """Columns of the large part."""
         assert self._large is not None
-        return self._large.read(columns=None if names is None else list(names))
+        with self._undamaged():
+            return self._large.read(columns=None if names is None else list(names))
 
     def small(self, names: Sequence[str] | None = None) -> pa.Table | None:
         """Columns of the small part."""
-        return None if self._small is None else self._small.read(columns=None if names is None else list(names))
+        with self._undamaged():
+            return None if self._small is None else self._small.read(columns=None if names is None else list(names))
 
     def same(self, name: str) -> float | None:
         """By what the files say of every piece's least and largest value."""
@@ -104,7 +107,9 @@ class DiskShelf:
         """The large part, piece by piece."""
         assert self._large is not None
         for group in range(self._large.num_row_groups):
-            yield self._large.read_row_group(group)
+            with self._undamaged():
+                piece = self._large.read_row_group(group)
+            yield piece
 
     def write_large(self, past: Past, pieces: Iterator[pa.Table]) -> None:
         """Another large part, alone."""
@@ -128,6 +133,15 @@ class DiskShelf:
                 with _writer(self._folder / name, small.schema) as writer:
                     writer.write_table(small)
             self._write(_Files(past, self._files.large, name))
+
+    @contextmanager
+    def _undamaged(self) -> Iterator[None]:
+        """Drops what is kept, and raises Unavailable, where a page is not what was written."""
+        try:
+            yield
+        except (OSError, pa.ArrowException) as error:
+            (self._folder / _PAST).unlink(missing_ok=True)
+            raise Unavailable(f"what was kept in {self._folder} is damaged, and is dropped; judge again") from error
 
     def _open(self) -> None:
         try:

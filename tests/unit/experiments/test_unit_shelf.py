@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from seatrial.experiments.measures import declared_measures, error_measures, read
@@ -85,17 +86,28 @@ def test_what_was_torn_is_not_there(tmp_path: Path, broken: str) -> None:
     assert taken(tmp_path).past() is None
 
 
-def test_a_page_whose_bytes_changed_is_not_believed(tmp_path: Path) -> None:
-    source = traffic(200, 50)
-    now = worlds.START + 100 * SECOND
+@pytest.mark.parametrize("column", ["unit", "first_at"])
+def test_a_page_whose_bytes_changed_is_not_believed_and_is_dropped(tmp_path: Path, column: str) -> None:
+    source, now = traffic(200, 50, bought=True), worlds.START + 100 * SECOND
     read_again(source, RUN, MEASURES, now, DiskShelves(tmp_path), LIMITS)
     (file,) = tmp_path.glob("*/*.parquet")
+    spoil(file, column)
+    with pytest.raises(Unavailable, match="is damaged, and is dropped; judge again"):
+        read_again(source, RUN, MEASURES, now + SECOND, DiskShelves(tmp_path), LIMITS)
+    units, columns = read_again(source, RUN, MEASURES, now + SECOND, DiskShelves(tmp_path), LIMITS)
+    plain, wanted = read(source, RUN, MEASURES, now + SECOND)
+    assert units.unit.to_pylist() == plain.unit.to_pylist()
+    assert columns["revenue"].x.tolist() == wanted["revenue"].x.tolist()
+
+
+def spoil(file: Path, column: str) -> None:
+    """Change a byte of a column's pages; the file's end, which says where they are, stays as it is."""
+    facts = pq.ParquetFile(file).metadata.row_group(0)
+    (chunk,) = (c for c in map(facts.column, range(facts.num_columns)) if c.path_in_schema == column)
+    begin = chunk.dictionary_page_offset or chunk.data_page_offset
     whole = bytearray(file.read_bytes())
-    for at in range(200, len(whole) // 2, 50):
-        whole[at] ^= 0xFF
+    whole[begin + chunk.total_compressed_size - 3] ^= 0xFF
     file.write_bytes(whole)
-    units, _ = read_again(source, RUN, MEASURES, now + SECOND, DiskShelves(tmp_path), LIMITS)
-    assert units.unit.to_pylist() == read(source, RUN, MEASURES, now)[0].unit.to_pylist()
 
 
 def test_a_shelf_that_is_taken_is_not_waited_for_longer_than_was_said(tmp_path: Path) -> None:
