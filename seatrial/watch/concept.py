@@ -19,7 +19,7 @@ from seatrial.spec.deployment import ConceptMonitor, Deployment, DetectorName, M
 from seatrial.watch import reading
 from seatrial.watch.labels import read_labelled
 from seatrial.watch.reading import Span
-from seatrial.watch.window import Change, Concept, Signal, Window
+from seatrial.watch.window import Change, Concept, Signal, Window, unmeasured
 
 DETECTORS: dict[DetectorName, Detector] = {
     "adwin": Adwin(),
@@ -186,17 +186,7 @@ def _change(alarm: Alarm, read: Errors, before: int, scale: float) -> Change:
 
 
 def _no_data(deployment: Deployment, span: Span, why: str) -> Window:
-    return Window(
-        deployment=deployment.deployment,
-        monitor="concept",
-        variant=span.variant,
-        version=span.version,
-        start=span.start,
-        end=span.end,
-        rows=0,
-        state="no-data",
-        sentence=f"No data on the errors of {span.variant}: {why}.",
-    )
+    return unmeasured(deployment.deployment, "concept", span, f"the errors of {span.variant}", why)
 
 
 def _sentence(variant: str, concept: Concept, *, counted: bool) -> str:

@@ -22,7 +22,7 @@ from seatrial.watch.budget import lasting, per_window
 from seatrial.watch.groups import Flags, GroupShare, column_of, groups_of, largest_gap, shares
 from seatrial.watch.labels import read_labelled
 from seatrial.watch.reading import Span
-from seatrial.watch.window import GroupRate, RateGap, Signal, Window
+from seatrial.watch.window import GroupRate, RateGap, Signal, Window, unmeasured
 
 MOST_ALPHA = 0.025
 
@@ -124,17 +124,7 @@ def _rate(by: str, rate: str, share: GroupShare) -> GroupRate:
 
 
 def _no_data(deployment: Deployment, span: Span, why: str, rows: int) -> Window:
-    return Window(
-        deployment=deployment.deployment,
-        monitor="fairness",
-        variant=span.variant,
-        version=span.version,
-        start=span.start,
-        end=span.end,
-        rows=rows,
-        state="no-data",
-        sentence=f"No data on the groups of {span.variant}: {why}.",
-    )
+    return unmeasured(deployment.deployment, "fairness", span, f"the groups of {span.variant}", why, rows)
 
 
 _SAID = {

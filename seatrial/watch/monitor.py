@@ -5,13 +5,14 @@ The caller keeps a watermark: it asks for what lies after it, stores the windows
 doubles nothing.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 import msgspec
 
 from seatrial.drift import Profile
 from seatrial.experiments.source import Source
-from seatrial.spec.deployment import Deployment
+from seatrial.spec.deployment import Deployment, Windowed
 from seatrial.watch.calibration import calibration_window
 from seatrial.watch.clock import Watermark, watermark
 from seatrial.watch.concept import Memory, concept_window, fresh
@@ -71,18 +72,76 @@ def watch(
     kept: Shelf = {} if shelf is None else shelf
     profiles = {**dict.fromkeys(named, UNKNOWN), **profiles}
     followed = follow(view, named)
+    monitors, many = deployment.monitors, len(profiles)
+    performance = monitors.performance
+    estimating = performance if performance is not None and performance.estimate else None
+    calibrating = performance if performance is not None and performance.calibration else None
+    reading = _Reading(deployment, profiles, named, kept)
     found = [
         *_data(deployment, profiles, view, begin.data, end.data, named, kept, opened),
-        *_estimates(deployment, profiles, followed, begin.estimate, end.estimate, named, kept),
         *_performance(deployment, profiles, followed, begin.performance, end.performance, named, kept),
-        *_fairness(deployment, profiles, followed, begin.fairness, end.fairness, named, kept),
-        *_calibration(deployment, profiles, followed, begin.calibration, end.calibration, named, kept),
         *_concept(deployment, profiles, followed, begin.concept, end.concept, named, kept),
-        *_multivariate(deployment, profiles, view, begin.multivariate, end.multivariate, named, kept),
-        *_shadow_gap(deployment, profiles, view, begin.shadow_gap, end.shadow_gap, named, kept),
-        *_skew(deployment, profiles, followed, begin.skew, end.skew, named, kept),
-    ]
+        *reading.answered(
+            followed, estimating, "estimate", (begin.estimate, end.estimate),
+            lambda rows, span, view: estimate_window(deployment, span, view, profiles[rows.variant], rows.served),
+        ),
+        *reading.answered(
+            followed, monitors.fairness, "fairness", (begin.fairness, end.fairness),
+            lambda rows, span, view: fairness_window(deployment, span, view, profiles[rows.variant], many),
+        ),
+        *reading.answered(
+            followed, calibrating, "calibration", (begin.calibration, end.calibration),
+            lambda rows, span, view: calibration_window(deployment, span, view, profiles[rows.variant], many),
+        ),
+        *reading.answered(
+            followed, monitors.skew, "skew", (begin.skew, end.skew),
+            lambda rows, span, view: skew_window(deployment, span, view, profiles[rows.variant], many),
+        ),
+        *reading.answered(
+            view, monitors.shadow_gap, "shadow_gap", (begin.shadow_gap, end.shadow_gap),
+            lambda _, span, view: shadow_gap_window(deployment, span, view, kept, many),
+        ),
+        *reading.together(view, (begin.multivariate, end.multivariate)),
+    ]  # fmt: skip
     return tuple(sorted(found, key=lambda window: (window.end, window.start)))
+
+
+Look = Callable[[Busy, Span, Source], Window | None]
+"""Measures one window; None where there is nothing to say of it."""
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What all monitors are asked with."""
+
+    deployment: Deployment
+    profiles: Mapping[str, Profile]
+    versions: Mapping[str, str]
+    shelf: Shelf
+
+    def answered(
+        self, view: Source, monitor: Windowed | None, name: str, between: tuple[int, int], look: Look
+    ) -> Iterator[Window]:
+        """The windows (end in the span ``between``) of a monitor of answers, each as ``look`` measures it."""
+        if monitor is None:
+            return
+        cut = cut_of(monitor, ANSWERED_ROWS, (self.deployment.deployment, name))
+        view = _in_pieces(view, self.shelf, self.deployment, cut)
+        for rows, span in _spans(self.profiles, view, *between, cut, self.versions, self.shelf):
+            window = look(rows, span, view) if rows.served else None
+            if window is not None:
+                yield _cut_so(window, cut)
+
+    def together(self, view: Source, between: tuple[int, int]) -> Iterator[Window]:
+        """The windows of all columns together, of rows whoever answered them."""
+        monitor, profiles = self.deployment.monitors.multivariate, self.profiles
+        if monitor is None:
+            return
+        cut = cut_of(monitor, FEATURE_ROWS, (self.deployment.deployment, "multivariate"))
+        for rows, span in _spans(profiles, view, *between, cut, self.versions, self.shelf):
+            if rows.assigned:
+                found = multivariate_window(self.deployment, span, view, profiles[rows.variant], len(profiles))
+                yield _cut_so(found, cut)
 
 
 def _data(
@@ -147,120 +206,6 @@ def _beside_its_estimate(
     accuracy = None if known is None or known.kind != "accuracy" else (known.value, known.labels)
     found = realised(deployment, span, view, thought, accuracy)
     return msgspec.structs.replace(window, estimated=found, sentence=window.sentence + off_sentence(found))
-
-
-def _estimates(
-    deployment: Deployment,
-    profiles: Mapping[str, Profile],
-    view: Source,
-    start: int,
-    end: int,
-    versions: Mapping[str, str],
-    shelf: Shelf,
-) -> Iterator[Window]:
-    monitor = deployment.monitors.performance
-    if monitor is None or not monitor.estimate:
-        return
-    cut = cut_of(monitor, ANSWERED_ROWS, (deployment.deployment, "estimate"))
-    view = _in_pieces(view, shelf, deployment, cut)
-    for rows, span in _spans(profiles, view, start, end, cut, versions, shelf):
-        if rows.served:
-            yield _cut_so(estimate_window(deployment, span, view, profiles[rows.variant], rows.served), cut)
-
-
-def _fairness(
-    deployment: Deployment,
-    profiles: Mapping[str, Profile],
-    view: Source,
-    start: int,
-    end: int,
-    versions: Mapping[str, str],
-    shelf: Shelf,
-) -> Iterator[Window]:
-    monitor = deployment.monitors.fairness
-    if monitor is None:
-        return
-    cut = cut_of(monitor, ANSWERED_ROWS, (deployment.deployment, "fairness"))
-    view = _in_pieces(view, shelf, deployment, cut)
-    for rows, span in _spans(profiles, view, start, end, cut, versions, shelf):
-        if rows.served:
-            yield _cut_so(fairness_window(deployment, span, view, profiles[rows.variant], len(profiles)), cut)
-
-
-def _calibration(
-    deployment: Deployment,
-    profiles: Mapping[str, Profile],
-    view: Source,
-    start: int,
-    end: int,
-    versions: Mapping[str, str],
-    shelf: Shelf,
-) -> Iterator[Window]:
-    monitor = deployment.monitors.performance
-    if monitor is None or not monitor.calibration:
-        return
-    cut = cut_of(monitor, ANSWERED_ROWS, (deployment.deployment, "calibration"))
-    view = _in_pieces(view, shelf, deployment, cut)
-    for rows, span in _spans(profiles, view, start, end, cut, versions, shelf):
-        if rows.served:
-            yield _cut_so(calibration_window(deployment, span, view, profiles[rows.variant], len(profiles)), cut)
-
-
-def _multivariate(
-    deployment: Deployment,
-    profiles: Mapping[str, Profile],
-    view: Source,
-    start: int,
-    end: int,
-    versions: Mapping[str, str],
-    shelf: Shelf,
-) -> Iterator[Window]:
-    monitor = deployment.monitors.multivariate
-    if monitor is None:
-        return
-    cut = cut_of(monitor, FEATURE_ROWS, (deployment.deployment, "multivariate"))
-    for rows, span in _spans(profiles, view, start, end, cut, versions, shelf):
-        if rows.assigned:
-            yield _cut_so(multivariate_window(deployment, span, view, profiles[rows.variant], len(profiles)), cut)
-
-
-def _shadow_gap(
-    deployment: Deployment,
-    profiles: Mapping[str, Profile],
-    view: Source,
-    start: int,
-    end: int,
-    versions: Mapping[str, str],
-    shelf: Shelf,
-) -> Iterator[Window]:
-    monitor = deployment.monitors.shadow_gap
-    if monitor is None:
-        return
-    cut = cut_of(monitor, ANSWERED_ROWS, (deployment.deployment, "shadow_gap"))
-    view = _in_pieces(view, shelf, deployment, cut)
-    for rows, span in _spans(profiles, view, start, end, cut, versions, shelf):
-        window = shadow_gap_window(deployment, span, view, shelf, len(profiles)) if rows.served else None
-        if window is not None:
-            yield _cut_so(window, cut)
-
-
-def _skew(
-    deployment: Deployment,
-    profiles: Mapping[str, Profile],
-    view: Source,
-    start: int,
-    end: int,
-    versions: Mapping[str, str],
-    shelf: Shelf,
-) -> Iterator[Window]:
-    monitor = deployment.monitors.skew
-    if monitor is None:
-        return
-    cut = cut_of(monitor, ANSWERED_ROWS, (deployment.deployment, "skew"))
-    view = _in_pieces(view, shelf, deployment, cut)
-    for rows, span in _spans(profiles, view, start, end, cut, versions, shelf):
-        if rows.served:
-            yield _cut_so(skew_window(deployment, span, view, profiles[rows.variant], len(profiles)), cut)
 
 
 def _concept(

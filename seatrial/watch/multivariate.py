@@ -24,7 +24,7 @@ from seatrial.watch.budget import lasting, per_window
 from seatrial.watch.panes import DAY, DAYS
 from seatrial.watch.reading import Span
 from seatrial.watch.tables import APART, FOLDS
-from seatrial.watch.window import Apart, Signal, Window
+from seatrial.watch.window import Apart, Signal, Window, unmeasured
 
 Floats = NDArray[np.float64]
 
@@ -187,14 +187,4 @@ def _sentence(variant: str, apart: Apart, rows: int) -> str:
 
 
 def _no_data(deployment: Deployment, span: Span, rows: int, why: str) -> Window:
-    return Window(
-        deployment=deployment.deployment,
-        monitor="multivariate",
-        variant=span.variant,
-        version=span.version,
-        start=span.start,
-        end=span.end,
-        rows=rows,
-        state="no-data",
-        sentence=f"No data on the columns of {span.variant} together: {why}.",
-    )
+    return unmeasured(deployment.deployment, "multivariate", span, f"the columns of {span.variant} together", why, rows)

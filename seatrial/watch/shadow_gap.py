@@ -17,7 +17,7 @@ from seatrial.watch.data import signal_of
 from seatrial.watch.first_day import profiles_of_answers, values_of
 from seatrial.watch.reading import Span
 from seatrial.watch.shelf import Shelf, keyed
-from seatrial.watch.window import Signal, Window
+from seatrial.watch.window import Signal, Window, unmeasured
 
 _ITS = "($version = '' AND variant = $variant OR $version <> '' AND version = $version)"
 """A version is the same in whatever slot: promotion moves it from the challenger's to the champion's."""
@@ -110,14 +110,4 @@ def _shadowed(deployment: str, span: Span, source: Source, names: frozenset[str]
 
 
 def _no_data(deployment: Deployment, span: Span, why: str) -> Window:
-    return Window(
-        deployment=deployment.deployment,
-        monitor="shadow_gap",
-        variant=span.variant,
-        version=span.version,
-        start=span.start,
-        end=span.end,
-        rows=0,
-        state="no-data",
-        sentence=f"No data on shadow and live answers of {span.variant}: {why}.",
-    )
+    return unmeasured(deployment.deployment, "shadow_gap", span, f"shadow and live answers of {span.variant}", why)

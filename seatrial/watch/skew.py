@@ -24,7 +24,7 @@ from seatrial.watch.budget import lasting, per_window
 from seatrial.watch.interval import share_by_unit
 from seatrial.watch.labels import read_beside
 from seatrial.watch.reading import Span
-from seatrial.watch.window import GroupRate, Signal, Window
+from seatrial.watch.window import GroupRate, Signal, Window, unmeasured
 
 MOST_ALPHA = 0.025
 MAJOR_MORE = 0.1
@@ -135,17 +135,7 @@ def _sentence(variant: str, rates: list[GroupRate], monitor: SkewMonitor) -> str
 
 
 def _no_data(deployment: Deployment, span: Span, rows: int, why: str) -> Window:
-    return Window(
-        deployment=deployment.deployment,
-        monitor="skew",
-        variant=span.variant,
-        version=span.version,
-        start=span.start,
-        end=span.end,
-        rows=rows,
-        state="no-data",
-        sentence=f"No data on the skew of {span.variant}: {why}.",
-    )
+    return unmeasured(deployment.deployment, "skew", span, f"the skew of {span.variant}", why, rows)
 
 
 def _path(name: str) -> str:

@@ -9,6 +9,7 @@ import msgspec
 
 from seatrial.drift import FeatureDrift, Severity, worst
 from seatrial.drift.identifiers import NewIds
+from seatrial.watch.reading import Span
 
 Monitor = Literal[
     "data",
@@ -315,3 +316,27 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def severity(self) -> str:
         """In one word: ``no-data``, or the worse of drift and quality."""
         return "no-data" if self.state == "no-data" else worst((self.drift.severity, self.quality.severity))
+
+
+def unmeasured(deployment: str, monitor: Monitor, span: Span, about: str, why: str, rows: int = 0) -> Window:
+    """A window of which nothing could be measured.
+
+    Args:
+        deployment: Whose.
+        monitor: Which.
+        span: From when to when, and of which variant.
+        about: On what there is no data, in words.
+        why: Likewise.
+        rows: Answers in it.
+    """
+    return Window(
+        deployment=deployment,
+        monitor=monitor,
+        variant=span.variant,
+        version=span.version,
+        start=span.start,
+        end=span.end,
+        rows=rows,
+        state="no-data",
+        sentence=f"No data on {about}: {why}.",
+    )
