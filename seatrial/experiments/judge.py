@@ -89,7 +89,7 @@ def judge(
     outcomes = outcomes_of(list(measures.values()))
     shared = shared_ids(view, outcomes)
     known = None if NAMED in names else shelves  # a name that turns out to be somebody else's changes what was read
-    units, columns = read_again(view, run, list(measures.values()), now, known, shared=shared)
+    units, columns = read_again(view, run, list(measures.values()), now, known, shared)
     units = in_clusters(units, view, run, now, deployment.unit.cluster)
     triggers = read_triggers(view, run, now, names) if deployment.release.trigger is not None else None
     samples: dict[str, Sample] = {}

@@ -16,7 +16,9 @@ from seatrial.releases.run import ReleaseRun
 MOST_SHARED = 10_000
 """Requests and keys with several units, above which no source is narrowed."""
 
-_IDENTITY = "hash(outcome, deployment, id)"
+IDENTITY = "hash(outcome, deployment, id)"
+"""SQL of which outcome a revision is of."""
+
 _OF = "outcome IN (SELECT unnest($names))"
 _ANSWERS = "role IN ('answer', 'app')"
 
@@ -59,7 +61,7 @@ class Narrowed:
                 rows.append(f'{_ANSWERS} AND "{column}" IN (SELECT unnest($shared_{column}))')
                 self._given[f"shared_{column}"] = list(values)
         if shared.moved and outcomes:
-            happened.append(f"{_IDENTITY} IN (SELECT unnest($moved::UBIGINT[]))")
+            happened.append(f"{IDENTITY} IN (SELECT unnest($moved::UBIGINT[]))")
             self._given["moved"] = list(shared.moved)
         self._tables = f"rows AS (SELECT * FROM rows WHERE {' OR '.join(rows)})"
         if outcomes:
@@ -83,7 +85,7 @@ _SHARED_KEYS = f"""WITH {_UNITLESS}
 SELECT o.k AS found FROM unitless o JOIN rows r ON r."key" = o.k
 WHERE o.request_id IS NULL AND {_ANSWERS} GROUP BY o.k HAVING min(r.unit) <> max(r.unit) LIMIT {MOST_SHARED + 1}"""
 
-_MOVED = f"""SELECT {_IDENTITY} AS found FROM all_outcomes WHERE {_OF} GROUP BY found
+_MOVED = f"""SELECT {IDENTITY} AS found FROM all_outcomes WHERE {_OF} GROUP BY found
 HAVING count(*) > 1 AND (min(unit) <> max(unit) OR min(request_id) <> max(request_id)
   OR count(unit) BETWEEN 1 AND count(*) - 1) LIMIT {MOST_SHARED + 1}"""
 
@@ -112,8 +114,8 @@ _NEW = """new_rows AS (
 
 _STIRRED = f"""stirred AS (
   SELECT unit, request_id, "key" AS k FROM all_outcomes
-  WHERE {_OF} AND {_IDENTITY} IN (
-    SELECT {_IDENTITY} FROM all_outcomes WHERE {_OF} AND epoch_us(received_at) > $until)
+  WHERE {_OF} AND {IDENTITY} IN (
+    SELECT {IDENTITY} FROM all_outcomes WHERE {_OF} AND epoch_us(received_at) > $until)
 )"""
 
 

@@ -7,12 +7,12 @@ unit and gives it to the second; between the arms that is an effect that nobody 
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from seatrial.experiments.narrowed import IDENTITY
 from seatrial.experiments.row_columns import column_names
 from seatrial.experiments.source import Source
 from seatrial.experiments.units import evidence, parameters
 from seatrial.releases.run import ReleaseRun
 
-_IDENTITY = "hash(outcome, deployment, id)"
 _KNOWN = "outcome IN (SELECT unnest($outcomes)) AND epoch_us(received_at) <= $now"
 
 _SHARED = """
@@ -56,7 +56,7 @@ def ids_of_both_arms(
         return SharedIds()
     which, given = _KNOWN, parameters(run, now) | {"outcomes": list(outcomes)}
     if moved is not None:
-        which, given = f"{_KNOWN} AND {_IDENTITY} IN (SELECT unnest($moved::UBIGINT[]))", given | {"moved": list(moved)}
+        which, given = f"{_KNOWN} AND {IDENTITY} IN (SELECT unnest($moved::UBIGINT[]))", given | {"moved": list(moved)}
     query = f"WITH {evidence(column_names(source))}, {_SHARED.format(which=which)}"
     arms: dict[str, object] = {"champion": run.champion, "challenger": run.challenger}
     (row,) = source.sql(query, given | arms).to_pylist()

@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 import numpy as np
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from seatrial.experiments.answers import Answers
 from seatrial.experiments.measures import COLUMNS, Column, Measure, Question, longest_of, outcomes_of, question, read
-from seatrial.experiments.narrowed import Narrowed, Shared, shared_ids, touched_units
+from seatrial.experiments.narrowed import Narrowed, Shared, touched_units
 from seatrial.experiments.source import Source
 from seatrial.experiments.unfolding import PARTS, Around
 from seatrial.experiments.units import SLACK, Units
@@ -105,9 +105,8 @@ def read_again(
     measures: Sequence[Measure],
     now: int,
     shelves: Shelves | None,
+    shared: Shared | None,
     limits: Limits = LIMITS,
-    *,
-    shared: Shared | Literal["ask"] | None = "ask",
 ) -> tuple[Units, Mapping[str, Column]]:
     """As ``measures.read``, and remembers what it read.
 
@@ -117,15 +116,15 @@ def read_again(
         measures: What is wanted of its units.
         now: Microseconds since 1970 UTC.
         shelves: Where it is kept; None: nowhere, so that everything is read.
+        shared: What ties units together by the measures' outcomes (``narrowed.shared_ids``); None: too much, so that
+            everything is read.
         limits: How much is kept.
-        shared: What ties units together through the measures' outcomes (``narrowed.shared_ids``), where it is known.
     """
-    if shelves is None or _size(source, run) < limits.least:
+    if shelves is None or shared is None or _size(source, run) < limits.least:
         return read(source, run, measures, now)
     asked = question(source, run, measures, now)
-    shared = shared_ids(source, outcomes_of(measures)) if shared == "ask" else shared
     with shelves.shelf(_key(asked)) as shelf:
-        if shelf is None or shared is None:
+        if shelf is None:
             return read(source, run, measures, now)
         reading = _Reading(source, run, asked, outcomes_of(measures), shared, limits)
         reading.renew(shelf, now - limits.lag)

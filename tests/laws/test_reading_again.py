@@ -9,7 +9,8 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seatrial.experiments.measures import COLUMNS, declared_measures, error_measures, read
+from seatrial.experiments.measures import COLUMNS, declared_measures, error_measures, outcomes_of, read
+from seatrial.experiments.narrowed import shared_ids
 from seatrial.experiments.remembered import Limits, Past, read_again
 from seatrial.experiments.source import TableSource
 from tests import worlds
@@ -159,7 +160,9 @@ def test_what_is_remembered_and_what_is_new_are_what_reading_everything_gives(
     for second in sorted(seconds):
         now = worlds.START + second * SECOND
         source = traffic.at(now)
-        units, columns = read_again(source, RUN, MEASURES, now, shelf, limits)
+        units, columns = read_again(
+            source, RUN, MEASURES, now, shelf, shared_ids(source, outcomes_of(MEASURES)), limits
+        )
         plain, wanted = read(source, RUN, MEASURES, now)
         assert units.unit.to_pylist() == plain.unit.to_pylist()
         for name in ("variant", "phase", "first_at", "moved_at", "met"):

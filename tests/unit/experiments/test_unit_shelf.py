@@ -9,10 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from seatrial.experiments.measures import declared_measures, error_measures, read
+from seatrial.experiments.measures import Column, declared_measures, error_measures, outcomes_of, read
+from seatrial.experiments.narrowed import shared_ids
 from seatrial.experiments.remembered import Limits, Past, read_again
 from seatrial.experiments.source import Source, TableSource
 from seatrial.experiments.unit_shelf import MOST, DiskShelf, DiskShelves
+from seatrial.experiments.units import Units
 from seatrial.spec.errors import Unavailable
 from tests import worlds
 
@@ -33,6 +35,12 @@ DEPLOYMENT = worlds.deployment(
 )
 RUN = worlds.release((0.5, 0.0))
 MEASURES = (*declared_measures(DEPLOYMENT, RUN), *error_measures(DEPLOYMENT))
+
+
+def reading_again(
+    source: Source, now: int, shelves: DiskShelves, limits: Limits = LIMITS
+) -> tuple[Units, Mapping[str, Column]]:
+    return read_again(source, RUN, MEASURES, now, shelves, shared_ids(source, outcomes_of(MEASURES)), limits)
 
 
 def kept(folder: Path) -> None:
@@ -89,12 +97,12 @@ def test_what_was_torn_is_not_there(tmp_path: Path, broken: str) -> None:
 @pytest.mark.parametrize("column", ["unit", "first_at"])
 def test_a_page_whose_bytes_changed_is_not_believed_and_is_dropped(tmp_path: Path, column: str) -> None:
     source, now = traffic(200, 50, bought=True), worlds.START + 100 * SECOND
-    read_again(source, RUN, MEASURES, now, DiskShelves(tmp_path), LIMITS)
+    reading_again(source, now, DiskShelves(tmp_path))
     (file,) = tmp_path.glob("*/*.parquet")
     spoil(file, column)
     with pytest.raises(Unavailable, match="is damaged, and is dropped; judge again"):
-        read_again(source, RUN, MEASURES, now + SECOND, DiskShelves(tmp_path), LIMITS)
-    units, columns = read_again(source, RUN, MEASURES, now + SECOND, DiskShelves(tmp_path), LIMITS)
+        reading_again(source, now + SECOND, DiskShelves(tmp_path))
+    units, columns = reading_again(source, now + SECOND, DiskShelves(tmp_path))
     plain, wanted = read(source, RUN, MEASURES, now + SECOND)
     assert units.unit.to_pylist() == plain.unit.to_pylist()
     assert columns["revenue"].x.tolist() == wanted["revenue"].x.tolist()
@@ -121,7 +129,7 @@ def test_where_nothing_can_be_written_everything_is_read(tmp_path: Path) -> None
     folder = tmp_path / "judged"
     folder.write_text("a file, not a folder")
     source, now = traffic(200, 50), worlds.START + 100 * SECOND
-    units, _ = read_again(source, RUN, MEASURES, now, DiskShelves(folder), LIMITS)
+    units, _ = reading_again(source, now, DiskShelves(folder))
     assert len(units.first_at) == 50
 
 
@@ -178,7 +186,7 @@ def test_only_touched_units_are_read_again(tmp_path: Path) -> None:
 
     def look(second: int) -> tuple[Listening, int, float]:
         source = Listening(traffic(1000, 50, bought=second > 92))
-        units, columns = read_again(source, RUN, MEASURES, worlds.START + second * SECOND, shelves, LIMITS)
+        units, columns = reading_again(source, worlds.START + second * SECOND, shelves)
         return source, len(units.first_at), float(columns["revenue"].x_all.sum())
 
     source, units, bought = look(90)
@@ -195,15 +203,16 @@ def test_only_touched_units_are_read_again(tmp_path: Path) -> None:
 def test_a_late_row_has_everything_read_again(tmp_path: Path) -> None:
     now = worlds.START + 200 * SECOND
     shelves = DiskShelves(tmp_path)
-    read_again(traffic(1000, 50), RUN, MEASURES, now, shelves, LIMITS)
+    reading_again(traffic(1000, 50), now, shelves)
     late = Listening(traffic(1000, 50, late=True))
-    units, _ = read_again(late, RUN, MEASURES, now + SECOND, shelves, LIMITS)
+    units, _ = reading_again(late, now + SECOND, shelves)
     assert late.parts == 11
     assert "unit-late" in units.unit.to_pylist()
 
 
 def test_few_rows_are_kept_nowhere(tmp_path: Path) -> None:
-    read_again(traffic(100, 50), RUN, MEASURES, worlds.START + 90 * SECOND, DiskShelves(tmp_path))
+    now = worlds.START + 90 * SECOND
+    reading_again(traffic(100, 50), now, DiskShelves(tmp_path), Limits())
     assert list(tmp_path.iterdir()) == []
 
 
