@@ -1,7 +1,7 @@
 """Regret beside the rivals, and the price of forgetting and floors; `--publish` writes the tables into bench/README.md.
 
-`python -m bench.bandits --processes 2 --publish`; what was played is kept, so that the same command goes on with a run
-that was stopped, and publishes scene by scene. `--only thompson two` plays the scenes in whose names all of these words
+`python -m bench.bandits --processes 2 --publish`; each regret is kept in `bench/results/bandits-regrets.json`, so that the
+same command goes on with a run that was stopped, and publishes scene by scene. `--only thompson two` plays the scenes in whose names all of these words
 are; the table has every scene that was played whole. The rivals run in an environment of their own, made on first use
 under `.cache/rivals/bandits`. Theirs is nearly all of the time: hours for the horizon of 10 000.
 """
@@ -21,7 +21,7 @@ import numpy as np
 from bench.bandits.kept import Kept, Piece, pieces
 from bench.bandits.ours import Ours, drawn, play
 from bench.bandits.worlds import WORLDS
-from bench.results import PAGE, SCRATCH, publish
+from bench.results import FOLDER, PAGE, SCRATCH, publish
 from seatrial.bandits import UCB, EpsilonGreedy, Options, Thompson
 
 _POLICIES = {
@@ -47,6 +47,7 @@ _PRICES = {
     "change-reset": Options(reset=0.01),
 }
 _LEAST = 200
+_SWITCH = ("thompson", "switch", 1)
 _CONTESTANTS = ("seatrial", "mabwiser", "river")
 ROOT = Path(__file__).resolve().parent.parent.parent
 Scene = tuple[str, str, int]
@@ -119,6 +120,13 @@ def figure(values: Sequence[float]) -> str:
     return f"{np.mean(values):.0f} ± {np.std(values, ddof=1) / np.sqrt(len(values)):.0f}"
 
 
+def interval(ours: Sequence[float], rival: Sequence[float]) -> str:
+    """The mean difference under the same seeds, with its 95 % limits."""
+    away = np.array(ours) - np.array(rival)
+    wide = 1.96 * away.std(ddof=1) / np.sqrt(away.size)
+    return f"{away.mean():+.0f} ({away.mean() - wide:+.0f} to {away.mean() + wide:+.0f})"
+
+
 def verdict(ours: Sequence[float], rival: Sequence[float]) -> str:
     """Upper 95 % limit of the mean difference against 10 % of the rival's regret + 2."""
     away = np.array(ours) - np.array(rival)
@@ -159,11 +167,17 @@ def found_of(scene: Scene, kept: Kept) -> tuple[list[list[float]], int]:
 
 def prices(kept: Kept) -> tuple[str, int, int]:
     """The table of 200 repetitions, how many of its rows there are, and how many there will be."""
-    lines = ["| Thompson sampling (posterior draws) with | ten-10000 | switch |", "|---|---|---|"]
+    lines = [
+        "| Thompson sampling (posterior draws) with | ten-10000 | switch "
+        "| switch, less MABWiser's default (95 %) | less river's (95 %) |",
+        "|---|---|---|---|---|",
+    ]
+    rivals = [kept.whole(rival, str(_SWITCH), _LEAST) for rival in _CONTESTANTS[1:]]
     for name in _PRICES:
         found = [kept.whole("seatrial", f"thompson, {name}, {world}", _LEAST) for world in ("ten-10000", "switch")]
         if all(found):
-            lines.append(f"| {name} | {figure(found[0])} | {figure(found[1])} |")
+            beside = (interval(found[1], rival) if rival else "-" for rival in rivals)
+            lines.append("| " + " | ".join([name, *map(figure, found), *beside]) + " |")
     return "\n".join(lines), len(lines) - 2, len(_PRICES)
 
 
@@ -192,7 +206,7 @@ def main() -> None:
     parser.add_argument("--render", action="store_true", help="play nothing; the tables of what was played so far")
     parser.add_argument("--publish", action="store_true")
     given = parser.parse_args()
-    kept = Kept(SCRATCH / "bandits-regrets.json")
+    kept = Kept(FOLDER / "bandits-regrets.json")
     page = PAGE if given.publish else None
     for name, todo in wanted(given.only):
         table_of = {"bandits": beside, "bandit-prices": prices}[name]

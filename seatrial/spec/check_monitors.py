@@ -13,7 +13,7 @@ from seatrial.spec.units import show
 MISTAKES_ONLY = ("ddm", "hddm-a", "hddm-w")
 """Detectors that read answers that are right or wrong, not errors of any size."""
 
-UNWATCHED = frozenset({"quantile", *OF_SHOWN})
+UNWATCHED = frozenset(OF_SHOWN)
 """Kinds that a release measures and a monitor does not."""
 
 Values = dict[str, Any]
@@ -78,7 +78,7 @@ def _performance(performance: Values, values: Values, found: Findings) -> None:
         if kind in UNWATCHED:
             message = (
                 f"a performance monitor of a `{kind}` is not built yet: name a metric of answers or lists, a mean, a "
-                "proportion, a ratio or a value"
+                "proportion, a ratio, a quantile or a value"
             )
             found.add(path, name, message)
         if performance.get("estimate") is True:

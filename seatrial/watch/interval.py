@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv, stdtrit
 
 from seatrial.stats.moments import PairMoments
+from seatrial.stats.quantile import quantile, quantile_interval
 
 Floats = NDArray[np.float64]
 
@@ -51,6 +52,14 @@ def mean_by_unit(values: Floats, alpha: float) -> Measured:
     error = float(values.std(ddof=1)) / len(values) ** 0.5
     half = float(stdtrit(len(values) - 1, 1 - alpha)) * error
     return Measured(value, value - half, value + half)
+
+
+def quantile_by_unit(values: Floats, q: float, alpha: float) -> Measured | None:
+    """A quantile of one value a unit between order statistics, ``alpha`` on each side; None: too few units for it."""
+    interval = quantile_interval(values, q, 2 * alpha)
+    if not (np.isfinite(interval.lower) and np.isfinite(interval.upper)):
+        return None
+    return Measured(quantile(values, q), interval.lower, interval.upper)
 
 
 def ratio_by_unit(numerator: Floats, denominator: Floats, alpha: float) -> Measured:

@@ -9,6 +9,7 @@ again says the same.
     value         x: outcomes times numbers, less cost     y: 1
     mean          x: sum (of labels: average)             y: 1
     ratio         x: numerator                            y: denominator
+    quantile      x: the first outcome                     y: 1
 """
 
 from collections.abc import Mapping, Sequence
@@ -108,7 +109,7 @@ SELECT unit, coalesce(x, 0)::DOUBLE AS x, coalesce(y, 0)::DOUBLE AS y,
        (SELECT count(DISTINCT unit) FROM served) AS wanted
 FROM (SELECT DISTINCT unit FROM served) LEFT JOIN (
   SELECT unit, {x} AS x, {y} AS y FROM (
-    SELECT DISTINCT unit, h, value_number, value_text, "fields" FROM attached) GROUP BY unit) USING (unit)
+    SELECT DISTINCT unit, h, t, value_number, value_text, "fields" FROM attached) GROUP BY unit) USING (unit)
 ORDER BY unit"""
 
 
@@ -272,8 +273,12 @@ def _totals(metric: MetricSpec, label: bool) -> str:
         value = _field("value") if metric.value is not None else _VALUE
         if metric.kind == "proportion" and metric.value is None:
             value = HAPPENED_AT_ALL.format(value=value)
-        x = f"max(({value} <> 0)::INT)" if metric.kind == "proportion" else f"{'avg' if label else 'sum'}({value})"
+        x = _TOTALS.get(metric.kind, "avg({value})" if label else "sum({value})").format(value=value)
     return _BY_UNIT.format(x=x, y=y)
+
+
+_TOTALS = {"proportion": "max(({value} <> 0)::INT)", "quantile": "any_value({value} ORDER BY t, {value})"}
+"""What a unit's outcomes come to; of other kinds their sum, or of labels their average."""
 
 
 def _number(text: str) -> str:

@@ -19,6 +19,7 @@ from seatrial.watch.interval import (
     Measured,
     difference,
     mean_by_unit,
+    quantile_by_unit,
     ratio_by_unit,
     share_by_unit,
     share_interval,
@@ -150,6 +151,8 @@ def measure(matured: Matured, metric: MetricSpec, monitor: PerformanceMonitor, a
             return mean_by_unit(values, alpha)
         case "ratio" | "precision_at" | "recall_at" | "ndcg" | "mrr":
             return ratio_by_unit(matured.x, matured.y, alpha)
+        case "quantile":
+            return quantile_by_unit(matured.x, metric.quantile or 0.5, alpha)
         case _:
             raise BadInput(f"a performance monitor of a {metric.kind} is not built yet; name another metric.")
 
@@ -235,6 +238,11 @@ def _sentence(
     is_label: bool,
 ) -> str:
     if performance is None:
+        if metric.kind == "quantile" and seen.labels >= monitor.minimum_labels and seen.units >= LEAST_UNITS:
+            return (
+                f"No data on {monitor.metric} of {variant}: {seen.units} units are too few for the interval of a quantile "
+                f"of {metric.quantile:.4g} at this level."
+            )
         if is_label and _is_stalled(seen, monitor):
             return f"Not one of {seen.wanted} answers of {variant} has its {metric.outcome} in time."
         labels = f"{seen.labels} label{'s' * (seen.labels != 1)} of {seen.units} unit{'s' * (seen.units != 1)}"

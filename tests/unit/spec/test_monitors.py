@@ -124,9 +124,10 @@ def test_rankings_are_watched(kind: str) -> None:
     assert monitors.performance is not None
 
 
-def test_value_is_watched() -> None:
+@pytest.mark.parametrize("metric", ["kind: value, of: 2 * click", "kind: quantile, outcome: click, quantile: 90%"])
+def test_values_and_quantiles_are_watched(metric: str) -> None:
     head = "deployment: shop\nvariants: {champion: {model: models:/m/1}}\noutcomes: {click: {}}\n"
-    head += "metrics: {it: {kind: value, of: 2 * click, within: 1d}}\n"
+    head += f"metrics: {{it: {{{metric}, within: 1d}}}}\n"
     assert load_deployment(head + "monitors: {performance: {metric: it}}\n").monitors.performance is not None
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from seatrial.spec.deployment import Margin, MetricSpec
 from seatrial.watch.alerts import alerts_of
@@ -236,6 +237,37 @@ def test_values_may_be_a_tenth_worse(world: Any, watching: Any) -> None:
     found = windows(world, spec)
     assert [w.severity for w in found] == ["no-data", "none", "moderate"]
     assert performance(found[2]).margin == pytest.approx(1.0, abs=0.01)
+
+
+def test_a_quantile_is_of_each_units_first_outcome(world: Any, watching: Any) -> None:
+    metric = MetricSpec(kind="quantile", outcome="sale", value="amount", quantile=0.9, want="lower", within=5, grace=0)
+    rows = world.fill(0, 10, 400)
+    values = world.rng.lognormal(3, 1, 400)
+    for row, value in zip(rows[:300], values, strict=False):
+        at = (row["at"] - T0) / SECOND
+        world.happen(at + 1, "sale", unit=row["unit"], fields=f'{{"amount": {value}}}')
+        world.happen(at + 2, "sale", unit=row["unit"], fields='{"amount": 100000}')  # its second
+    (window,) = windows(world, watching(metric))
+    found = performance(window)
+    ordered = np.sort([*values[:300], *[0.0] * 100])
+    assert (found.units, found.value) == (400, ordered[359])
+    sides = [int(stats.binom.ppf(tail, 400, 0.9)) for tail in ((1 - found.level) / 2, (1 + found.level) / 2)]
+    assert found.lower == pytest.approx(ordered[sides[0] - 1], rel=1e-12)
+    assert found.upper == pytest.approx(ordered[sides[1]], rel=1e-12)
+
+
+def test_a_quantile_that_rises_by_half_is_an_alarm_and_too_few_units_are_no_data(world: Any, watching: Any) -> None:
+    metric = MetricSpec(kind="quantile", outcome="sale", value="amount", quantile=0.5, want="lower", within=5, grace=0)
+    for start, scale, units in ((0, 1.0, 400), (10, 1.02, 400), (20, 1.5, 400), (30, 1.0, 100)):
+        for row in world.fill(start, start + 10, units):
+            spent = scale * world.rng.uniform(90, 110)
+            world.happen((row["at"] - T0) / SECOND, "sale", unit=row["unit"], fields=f'{{"amount": {spent}}}')
+    found = windows(world, watching(metric))
+    assert [w.severity for w in found] == ["no-data", "none", "major", "none"]
+    rare = metric.model_copy(update={"quantile": 0.99})
+    last = windows(world, watching(rare))[-1]
+    assert (last.state, last.performance) == ("no-data", None)
+    assert "100 units are too few for the interval of a quantile of 0.99" in last.sentence
 
 
 def test_labels_that_stop_coming_are_told(world: Any, watching: Any) -> None:
