@@ -1,9 +1,10 @@
 """Regret beside the rivals, and the price of forgetting and floors; `--publish` writes the tables into bench/README.md.
 
-`python -m bench.bandits --processes 2 --publish`; each regret is kept in `bench/results/bandits-regrets.json`, so that the
-same command goes on with a run that was stopped, and publishes scene by scene. `--only thompson two` plays the scenes in whose names all of these words
-are; the table has every scene that was played whole. The rivals run in an environment of their own, made on first use
-under `.cache/rivals/bandits`. Theirs is nearly all of the time: hours for the horizon of 10 000.
+`python -m bench.bandits --processes 2 --publish`; each regret is kept in `bench/results/bandits-regrets.json`, so that
+the same command goes on with a run that was stopped, and publishes scene by scene. `--only thompson two` plays the
+scenes in whose names all of these words are; the table has every scene that was played whole. The rivals run in an
+environment of their own, made on first use under `.cache/rivals/bandits`. Theirs is nearly all of the time: hours for
+the horizon of 10 000.
 """
 
 import argparse

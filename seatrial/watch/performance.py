@@ -240,8 +240,8 @@ def _sentence(
     if performance is None:
         if metric.kind == "quantile" and seen.labels >= monitor.minimum_labels and seen.units >= LEAST_UNITS:
             return (
-                f"No data on {monitor.metric} of {variant}: {seen.units} units are too few for the interval of a quantile "
-                f"of {metric.quantile:.4g} at this level."
+                f"No data on {monitor.metric} of {variant}: {seen.units} units are too few for the interval "
+                f"of a quantile of {metric.quantile:.4g} at this level."
             )
         if is_label and _is_stalled(seen, monitor):
             return f"Not one of {seen.wanted} answers of {variant} has its {metric.outcome} in time."
