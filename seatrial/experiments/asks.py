@@ -7,6 +7,7 @@ from typing import NamedTuple
 from seatrial.experiments import ranking_measures
 from seatrial.experiments.measures import Measure, declared_measures, error_measures, latency_measure
 from seatrial.experiments.model_measures import KINDS, numbers_of
+from seatrial.experiments.rollback import alpha_of_rollback
 from seatrial.experiments.row_columns import has_column
 from seatrial.experiments.sentences import names
 from seatrial.experiments.thresholds import NEEDED, QUANTILES
@@ -16,11 +17,7 @@ from seatrial.spec.deployment import Deployment, MetricSpec, ReleaseSpec, TestSt
 from seatrial.spec.deployment import Margin as SpecMargin
 from seatrial.spec.errors import BadInput
 from seatrial.stats.contrast import ZERO, Margin
-from seatrial.stats.guardrail import rollback_alpha
 from seatrial.stats.verdict import Question, Role, Want
-
-ALPHA_ROLLBACK = 0.05
-"""Chance, per release, that an identical version is ever rolled back."""
 
 ERRORS = ("errors", "error_rate")
 
@@ -151,10 +148,10 @@ def _ask(
             impossible = impossible or f"it waits for {CAP_NEEDS} matured units to fix its cap"
         cap = declared.cap if declared.cap is not None else run.caps.get(name)
         return Ask(
-            part, declared.kind, _question(name, declared.want, part, margin, release, run), cap, None, impossible
+            part, declared.kind, _question(name, declared.want, part, margin, deployment, run), cap, None, impossible
         )
     if name in ERRORS:
-        return Ask(part, "errors", _question(name, "lower", part, margin, release, run))
+        return Ask(part, "errors", _question(name, "lower", part, margin, deployment, run))
     base = thresholds.get(name)
     tolerated = None if base is None or part != "guardrail" or margin is None else _tolerated(base, margin)
     impossible = (
@@ -162,7 +159,7 @@ def _ask(
     )
     # The margin of latency is in time and stands in the threshold; what is left to ask is which arm is slow more often.
     line = ZERO if part == "guardrail" else None
-    return Ask(part, "latency", _question(name, "lower", part, line, release, run), base, tolerated, impossible)
+    return Ask(part, "latency", _question(name, "lower", part, line, deployment, run), base, tolerated, impossible)
 
 
 def _part(name: str, release: ReleaseSpec) -> Role:
@@ -189,7 +186,7 @@ def _tolerated(base: float, margin: Margin) -> float:
 
 
 def _question(
-    name: str, want: Want, part: Role, margin: Margin | None, release: ReleaseSpec, run: ReleaseRun
+    name: str, want: Want, part: Role, margin: Margin | None, deployment: Deployment, run: ReleaseRun
 ) -> Question:
     challenger, champion = names(run)
     acts = part != "secondary"
@@ -198,7 +195,7 @@ def _question(
         want=want,
         margin=margin,
         alpha=run.alpha,
-        alpha_worse=rollback_alpha(ALPHA_ROLLBACK, len(release.guardrails)) if acts else None,
+        alpha_worse=alpha_of_rollback(deployment) if acts else None,
         plan_units=run.plan_units,
         treatment=challenger,
         control=champion,

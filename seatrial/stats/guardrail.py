@@ -36,9 +36,14 @@ def judge_guardrail(
     )
 
 
-def rollback_alpha(alpha_rollback: float, guardrails: int) -> float:
-    """Each sequence's part of a release's rollback budget: the guardrails and the primary's ``worse`` side share it."""
-    return alpha_rollback / (guardrails + 1)
+def rollback_alpha(alpha_rollback: float, others: int) -> float:
+    """Each sequence's part of a release's rollback budget: the primary's ``worse`` side and the others share it.
+
+    Args:
+        alpha_rollback: Chance that an identical version is ever taken back.
+        others: Guardrails, and the paired accuracy of a shadow where there is one.
+    """
+    return alpha_rollback / (others + 1)
 
 
 def guardrail_levels(question: Question) -> Levels:

@@ -5,6 +5,7 @@ from collections import Counter
 import msgspec
 import pyarrow as pa
 
+from seatrial.experiments.rollback import alpha_of_rollback
 from seatrial.experiments.sentences import count, counted, names
 from seatrial.experiments.shadow.comparison import Ends, Review, ShadowComparison
 from seatrial.experiments.shadow.pairs import Pairs
@@ -98,6 +99,7 @@ def _question(deployment: Deployment, run: ReleaseRun) -> Question:
         want="higher",
         margin=_margin(deployment),
         alpha=run.alpha,
+        alpha_worse=alpha_of_rollback(deployment),
         plan_units=run.plan_units,
         treatment=challenger,
         control=champion,

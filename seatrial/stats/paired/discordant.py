@@ -75,6 +75,8 @@ def discordant_p(pairs: PairedAccuracy) -> float:
 def judge_pairs(pairs: PairedAccuracy, question: Question) -> Verdict:
     """The verdict on paired accuracy; its interval is the discordant pairs', at the observed share of discordance.
 
+    ``worse`` is said at ``question.alpha_worse`` on its one side too, where that is stricter than half of alpha.
+
     ``equivalent`` allows for the uncertainty of that share as well, at half of alpha for each.
     """
     pairs.checked()
@@ -91,9 +93,15 @@ def judge_pairs(pairs: PairedAccuracy, question: Question) -> Verdict:
 def _word(pairs: PairedAccuracy, share: Interval, question: Question) -> Word:
     if share.lower > 0.5:
         return "better"
-    if share.upper < 0.5:
+    if share.upper < 0.5 and _worse_for_certain(pairs, question):
         return "worse"
     return "equivalent" if _inside(pairs, question) else "inconclusive"
+
+
+def _worse_for_certain(pairs: PairedAccuracy, question: Question) -> bool:
+    if question.alpha_worse is None or 2 * question.alpha_worse >= question.alpha:
+        return True
+    return discordant_share(pairs, 2 * question.alpha_worse).upper < 0.5
 
 
 def _inside(pairs: PairedAccuracy, question: Question) -> bool:

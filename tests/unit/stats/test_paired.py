@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 
 from seatrial.spec.errors import BadInput
@@ -36,6 +37,20 @@ def test_a_clear_shadow_is_better() -> None:
 def test_a_worse_shadow_and_an_even_one() -> None:
     assert judge_pairs(pairs(20, 60), QUESTION).word == "worse"
     assert judge_pairs(pairs(42, 38), QUESTION).word == "inconclusive"
+
+
+def test_worse_takes_its_part_of_the_release_where_that_is_stricter() -> None:
+    strict = msgspec.structs.replace(QUESTION, alpha_worse=0.05 / 7)
+    found = {
+        losses: (judge_pairs(pairs(20, losses), QUESTION).word, judge_pairs(pairs(20, losses), strict).word)
+        for losses in range(20, 70)
+    }
+    first = min(losses for losses, words in found.items() if words[0] == "worse")
+    strictly = min(losses for losses, words in found.items() if words[1] == "worse")
+    assert first < strictly
+    assert discordant_share(pairs(20, strictly), 2 * 0.05 / 7).upper < 0.5
+    assert discordant_share(pairs(20, strictly - 1), 2 * 0.05 / 7).upper >= 0.5
+    assert judge_pairs(pairs(strictly, 20), strict).word == "better"
 
 
 def test_equal_answers_on_many_inputs_are_equivalent() -> None:
