@@ -1,8 +1,10 @@
 """Calibration drift: are scores still worth what they were on the holdout?
 
 The labelled answers of a window, against the chances that the holdout's calibration gives to their scores. What is
-judged is the mean of "happened less expected", by unit, with what a holdout of its size could not know; the expected
-calibration error is shown beside, and declared segments, whose intervals hold for all of them together.
+judged is the mean of "happened less expected", by unit, with what a holdout of its size could not know. Scores that
+are too sure of both classes leave that mean alone; so with two classes the same is judged of the likelier one, each at
+half of the level. The expected calibration error is shown beside, and declared segments, whose intervals hold for all
+of them together.
 """
 
 from collections.abc import Mapping
@@ -26,7 +28,7 @@ from seatrial.watch.interval import Measured, difference, ratio_by_unit
 from seatrial.watch.labels import read_labelled
 from seatrial.watch.performance import LEAST_UNITS, MOST_ALPHA
 from seatrial.watch.reading import Span
-from seatrial.watch.window import Calibrated, GroupRate, Signal, Window
+from seatrial.watch.window import Calibrated, GroupRate, Signal, Sureness, Window
 
 MODERATE, MAJOR = 0.05, 0.1
 """How far what happens lies from what scores say, for certain, before it is told."""
@@ -58,15 +60,22 @@ def calibration_window(deployment: Deployment, span: Span, source: Source, profi
         whole.labels,
         _sentence(span.variant, whole) + _of_segments(rates),
         whole,
-        Signal(severity, severity, abs(whole.off) < MODERATE),
+        Signal(severity, severity, _is_calm(whole)),
     )
     return msgspec.structs.replace(window, rates=rates)
 
 
 def severity_of(found: Calibrated | GroupRate) -> Severity:
-    """By the end of the interval that is nearer to nothing."""
-    surely = max(found.lower, -found.upper, 0.0)
+    """By the end of the interval that is nearer to nothing; of the whole and of how sure scores are, the worse."""
+    ends = [found.lower, -found.upper]
+    if isinstance(found, Calibrated) and found.sure is not None:
+        ends += [found.sure.lower, -found.sure.upper]
+    surely = max(*ends, 0.0)
     return "major" if surely > MAJOR else "moderate" if surely > MODERATE else "none"
+
+
+def _is_calm(found: Calibrated) -> bool:
+    return abs(found.off) < MODERATE and (found.sure is None or abs(found.sure.value) < MODERATE)
 
 
 def _measure(
@@ -93,7 +102,7 @@ def _measure(
     if labels < monitor.minimum_labels or place.max(initial=-1) + 1 < LEAST_UNITS:
         return f"{labels} labels with a score, and at least {monitor.minimum_labels} of {LEAST_UNITS} units are needed"
     rows = _Rows(np.clip(scores[known], 0.0, 1.0), happened[known], place)
-    alpha = per_window(lasting(monitor, span), variants, MOST_ALPHA)
+    alpha = per_window(lasting(monitor, span), variants, MOST_ALPHA) / (2 if two else 1)
     expected = lesson.calibrator.apply(rows.scores)
     off = _off(lesson.calibrator, rows, alpha)
     groups = {by: np.array(table[f"by {by}"].to_pylist(), dtype=object)[known] for by in columns}
@@ -107,6 +116,7 @@ def _measure(
         upper=off.upper,
         error=error.value,
         labels=labels,
+        sure=_sureness(lesson.calibrator, rows, alpha) if two else None,
     )
     return whole, rates
 
@@ -127,11 +137,21 @@ def _by_segment(
 
 def _off(calibrator: Calibrator, rows: _Rows, alpha: float) -> Measured:
     """Happened less expected, by unit, with what a holdout of its size could not know."""
+    return _mean_gap(calibrator, rows, alpha, np.ones(len(rows.scores)))
+
+
+def _sureness(calibrator: Calibrator, rows: _Rows, alpha: float) -> Sureness:
+    """Expected less happened of the likelier class, likewise."""
+    towards = np.where(calibrator.apply(rows.scores) >= 0.5, -1.0, 1.0)
+    return Sureness(*_mean_gap(calibrator, rows, alpha, towards))
+
+
+def _mean_gap(calibrator: Calibrator, rows: _Rows, alpha: float, sign: NDArray[np.float64]) -> Measured:
+    """Mean of ``sign`` [rows] times (happened less expected)."""
     _, place = np.unique(rows.unit, return_inverse=True)
     counts = np.bincount(place).astype(np.float64)
-    gaps = np.bincount(place, weights=rows.happened - calibrator.apply(rows.scores)).astype(np.float64)
-    n = len(rows.scores)
-    learnt = -float(ndtri(alpha)) * calibrator.variance(rows.scores, np.full(n, 1 / n)) ** 0.5
+    gaps = np.bincount(place, weights=sign * (rows.happened - calibrator.apply(rows.scores))).astype(np.float64)
+    learnt = -float(ndtri(alpha)) * calibrator.variance(rows.scores, sign / len(sign)) ** 0.5
     return difference(ratio_by_unit(gaps, counts, alpha), Measured(0.0, -learnt, learnt))
 
 
@@ -154,6 +174,14 @@ def _sentence(variant: str, found: Calibrated) -> str:
         f"The scores of {variant} say {found.expected:.1%}, and {found.happened:.1%} came in {found.labels} labelled "
         f"answers ({interval}; expected calibration error {100 * found.error:.1f} points)"
     )
+    sure = found.sure
+    if sure is not None and max(sure.lower, -sure.upper) > MODERATE:
+        above = sure.value > 0
+        least, most = (sure.lower, sure.upper) if above else (-sure.upper, -sure.lower)
+        said += (
+            f"; they are {100 * abs(sure.value):.1f} points {'too sure' if above else 'not sure enough'} of the "
+            f"likelier label ({100 * least:.1f} to {100 * most:.1f})"
+        )
     return f"{said}." if severity_of(found) != "none" else f"{said}: as on the holdout, as far as is certain."
 
 

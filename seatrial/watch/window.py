@@ -3,7 +3,7 @@
 Times are microseconds since 1970 UTC; a window holds its start and not its end.
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -186,6 +186,8 @@ class Calibrated(msgspec.Struct, frozen=True, kw_only=True):
             classes, of being right with more.
         happened: Share in which it happened.
         off, lower, upper: Happened less expected, and its interval by unit.
+        sure: With two classes, by how much the chance of the likelier one is above how often that one came (below 0:
+            scores are not sure enough), and its interval by unit; None with more classes, where ``off`` says it.
         error: Expected calibration error of these chances, less what noise adds.
         labels: Labelled answers behind it.
     """
@@ -197,6 +199,15 @@ class Calibrated(msgspec.Struct, frozen=True, kw_only=True):
     upper: float
     error: float
     labels: int
+    sure: "Sureness | None" = None
+
+
+class Sureness(NamedTuple):
+    """By how much scores are too sure, with its interval."""
+
+    value: float
+    lower: float
+    upper: float
 
 
 class Performance(msgspec.Struct, frozen=True, kw_only=True):

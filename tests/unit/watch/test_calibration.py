@@ -66,6 +66,35 @@ def test_scores_that_say_too_little_are_told(world: Any, watching: Callable[...,
     assert "The scores of champion say" in window.sentence
 
 
+@pytest.mark.parametrize(
+    ("pull", "said"), [(-0.3, "too sure of the likelier"), (0.3, "not sure enough of the likelier")]
+)
+def test_scores_that_are_too_sure_of_both_classes_are_told(
+    world: Any, watching: Callable[..., Any], pull: float, said: str
+) -> None:
+    """What happens is nearer to a half, or to the ends, than scores say: the mean stays where it was."""
+    rng = np.random.default_rng(5)
+    held = rng.uniform(0.15, 0.85, 3000)
+    lesson = Lesson(calibrator=calibrate(held, rng.random(3000) < held))
+    world.profile = msgspec.structs.replace(world.profile, lesson=lesson, holdout_rows=3000)
+    scores = rng.uniform(0.15, 0.85, 2000)
+    happened = rng.random(2000) < np.clip(scores + pull * np.sign(scores - 0.5), 0, 1)
+    for row, score, positive in zip(world.fill(0, 10, 2000), scores, happened, strict=True):
+        row["prediction.score"] = float(score)
+        world.happen((row["at"] - T0) / SECOND, request_id=row["request_id"], value_text="b" if positive else "a")
+    window = found(world, watching)
+    shown = window.calibrated
+    assert shown is not None
+    assert shown.lower < 0 < shown.upper
+    expected = lesson.calibrator.apply(scores)
+    likelier = np.where(expected >= 0.5, expected - happened, happened - expected)
+    assert shown.sure is not None
+    assert shown.sure.value == pytest.approx(likelier.mean())
+    assert (window.severity, window.drift.calm) == ("major", False)
+    assert said in window.sentence
+    assert f"{100 * abs(likelier.mean()):.1f} points" in window.sentence
+
+
 def test_a_small_holdout_is_not_sure_of_what_scores_are_worth(world: Any, watching: Callable[..., Any]) -> None:
     taught(world, 60)
     serve(world, 1500, 0.15)
