@@ -24,14 +24,17 @@ def frame(name: str) -> Any:
     return pd.DataFrame(values, columns=[f"x{i}" for i in range(values.shape[1])])
 
 
-def measure(work: Callable[[], dict[str, Any]]) -> None:
-    """Run once, and print what it took as one line of JSON: CPU of all threads, wall, memory above what was there."""
+def measure(work: Callable[[], dict[str, Any]], beside: Callable[[], dict[str, Any]] = dict) -> None:
+    """Run once, and print what it took as one line of JSON: CPU of all threads, wall, memory above what was there.
+
+    What is measured ``beside`` comes after it, and is not in its figures.
+    """
     before = _resident()
     cpu, wall = time.process_time(), time.perf_counter()
     found = work()
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     above = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before
-    print(json.dumps({"cpu_s": cpu, "wall_s": wall, "memory_mb": max(0.0, above), **found}), flush=True)
+    print(json.dumps({"cpu_s": cpu, "wall_s": wall, "memory_mb": max(0.0, above), **found, **beside()}), flush=True)
 
 
 def _resident() -> float:
