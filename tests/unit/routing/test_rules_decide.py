@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from seatrial.routing.attributes import Attributes
 from seatrial.routing.router import Router
 from seatrial.routing.rules.naming import names_of
 from seatrial.routing.rules.parsing import parse_rule
@@ -117,6 +118,13 @@ def test_what_rules_read_is_known_and_asked_for() -> None:
     with pytest.raises(BadInput, match="'tenure' is missing, which every version needs"):
         router.attributes.check({"plan": "1"})
     router.attributes.check({"tenure": 0})
+    needed = Attributes(
+        [entry.when for entry in RULES if entry.when is not None],
+        [Feature(name=name, kind="number") for name in ("tenure", "plan")],
+        needed=("tenure", "plan"),
+    )
+    with pytest.raises(BadInput, match=r"features 'tenure' and 'plan' are missing, which .*; give them in `features`"):
+        needed.check({"tenure": None})
 
 
 def test_what_one_version_does_without_is_needed_of_nobody() -> None:
