@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seatrial.bandits.normal_best import normal_best
+from seatrial.bandits.normal_best import normal_shares
 from seatrial.bandits.posterior import Floats
 from seatrial.bandits.regression import Regression
 from seatrial.spec.errors import BadInput
@@ -36,13 +37,12 @@ class LinearBelief:
 
     def shares(self, context: Floats) -> list[float]:
         """The same as a list: of a few numbers that is quicker."""
-        shape = self.coefficients.shape
+        count, width = self.coefficients.shape
         both = self._rows.dot(context)
-        means, away = both[: shape[0]], both[shape[0] :].reshape(shape)
-        away *= away
-        sds = away.dot(self._ones)
-        sds += _TINY
-        weights: list[float] = normal_best(means, np.sqrt(sds, sds)).tolist()
+        away = both[count:].reshape(count, width)
+        np.multiply(away, away, away)
+        variances: list[float] = away.dot(self._ones).tolist()
+        weights = normal_shares(both[:count].tolist(), [sqrt(variance + _TINY) for variance in variances])
         floor, rest = self.floor, 1.0 - len(weights) * self.floor
         return [floor + rest * weight for weight in weights] if floor else weights
 

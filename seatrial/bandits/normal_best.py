@@ -12,7 +12,7 @@ import math
 from operator import add, sub
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import erfc, ndtr, ndtri
 
 from seatrial.bandits.best import MOST_ARMS, TOLERANCE, best, normalised
 from seatrial.bandits.normal import Normal
@@ -28,7 +28,8 @@ _DEPTHS = [math.inf, *(-float(ndtri(_TINY ** (1 / count))) for count in range(1,
 a chance of 1e-12: the best one is not there. Many arms as good as each other: half of the places are saved."""
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(10)
 _MARKS = np.arange(-_REACH, _REACH + 0.5, 1.0)
-_PLACES = np.arange(_MOST + 4, dtype=np.float64)
+_HALF_ROOT, _PI_ROOT = math.sqrt(0.5), 1 / math.sqrt(math.pi)
+_GRID = np.stack([np.ones(_MOST + 4), np.arange(_MOST + 4, dtype=np.float64)])
 
 
 def normal_best(means: Floats, sds: Floats) -> Floats:
@@ -44,33 +45,62 @@ def normal_best(means: Floats, sds: Floats) -> Floats:
     Raises:
         SeatrialError: They do not to within 1e-9: the quadrature failed.
     """
-    centers, scales = means.tolist(), sds.tolist()  # of a few numbers lists are quicker
+    return np.array(normal_shares(means.tolist(), sds.tolist()))
+
+
+def normal_shares(centers: list[float], scales: list[float]) -> list[float]:
+    """``normal_best``, of lists: of a few numbers they are quicker, and on the way to a decision every call counts."""
     reach = [_REACH * scale for scale in scales]
     high, low = list(map(add, centers, reach)), max(map(sub, centers, reach))
-    if min(high) < low:
-        live = np.array(high) >= low
-        chances = np.zeros(means.size)
-        chances[live] = normal_best(means[live], sds[live])
-        return chances
+    if min(high) >= low:
+        return _of_live(centers, scales, low, max(high))
+    live = [arm for arm, end in enumerate(high) if end >= low]
+    found = _of_live([centers[arm] for arm in live], [scales[arm] for arm in live], low, max(high))
+    chances = [0.0] * len(centers)
+    for arm, chance in zip(live, found, strict=True):
+        chances[arm] = chance
+    return chances
+
+
+def _of_live(centers: list[float], scales: list[float], low: float, top: float) -> list[float]:
+    """Of arms none of which is out of the question; the best one is between ``low`` and ``top``."""
     if len(centers) == 1:
-        return np.ones(1)
+        return [1.0]
     depth = _DEPTHS[min(len(centers), MOST_ARMS)]
     low = max(low, min(map(sub, centers, [depth * scale for scale in scales])))
-    top, narrow = max(high), min(scales)
+    narrow = min(scales)
     for part in _STEPS:
         step = part * narrow
         if top - low > _MOST * step:
             break
-        places = _PLACES[: int((top - low) / step) + 3] * step + (low - step)
-        chances = _densities(means, sds, places)
-        total = sum(chances.tolist()) * _ROOT * step
+        chances = _by_steps(centers, scales, low - step, step, int((top - low) / step) + 3)
+        total = sum(chances)
         if abs(total - 1) < TOLERANCE:
-            chances *= _ROOT * step / total
-            return chances
-    return _by_panels(means, sds, low, top)
+            return [chance / total for chance in chances]
+    return _by_panels(np.array(centers), np.array(scales), low, top).tolist()  # type: ignore[no-any-return]
 
 
-def _densities(means: Floats, sds: Floats, places: Floats, weights: Floats | float = 1.0) -> Floats:
+def _by_steps(centers: list[float], scales: list[float], first: float, step: float, count: int) -> list[float]:
+    """Of each arm Σ step · its density · the chance that all others are below, over ``count`` places from ``first`` on.
+
+    In few calls, which cost more than what they compute: t = −depth / √2 of every arm at every place is one product,
+    the density is exp(−t²) and the chance to be below is erfc(t) / 2.
+    """
+    narrowness = [_HALF_ROOT / scale for scale in scales]
+    starts = [(center - first) * narrow for center, narrow in zip(centers, narrowness, strict=True)]
+    strides = [-step * narrow for narrow in narrowness]
+    depths = np.array((starts, strides)).T.dot(_GRID[:, :count])
+    below = erfc(depths)  # above 1e-15 from the lowest place on, so that it may be divided by
+    np.multiply(depths, depths, depths)
+    np.negative(depths, depths)
+    np.exp(depths, depths)
+    np.divide(depths, below, depths)
+    sums = depths.dot(np.multiply.reduce(below)).tolist()
+    unit = _PI_ROOT * step * 2.0 ** (1 - len(scales))
+    return [unit * found * narrow for found, narrow in zip(sums, narrowness, strict=True)]
+
+
+def _densities(means: Floats, sds: Floats, places: Floats, weights: Floats) -> Floats:
     """For each arm Σ weight · √(2π) · its density · the chance that all others are below, shape [K]."""
     depths = (places - means[:, None]) / sds[:, None]
     below = ndtr(depths)  # above 1e-15 from the lowest place on, so that it may be divided by

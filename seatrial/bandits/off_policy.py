@@ -16,6 +16,7 @@ References:
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -88,6 +89,7 @@ def off_policy(
     alpha: float = 0.05,
     seed: int = 0,
     model: Floats | None = None,
+    names: Sequence[str] = (),
 ) -> OffPolicy:
     """Evaluates another policy on what was logged.
 
@@ -98,13 +100,14 @@ def off_policy(
         seed: Of the folds.
         model: Expected reward of every arm by a model of the caller's, fitted on other rows, shape [n, K]; None: ridge
             lines in the contexts, cross-fitted by unit.
+        names: What refusals call the arms; empty: by number, from 0.
 
     Raises:
         BadInput: Columns or target that are not what they should be.
     """
     check_target(logged, target)
     units = logged.unit_count
-    found = overlap(logged, target)
+    found = overlap(logged, target, names)
     earned = float(logged.rewards.mean()) if logged.rewards.size else 0.0
     if found.refusals:
         return OffPolicy(logged.rewards.size, units, earned, found, (), found.refusals)

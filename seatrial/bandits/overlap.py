@@ -5,6 +5,7 @@ does, or where the weights do not average 1 (then the logged propensities are no
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,12 +52,13 @@ def weights_of(logged: Logged, target: Floats) -> Floats:
     return weights
 
 
-def overlap(logged: Logged, target: Floats) -> Overlap:
+def overlap(logged: Logged, target: Floats, names: Sequence[str] = ()) -> Overlap:
     """How much of what ``target`` would do was done.
 
     Args:
         logged: What was done.
         target: Chances of the other policy, shape [n, K].
+        names: What refusals call the arms; empty: by number, from 0.
 
     References:
         Kong (1992), A note on importance sampling using standardized weights (effective sample size).
@@ -80,7 +82,7 @@ def overlap(logged: Logged, target: Floats) -> Overlap:
         unsupported=unsupported,
         refusals=(),
     )
-    never = _never_tried(logged, target)
+    never = [f"`{names[arm]}`" if names else f"arm {arm}" for arm in _never_tried(logged, target)]
     return Overlap(**{**found.__dict__, "refusals": tuple(_refusals(found, never))})
 
 
@@ -100,10 +102,10 @@ def _never_tried(logged: Logged, target: Floats) -> tuple[int, ...]:
     return tuple(int(arm) for arm in wanted if not (logged.arms == arm).any())
 
 
-def _refusals(found: Overlap, never: tuple[int, ...]) -> list[str]:
+def _refusals(found: Overlap, never: Sequence[str]) -> list[str]:
     said = []
     if never:
-        said.append(f"The target policy uses arm {never[0]}, which nobody got; give it a floor and wait.")
+        said.append(f"The target policy uses {', '.join(never)}, which nobody got; give it a floor and wait.")
     if found.unsupported:
         said.append(
             f"In {found.unsupported} rows an arm that the target policy would have used had a chance of 0 or below "

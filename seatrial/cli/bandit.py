@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from seatrial.cli.context import settings
+from seatrial.cli.deployments import read_file
 from seatrial.cli.output import JSON_HELP, print_json, print_table
 from seatrial.spec.errors import BadInput
 from seatrial.spec.units import parse_share, show_count, show_share
@@ -24,24 +25,33 @@ def add_to(app: typer.Typer) -> None:
         epilog="Example: seatrial bandit evaluate shop challenger=100%",
         no_args_is_help=True,
     )
-    group.command(epilog="Example: seatrial bandit evaluate shop challenger=100%")(evaluate)
+    group.command(epilog="Example: seatrial bandit evaluate shop --file rules.yaml")(evaluate)
     group.command(epilog="Example: seatrial bandit simulate shop.yaml")(simulate)
     app.add_typer(group, name="bandit")
 
 
 def evaluate(
     deployment: str = typer.Argument(..., help="Whose bandit."),
-    target: list[str] = typer.Argument(..., metavar="ARM=SHARE...", help="The other policy: `challenger=100%`."),
+    target: list[str] | None = typer.Argument(
+        None, metavar="[ARM=SHARE...]", help="Fixed weights for everybody: `challenger=100%`."
+    ),
+    file: Path | None = typer.Option(None, help="Another deployment file instead, whose routing is asked about."),
     entry: str | None = typer.Option(None, help=_ENTRY),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Say what other weights would have earned on logged traffic.
+    """Say what other weights or rules would have earned.
 
-    Exit code 1: the past cannot answer, and the reasons are printed.
+    A variant of --file is the arm that has its model. Exit code 1: the past cannot answer, and the reasons are printed.
     """
     from seatrial.control.evaluation import evaluate as ask
+    from seatrial.control.evaluation import evaluate_file
 
-    found = ask(settings(), deployment, dict(_share(one) for one in target), entry)
+    if bool(target) == (file is not None):
+        raise BadInput("give either weights (`challenger=100%`) or, with --file, another deployment file.")
+    if file is not None:
+        found = evaluate_file(settings(), deployment, read_file(file), str(file), entry)
+    else:
+        found = ask(settings(), deployment, dict(_share(one) for one in target or ()), entry)
     if json:
         print_json(found)
     else:
@@ -59,7 +69,7 @@ def _share(text: str) -> tuple[str, float]:
 
 def _tell(found: Evaluation) -> None:
     policy, at = found.found, found.found.overlap
-    shares = ", ".join(f"{arm} {show_share(weight)}" for arm, weight in found.target.items() if weight)
+    shares = ", ".join(f"{arm} {show_share(round(weight, 4))}" for arm, weight in found.target.items() if weight)
     typer.echo(
         f"{found.deployment}/{found.entry}: {show_count(policy.rows)} matured records of {show_count(policy.units)} "
         f"units earned {policy.earned:.4g} each; asked: {shares}"
@@ -68,6 +78,13 @@ def _tell(found: Evaluation) -> None:
         f"effective sample {at.effective_sample:.0f}, largest weight {at.largest_weight:.3g}, "
         f"mean weight {at.mean_weight:.3f} ± {at.mean_weight_se:.3f}"
     )
+    if found.file:
+        took = ", ".join(
+            f"{f'`{name}`' if name else 'no entry'} {show_share(round(share, 4))}" for name, share in found.took.items()
+        )
+        typer.echo(f"of the records, by {found.file}: {took}")
+    for note in found.notes:
+        typer.echo(note)
     for refusal in policy.refusals:
         typer.echo(f"no answer: {refusal}")
     if policy.estimates:
@@ -95,11 +112,7 @@ def simulate(
     """
     from seatrial.control.simulating import Outlook, outlook
 
-    try:
-        text = file.read_text("utf-8")
-    except FileNotFoundError:
-        raise BadInput(f"there is no file {str(file)!r}; name the deployment file.") from None
-    found = outlook(settings(), text, str(file), entry)
+    found = outlook(settings(), read_file(file), str(file), entry)
     if json:
         print_json(found)
     else:

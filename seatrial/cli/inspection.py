@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from textwrap import shorten
 from typing import TYPE_CHECKING
 
 import typer
 
 from seatrial.cli.context import settings
-from seatrial.cli.output import JSON_HELP, moment, print_json
+from seatrial.cli.output import JSON_HELP, cut, moment, print_json
 
 if TYPE_CHECKING:
     from seatrial.control.queries import Status
 
 _ALERTS, _WIDTH = 5, 160
-"""How much of the alerts `status` shows; `alerts list` shows all of it."""
+"""How many of the alerts `status` shows, and how much of each on a terminal; `alerts list` shows all of it."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -54,7 +53,7 @@ def _tell(found: Status) -> None:
         more = shadow + (f", {variant.note}" if variant.runtime == "remote" else "")
         typer.echo(f"  {variant.variant:12} {variant.model_version or '(empty)':20} {100 * variant.weight:5.3g}%{more}")
     for alert in found.alerts[-_ALERTS:]:
-        typer.echo(f"  {moment(alert.at)}  {alert.event}: {shorten(alert.sentence, _WIDTH, placeholder=' …')}")
+        typer.echo(f"  {moment(alert.at)}  {alert.event}: {cut(alert.sentence, _WIDTH)}")
 
 
 def history(

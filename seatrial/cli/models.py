@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 from seatrial.cli.context import settings
-from seatrial.cli.output import JSON_HELP, counted, moment, print_json, print_table
+from seatrial.cli.output import JSON_HELP, counted, cut, moment, print_json, print_table
 
 if TYPE_CHECKING:
     from seatrial.models.manifest import Manifest
@@ -149,7 +149,7 @@ def show(
     print_table(
         ("feature", "kind", "nullable", "categories"),
         (
-            (f.name, f.kind, "yes" if f.nullable else "no", ", ".join(f.categories or ())[:60])
+            (f.name, f.kind, "yes" if f.nullable else "no", cut(", ".join(f.categories or ()), 60))
             for f in manifest.signature.features
         ),
     )

@@ -1,6 +1,7 @@
 """What commands print: sentences and tables for people, one JSON document for programs."""
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
@@ -39,6 +40,15 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None
     typer.secho("  ".join(h.ljust(w) for h, w in zip(header, widths, strict=True)).rstrip(), bold=True)
     for line in lines:
         typer.echo("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip())
+
+
+def cut(text: str, width: int) -> str:
+    """A text on one line, of at most so many characters on a terminal; whole where the output goes elsewhere."""
+    if not sys.stdout.isatty():
+        return " ".join(text.split())
+    from textwrap import shorten
+
+    return shorten(text, width, placeholder=" …")
 
 
 def counted(n: int, what: str) -> str:

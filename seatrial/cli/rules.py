@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from seatrial.cli.context import settings
 from seatrial.cli.deployments import read_file
+from seatrial.cli.given import given
 from seatrial.cli.output import JSON_HELP, print_json
 from seatrial.cli.rules_from_data import coverage, suggest
+
+if TYPE_CHECKING:
+    from seatrial.control.ruling import Explained
 
 
 def add_to(app: typer.Typer) -> None:
@@ -64,7 +69,11 @@ def check(
 
 def explain(
     file: Path = typer.Argument(..., metavar="FILE", help="The deployment file."),
-    request: str = typer.Option(..., "--request", help='{"unit"?, "context"?, "features"?} as predict takes them.'),
+    request: str = typer.Option(
+        ...,
+        "--request",
+        help='{"unit"?, "context"?, "features"?} as predict takes them; `@FILE` or `-` (standard input) holds it.',
+    ),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
     """Say of one request which entry decided, and why.
@@ -76,19 +85,25 @@ def explain(
     from seatrial.protocol.bodies import read_predict
     from seatrial.routing.rules.conditions import load_checked
 
-    body = read_predict(request.encode())
+    body = read_predict(given("--request", request).encode())
     spec = load_checked(read_file(file), str(file))
-    given = {"unit": body.unit, "context": body.context, "features": body.features}
+    carried = {"unit": body.unit, "context": body.context, "features": body.features}
     served = next((one for one in published(settings().home) if one.deployment == spec.deployment), None)
-    explained = explain_request(spec, given, served)
+    explained = explain_request(spec, carried, served)
     if json:
         print_json(explained)
         return
     for one in explained:
         typer.echo(f"{one.entry}: {one.outcome}" + (f", goes to {one.target}" if one.outcome == "decides" else ""))
         if one.part:
-            values = ", ".join(f"{name} is {value}" for name, value in one.values.items())
-            why = one.failure or {"no match": "is not so", "failed": "fails"}.get(one.outcome, "is so")
-            typer.echo(f"  because `{one.part}` " + (f"fails: {why}" if one.failure else why) + f" ({values})")
+            typer.echo(f"  because `{one.part}` " + _why(one))
     if all(one.outcome != "decides" for one in explained):
         typer.echo(f"no entry takes it, so the default variant {spec.default} answers")
+
+
+def _why(one: Explained) -> str:
+    """Why an entry fared as it did; what a failure says is not said again as a value."""
+    if one.failure:
+        return f"fails: {one.failure}"
+    values = ", ".join(f"{name} is {value}" for name, value in one.values.items())
+    return ("is not so" if one.outcome == "no match" else "is so") + (f" ({values})" if values else "")

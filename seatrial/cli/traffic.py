@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from seatrial.cli.context import settings
+from seatrial.cli.given import given
 from seatrial.cli.output import JSON_HELP, print_json
 from seatrial.spec.errors import BadInput, NotFound, Unavailable
 from seatrial.spec.problems import did_you_mean
@@ -42,7 +43,7 @@ def add_to(app: typer.Typer) -> None:
 
 def predict(
     deployment: str = typer.Argument(..., metavar="DEPLOYMENT", help="Which deployment."),
-    features: str = typer.Option(..., help="A JSON object, a list of them, or @FILE."),
+    features: str = typer.Option(..., help="A JSON object, a list of them, @FILE or - (standard input)."),
     unit: str | None = typer.Option(None, help="Who it is for; without one the row is never evidence."),
     context: str | None = typer.Option(None, help="A JSON object with the declared context."),
     variant: str | None = typer.Option(None, help="Ask this variant; logged as an override, never evidence."),
@@ -236,13 +237,8 @@ def _client() -> Client:
 
 
 def _json(option: str, text: str) -> Any:
-    if text.startswith("@"):
-        try:
-            text = Path(text[1:]).read_text("utf-8")
-        except OSError as error:
-            raise BadInput(f"{option}: {text[1:]!r} cannot be read: {error.strerror}") from None
     try:
-        return json_module.loads(text)
+        return json_module.loads(given(option, text))
     except ValueError as error:
         raise BadInput(f"{option} is not JSON ({error}); write it like '{{\"age\": 42}}' or @FILE") from None
 

@@ -1,20 +1,22 @@
-"""Off-policy evaluation of a deployment's bandit from its ledger: what a variant or other weights would have earned."""
+"""Off-policy evaluation of a deployment's bandit from its ledger: what other weights or rules would have earned."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import fsum, isfinite
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seatrial.bandits import AdaptiveData, AdaptiveEffect, Logged, OffPolicy, adaptive_effect, off_policy
 from seatrial.control.contextual import as_declared, kinds_of
+from seatrial.control.other_routing import read_other_routing
 from seatrial.control.site import Site, open_site
 from seatrial.experiments.rewards import Rewards, read_rewards
 from seatrial.ledger.reader import Reader
 from seatrial.releases.records import BanditRun
 from seatrial.routing.contexts import Encoder
+from seatrial.routing.snapshot import Snapshot
 from seatrial.spec.deployment import BanditSpec, Deployment, EntrySpec
 from seatrial.spec.errors import BadInput, NotFound, SeatrialError
 from seatrial.spec.read import load_deployment
@@ -45,9 +47,13 @@ class Evaluation:
 
     Attributes:
         deployment, entry: Whose.
-        target: Weights of the policy that was evaluated.
+        target: Chances of the policy that was evaluated, by arm; where they differ by record, their means. A variant
+            that is none of the bandit's arms is among them, where the policy would have used it.
         found: What it would have earned.
         compared: Every other arm less the default variant (or the first arm).
+        file: Whose routing was evaluated; "": fixed weights.
+        took: With a file, the share of the records that each of its entries takes; "" for what no entry does.
+        notes: What must be known besides, a sentence each.
     """
 
     deployment: str
@@ -55,6 +61,41 @@ class Evaluation:
     target: dict[str, float]
     found: OffPolicy
     compared: tuple[Compared, ...]
+    file: str = ""
+    took: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class _Past:
+    """A bandit's records, and what was read along with them.
+
+    Attributes:
+        seen: All of them.
+        read: Names of the values in their contexts.
+        kept: Which of ``seen`` they are, in their order.
+        drawn: The snapshots that drew them.
+    """
+
+    spec: Deployment
+    entry: str
+    run: BanditRun
+    seen: Rewards
+    read: tuple[str, ...]
+    kept: NDArray[np.int64]
+    data: AdaptiveData
+    drawn: tuple[Snapshot, ...]
+
+    @property
+    def units(self) -> list[str]:
+        """Who; length n."""
+        return [self.seen.units[index] for index in self.kept.tolist()]
+
+    def values(self, names: Iterable[str]) -> list[tuple[Any, ...]]:
+        """What was read of each record under these names; length n."""
+        places = [self.read.index(name) for name in names]
+        contexts = self.seen.contexts
+        return [tuple(contexts[index][place] for place in places) for index in self.kept.tolist()]
 
 
 def evaluate(settings: Settings, deployment: str, target: Mapping[str, float], entry: str | None = None) -> Evaluation:
@@ -74,24 +115,85 @@ def evaluate(settings: Settings, deployment: str, target: Mapping[str, float], e
         spec = load_deployment(state.text)
         chosen, bandit = bandit_of(spec, entry)
         run = state.bandits[chosen.name]
-        arms = tuple(run.weights)
-        weights = _weights(target, arms, chosen.name)
-        with Reader(site.home).open(deployment) as view:
-            seen = read_rewards(
-                view,
-                chosen.name,
-                bandit.reward,
-                run.versions,
-                since=run.since,
-                now=site.clock(),
-                context=kinds_of(run.context),
-            )
-        data = adaptive(seen, run, partial(_drawn_by, site, deployment, chosen.name))
-    propensities = data.chances[np.arange(data.arms.size), data.arms]
-    logged = Logged(data.units, data.arms, data.rewards, propensities, _contexts(seen, run), data.chances)
-    found = off_policy(logged, np.tile(weights, (data.units.size, 1)))
-    compared = _compared(data, arms, spec.default)
-    return Evaluation(deployment, chosen.name, dict(zip(arms, weights.tolist(), strict=True)), found, compared)
+        weights = _weights(target, tuple(run.weights), chosen.name)
+        past = _past(site, spec, chosen.name, bandit, run, {})
+    shares = dict(zip(run.weights, weights.tolist(), strict=True))
+    return _evaluated(past, shares, np.tile(weights, (past.kept.size, 1)), _contexts(past))
+
+
+def evaluate_file(
+    settings: Settings, deployment: str, text: str, source: str = "the other file", entry: str | None = None
+) -> Evaluation:
+    """Evaluate another file's routing on what a bandit has logged.
+
+    Args:
+        settings: Of the machine.
+        deployment: Whose.
+        text, source: The other deployment file.
+        entry: The routing entry whose records it is given; None: the only bandit.
+
+    Raises:
+        SpecError: It is no deployment file.
+        NotFound: It names a model that does not exist.
+        BadInput: There is no such bandit; or what the file would have done with its records cannot be known.
+    """
+    with open_site(settings) as site:
+        return evaluate_routing(site, deployment, text, source, entry)
+
+
+def evaluate_routing(site: Site, deployment: str, text: str, source: str, entry: str | None = None) -> Evaluation:
+    """``evaluate_file``, of a machine that is open."""
+    state = site.state.deployments.get(deployment)
+    spec = load_deployment(state.text)
+    chosen, bandit = bandit_of(spec, entry)
+    run = state.bandits[chosen.name]
+    other = read_other_routing(site, spec, state, text, source)
+    past = _past(site, spec, chosen.name, bandit, run, other.reads)
+    other.check_logged(past.drawn, tuple(run.weights))
+    values = past.values(other.reads)
+    arms, chances, took = other.chances(past.units, values, tuple(run.weights))
+    target = dict(zip(arms, chances.mean(axis=0).tolist() if past.kept.size else chances.sum(axis=0), strict=True))
+    found = _evaluated(past, target, chances, other.contexts(values))
+    notes = tuple(
+        f"The weights of `{name}` were learned from these very records, which flatters them." for name in other.learned
+    )
+    return replace(found, file=source, took=took, notes=notes)
+
+
+def _past(
+    site: Site, spec: Deployment, entry: str, bandit: BanditSpec, run: BanditRun, reads: Mapping[str, str]
+) -> _Past:
+    """The matured records of a bandit.
+
+    Args:
+        reads: What to read of them, after what the bandit chooses by, and the kind of each.
+    """
+    kinds = kinds_of(run.context) | dict(reads)
+    with Reader(site.home).open(spec.deployment) as view:
+        seen = read_rewards(view, entry, bandit.reward, run.versions, since=run.since, now=site.clock(), context=kinds)
+    kept = _together(seen, run)
+    revisions = sorted({seen.revisions[index] for index in kept.tolist()})
+    drawn = {revision: site.publication.read(spec.deployment, revision) for revision in revisions}
+    data = adaptive(seen, run, lambda revision: _drawn_by(drawn[revision], entry))
+    return _Past(spec, entry, run, seen, tuple(kinds), kept, data, tuple(drawn.values()))
+
+
+def _evaluated(
+    past: _Past, target: dict[str, float], chances: NDArray[np.float64], contexts: NDArray[np.float64] | None
+) -> Evaluation:
+    """What a policy would have earned.
+
+    Args:
+        target: Its mean chances: of the bandit's arms, then of variants that nobody was drawn to.
+        chances: Of each record, shape [n, K].
+        contexts: For the outcome model, shape [n, d].
+    """
+    data, arms = past.data, tuple(target)
+    drawn = np.pad(data.chances, ((0, 0), (0, len(arms) - data.chances.shape[1])))
+    propensities = drawn[np.arange(data.arms.size), data.arms]
+    logged = Logged(data.units, data.arms, data.rewards, propensities, contexts, drawn)
+    compared = _compared(data, tuple(past.run.weights), past.spec.default)
+    return Evaluation(past.spec.deployment, past.entry, target, off_policy(logged, chances, names=arms), compared)
 
 
 def bandit_of(spec: Deployment, entry: str | None) -> tuple[EntrySpec, BanditSpec]:
@@ -158,13 +260,14 @@ def adaptive(seen: Rewards, run: BanditRun, drawn_by: Callable[[int], dict[str, 
     )
 
 
-def _contexts(seen: Rewards, run: BanditRun) -> NDArray[np.float64] | None:
+def _contexts(past: _Past) -> NDArray[np.float64] | None:
     """What was known of each record, as numbers; None where nothing is chosen by context."""
+    run = past.run
     if run.by_context is None:
         return None
-    encoder, kept = Encoder(run.by_context.columns, tuple(run.context)), _together(seen, run)
-    given = as_declared(run.context, [seen.contexts[index] for index in kept.tolist()])
-    return np.array([encoder.encode(one)[1:] for one in given]).reshape(kept.size, encoder.width - 1)
+    encoder = Encoder(run.by_context.columns, tuple(run.context))
+    given = as_declared(run.context, past.values(run.context))
+    return np.array([encoder.encode(one)[1:] for one in given]).reshape(past.kept.size, encoder.width - 1)
 
 
 def numbered(units: Sequence[str]) -> NDArray[np.int64]:
@@ -186,9 +289,10 @@ def _compared(data: AdaptiveData, arms: tuple[str, ...], default: str) -> tuple[
     return tuple(found)
 
 
-def _drawn_by(site: Site, deployment: str, entry: str, revision: int) -> dict[str, float]:
-    snapshot = site.publication.read(deployment, revision)
+def _drawn_by(snapshot: Snapshot, entry: str) -> dict[str, float]:
     for one in snapshot.entries:
         if one.name == entry:
             return {arm.variant: arm.weight for arm in one.arms}
-    raise NotFound(f"revision {revision} of {deployment!r} has no entry {entry!r}; its weights are not known.")
+    raise NotFound(
+        f"revision {snapshot.revision} of {snapshot.deployment!r} has no entry {entry!r}; its weights are not known."
+    )

@@ -18,9 +18,11 @@ from seatrial.routing.rules.expression import Expression, Kind, Space
 from seatrial.routing.rules.naming import guessed_names, names_of
 from seatrial.routing.rules.parsing import INSTALL, Names
 from seatrial.routing.rules.showing import show
+from seatrial.routing.seen import FEATURE
 from seatrial.routing.snapshot import ContextKey, Snapshot
 from seatrial.spec.deployment import Deployment, EntrySpec
 from seatrial.spec.errors import BadInput, SeatrialError
+from seatrial.spec.problems import nearest
 from seatrial.spec.signature import Feature, FeatureKind
 from seatrial.spec.tree import parse
 
@@ -224,6 +226,7 @@ def explain_request(
         dict(zip(spec.context, person.context, strict=True)),
         person.unit,
     )
+    known = {feature.name for feature in carried(served)} if served is not None else set[str]()
     decided = False
     explained: list[Explained] = []
     for entry in spec.routing:
@@ -234,7 +237,8 @@ def explain_request(
         if condition is not None:
             reason = explain(condition, request)
             outcome = {True: "match", False: "no match", None: "failed"}[reason.holds]
-            part, values, failure = reason.part, reason.values, reason.failure
+            part, values = reason.part, reason.values
+            failure = reason.failure + _meant(reason.missing, known, given)
         if outcome == "match" and entry.partly:
             outcome = "perhaps"
         elif outcome == "match":
@@ -251,6 +255,16 @@ def explain_request(
             )
         )
     return tuple(explained)
+
+
+def _meant(missing: Collection[str], known: Collection[str], given: Mapping[str, Any]) -> str:
+    """What else the request carries under nearly the name of a feature that no version is known to take."""
+    lacking = {name.removeprefix(FEATURE) for name in missing if name.startswith(FEATURE)}
+    there = set(given.get("features") or {}) - lacking
+    near = dict.fromkeys(one for name in sorted(lacking - set(known)) if (one := nearest(name, there)) is not None)
+    return (
+        f"; did you mean {' and '.join(f'`{FEATURE}{name}`' for name in near)}, which the request has?" if near else ""
+    )
 
 
 _GUESSED: dict[Kind, FeatureKind] = {"double": "time", "int": "integer", "string": "category", "bool": "boolean"}

@@ -69,7 +69,7 @@ class Board:
         """Add a line that stays."""
         self.said.append((line, style))
         if self._live is None:
-            self.console.print(Text(line, style=style))
+            self.console.print(Text(line, style=style), soft_wrap=not self.console.is_terminal)
 
     def show(self, tally: Tally) -> None:
         """What came of the mail so far."""

@@ -2,11 +2,11 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from seatrial.demo import files
 from seatrial.demo.board import ACTS, Board
@@ -26,10 +26,11 @@ from seatrial.demo.report import on_images, write_report
 from seatrial.demo.system import ActFailed, System, until
 from seatrial.spec.units import show_count
 
+T = TypeVar("T")
 GOAL = 20_000
 RATE = 300.0
-PATIENCE = 75.0
-"""Seconds that one thing may take."""
+PATIENCE = 180.0
+"""Seconds that one thing may take; a busy machine takes its time."""
 _WATCHING = ("data.", "prediction.", "performance.", "quality")
 
 
@@ -59,7 +60,12 @@ def play(place: Path, *, keep: bool, board: Board) -> Path:
                 _nothing_was_watched_in_vain(system)
             with board.act(ACTS[3]):
                 _dim(system, board, mail)
-            until(lambda: mail.tally.sent >= GOAL, seconds=PATIENCE, what=f"request number {show_count(GOAL)}")
+            until(
+                lambda: mail.tally.sent >= GOAL,
+                seconds=PATIENCE,
+                what=f"request number {show_count(GOAL)}",
+                stands=lambda: f"{show_count(mail.tally.sent)} had been sent.",
+            )
         _check_mail(mail)
         board.say(
             f"{show_count(mail.tally.sent)} requests, none failed; "
@@ -130,7 +136,7 @@ def _set_up(system: System, board: Board) -> Mailroom:
 def _shadow(system: System, board: Board) -> None:
     system.apply("contest.yaml")
     board.say("digits:2 reads every letter too, unseen by anybody")
-    entry = until(lambda: _audited(system, "advance"), seconds=PATIENCE, what="the end of the shadow stage")
+    entry = _came(system, lambda: _audited(system, "advance"), "the end of the shadow stage")
     seen = [j for j in system.get(f"/deployments/{DEPLOYMENT}/verdicts") if j["stage"] == "shadow" and j["shadow"]]
     if not seen:
         raise ActFailed("the shadow stage ended without a comparison")
@@ -142,7 +148,7 @@ def _shadow(system: System, board: Board) -> None:
 
 
 def _contest(system: System, board: Board, mail: Mail) -> None:
-    entry = until(lambda: _audited(system, "promote"), seconds=PATIENCE, what="the promotion of digits:2")
+    entry = _came(system, lambda: _audited(system, "promote"), "the promotion of digits:2")
     last = _last_judgement(system)
     board.say(last["sentence"], "green")
     board.say(entry["sentence"], "bold green")
@@ -165,7 +171,7 @@ def _bad_version(system: System, board: Board, made: tuple[int, int]) -> None:
     board.say(f"registered digits:3, learned from {changed} mislabelled digits of {digits}")
     before = len(_audit(system, "rollback"))
     system.apply("bad.yaml")
-    until(lambda: len(_audit(system, "rollback")) > before, seconds=PATIENCE, what="the rollback of digits:3")
+    _came(system, lambda: len(_audit(system, "rollback")) > before, "the rollback of digits:3")
     board.say(_last_judgement(system)["sentence"], "red")
     board.say(_audit(system, "rollback")[-1]["sentence"], "bold")
     command = {v["variant"]: v["model_version"] for v in system.get(f"/deployments/{DEPLOYMENT}")["variants"]}
@@ -190,10 +196,26 @@ def _dim(system: System, board: Board, mail: Mail) -> None:
         found = [a for a in _alerts(system) if a["event"].startswith(events) and a["at"] >= dimmed_at]
         return found[0] if found else None
 
-    drift = until(lambda: alert("data."), seconds=PATIENCE, what="the alert of data drift")
+    drift = _came(system, lambda: alert("data."), "the alert of data drift")
     board.say(f"{drift['event']}: {drift['sentence']}", "red")
-    fall = until(lambda: alert("performance."), seconds=PATIENCE, what="the alert of the fall in accuracy")
+    fall = _came(system, lambda: alert("performance."), "the alert of the fall in accuracy")
     board.say(f"{fall['event']}: {fall['sentence']}", "red")
+
+
+def _came(system: System, found: Callable[[], T | None], what: str) -> T:
+    """What was waited for; raises ActFailed, which says how the deployment stands, when it does not come."""
+    return until(found, seconds=PATIENCE, what=what, stands=lambda: _stands(system))
+
+
+def _stands(system: System) -> str:
+    """How the deployment stands, and what was last judged: the end of a sentence, and another."""
+    try:
+        sentence = system.get(f"/deployments/{DEPLOYMENT}")["sentence"]
+        judged = system.get(f"/deployments/{DEPLOYMENT}/verdicts?limit=1")
+    except OSError as error:
+        return f"the control API did not answer ({error})."
+    last = f"Last judged: {judged[-1]['sentence']}" if judged else "Nothing was judged yet."
+    return f"{sentence} {last}"
 
 
 def _check_mail(mail: Mail) -> None:

@@ -69,15 +69,34 @@ class System:
             return json.load(answer)
 
 
-def until(found: Callable[[], T | None], *, seconds: float, what: str) -> T:
-    """Look until something is found, twice a second. Raises ActFailed after ``seconds``."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+def until(
+    found: Callable[[], T | None],
+    *,
+    seconds: float,
+    what: str,
+    stands: Callable[[], str],
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> T:
+    """Look until something is found, twice a second.
+
+    Args:
+        what: Is waited for, as a sentence begins.
+        stands: Says how things stand, as the end of a sentence; asked when it has not come.
+
+    Raises:
+        ActFailed: Not found after ``seconds``.
+    """
+    deadline = clock() + seconds
+    while clock() < deadline:
         value = found()
         if value:
             return value
-        time.sleep(0.5)
-    raise ActFailed(f"{what} did not come within {seconds:.0f} s")
+        sleep(0.5)
+    raise ActFailed(
+        f"{what} did not come within {seconds:.0f} s; at the end {stands()} The likely cause is a busy machine "
+        f"(load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors): run the demo again when it has less to do."
+    )
 
 
 def _free_port() -> int:

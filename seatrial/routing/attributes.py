@@ -61,12 +61,13 @@ class Attributes:
         return features if mended is None else mended
 
     def check(self, features: Features) -> None:
-        """Raise BadInput for a feature that is read, that every version needs, and that is not there."""
-        for name in self.required:
-            if features.get(name) is None:
-                raise BadInput(
-                    f"feature {name!r} is missing, which every version needs and routing reads; give it in `features`"
-                )
+        """Raise BadInput, which names them all, for features that are read, that every version needs, and not there."""
+        lacking = [name for name in self.required if features.get(name) is None]
+        if not lacking:
+            return
+        names = " and ".join(map(repr, lacking))
+        subject, it = (f"feature {names} is", "it") if len(lacking) == 1 else (f"features {names} are", "them")
+        raise BadInput(f"{subject} missing, which every version needs and routing reads; give {it} in `features`")
 
 
 def _seconds(value: Any) -> Any:

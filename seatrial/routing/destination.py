@@ -26,15 +26,17 @@ class Destination:
         by_context: What chooses by context; None: what a request says of itself plays no part.
         split: What a unit is drawn by otherwise; None: every unit gets ``fixed``.
         decisions: By variant.
+        entry: Its name.
 
     Raises:
         BadInput: It is neither ``to`` nor a split, names an unknown variant, or its weights are no shares.
     """
 
-    __slots__ = ("by_context", "decisions", "fixed", "split")
+    __slots__ = ("by_context", "decisions", "entry", "fixed", "split")
 
     def __init__(self, entry: Entry, variants: frozenset[str], keys: Sequence[str] = ()) -> None:
         _check(entry, variants)
+        self.entry = entry.name
         self.decisions = _decisions(entry)
         self.by_context = ContextChoice(entry, keys) if entry.by_context is not None else None
         live = [arm for arm in entry.arms if arm.weight > 0]
@@ -55,6 +57,16 @@ class Destination:
             assert self.fixed is not None
             return self.fixed
         return self.decisions[self.split.choose(unit)]
+
+    def chances(self, values: Sequence[Any] = ()) -> dict[str, float]:
+        """Of every variant that a unit may get; they sum to 1.
+
+        Args:
+            values: As `decide` takes them.
+        """
+        if self.by_context is not None:
+            return dict(zip(self.decisions, self.by_context.chances(values), strict=True))
+        return {decision.variant: decision.propensity for decision in self.possible}
 
     @property
     def possible(self) -> tuple[Decision, ...]:

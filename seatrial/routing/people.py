@@ -1,6 +1,6 @@
 """Who a request is for: its unit and its context, checked against what the deployment declares."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -8,6 +8,7 @@ from seatrial.protocol.bodies import read_unit
 from seatrial.protocol.features import describe
 from seatrial.routing.snapshot import Snapshot
 from seatrial.spec.errors import BadInput
+from seatrial.spec.problems import nearest
 
 MAX_CONTEXT_TEXT = 10_000
 
@@ -64,19 +65,35 @@ class People:
 
     def _read_context(self, context: Mapping[str, Any]) -> tuple[Any, ...]:
         if not self._names.issuperset(context):
-            unknown = sorted(set(context) - self._names)[0]
-            declared = ", ".join(key.name for key in self._keys) or "none"
-            raise BadInput(f"context key {unknown!r} is not declared; the deployment declares: {declared}")
+            raise BadInput(self._undeclared(sorted(set(context) - self._names)))
         values: list[Any] = []
         for key in self._keys:
             value = context.get(key.name)
             if value is None:
                 if not key.optional:
-                    raise BadInput(f"context.{key.name} is missing; expected a {key.kind}, or declare it `optional`")
+                    raise BadInput(self._missing(context))
                 values.append(None)
             else:
                 values.append(_READERS[key.kind](key.name, value))
         return tuple(values)
+
+    def _undeclared(self, unknown: Sequence[str]) -> str:
+        """All that is not declared, and what was probably meant."""
+        names = [key.name for key in self._keys]
+        meant = [f"{near!r}" for name in unknown if (near := nearest(name, names)) is not None]
+        subject = "context key" if len(unknown) == 1 else "context keys"
+        verb = "is" if len(unknown) == 1 else "are"
+        end = f"did you mean {' and '.join(meant)}? The" if len(meant) == len(unknown) else "the"
+        declared = ", ".join(names) or "none"
+        return f"{subject} {', '.join(map(repr, unknown))} {verb} not declared; {end} deployment declares: {declared}"
+
+    def _missing(self, context: Mapping[str, Any]) -> str:
+        """All that is missing, and what each must be."""
+        lacking = [key for key in self._keys if not key.optional and context.get(key.name) is None]
+        names = " and ".join(f"context.{key.name}" for key in lacking)
+        wanted = " and ".join(f"{'an' if key.kind == 'integer' else 'a'} {key.kind}" for key in lacking)
+        verb, them = ("is", "it") if len(lacking) == 1 else ("are", "them")
+        return f"{names} {verb} missing; expected {wanted}, or declare {them} `optional`"
 
 
 def _string(name: str, value: object) -> str:

@@ -107,8 +107,22 @@ class Router:
 
     def recall(self, unit: str, context: Sequence[Any], features: Features) -> Decision:
         """`decide`, of a request that was decided before: nobody is told of rules that fail."""
-        position = self._rules.find(self.attributes.read(features), self._named(context), unit, told=False)
-        return self._destinations[position].decide(unit, self._values(context, features))
+        return self._recalled(unit, context, features).decide(unit, self._values(context, features))
+
+    def chances(
+        self, unit: str, context: Sequence[Any] = (), features: Features = NO_FEATURES
+    ) -> tuple[str, dict[str, float]]:
+        """The entry that takes a request ("" for none) and the chances by which its variant is drawn.
+
+        Nobody is told of rules that fail.
+        """
+        taken = self._recalled(unit, context, features)
+        return taken.entry, taken.chances(self._values(context, features))
+
+    def _recalled(self, unit: str, context: Sequence[Any], features: Features) -> Destination:
+        return self._destinations[
+            self._rules.find(self.attributes.read(features), self._named(context), unit, told=False)
+        ]
 
     def could_have(
         self, unit: str, context: Sequence[Any], features: Features, unknown: Collection[str]

@@ -136,6 +136,17 @@ def check_evaluation(system: LiveSystem) -> None:
             assert 0 < one["se"] < 0.1, one
             assert abs(one["value"] - np.mean(CLICKS)) < 4.5 * one["se"], one
         assert found["earned"] > estimates["doubly-robust"]["value"]
+    file = system.place / "liked.yaml"
+    rules = [
+        f"  - {{name: {country}, when: 'context.country == \"{country}\"', to: {liked}}}"
+        for country, liked in LIKED.items()
+    ]
+    running = FILE.format(policy="squarecb", keys="age")
+    file.write_text("\n".join([running[: running.index("  - name")].rstrip("\n"), *rules, ""]))
+    done = system.command("bandit", "evaluate", "shop", "--file", str(file), "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for one in json.loads(done.stdout)["found"]["estimates"]:
+        assert abs(one["value"] - CLICKS[1]) < 4.5 * one["se"], "everybody gets what his country likes"
 
 
 def learned(shares: dict[str, float]) -> bool:

@@ -72,7 +72,7 @@ def condition_of(entry: EntrySpec, names: Names) -> Expression | None:
 
 
 def check_typed(found: Mapping[str, Expression | None]) -> None:
-    """Raise BadInput, which names the entry, for a condition that does not go with the versions."""
-    for name, when in found.items():
-        if isinstance(when, Untypable):
-            raise BadInput(f"routing entry `{name}`: {when.why}")
+    """Raise BadInput, which names the entries, for conditions that do not go with the versions."""
+    said = [f"routing entry `{name}`: {when.why}" for name, when in found.items() if isinstance(when, Untypable)]
+    if said:
+        raise BadInput("\n".join(said))

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from seatrial.routing.rules import expression as e
 from seatrial.routing.rules.expression import LARGEST, SMALLEST, Expression, Scalar
+from seatrial.routing.rules.kinds import WORDS
 from seatrial.routing.rules.patterns import pattern
 
 EXACT = 2**53
@@ -73,10 +74,25 @@ def read(node: e.Attribute, request: Request) -> Scalar:
     if not is_there(value):
         raise RuleFailure(f"{node.space}.{node.name} is missing")
     if not is_of(value, node.kind):
-        raise RuleFailure(f"{node.space}.{node.name} is a {type(value).__name__}, not a {node.kind}")
+        raise RuleFailure(f"{node.space}.{node.name} is {_said(value)}, not {WORDS[node.kind]}")
     if node.kind == "double":
         return float(value)
     return int(value) if node.kind == "int" else value
+
+
+def _said(value: Any) -> str:
+    """A value of another kind, as people write it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return (
+            f"{value:g}"
+            if isinstance(value, float)
+            else f"the long number {value}"
+            if abs(value) > EXACT
+            else str(value)
+        )
+    return "a text" if isinstance(value, str) else "a list" if isinstance(value, list | tuple) else "no plain value"
 
 
 def is_there(value: Any) -> bool:

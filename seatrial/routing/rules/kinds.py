@@ -11,13 +11,14 @@ from seatrial.routing.rules.showing import show
 from seatrial.spec.errors import BadInput
 
 _NUMBERS = ("int", "double")
-_WORDS: dict[Kind, str] = {
+WORDS: dict[Kind, str] = {
     "bool": "true or false",
     "int": "a whole number",
     "double": "a number",
     "string": "a text",
     "any": "a value",
 }
+"""Kinds as people write them."""
 
 
 class RuleError(BadInput):
@@ -27,7 +28,7 @@ class RuleError(BadInput):
 def of_kind(node: Expression, kind: Kind, rule: str) -> Expression:
     """The node, when it is of that kind. Raises RuleError, which says the rule."""
     if node.kind not in (kind, "any"):
-        raise RuleError(f"{rule}, and `{show(node)}` is {_WORDS[node.kind]}")
+        raise RuleError(f"{rule}, and `{show(node)}` is {WORDS[node.kind]}")
     return node
 
 
@@ -36,8 +37,7 @@ def compare(relation: e.Relation, left: Expression, right: Expression) -> e.Comp
     numbers = left.kind in _NUMBERS and right.kind in _NUMBERS
     if left.kind != right.kind and not numbers and "any" not in (left.kind, right.kind):
         raise RuleError(
-            f"`{show(left)}` is {_WORDS[left.kind]} and `{show(right)}` is {_WORDS[right.kind]}; "
-            "they cannot be compared"
+            f"`{show(left)}` is {WORDS[left.kind]} and `{show(right)}` is {WORDS[right.kind]}; they cannot be compared"
         )
     if left.kind == "bool" and relation not in ("==", "!="):
         raise RuleError(f"`{relation}` has no meaning for true and false; write `==`, `!=`, `&&`, `||` or `!`")
@@ -52,7 +52,7 @@ def compute(operation: e.Operation, left: Expression, right: Expression) -> Expr
         return e.Arithmetic("+", left, right, "any")
     for node in (left, right):
         if node.kind not in (*_NUMBERS, "any"):
-            raise RuleError(f"`{operation}` is of numbers, and `{show(node)}` is {_WORDS[node.kind]}")
+            raise RuleError(f"`{operation}` is of numbers, and `{show(node)}` is {WORDS[node.kind]}")
     kind: Kind = "int" if operation == "%" or left.kind == right.kind == "int" else "double"
     if operation == "%" and "double" in (left.kind, right.kind):
         raise RuleError("`%` is of whole numbers; these are numbers with a fraction")

@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 
 from seatrial.routing.rules import expression as e
 from seatrial.routing.rules.expression import Expression, Kind, Space
-from seatrial.routing.rules.kinds import RuleError, compare, compute, of_kind, test
+from seatrial.routing.rules.kinds import WORDS, RuleError, compare, compute, of_kind, test
 from seatrial.routing.rules.literals import read_number, read_text
+from seatrial.routing.rules.showing import show
 from seatrial.spec.errors import SeatrialError
+from seatrial.spec.problems import nearest
 
 LONGEST = 10_000
 """Characters of one rule."""
@@ -76,12 +78,18 @@ def parse_rule(text: str, names: Names) -> Expression:
     """
     if len(text) > LONGEST:
         raise RuleError(f"the rule has {len(text)} characters, and {LONGEST} are allowed; cut it into several entries")
+    reader = _Reader(names)
     try:
-        node = _Reader(names).read(_syntax(text))
+        node = reader.read(_syntax(text))
     except RecursionError:
         raise RuleError("the rule is nested too deeply; cut it into several entries") from None
+    except RuleError:
+        if not reader.unknown:
+            raise
+    if reader.unknown:
+        raise RuleError(" ".join(reader.unknown) if len(reader.unknown) > 1 else reader.unknown[0].removesuffix("."))
     if node.kind not in ("bool", "any"):
-        raise RuleError(f"the rule gives a {node.kind}, and a rule is true or false; compare it with something")
+        raise RuleError(f"the rule gives {WORDS[node.kind]}, and a rule is true or false; compare it with something")
     return node
 
 
@@ -122,10 +130,15 @@ _SYMBOLS = {"and": "&&", "or": "||", "not": "!"}
 
 
 class _Reader:
-    """Walks the parser's tree, whose levels are those of CEL's grammar: most nodes only pass their one child on."""
+    """Walks the parser's tree, whose levels are those of CEL's grammar: most nodes only pass their one child on.
+
+    Attributes:
+        unknown: What it met that is not declared, a sentence each; read on, so that all of it is named at once.
+    """
 
     def __init__(self, names: Names) -> None:
         self._names = names
+        self.unknown: list[str] = []
 
     def read(self, tree: Any) -> Expression:
         made = getattr(self, f"_{tree.data}", None)
@@ -214,7 +227,7 @@ class _Reader:
         if sign == "unary_not":
             return e.Not(of_kind(operand, "bool", "`!` turns a condition round"))
         if operand.kind not in ("int", "double", "any"):
-            raise RuleError(f"`-` is of a number, not of a {operand.kind}")
+            raise RuleError(f"`-` is of a number, and `{show(operand)}` is {WORDS[operand.kind]}")
         if isinstance(operand, e.Constant):
             return e.Constant(-operand.value, operand.kind)  # type: ignore[operator]
         return e.Negative(operand, operand.kind)
@@ -300,20 +313,28 @@ class _Reader:
             raise _refusal("a field of a value")
         kind = self._names.kind(space, name)
         if kind is None:
-            raise RuleError(self._unknown(space, name))
-        return e.Attribute(space, name, kind)
+            self._note_unknown(space, name)
+        return e.Attribute(space, name, kind or "any")
 
     def _has(self, space: Space, name: str) -> Expression:
         if self._names.kind(space, name) is None and name not in self._names.unreadable:
-            raise RuleError(self._unknown(space, name))
+            self._note_unknown(space, name)
         return e.Has(space, name)
+
+    def _note_unknown(self, space: Space, name: str) -> None:
+        said = self._unknown(space, name)
+        if said not in self.unknown:
+            self.unknown.append(said)
 
     def _unknown(self, space: Space, name: str) -> str:
         if space == "features" and name in self._names.unreadable:
-            return f"`features.{name}` is a list of numbers, which a rule cannot read; use another feature"
-        known = ", ".join(self._names.known(space)[:10]) or "none"
+            return f"`features.{name}` is a list of numbers, which a rule cannot read; use another feature."
         what = "feature" if space == "features" else "declared context key"
-        return f"`{space}.{name}` is no {what}; there are: {known}"
+        known = self._names.known(space)
+        near = nearest(name, known)
+        if near is not None:
+            return f"`{space}.{name}` is no {what}; did you mean `{show(e.Attribute(space, near, 'any'))}`?"
+        return f"`{space}.{name}` is no {what}; there are: {', '.join(known[:10]) or 'none'}."
 
 
 def _space_of(tree: Any) -> Space | None:

@@ -52,6 +52,21 @@ def test_what_is_open_is_a_no_until_somebody_takes_it_on(capsys: pytest.CaptureF
     assert "taken on by" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("terminal", [False, True])
+def test_status_cuts_a_long_alert_on_a_terminal_only(
+    harbour: Harbour, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    long = " ".join(f"tenure-{number} moved," for number in range(40))
+    (alert,) = harbour.state.alerts.of("churn")
+    harbour.state.alerts.add(msgspec.structs.replace(alert, key="data/champion/begins/1", sentence=long))
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
+    assert run(["status", "churn"]) == 0
+    told = capsys.readouterr().out
+    assert (f"data.major: {long}\n" in told) is not terminal
+    assert (" …\n" in told) is terminal
+
+
 @pytest.mark.usefixtures("harbour")
 def test_a_mute_heeds_it_as_well_and_ends(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["alerts", "mute", "churn", "data", "--for", "2d", "--reason", "the sale is on"]) == 0

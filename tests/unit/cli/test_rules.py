@@ -1,5 +1,6 @@
 """``seatrial rules``, and the page about rules, word for word."""
 
+import io
 import json
 import re
 import shlex
@@ -99,6 +100,32 @@ def test_explain_says_when_nobody_takes_a_request(here: Path, capsys: pytest.Cap
     out = capsys.readouterr().out
     assert out.endswith("no entry takes it, so the default variant champion answers\n")
     assert run(["rules", "explain", "f.yaml", "--request", "{"]) == 2
+
+
+def test_a_request_may_stand_in_a_file_or_come_by_standard_input(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = '{"context": {"country": "US"}, "features": {"tenure": 3}}'
+    (here / "request.json").write_text(request)
+    assert run(["rules", "explain", "churn.yaml", "--request", request]) == 0
+    inline = capsys.readouterr().out
+    assert run(["rules", "explain", "churn.yaml", "--request", "@request.json"]) == 0
+    assert capsys.readouterr().out == inline
+    monkeypatch.setattr("sys.stdin", io.StringIO(request))
+    assert run(["rules", "explain", "churn.yaml", "--request", "-"]) == 0
+    assert capsys.readouterr().out == inline
+    assert run(["rules", "explain", "churn.yaml", "--request", "@gone.json"]) == 2
+    assert "--request: 'gone.json' cannot be read: No such file" in capsys.readouterr().err
+    (here / "latin.json").write_bytes(b'{"unit": "\xe4"}')
+    assert run(["rules", "explain", "churn.yaml", "--request", "@latin.json"]) == 2
+    assert "'latin.json' is not UTF-8 text" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+def test_what_is_missing_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["rules", "explain", "churn.yaml", "--request", '{"context": {"country": "US"}}']) == 0
+    told = capsys.readouterr().out
+    assert "because `features.tenure > 24` fails: features.tenure is missing\n" in told
 
 
 @pytest.mark.usefixtures("here")

@@ -177,3 +177,38 @@ def test_what_predict_refuses_is_not_explained() -> None:
 def test_a_file_about_other_versions_is_explained_by_what_its_rules_say(harbour: Harbour) -> None:
     harbour.apply()
     assert outcomes({"context": {"customer_id": "c"}, "features": {"plan": 1}}, harbour.serving)[2] == "decides"
+
+
+def failures(when: str, features: dict[str, Any], served: Snapshot | None = None) -> str:
+    text = TOLD.replace('unit == "c-1" && context.age == 3', when)
+    request = {"context": {"customer_id": "c"}, "features": features}
+    return explain_request(load_deployment(text), request, served)[0].failure
+
+
+@pytest.mark.parametrize(
+    ("when", "features", "said"),
+    [
+        ("features.a > 1.0 && features.b > 2.0 && context.age > 3", {}, "features.a, features.b and context.age are"),
+        ("features.a > 1.0 && features.b > 2.0", {"b": 3}, "features.a is missing"),
+        ("features.a + features.b > 2.0", {}, "features.a and features.b are missing"),
+        ("(has(features.a) && features.a > 1.0) || features.b > 2.0", {}, "features.b is missing"),
+        ("!(features.a > 1.0 || features.b > 2.0)", {}, "features.a and features.b are missing"),
+        ("features.a > 1.0", {"a": "x"}, "features.a is a text, not a number"),
+        ("features.a % 2 == 1", {"a": 1.5}, "features.a is 1.5, not a whole number"),
+        ('features.a == "x"', {"a": True}, "features.a is true, not a text"),
+        ('features.a == "x"', {"a": 3.5}, "features.a is 3.5, not a text"),
+        ("features.a", {"a": [1]}, "features.a is a list, not true or false"),
+        ("features.a > 1.0", {"a": 2**60}, f"features.a is the long number {2**60}, not a number"),
+        ("features.income > 1.0", {"incone": 3, "x": 1}, "did you mean `features.incone`, which the request has?"),
+    ],
+)
+def test_a_failure_names_all_that_is_missing_and_speaks_as_users_do(
+    when: str, features: dict[str, Any], said: str
+) -> None:
+    assert said in failures(when, features)
+
+
+def test_what_the_versions_take_is_no_slip_of_the_pen(harbour: Harbour) -> None:
+    harbour.apply()
+    assert failures(f"features.{FEATURE} > 1.0", {"tenur": 3}, harbour.serving) == "features.tenure is missing"
+    assert "did you mean `features.tenure`" in failures("features.tenur > 1.0", {FEATURE: 3}, harbour.serving)

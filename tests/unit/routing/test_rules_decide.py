@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from seatrial.routing.attributes import Attributes
 from seatrial.routing.router import Router
 from seatrial.routing.rules.naming import names_of
 from seatrial.routing.rules.parsing import parse_rule
@@ -109,6 +110,22 @@ def test_what_stands_behind_an_entry_without_a_condition_is_never_asked() -> Non
     assert router.attributes.features == frozenset()
 
 
+def test_chances_are_those_that_a_request_is_drawn_by() -> None:
+    told: list[str] = []
+    halves = Entry(name="halves", arms=(Arm("champion", 0.25), Arm("third", 0.75), Arm("challenger", 0.0)), salt="s")
+    router = Router(snapshot(RULES[0], halves), told.append)
+    assert router.chances("u", ("FR",), {"tenure": 3}) == ("halves", {"champion": 0.25, "third": 0.75})
+    assert router.chances("u", ("US",), {"tenure": 30}) == ("us", {"challenger": 1.0})
+    for number in range(200):
+        decision = router.decide(f"u{number}", ("FR",), {"tenure": 3})
+        entry, chances = router.chances(f"u{number}", ("FR",), {"tenure": 3})
+        assert (entry, chances[decision.variant]) == (decision.entry, decision.propensity)
+    assert Router(snapshot(RULES[0])).chances("u", ("FR",), {"tenure": 3}) == ("", {"champion": 1.0})
+    told.clear()
+    assert router.chances("u", ("US",), {})[0] == "halves"
+    assert told == [], "nobody is told of rules that fail"
+
+
 def test_what_rules_read_is_known_and_asked_for() -> None:
     router = Router(snapshot(*RULES))
     assert router.conditional
@@ -117,6 +134,13 @@ def test_what_rules_read_is_known_and_asked_for() -> None:
     with pytest.raises(BadInput, match="'tenure' is missing, which every version needs"):
         router.attributes.check({"plan": "1"})
     router.attributes.check({"tenure": 0})
+    needed = Attributes(
+        [entry.when for entry in RULES if entry.when is not None],
+        [Feature(name=name, kind="number") for name in ("tenure", "plan")],
+        needed=("tenure", "plan"),
+    )
+    with pytest.raises(BadInput, match=r"features 'tenure' and 'plan' are missing, which .*; give them in `features`"):
+        needed.check({"tenure": None})
 
 
 def test_what_one_version_does_without_is_needed_of_nobody() -> None:

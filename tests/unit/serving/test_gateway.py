@@ -420,6 +420,11 @@ def test_unit_and_context(here: Bench) -> None:
         ({"customer_id": "c", "spent": 10**400}, "context.spent: expected a number"),
         ({"customer_id": "c", "vip": 1}, "context.vip: expected true or false"),
         ({"customer_id": "c", "colour": 1}, "'colour' is not declared; the deployment declares: customer_id, age"),
+        ({"customer_id": "c", "aeg": 1}, "'aeg' is not declared; did you mean 'age'. The deployment declares: "),
+        (
+            {"customer_id": "c", "spend": 1, "aeg": 1},
+            "keys 'aeg', 'spend' are not declared; did you mean 'age' and 'sp",
+        ),
     ],
 )
 def test_context_is_checked(here: Bench, context: Any, message: str) -> None:

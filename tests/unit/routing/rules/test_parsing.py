@@ -77,7 +77,13 @@ REFUSED = {
     "unit.startsWith(3)": "`startsWith` takes a text, and `3` is a whole number",
     "unit.startsWith()": "`startsWith` takes one text, and has 0",
     "null == features.plan": "`null` is no value in rules; ask `has(",
-    "1 + 2": "the rule gives a int",
+    "1 + 2": "the rule gives a whole number, and a rule is true or false",
+    "-unit > 3": "`-` is of a number, and `unit` is a text",
+    "features.tenur > 3": "`features.tenur` is no feature; did you mean `features.tenure`?",
+    "features.day_since > 3": '`features.day_since` is no feature; did you mean `features["days since"]`?',
+    "context.contry == 'US' && features.plann == 'x' && has(features.nothing)": "`context.contry` is no declared "
+    "context key; did you mean `context.country`? `features.plann` is no feature; did you mean `features.plan`? "
+    "`features.nothing` is no feature; there are: days since, plan, tenure, vip, visits.",
     "features.visits > 3u": "rules do not have `3u`",
     "features.visits > 9223372036854775808": "does not fit into 64 bits",
     "has(unit)": "`has` asks for a feature or a context key",
