@@ -19,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import pandas  # noqa: F401  (imported late otherwise, at the first array of pyarrow's that is asked for)
 import pyarrow as pa
 
 from bench.judging import DAY, START, spent, turn
@@ -48,7 +49,7 @@ def write_rows(home: Path, first: int, rows: int, begin: int, end: int) -> None:
         number = start + np.arange(n)
         unit = first + number // REQUESTS
         begun = begin + (number // REQUESTS * REQUESTS * (end - begin) // rows).astype(np.int64)
-        at = np.minimum(begun + (number % REQUESTS) * rng.integers(0, DAY // 3, n), end)
+        at = begun + (number % REQUESTS) * rng.integers(0, np.minimum(DAY, end - begun) // REQUESTS + 1)
         arm = np.where(_arms(unit), "new", "control")
         append(layout.table(home, "bench"), with_day(_rows(first * REQUESTS + number, unit, at, arm, rng), "at"), {})
 
