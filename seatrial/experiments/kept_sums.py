@@ -106,8 +106,8 @@ def _brought(shelf: Shelf, piece: Piece, before: _Summed | None, asked: Asked) -
 
 def _holds(before: _Summed, piece: Piece, measure: Measure, now: int) -> bool:
     """Whether no unit of a piece has matured since its sums were taken."""
-    none = piece.last + measure.matures <= before.at or piece.first + measure.matures > now
-    return measure.name in before.sums and before.at <= now and none
+    first, last = piece.first + measure.matures, piece.last + measure.matures
+    return measure.name in before.sums and before.at <= now and (before.at == now or last <= before.at or first > now)
 
 
 def _columns(measures: Sequence[Measure], wanted: Sequence[Measure]) -> list[str]:

@@ -309,7 +309,7 @@ class Question(NamedTuple):
         return f"WITH {self.tables} SELECT {self.picked} WHERE {units} ORDER BY units.u"
 
     def marked(self, units: str, mark: str) -> str:
-        """Likewise in no order, with a hash of each unit's name and numbers as a column ``mark``.
+        """Likewise, with a hash of each unit's name and numbers as a column ``mark``.
 
         What came late is nearly always nothing: ``x_all`` and ``y_all`` are null where they are ``x`` and ``y``.
         """
@@ -320,7 +320,9 @@ class Question(NamedTuple):
             for c in "xy"
         )
         columns = f"answer.* REPLACE ({late})" if late else "answer.*"
-        return f"WITH {self.tables}, {answer} SELECT {columns}, hash(answer) AS {mark} FROM answer"
+        return (
+            f"WITH {self.tables}, {answer} SELECT {columns}, hash(answer) AS {mark} FROM answer ORDER BY first_at, unit"
+        )
 
 
 def question(source: Source, run: ReleaseRun, measures: Sequence[Measure], now: int) -> Question:

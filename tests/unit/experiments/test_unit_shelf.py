@@ -186,7 +186,7 @@ class Listening:
         self.units: list[list[str]] = []
 
     def sql(self, query: str, parameters: Mapping[str, object]) -> pa.Table:
-        if "units" in parameters:
+        if "units" in parameters and query.startswith("WITH"):
             self.units.append(sorted(parameters["units"]))  # type: ignore[call-overload]
         return self._source.sql(query, parameters)
 
