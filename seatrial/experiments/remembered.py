@@ -46,7 +46,7 @@ class Limits(NamedTuple):
 
     lag: int = SLACK
     least: int = 50_000
-    part: int = 500_000
+    part: int = 400_000
     piece: int = 50_000
     share: float = 0.1
     most: int = 200_000

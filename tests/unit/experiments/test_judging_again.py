@@ -95,6 +95,19 @@ def test_a_judgement_of_what_is_kept_is_the_one_of_everything(tmp_path: Path) ->
     assert plain.metric("revenue").counts.late == 2
 
 
+def test_what_shapes_a_metric_and_not_what_is_read_of_units_makes_other_sums(tmp_path: Path) -> None:
+    source, now, shelves = traffic(300), worlds.START + 300 * SECOND, DiskShelves(tmp_path)
+    spec = DEPLOYMENT.metrics["revenue"]
+    lower = DEPLOYMENT.model_copy(
+        update={"metrics": DEPLOYMENT.metrics | {"revenue": spec.model_copy(update={"cap": 2.0})}}
+    )
+    ended = msgspec.structs.replace(RUN, ended_at=now - 10 * SECOND)
+    for deployment, run in ((DEPLOYMENT, RUN), (lower, RUN), (lower, ended), (DEPLOYMENT, RUN)):
+        kept, plain = judge(deployment, run, source, now, shelves=shelves), judge(deployment, run, source, now)
+        assert_alike(kept, plain)
+    assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 1  # one question
+
+
 class Counting(DiskShelf):
     """Notes the pieces of which numbers are read."""
 
