@@ -86,7 +86,7 @@ def run_at(second: int) -> ReleaseRun:
 
 
 def test_a_judgement_of_what_is_kept_is_the_one_of_everything(tmp_path: Path) -> None:
-    for second in (100, 140, 160, 230, 400):
+    for second in (100, 140, 160, 230, 305, 315, 400):  # from 300 s on units mature and nobody comes
         now, run = worlds.START + second * SECOND, run_at(second)
         source = traffic(second, late=[3, 250], back=[10, 700])
         kept = judge(DEPLOYMENT, run, source, now, shelves=DiskShelves(tmp_path))
