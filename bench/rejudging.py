@@ -3,9 +3,10 @@
     python -m bench.rejudging --rows 10000000 --metrics 20
 
 A ledger is written as the compactor leaves it: exposures of a third as many units (three requests each within a day of
-the first and before the end, over fourteen days), and outcomes of a name for every four metrics, each for a twelfth of the units, within a
-day. Every judgement is a process of its own, whose imports do not count; the files are in the page cache, for they were
-written just before. Judging again without what was remembered must say the same, or the bench stops.
+the first and before the end, over fourteen days), and outcomes of a name for every four metrics, each for a twelfth of
+the units, within a day. Every judgement is a process of its own, whose imports do not count; the files are in the page
+cache, for they were written just before. Judging again without what was remembered must say the same (``--check``), or
+the bench stops.
 """
 
 import argparse
