@@ -3,9 +3,10 @@
     python -m bench.rejudging --rows 10000000 --metrics 20
 
 A ledger is written as the compactor leaves it: exposures of a third as many units (three requests each within a day of
-the first, over fourteen days), and outcomes of a name for every four metrics, each for a twelfth of the units, within a
-day. Every judgement is a process of its own, whose imports do not count; the files are in the page cache, for they were
-written just before. Judging again without what was remembered must say the same, or the bench stops.
+the first and before the end, over fourteen days), and outcomes of a name for every four metrics, each for a twelfth of
+the units, within a day. Every judgement is a process of its own, whose imports do not count; the files are in the page
+cache, for they were written just before. Judging again without what was remembered must say the same (``--check``), or
+the bench stops.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import pandas  # noqa: F401  (imported late otherwise, at the first array of pyarrow's that is asked for)
 import pyarrow as pa
 
 from bench.judging import DAY, START, spent, turn
@@ -48,7 +50,7 @@ def write_rows(home: Path, first: int, rows: int, begin: int, end: int) -> None:
         number = start + np.arange(n)
         unit = first + number // REQUESTS
         begun = begin + (number // REQUESTS * REQUESTS * (end - begin) // rows).astype(np.int64)
-        at = np.minimum(begun + (number % REQUESTS) * rng.integers(0, DAY // 3, n), end)
+        at = begun + (number % REQUESTS) * rng.integers(0, np.minimum(DAY, end - begun) // REQUESTS + 1)
         arm = np.where(_arms(unit), "new", "control")
         append(layout.table(home, "bench"), with_day(_rows(first * REQUESTS + number, unit, at, arm, rng), "at"), {})
 

@@ -11,7 +11,7 @@ from seatrial.experiments.judgement import Check
 from seatrial.experiments.outcome_ids import SharedIds
 from seatrial.experiments.sample import Sample
 from seatrial.experiments.sentences import plural
-from seatrial.experiments.units import RowCounts, Units
+from seatrial.experiments.units import RowCounts
 from seatrial.releases.run import ReleaseRun
 from seatrial.spec.units import show_count
 from seatrial.stats.bernoulli import share_sequence
@@ -109,17 +109,17 @@ def check_both_arms(units: int) -> Check:
     )
 
 
-def check_crossers(people: int | None, units: Units, unit: str) -> tuple[Check, ...]:
+def check_crossers(people: int | None, units: int, unit: str) -> tuple[Check, ...]:
     """How many were met in both arms because they went by several names; shown, and nothing fails by it.
 
     Each is in the arm of its first exposure, as it was drawn, so arms stay alike; what the other arm did to it draws
-    the effect towards 0. None where nobody goes by several names.
+    the effect towards 0; ``units``: all of them. None where nobody goes by several names.
     """
     if people is None:
         return ()
-    share = people / max(len(units.first_at), 1)
+    share = people / max(units, 1)
     sentence = (
-        f"{show_count(people)} of {show_count(len(units.first_at))} {plural(unit)} ({share:.2%}) were met in both arms "
+        f"{show_count(people)} of {show_count(units)} {plural(unit)} ({share:.2%}) were met in both arms "
         "under several names; each counts where it was met first."
         if people
         else f"No {unit} was met in both arms under several names."

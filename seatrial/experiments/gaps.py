@@ -8,11 +8,8 @@ all lengths share one error budget, so it may be asked at every look.
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
+from seatrial.experiments.census import MINUTE, Census, by_interval
 from seatrial.experiments.source import Source
-from seatrial.experiments.units import Units
 from seatrial.releases.run import ReleaseRun
 from seatrial.stats.gaps import ALPHA, silences, too_few
 
@@ -57,13 +54,13 @@ def step_of(run: ReleaseRun, now: int) -> int:
     return 1_000_000 * next((s for s in STEPS if seconds / s <= MOST), STEPS[-1])
 
 
-def find_gaps(source: Source, run: ReleaseRun, units: Units, outcomes: Sequence[str], now: int) -> Gaps:
+def find_gaps(source: Source, run: ReleaseRun, census: Census, outcomes: Sequence[str], now: int) -> Gaps:
     """What the logs of a release lack.
 
     Args:
         source: Where rows and outcomes are read.
         run: Its phases and weights.
-        units: Of the release, before any exclusion.
+        census: Of its units.
         outcomes: Names of those that are measured.
         now: Microseconds since 1970 UTC.
     """
@@ -74,24 +71,21 @@ def find_gaps(source: Source, run: ReleaseRun, units: Units, outcomes: Sequence[
         for row in source.sql(_OUTCOMES.format(step=step), given | {"outcomes": list(outcomes)}).to_pylist():
             counts.setdefault(row["outcome"], {})[row["b"]] = row["n"]
     silent = [found for what, by in counts.items() for found in _silent(what, by, step)]
-    return Gaps(tuple(sorted(silent, key=lambda one: one.first)), short_of(units, run, now))
+    return Gaps(tuple(sorted(silent, key=lambda one: one.first)), short_of(census, run, now))
 
 
-def short_of(units: Units, run: ReleaseRun, now: int) -> tuple[Short, ...]:
+def short_of(census: Census, run: ReleaseRun, now: int) -> tuple[Short, ...]:
     """Intervals, over by ``now``, in which an arm got fewer fresh units than its weight allows."""
     step = step_of(run, now)
-    place = units.first_at // step
-    over = place < now // step
     found = []
     for phase in run.phases:
         arms = [arm for arm in phase.arms if arm.weight > 0]
-        mine = over & (units.phase == phase.number)
-        if len(arms) < 2 or not mine.any():
+        if len(arms) < 2:
             continue
         level = ALPHA / (len(STEPS) * 2 * MOST * len(arms))
-        by_arm = [_by_place(place[mine & units.of(arm.variant)]) for arm in arms]
-        for b in np.unique(place[mine]).tolist():
-            few = too_few([by.get(b, 0) for by in by_arm], [arm.weight for arm in arms], level)
+        cells = by_interval(census.arrivals.get(phase.number, {}), [arm.variant for arm in arms], step // MINUTE)
+        for b, *n in zip(cells.place.tolist(), *(arm.tolist() for arm in cells.n), strict=True):
+            few = too_few(n, [arm.weight for arm in arms], level) if b < now // step else []
             found += [Short(arms[i].variant, b * step, (b + 1) * step) for i in few]
     return tuple(sorted(found, key=lambda one: one.first))
 
@@ -102,8 +96,3 @@ def _silent(what: str, by: Mapping[int, int], step: int) -> list[Silent]:
     first, last = min(by), max(by)
     runs = silences([by.get(b, 0) for b in range(first, last + 1)])
     return [Silent(what, (first + one.first) * step, (first + one.last + 1) * step) for one in runs]
-
-
-def _by_place(places: NDArray[np.int64]) -> dict[int, int]:
-    found, n = np.unique(places, return_counts=True)
-    return dict(zip(found.tolist(), n.tolist(), strict=True))

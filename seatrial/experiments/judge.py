@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-import numpy as np
 
 from seatrial.experiments import sentences
-from seatrial.experiments.asks import asks_of, measures_of
+from seatrial.experiments.asks import Ask, asks_of, measures_of
 from seatrial.experiments.caps import fixed_caps
+from seatrial.experiments.census import Census
 from seatrial.experiments.checks import (
     Losses,
     check_both_arms,
@@ -29,19 +29,23 @@ from seatrial.experiments.exposing import in_clusters
 from seatrial.experiments.family import as_family
 from seatrial.experiments.gaps import find_gaps
 from seatrial.experiments.judgement import Check, Judgement, MetricJudgement
-from seatrial.experiments.measures import answer_column, outcomes_of
+from seatrial.experiments.measures import Measure, answer_column, outcomes_of
 from seatrial.experiments.metric import judge_metric, without_data
+from seatrial.experiments.model_measures import KINDS
 from seatrial.experiments.narrowed import Shared, shared_ids
 from seatrial.experiments.outcome_ids import ids_of_both_arms
-from seatrial.experiments.remembered import Shelves, read_again
+from seatrial.experiments.remembered import read_again
 from seatrial.experiments.row_columns import column_names
 from seatrial.experiments.sample import Sample, take_sample
 from seatrial.experiments.shadow.compare import compare_shadow, failures_tolerated
 from seatrial.experiments.shadow.comparison import ShadowComparison
+from seatrial.experiments.shelf import Shelves
 from seatrial.experiments.source import Source
+from seatrial.experiments.summed import sample_of
+from seatrial.experiments.sums import is_summed
 from seatrial.experiments.thresholds import fixed_thresholds
 from seatrial.experiments.trigger import Triggers, check_trigger_rate, check_untriggered, read_triggers
-from seatrial.experiments.units import NAMED, RowCounts, Units, count_crossers, count_rows, fresh_units
+from seatrial.experiments.units import NAMED, RowCounts, Units, count_crossers, count_rows
 from seatrial.releases.run import ReleaseRun
 from seatrial.spec.deployment import Deployment
 from seatrial.spec.errors import BadInput
@@ -88,23 +92,31 @@ def judge(
     measures = {measure.name: measure for measure in measures_of(deployment, run, asks)}
     outcomes = outcomes_of(list(measures.values()))
     shared = shared_ids(view, outcomes)
-    known = None if NAMED in names else shelves  # a name that turns out to be somebody else's changes what was read
-    units, columns = read_again(view, run, list(measures.values()), now, known, shared)
-    units = in_clusters(units, view, run, now, deployment.unit.cluster)
+    kept = None if NAMED in names else shelves  # a name that turns out to be somebody else's changes what was read
+    whole = deployment.unit.cluster is None and deployment.release.trigger is None
+    summed = [name for name, measure in measures.items() if whole and _by_sums(asks[name], measure)]
+    known = read_again(view, run, list(measures.values()), now, kept, shared, summed)
     triggers = read_triggers(view, run, now, names) if deployment.release.trigger is not None else None
+    units: Units | None = None
     samples: dict[str, Sample] = {}
     judged: dict[str, MetricJudgement] = {}
     for name, measure in measures.items():  # one by one, for their columns may be long
+        if name in known.sums:
+            samples[name] = sample_of(known.sums[name], measure, run, now)
+            judged[name] = judge_metric(asks[name], samples[name], measure, run, deployment.unit.name)
+            continue
+        if units is None:
+            units = in_clusters(known.units, view, run, now, deployment.unit.cluster)
         asked = triggers is not None and asks[name].part != "guardrail" and bool(measure.outcomes)
         only = triggers.within(units, measure.within) if triggers is not None and asked else None
-        sample = take_sample(units, columns[name], measure, run, now, only)
+        sample = take_sample(units, known.columns[name], measure, run, now, only)
         judged[name] = judge_metric(asks[name], sample, measure, run, deployment.unit.name)
         samples[name] = sample.without_units()
     rows = count_rows(view, run, now)
     checks = (
-        check_sample_ratio(fresh_units(units), run),
-        check_both_arms(units.in_both_arms),
-        *check_crossers(count_crossers(view, run, now, names), units, deployment.unit.name),
+        check_sample_ratio(known.census.fresh(), run),
+        check_both_arms(known.census.in_both_arms),
+        *check_crossers(count_crossers(view, run, now, names), known.census.n, deployment.unit.name),
         *_check_ids(view, run, outcomes, shared, now),
         check_dropped(losses, rows, run),
         check_coverage({name: s.coverage for name, s in samples.items() if s.coverage is not None}, run),
@@ -113,11 +125,17 @@ def judge(
         *(_trigger_checks(samples, triggers, run) if triggers is not None else ()),
         *check_novelty(samples, run),
         *check_carry_over(samples, run),
-        check_gaps(find_gaps(view, run, units, outcomes, now)),
+        check_gaps(find_gaps(view, run, known.census, outcomes, now)),
     )
     metrics = [judged.get(name) or without_data(ask, ask.impossible) for name, ask in asks.items()]
     metrics = as_family(metrics, run, deployment.unit.name)
-    return _conclude(deployment, run, now, _Found(units, rows, metrics, checks, run.caps | thresholds, shadow))
+    return _conclude(deployment, run, now, _Found(known.census, rows, metrics, checks, run.caps | thresholds, shadow))
+
+
+def _by_sums(ask: Ask, measure: Measure) -> bool:
+    """Whether all that is said of a metric can be told from sums: planned looks cut units, scores read answers."""
+    at_any_time = ask.part == "guardrail" or ask.plan.name == "always-valid"
+    return is_summed(measure) and at_any_time and ask.kind not in KINDS and ask.kind != "value"
 
 
 def _trigger_checks(samples: Mapping[str, Sample], triggers: Triggers, run: ReleaseRun) -> tuple[Check, ...]:
@@ -135,7 +153,7 @@ def _check_ids(
 
 
 class _Found(NamedTuple):
-    units: Units
+    census: Census
     rows: RowCounts
     metrics: Sequence[MetricJudgement]
     checks: tuple[Check, ...]
@@ -166,8 +184,8 @@ def _conclude(deployment: Deployment, run: ReleaseRun, now: int, found: _Found) 
         because=_because(recommendation, metrics, failed),
         metrics=tuple(metrics),
         checks=found.checks,
-        exposed={variant: int(np.count_nonzero(found.units.of(variant))) for variant in (run.champion, run.challenger)},
-        fresh=fresh_units(found.units).get(run.phase.number, {}).get(run.challenger, 0) if run.phase else 0,
+        exposed={variant: found.census.of(variant) for variant in (run.champion, run.challenger)},
+        fresh=found.census.fresh().get(run.phase.number, {}).get(run.challenger, 0) if run.phase else 0,
         left_out=found.rows.left_out,
         caps=found.caps,
         edited=run.edited,

@@ -295,16 +295,34 @@ class Question(NamedTuple):
         picked: The columns, likewise; with the joins that they need.
         parameters: Its parameters.
         covariates: Column ``z<i>`` is the i-th of these.
+        measures: How many there are.
     """
 
     tables: str
     picked: str
     parameters: dict[str, object]
     covariates: tuple[str, ...]
+    measures: int
 
     def query(self, units: str = "true") -> str:
         """The query, in order of exposure; of those units only for which the SQL condition holds."""
         return f"WITH {self.tables} SELECT {self.picked} WHERE {units} ORDER BY units.u"
+
+    def marked(self, units: str, mark: str) -> str:
+        """Likewise, with a hash of each unit's name and numbers as a column ``mark``.
+
+        What came late is nearly always nothing: ``x_all`` and ``y_all`` are null where they are ``x`` and ``y``.
+        """
+        answer = f"answer AS (SELECT {self.picked} WHERE {units})"
+        late = ", ".join(
+            f"nullif(m{index}_{c}_all, m{index}_{c}) AS m{index}_{c}_all"
+            for index in range(self.measures)
+            for c in "xy"
+        )
+        columns = f"answer.* REPLACE ({late})" if late else "answer.*"
+        return (
+            f"WITH {self.tables}, {answer} SELECT {columns}, hash(answer) AS {mark} FROM answer ORDER BY first_at, unit"
+        )
 
 
 def question(source: Source, run: ReleaseRun, measures: Sequence[Measure], now: int) -> Question:
@@ -335,7 +353,7 @@ def question(source: Source, run: ReleaseRun, measures: Sequence[Measure], now: 
             picked.append(f"m{index}.answers AS m{index}_answers")
         given |= {f"m{index}_{name}": value for name, value in measure.parameters.items()}
     chosen = f"{', '.join(picked)} FROM units LEFT JOIN met ON met.u = units.u {' '.join(joins)}"
-    return Question(", ".join(parts), chosen, given, tuple(covariates))
+    return Question(", ".join(parts), chosen, given, tuple(covariates), len(measures))
 
 
 def outcomes_of(measures: Sequence[Measure]) -> list[str]:

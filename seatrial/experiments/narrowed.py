@@ -48,14 +48,22 @@ class Narrowed:
         given: Its parameters.
         shared: Of the whole source.
         outcomes: Whether queries read any.
+        then: SQL over ``"at"`` that is true of every row of theirs, so that other times need not be read.
     """
 
     def __init__(
-        self, source: Source, chosen: str, given: Mapping[str, object], shared: Shared, *, outcomes: bool
+        self,
+        source: Source,
+        chosen: str,
+        given: Mapping[str, object],
+        shared: Shared,
+        *,
+        outcomes: bool,
+        then: str = "true",
     ) -> None:
         self._source = source
         self._given = dict(given)
-        rows, happened = [chosen], [chosen, "unit IS NULL"]
+        rows, happened = [f"{chosen} AND {then}"], [chosen, "unit IS NULL"]
         for column, values in (("request_id", shared.requests), ("key", shared.keys)):
             if values:
                 rows.append(f'{_ANSWERS} AND "{column}" IN (SELECT unnest($shared_{column}))')
@@ -85,9 +93,12 @@ _SHARED_KEYS = f"""WITH {_UNITLESS}
 SELECT o.k AS found FROM unitless o JOIN rows r ON r."key" = o.k
 WHERE o.request_id IS NULL AND {_ANSWERS} GROUP BY o.k HAVING min(r.unit) <> max(r.unit) LIMIT {MOST_SHARED + 1}"""
 
-_MOVED = f"""SELECT {IDENTITY} AS found FROM all_outcomes WHERE {_OF} GROUP BY found
-HAVING count(*) > 1 AND (min(unit) <> max(unit) OR min(request_id) <> max(request_id)
-  OR count(unit) BETWEEN 1 AND count(*) - 1) LIMIT {MOST_SHARED + 1}"""
+_MOVED = f"""WITH revised AS MATERIALIZED (
+  SELECT {IDENTITY} AS found FROM all_outcomes WHERE {_OF} GROUP BY found HAVING count(*) > 1
+)
+SELECT {IDENTITY} AS found FROM all_outcomes WHERE {_OF} AND {IDENTITY} IN (FROM revised) GROUP BY found
+HAVING min(unit) <> max(unit) OR min(request_id) <> max(request_id) OR count(unit) BETWEEN 1 AND count(*) - 1
+LIMIT {MOST_SHARED + 1}"""
 
 
 def shared_ids(source: Source, outcomes: Sequence[str]) -> Shared | None:

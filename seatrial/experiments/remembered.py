@@ -4,78 +4,32 @@ A unit is *touched* when a row of it, or an outcome that may concern it, has com
 anew are the same columns of the same question, so a judgement made of both is the one that reading everything gives
 (``tests/laws/test_reading_again.py``). That holds as long as nothing older is added or taken away, which is counted:
 where the rows and outcomes up to the last reading are not as many as they were (a late file, a unit that was forgotten,
-retention), everything is read again. The first reading goes through the units in parts, so that its memory is bounded
-however many there are.
+retention), everything is read again. The first reading goes through the units in parts, in order of exposure, so that
+its memory is bounded however many there are.
+
+Units are kept in pieces, and beside each piece its sums (``kept_sums``). A metric that can be told from sums asks for
+no column of units then but those of pieces in which something has changed or matured.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
-import msgspec
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-from seatrial.experiments.answers import Answers
-from seatrial.experiments.measures import COLUMNS, Column, Measure, Question, longest_of, outcomes_of, question, read
+from seatrial.experiments.census import Census, take_census
+from seatrial.experiments.kept_sums import Asked, Totals, totals_of
+from seatrial.experiments.kept_units import AllPieces, Columns
+from seatrial.experiments.measures import Column, Measure, Question, longest_of, outcomes_of, question, read
 from seatrial.experiments.narrowed import Narrowed, Shared, touched_units
+from seatrial.experiments.pieces import MARK, changes_of, cut
+from seatrial.experiments.shelf import Past, Shelf, Shelves
 from seatrial.experiments.source import Source
-from seatrial.experiments.unfolding import PARTS, Around
-from seatrial.experiments.units import SLACK, Units
+from seatrial.experiments.sums import Sums
+from seatrial.experiments.units import DRAWN, SLACK, Units, parameters
 from seatrial.releases.run import ReleaseRun
-
-
-class Past(msgspec.Struct, frozen=True, kw_only=True):
-    """What had been read.
-
-    Attributes:
-        until: Microseconds since 1970 UTC up to which all was.
-        rows: Rows that there were until then, of any kind.
-        outcomes: Outcomes that there were until then, every revision.
-    """
-
-    until: int
-    rows: int
-    outcomes: int
-
-
-class Shelf(Protocol):
-    """Where the numbers of one question's units are kept: a large part, and beside it a small one, of the units that
-    have changed since or were added. Both have the columns of the question's answer, and stay readable as they are when
-    somebody else writes others."""
-
-    def past(self) -> Past | None:
-        """What is there; None: nothing, or nothing that can be read."""
-
-    def large(self, names: Sequence[str] | None = None) -> pa.Table:
-        """Columns of the large part; None: all."""
-
-    def small(self, names: Sequence[str] | None = None) -> pa.Table | None:
-        """Likewise of the small part; None: no unit has changed."""
-
-    def same(self, name: str) -> float | None:
-        """The value that a column of numbers has in every row of both parts, NaN where it has none in any; None: they
-        differ, or nobody knows."""
-
-    def pieces(self) -> Iterator[pa.Table]:
-        """The large part piece by piece, all columns."""
-
-    def write_large(self, past: Past, pieces: Iterator[pa.Table]) -> None:
-        """Keeps another large part, and no small one."""
-
-    def write_small(self, past: Past, small: pa.Table | None) -> None:
-        """Keeps another small part beside the large one."""
-
-
-class Shelves(Protocol):
-    """The shelves of a deployment."""
-
-    def shelf(self, key: str) -> AbstractContextManager[Shelf | None]:
-        """The one of a question, for this reader alone; None: somebody else has it."""
 
 
 class Limits(NamedTuple):
@@ -84,19 +38,89 @@ class Limits(NamedTuple):
     Attributes:
         lag: Microseconds before the last reading that are read again: a row is written a while after its time.
         least: Rows below which nothing is: reading them all is as quick.
-        part: Rows that are read at once.
-        share: Of the units of the large part, how many the small one may have at most; beyond, they become one.
-        most: Units of the small part at most.
+        part: Rows that are read at once, about.
+        piece: Units of a piece.
+        share: Of the units, how many may be touched; beyond, everything is read.
+        most: How many may be touched at most.
     """
 
     lag: int = SLACK
     least: int = 50_000
-    part: int = 500_000
+    part: int = 400_000
+    piece: int = 50_000
     share: float = 0.1
     most: int = 200_000
 
 
 LIMITS = Limits()
+
+
+class Known(Protocol):
+    """What is known of a release's units.
+
+    Attributes:
+        census: All of them, counted.
+        sums: Of metrics that can be told from them, by name; none where nothing was kept.
+        units: One by one, in order of exposure.
+        columns: The metrics' numbers in the same order.
+    """
+
+    @property
+    def census(self) -> Census: ...
+
+    @property
+    def sums(self) -> Mapping[str, Sums]: ...
+
+    @property
+    def units(self) -> Units: ...
+
+    @property
+    def columns(self) -> Mapping[str, Column]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class JustRead:
+    """All that was read now."""
+
+    units: Units
+    columns: Mapping[str, Column]
+
+    @cached_property
+    def census(self) -> Census:
+        return take_census(self.units)
+
+    @property
+    def sums(self) -> Mapping[str, Sums]:
+        return {}
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """What a shelf has; units and columns are read there when they are asked for."""
+
+    shelf: Shelf
+    asked: Asked
+    totals: Totals
+
+    @property
+    def census(self) -> Census:
+        return self.totals.census
+
+    @property
+    def sums(self) -> Mapping[str, Sums]:
+        return self.totals.sums
+
+    @cached_property
+    def units(self) -> Units:
+        return Units.from_table(self._rows, self.asked.run, longest_of(self.asked.measures))
+
+    @cached_property
+    def columns(self) -> Mapping[str, Column]:
+        return Columns(self._rows, self.asked.measures, self.asked.covariates)
+
+    @cached_property
+    def _rows(self) -> AllPieces:
+        return AllPieces(self.shelf)
 
 
 def read_again(
@@ -106,8 +130,9 @@ def read_again(
     now: int,
     shelves: Shelves | None,
     shared: Shared | None,
+    summed: Collection[str] = (),
     limits: Limits = LIMITS,
-) -> tuple[Units, Mapping[str, Column]]:
+) -> Known:
     """As ``measures.read``, and remembers what it read.
 
     Args:
@@ -118,18 +143,19 @@ def read_again(
         shelves: Where it is kept; None: nowhere, so that everything is read.
         shared: What ties units together by the measures' outcomes (``narrowed.shared_ids``); None: too much, so that
             everything is read.
+        summed: Names of the measures of which sums are enough (``sums.is_summed``).
         limits: How much is kept.
     """
     if shelves is None or shared is None or _size(source, run) < limits.least:
-        return read(source, run, measures, now)
+        return JustRead(*read(source, run, measures, now))
     asked = question(source, run, measures, now)
     with shelves.shelf(_key(asked)) as shelf:
         if shelf is None:
-            return read(source, run, measures, now)
+            return JustRead(*read(source, run, measures, now))
         reading = _Reading(source, run, asked, outcomes_of(measures), shared, limits)
         reading.renew(shelf, now - limits.lag)
-        whole = Whole(shelf)
-    return Units.from_table(whole, run, longest_of(measures)), Columns(whole, tuple(measures), asked.covariates)
+        sums = Asked(run, tuple(measures), asked.covariates, frozenset(summed), now)
+        return Kept(shelf, sums, totals_of(shelf, sums))
 
 
 def _size(source: Source, run: ReleaseRun) -> int:
@@ -141,7 +167,16 @@ def _size(source: Source, run: ReleaseRun) -> int:
 def _key(asked: Question) -> str:
     """The same for the same question at another moment."""
     fixed = {name: value for name, value in asked.parameters.items() if name != "now"}
-    return hashlib.sha256(repr((1, asked.query(), sorted(fixed.items()))).encode()).hexdigest()[:32]
+    return hashlib.sha256(repr((2, asked.query(), sorted(fixed.items()))).encode()).hexdigest()[:32]
+
+
+_NAMES = f"""SELECT unit FROM (
+  SELECT unit, min(epoch_us("at")) AS first_at FROM rows WHERE {DRAWN} GROUP BY unit) ORDER BY first_at, unit"""
+
+_THEIRS = "unit IN (SELECT unnest($units::VARCHAR[]))"
+_TIMES = f"""SELECT min(epoch_us("at")) AS earliest, max(epoch_us("at")) AS latest FROM rows WHERE {_THEIRS}"""
+_THEN = '"at" BETWEEN make_timestamptz($earliest) AND make_timestamptz($latest)'
+"""Says nothing more of rows of those units, and spares reading files of other days."""
 
 
 @dataclass(frozen=True)
@@ -156,153 +191,59 @@ class _Reading:
     def renew(self, shelf: Shelf, until: int) -> None:
         """Brings a shelf to what is known now."""
         past = shelf.past()
-        if past is None or past.until > until or self._counted(past.until) != past:
+        if past is None or past.until > until:
             self._everything(shelf, until)
             return
-        new = self._counted(until)
-        units = shelf.large(["unit"])["unit"]
-        most = min(self.limits.share * len(units), self.limits.most)
+        before, new = self._counted(past.until, until)
+        if before != past:
+            self._everything(shelf, until)
+            return
         touched = touched_units(self.source, self.run, self.outcomes, past.until, self.shared)
-        if len(touched) > most:
+        if len(touched) > min(self.limits.share * sum(piece.units for piece in shelf.pieces()), self.limits.most):
             self._everything(shelf, until)
-            return
-        small = shelf.small()
-        if touched:
-            small = _beside(small, self._read("unit IN (SELECT unnest($units))", {"units": touched}), touched)
-        if small is None or small.num_rows <= most:
-            shelf.write_small(new, small)
+        elif touched:
+            shelf.change(new, changes_of(shelf, self._read(touched), past.until, self.limits.piece))
         else:
-            shelf.write_large(new, _folded(shelf, small))
+            shelf.change(new, iter(()))
 
     def _everything(self, shelf: Shelf, until: int) -> None:
-        new = self._counted(until)
+        (new,) = self._counted(until)
+        now = self.asked.parameters["now"]
+        assert isinstance(now, int)
+        names = self.source.sql(_NAMES, parameters(self.run, now))["unit"]
         parts = max(1, -(-_size(self.source, self.run) // self.limits.part))
-        pieces = (self._read(f"hash(unit) % {parts} = {part}", {}) for part in range(parts))
-        shelf.write_large(new, pieces)
+        units = max(1, -(-len(names) // parts))
+        shelf.begin(new, cut(self._parts(names, units), self.limits.piece))
 
-    def _read(self, chosen: str, parameters: Mapping[str, object]) -> pa.Table:
-        """The answer for the units for which ``chosen``, SQL over ``unit``, holds."""
-        narrowed = Narrowed(self.source, chosen, parameters, self.shared, outcomes=bool(self.outcomes))
-        return _packed(narrowed.sql(self.asked.query(chosen.replace("unit", "units.unit", 1)), self.asked.parameters))
+    def _parts(self, names: pa.ChunkedArray, units: int) -> Iterator[pa.Table]:
+        """The answer for all units, so many at once."""
+        for start in range(0, max(len(names), 1), units):
+            yield self._read(names.slice(start, units).to_pylist())
 
-    def _counted(self, until: int) -> Past:
-        """How many rows and outcomes there are that had come by a moment."""
+    def _read(self, units: Sequence[str]) -> pa.Table:
+        """The answer for some units."""
+        given: dict[str, object] = {"units": units}
+        times = self.source.sql(_TIMES, given)
+        given |= {name: times[name][0].as_py() for name in ("earliest", "latest")}
+        narrowed = Narrowed(self.source, _THEIRS, given, self.shared, outcomes=bool(self.outcomes), then=_THEN)
+        query = self.asked.marked(_THEIRS.replace("unit", "units.unit", 1), MARK)
+        return narrowed.sql(query, self.asked.parameters)
+
+    def _counted(self, *moments: int) -> tuple[Past, ...]:
+        """How many rows and outcomes there are that had come by each of some moments."""
         since = self.asked.parameters.get("foretold", self.asked.parameters["since"])
+        times = {f"t{index}": moment for index, moment in enumerate(moments)}
+        # Rows lie in order of time: those that came later are found without reading the others.
+        later = ", ".join(f'(SELECT count(*) FROM rows WHERE epoch_us("at") > ${name}) AS {name}' for name in times)
         rows = self.source.sql(
-            'SELECT count(*) AS n FROM rows WHERE "at" >= to_timestamp($since) AND epoch_us("at") <= $until',
-            {"since": since, "until": until},
-        )
+            f'SELECT (SELECT count(*) FROM rows WHERE "at" >= to_timestamp($since)) AS n, {later}',
+            {"since": since, **times},
+        ).to_pylist()[0]
+        by_then = ", ".join(f"count(*) FILTER (epoch_us(received_at) <= ${name}) AS {name}" for name in times)
         outcomes = self.source.sql(
-            "SELECT count(*) AS n FROM all_outcomes "
-            "WHERE outcome IN (SELECT unnest($names)) AND epoch_us(received_at) <= $until",
-            {"names": list(self.outcomes), "until": until},
+            f"SELECT {by_then} FROM all_outcomes WHERE outcome IN (SELECT unnest($names))",
+            {"names": list(self.outcomes), **times},
+        ).to_pylist()[0]
+        return tuple(
+            Past(until=moment, rows=rows["n"] - rows[name], outcomes=outcomes[name]) for name, moment in times.items()
         )
-        return Past(until=until, rows=rows["n"][0].as_py(), outcomes=outcomes["n"][0].as_py())
-
-
-def _packed(answer: pa.Table) -> pa.Table:
-    """What came late is nearly always nothing: ``x_all`` and ``y_all`` are null where they are ``x`` and ``y``."""
-    for place, name in enumerate(answer.column_names):
-        if name.endswith(_ALL):
-            column, plain = answer[name], answer[name.removesuffix(_ALL)]
-            answer = answer.set_column(place, name, pc.if_else(pc.equal(column, plain), None, column))
-    return answer
-
-
-_ALL = "_all"
-
-
-def _beside(small: pa.Table | None, fresh: pa.Table, touched: Sequence[str]) -> pa.Table:
-    """What had changed before and was not touched again, and what changed now."""
-    if small is None:
-        return fresh
-    again = pc.is_in(small["unit"], value_set=pa.array(touched, small["unit"].type))
-    return pa.concat_tables([small.filter(pc.invert(again)), fresh.cast(small.schema)])
-
-
-def _folded(shelf: Shelf, small: pa.Table) -> Iterator[pa.Table]:
-    """The large part with the small one in it."""
-    for piece in shelf.pieces():
-        yield piece.filter(pc.invert(pc.is_in(piece["unit"], value_set=small["unit"].combine_chunks())))
-    yield small
-
-
-class Whole:
-    """Both parts of a shelf as one table, in order of exposure; a column is read when it is asked for."""
-
-    def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
-        large, small = shelf.large(["unit", "first_at"]), shelf.small(["unit", "first_at"])
-        both = large if small is None else pa.concat_tables([large, small.cast(large.schema)])
-        kept = np.arange(both.num_rows)
-        if small is not None:
-            replaced = pc.is_in(large["unit"], value_set=small["unit"].combine_chunks())
-            kept = kept[~np.concatenate([replaced.to_numpy(), np.zeros(small.num_rows, dtype=bool)])]
-        self._where = _in_order(kept, both["unit"], both["first_at"].to_numpy())
-
-    def __getitem__(self, name: str) -> pa.ChunkedArray:
-        return self._both(name).take(pa.array(self._where))
-
-    def numbers(self, name: str) -> NDArray[np.float64]:
-        """A column of numbers; NaN where there is none."""
-        value = self._shelf.same(name)
-        if value is not None:
-            return np.broadcast_to(np.float64(value), len(self._where))
-        found: NDArray[np.float64] = self._both(name).cast(pa.float64()).to_numpy()[self._where]
-        return found
-
-    def _both(self, name: str) -> pa.ChunkedArray:
-        large, small = self._shelf.large([name])[name], self._shelf.small([name])
-        return large if small is None else pa.chunked_array([*large.chunks, *small[name].cast(large.type).chunks])
-
-
-@dataclass(frozen=True, eq=False)
-class Columns(Mapping[str, Column]):
-    """The columns of measures by name. Each is read when it is asked for, and kept by nobody here."""
-
-    whole: Whole
-    measures: Sequence[Measure]
-    covariates: Sequence[str]
-
-    def __getitem__(self, name: str) -> Column:
-        for index, measure in enumerate(self.measures):
-            if measure.name == name:
-                return self._column(f"m{index}_", measure)
-        raise KeyError(name)
-
-    def _column(self, prefix: str, measure: Measure) -> Column:
-        found = {name: self.whole.numbers(f"{prefix}{name}") for name in COLUMNS if not name.endswith(_ALL)}
-        for name in ("x", "y"):
-            late = self.whole.numbers(f"{prefix}{name}{_ALL}")
-            none = late.strides == (0,) and len(late) and np.isnan(late[0])
-            found[f"{name}{_ALL}"] = found[name] if none else np.where(np.isnan(late), found[name], late)
-        z = measure.covariate
-        around = (self.whole.numbers(f"{prefix}{part}") for part in PARTS)
-        return Column(
-            **found,
-            z=None if z is None else self.whole.numbers(f"z{self.covariates.index(z)}"),
-            answers=Answers.from_lists(self.whole[f"{prefix}answers"]) if measure.listed else None,
-            around=Around(*around) if measure.unfolds else None,
-        )
-
-    def __iter__(self) -> Iterator[str]:
-        return (measure.name for measure in self.measures)
-
-    def __len__(self) -> int:
-        return len(self.measures)
-
-
-def _in_order(kept: NDArray[np.int64], unit: pa.ChunkedArray, first_at: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Positions by exposure, units that came at the same moment by name."""
-    order = kept[np.argsort(first_at[kept], kind="stable")]
-    times = first_at[order]
-    same = np.flatnonzero(times[1:] == times[:-1])
-    if not same.size:
-        return order
-    begins = same[np.concatenate([[True], np.diff(same) > 1])]
-    ends = same[np.concatenate([np.diff(same) > 1, [True]])] + 2
-    members = np.concatenate([np.arange(a, b) for a, b in zip(begins, ends, strict=True)])
-    names = np.array(unit.take(pa.array(order[members])).to_pylist(), dtype=object)
-    ranked = sorted(range(len(members)), key=lambda i: (times[members[i]], names[i]))
-    order[members] = order[members[ranked]]
-    return order

@@ -13,6 +13,7 @@ from seatrial.experiments.adjustment import adjusted
 from seatrial.experiments.counted import Counted, Mask, Values, by_phase, refusal
 from seatrial.experiments.judgement import Adjustment
 from seatrial.experiments.measures import Column, Measure
+from seatrial.experiments.standing import standing
 from seatrial.experiments.unfolding import Unfolding, unfolding
 from seatrial.experiments.units import STRATUM, Units
 from seatrial.releases.run import Phase, ReleaseRun
@@ -107,11 +108,7 @@ def take_sample(
         now: Microseconds since 1970 UTC.
         only: Units [n] that count; the others stay beside as ``rest``. None: all do.
     """
-    eligible = units.of(run.champion) | units.of(run.challenger)
-    eligible &= np.isin(units.phase, [phase.number for phase in run.phases])
-    censored = eligible & (units.moved_at < units.first_at + measure.within)
-    waiting = eligible & ~censored & (units.first_at + measure.matures > now)
-    matured = eligible & ~censored & ~waiting
+    eligible, censored, waiting, matured = standing(units, measure.within, measure.matures, run, now)
     here = matured & (column.labels > 0) if measure.needs_label else matured
     whole = Counted(
         shape=measure.shape,
@@ -130,8 +127,7 @@ def take_sample(
     capped = whole if only is None else whole.where(only)
     found = adjusted(capped, measure.covariate, run)
     counted = found.counted
-    labelled = measure.needs_label and measure.shape in ("mean", "proportion", "share", "quantile")
-    arrived = matured & (column.y_all > 0) if labelled else here
+    arrived = matured & (column.y_all > 0) if by_label(measure) else here
     nothing_late = column.x_all is column.x and column.y_all is column.y and arrived is here and counted.z is None
     had = arrived if only is None else arrived & only
     late = replace(capped, x=measure.limited(column.x_all), y=column.y_all, here=had, z=counted.z)
@@ -160,6 +156,11 @@ def take_sample(
         rest=None if only is None else _rest(whole.without_covariate(), only),
         unfolding=None if column.around is None else unfolding(capped, column.around.capped(measure.cap)),
     )
+
+
+def by_label(measure: Measure) -> bool:
+    """Whether a unit without a label is missing, also with everything that has arrived since."""
+    return measure.needs_label and measure.shape in ("mean", "proportion", "share", "quantile")
 
 
 def _rest(whole: Counted, only: Mask) -> Rest:

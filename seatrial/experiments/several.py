@@ -16,8 +16,8 @@ from seatrial.experiments.arrivals import arrivals
 from seatrial.experiments.checks import Losses
 from seatrial.experiments.judge import NO_LOSSES, judge
 from seatrial.experiments.judgement import Judgement, MetricJudgement
-from seatrial.experiments.remembered import Shelves
 from seatrial.experiments.segments import MetricSegments, segment
+from seatrial.experiments.shelf import Shelves
 from seatrial.experiments.source import Source
 from seatrial.ledger.sql import literal
 from seatrial.releases.run import Phase, ReleaseRun

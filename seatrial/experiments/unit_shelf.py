@@ -1,22 +1,25 @@
-"""Shelves on disk: for each question a folder of two Parquet files and what they are, and a lock.
+"""Shelves on disk: for each question a folder with a Parquet file a piece, the pieces' sums, what they are, and a lock.
 
-``past.json`` names the files that count and is renamed into place last, so a crash leaves what was there before. A file
-whose end is torn is one that is not there. Pages carry checksums, which are compared when they are read: where one is
-wrong the judgement fails, and what was kept is dropped, so that the next one reads everything.
+``past.json`` names the files that count and is renamed into place last, so a crash leaves what was there before. Where
+a file of a piece is missing, or not as long as it was, nothing is there. Pages carry checksums, which are compared when
+they are read: where one is wrong the judgement fails, and what was kept is dropped, so that the next one reads
+everything. Sums carry one too; where it is wrong they are taken anew.
 """
 
 import math
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from seatrial.experiments.remembered import Past
+from seatrial.experiments.shelf import Change, Past, Piece
 from seatrial.ledger.locks import locked
 from seatrial.spec.errors import Unavailable
 
@@ -25,14 +28,14 @@ MOST = 8
 
 WAIT = 60.0
 
-PIECE = 100_000
-"""Units in a piece of the large part."""
-
 
 class _Files(msgspec.Struct, frozen=True):
+    """What there is: pieces with the bytes of their files, how many pieces were ever made, and the sums' checksum."""
+
     past: Past
-    large: str
-    small: str = ""
+    pieces: tuple[tuple[Piece, int], ...]
+    made: int
+    sums: int | None = None
 
 
 class DiskShelves:
@@ -78,61 +81,106 @@ class DiskShelf:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._files: _Files | None = None
-        self._large: pq.ParquetFile | None = None
-        self._small: pq.ParquetFile | None = None
-        self._open()
+        self._open: dict[str, pa.NativeFile] = {}
+        self._read: dict[str, pq.ParquetFile] = {}
+        self._take()
 
     def past(self) -> Past | None:
         """What is there."""
         return None if self._files is None else self._files.past
 
-    def large(self, names: Sequence[str] | None = None) -> pa.Table:
-        """Columns of the large part."""
-        assert self._large is not None
+    def pieces(self) -> tuple[Piece, ...]:
+        """All pieces."""
+        return () if self._files is None else tuple(piece for piece, _ in self._files.pieces)
+
+    def read(self, piece: Piece, names: Sequence[str] | None = None) -> pa.Table:
+        """Columns of a piece."""
         with self._undamaged():
-            return self._large.read(columns=None if names is None else list(names))
+            return self._file(piece).read(columns=None if names is None else list(names))
 
-    def small(self, names: Sequence[str] | None = None) -> pa.Table | None:
-        """Columns of the small part."""
+    def same(self, piece: Piece) -> Mapping[str, float]:
+        """By what its file says of every column's least and largest value."""
         with self._undamaged():
-            return None if self._small is None else self._small.read(columns=None if names is None else list(names))
+            return _same(self._file(piece))
 
-    def same(self, name: str) -> float | None:
-        """By what the files say of every piece's least and largest value."""
-        assert self._large is not None
-        found = {_same(file, name) for file in (self._large, self._small) if file is not None}
-        return found.pop() if len(found) == 1 else None
+    def begin(self, past: Past, tables: Iterator[pa.Table]) -> None:
+        """Other pieces, alone."""
+        self._keep(past, (Change(None, table) for table in tables), ())
 
-    def pieces(self) -> Iterator[pa.Table]:
-        """The large part, piece by piece."""
-        assert self._large is not None
-        for group in range(self._large.num_row_groups):
-            with self._undamaged():
-                piece = self._large.read_row_group(group)
-            yield piece
+    def change(self, past: Past, changes: Iterator[Change]) -> None:
+        """Some pieces instead of others."""
+        self._keep(past, changes, () if self._files is None else self._files.pieces)
 
-    def write_large(self, past: Past, pieces: Iterator[pa.Table]) -> None:
-        """Another large part, alone."""
-        name = self._unused("large")
-        with _while_there(self._folder):
-            writer: pq.ParquetWriter | None = None
-            for piece in pieces:
-                writer = writer or _writer(self._folder / name, piece.schema)
-                if piece.num_rows:
-                    writer.write_table(piece.cast(writer.schema), row_group_size=PIECE)
-            assert writer is not None
-            writer.close()
-            self._write(_Files(past, name))
+    def sums(self) -> bytes:
+        """What was written of sums."""
+        try:
+            found = (self._folder / _SUMS).read_bytes()
+        except OSError:
+            return b""
+        return found if self._files is not None and self._files.sums == zlib.crc32(found) else b""
 
-    def write_small(self, past: Past, small: pa.Table | None) -> None:
-        """Another small part beside the large one."""
+    def write_sums(self, sums: bytes) -> None:
+        """Other sums."""
         assert self._files is not None
-        name = "" if small is None else self._unused("small")
         with _while_there(self._folder):
-            if small is not None:
-                with _writer(self._folder / name, small.schema) as writer:
-                    writer.write_table(small)
-            self._write(_Files(past, self._files.large, name))
+            _replace(self._folder / _SUMS, sums)
+            self._name(msgspec.structs.replace(self._files, sums=zlib.crc32(sums)))
+
+    def _keep(self, past: Past, changes: Iterator[Change], there: Sequence[tuple[Piece, int]]) -> None:
+        made = 0 if self._files is None else self._files.made
+        sums = None if self._files is None else self._files.sums
+        found = {piece.name: (piece, size) for piece, size in there}
+        with _while_there(self._folder):
+            for instead_of, table in changes:
+                piece = _piece(f"piece-{made}", table)
+                path = self._folder / f"{piece.name}.parquet"
+                path.unlink(missing_ok=True)  # one that is open is left to whoever reads it
+                _write(path, table)
+                kept = (piece, path.stat().st_size)
+                if instead_of is None:
+                    found[piece.name] = kept
+                else:
+                    found[instead_of.name] = kept  # where the other was
+                made += 1
+            self._name(_Files(past, tuple(found.values()), made, sums))
+            self._take()
+            self._drop_others()
+
+    def _name(self, files: _Files) -> None:
+        _replace(self._folder / _PAST, msgspec.json.encode(files))
+        self._files = files
+
+    def _take(self) -> None:
+        """Opens all that counts: what is open stays readable."""
+        try:
+            files = msgspec.json.decode((self._folder / _PAST).read_bytes(), type=_Files)
+            opened = {piece.name: self._opened(piece, size) for piece, size in files.pieces}
+        except (OSError, msgspec.DecodeError):
+            self._files = None
+        else:
+            self._files, self._open = files, opened
+            self._read = {name: file for name, file in self._read.items() if name in opened}
+
+    def _opened(self, piece: Piece, size: int) -> pa.NativeFile:
+        if piece.name in self._open:
+            return self._open[piece.name]
+        file = pa.OSFile(str(self._folder / f"{piece.name}.parquet"))
+        if file.size() != size:
+            raise OSError(f"{piece.name} has {file.size()} bytes of {size}")
+        return file
+
+    def _file(self, piece: Piece) -> pq.ParquetFile:
+        if piece.name not in self._read:
+            self._read[piece.name] = pq.ParquetFile(self._open[piece.name], page_checksum_verification=True)
+        return self._read[piece.name]
+
+    def _drop_others(self) -> None:
+        if self._files is None:
+            raise FileNotFoundError(self._folder / _PAST)
+        names = {f"{piece.name}.parquet" for piece, _ in self._files.pieces}
+        for path in self._folder.glob("*.parquet"):
+            if path.name not in names:
+                path.unlink(missing_ok=True)
 
     @contextmanager
     def _undamaged(self) -> Iterator[None]:
@@ -143,32 +191,9 @@ class DiskShelf:
             (self._folder / _PAST).unlink(missing_ok=True)
             raise Unavailable(f"what was kept in {self._folder} is damaged, and is dropped; judge again") from error
 
-    def _open(self) -> None:
-        try:
-            files = msgspec.json.decode((self._folder / _PAST).read_bytes(), type=_Files)
-            self._large = _opened(self._folder / files.large)
-            self._small = _opened(self._folder / files.small) if files.small else None
-            self._files = files
-        except (OSError, msgspec.DecodeError, pa.ArrowException):
-            self._files = None
-
-    def _write(self, files: _Files) -> None:
-        beside = self._folder / f"{_PAST}.new"
-        beside.write_bytes(msgspec.json.encode(files))
-        beside.replace(self._folder / _PAST)
-        self._open()
-        for path in self._folder.glob("*.parquet"):
-            if path.name not in (files.large, files.small):
-                path.unlink(missing_ok=True)
-
-    def _unused(self, kind: str) -> str:
-        number = 0
-        while (self._folder / f"{kind}-{number}.parquet").exists():
-            number += 1
-        return f"{kind}-{number}.parquet"
-
 
 _PAST = "past.json"
+_SUMS = "sums.msgpack"
 
 
 @contextmanager
@@ -180,29 +205,46 @@ def _while_there(folder: Path) -> Iterator[None]:
         raise Unavailable(f"{folder} was deleted while a judgement was kept there; judge again") from error
 
 
-def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    return pq.ParquetWriter(path, schema, compression="zstd", compression_level=1, write_page_checksum=True)
+def _replace(path: Path, content: bytes) -> None:
+    beside = path.with_name(f"{path.name}.new")
+    beside.write_bytes(content)
+    beside.replace(path)
 
 
-def _opened(path: Path) -> pq.ParquetFile:
-    return pq.ParquetFile(path, page_checksum_verification=True)
+def _piece(name: str, table: pa.Table) -> Piece:
+    if not table.num_rows:
+        return Piece(name=name, units=0, first=0, last=0)
+    ends = pc.min_max(table["first_at"])
+    return Piece(name=name, units=table.num_rows, first=ends["min"].as_py(), last=ends["max"].as_py())
 
 
-def _same(file: pq.ParquetFile, name: str) -> float | None:
-    """The one value of a column, NaN for none at all; None where there are several or it is not known.
+def _write(path: Path, table: pa.Table) -> None:
+    pq.write_table(
+        table,
+        path,
+        row_group_size=max(table.num_rows, 1),
+        compression="zstd",
+        compression_level=1,
+        write_page_checksum=True,
+    )
 
-    NaN is not counted in a least and a largest value, so floats that are the same may hide some; those that are read
+
+def _same(file: pq.ParquetFile) -> dict[str, float]:
+    """The one value of each column that has one, NaN for none at all.
+
+    NaN is not counted in a least and a largest value, so floats that are the same may hide some; those that are kept
     here are never NaN unless they are null.
     """
-    facts = file.metadata
-    place = [leaf.path for leaf in file.schema].index(name)
-    values: set[float] = set()
-    for group in range(facts.num_row_groups):
-        told = facts.row_group(group).column(place).statistics
-        if told is not None and told.null_count == facts.row_group(group).num_rows:
-            values.add(math.nan)
-        elif told is None or told.null_count or not told.has_min_max or told.min != told.max:
-            return None
-        else:
-            values.add(float(told.min))
-    return values.pop() if len(values) == 1 else None
+    if file.metadata.num_row_groups != 1:
+        return {}
+    group = file.metadata.row_group(0)
+    values: dict[str, float] = {}
+    for place, leaf in enumerate(file.schema):
+        told = group.column(place).statistics
+        if told is None or leaf.path != leaf.name:
+            continue
+        if told.null_count == group.num_rows:
+            values[leaf.name] = math.nan
+        elif not told.null_count and told.has_min_max and told.min == told.max and isinstance(told.min, int | float):
+            values[leaf.name] = float(told.min)
+    return values

@@ -220,16 +220,6 @@ def count_crossers(source: Source, run: ReleaseRun, now: int, columns: Sequence[
     return int(source.sql(_CROSSED, parameters(run, now))["n"][0].as_py())
 
 
-def fresh_units(units: Units) -> dict[int, dict[str, int]]:
-    """Units by phase and variant, before any exclusion: what the sample-ratio check looks at."""
-    found: dict[int, dict[str, int]] = {}
-    for number in np.flatnonzero(np.bincount(units.phase)).tolist():
-        here = units.phase == number
-        sizes = {variant: int(np.count_nonzero(here & units.of(variant))) for variant in units.variants}
-        found[number] = {variant: size for variant, size in sizes.items() if size}
-    return found
-
-
 def _named(columns: Sequence[str]) -> str:
     return NAMED if NAMED in columns else "unit"
 

@@ -1,19 +1,28 @@
 """Law: a judgement made of what was remembered and what is new is the one that reading everything gives."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seatrial.experiments.census import take_census
 from seatrial.experiments.measures import COLUMNS, declared_measures, error_measures, outcomes_of, read
 from seatrial.experiments.narrowed import shared_ids
-from seatrial.experiments.remembered import Limits, Past, read_again
+from seatrial.experiments.remembered import Limits, read_again
+from seatrial.experiments.sample import take_sample
+from seatrial.experiments.shelf import Change, Past, Piece
 from seatrial.experiments.source import TableSource
+from seatrial.experiments.summed import sample_of
+from seatrial.experiments.sums import is_summed
+from seatrial.releases.run import ReleaseRun
 from tests import worlds
+from tests.laws.test_sums import assert_alike, told
 
 SECOND = worlds.SECOND
 WINDOW = {"within": 20.0, "grace": 5.0}
@@ -44,8 +53,9 @@ class MemoryShelf:
     def __init__(self) -> None:
         self.told: list[str] = []
         self._past: Past | None = None
-        self._parts: list[pa.Table] = []
-        self._small: pa.Table | None = None
+        self._tables: dict[Piece, pa.Table] = {}
+        self._sums = b""
+        self._made = 0
 
     @contextmanager
     def shelf(self, key: str) -> Iterator["MemoryShelf"]:
@@ -55,27 +65,40 @@ class MemoryShelf:
     def past(self) -> Past | None:
         return self._past
 
-    def large(self, names: Sequence[str] | None = None) -> pa.Table:
-        whole = pa.concat_tables(self._parts)
-        return whole if names is None else whole.select(names)
+    def pieces(self) -> tuple[Piece, ...]:
+        return tuple(self._tables)
 
-    def small(self, names: Sequence[str] | None = None) -> pa.Table | None:
-        return self._small if names is None or self._small is None else self._small.select(names)
+    def read(self, piece: Piece, names: Sequence[str] | None = None) -> pa.Table:
+        self.told += [f"read {piece.name}"] if names is None or "m0_x" in names else []
+        return self._tables[piece] if names is None else self._tables[piece].select(names)
 
-    def same(self, name: str) -> float | None:
-        del name
-        return None
+    def same(self, piece: Piece) -> Mapping[str, float]:
+        del piece
+        return {}
 
-    def pieces(self) -> Iterator[pa.Table]:
-        yield from list(self._parts)
+    def begin(self, past: Past, tables: Iterator[pa.Table]) -> None:
+        self.told.append("begin")
+        self._tables = {self._piece(table): table for table in tables}
+        self._past = past
 
-    def write_large(self, past: Past, pieces: Iterator[pa.Table]) -> None:
-        self._parts, self._small, self._past = list(pieces), None, past
-        self.told.append("large")
+    def change(self, past: Past, changes: Iterator[Change]) -> None:
+        for instead_of, table in list(changes):
+            self.told.append("add" if instead_of is None else f"change {instead_of.name}")
+            if instead_of is not None:
+                del self._tables[instead_of]
+            self._tables[self._piece(table)] = table
+        self._past = past
 
-    def write_small(self, past: Past, small: pa.Table | None) -> None:
-        self._small, self._past = small, past
-        self.told.append("small")
+    def sums(self) -> bytes:
+        return self._sums
+
+    def write_sums(self, sums: bytes) -> None:
+        self._sums = sums
+
+    def _piece(self, table: pa.Table) -> Piece:
+        self._made += 1
+        first_at = table["first_at"].to_pylist() or [0]
+        return Piece(name=f"{self._made}", units=table.num_rows, first=min(first_at), last=max(first_at))
 
 
 class Traffic(NamedTuple):
@@ -146,27 +169,63 @@ LIMITS = st.builds(
     lag=st.integers(0, 10).map(lambda seconds: seconds * SECOND),
     least=st.just(0),
     part=st.sampled_from([7, 1000]),
+    piece=st.sampled_from([1, 5, 1000]),
     share=st.sampled_from([0.1, 0.6, 10.0]),
     most=st.sampled_from([3, 1000]),
 )
 
 
+class Look(NamedTuple):
+    """A judgement: when, and what else had happened by then."""
+
+    second: int
+    forgotten: bool
+    spoilt: bool
+    ended: bool
+
+
+LOOKS = st.builds(
+    Look,
+    second=st.integers(1, 160),
+    forgotten=st.sampled_from([False, False, True]),
+    spoilt=st.sampled_from([False, False, True]),
+    ended=st.sampled_from([False, False, True]),
+)
+
+
+def run_at(look: Look) -> ReleaseRun:
+    """As the release stood: its second phase is not known before it begins."""
+    begun = tuple(phase for phase in RUN.phases if phase.started_at <= worlds.START + look.second * SECOND)
+    ended = worlds.START + look.second * SECOND if look.ended else None
+    return msgspec.structs.replace(RUN, phases=begun, ended_at=ended)
+
+
+def without(source: pa.Table, forgotten: bool) -> pa.Table:
+    return source.filter(pc.not_equal(source["unit"], "unit-1").fill_null(True)) if forgotten else source
+
+
 @settings(max_examples=8, deadline=None)
-@given(traffics(), st.lists(st.integers(1, 160), min_size=2, max_size=4), LIMITS)
+@given(traffics(), st.lists(LOOKS, min_size=2, max_size=4), LIMITS)
 def test_what_is_remembered_and_what_is_new_are_what_reading_everything_gives(
-    traffic: Traffic, seconds: list[int], limits: Limits
+    traffic: Traffic, looks: list[Look], limits: Limits
 ) -> None:
-    shelf = MemoryShelf()
-    for second in sorted(seconds):
-        now = worlds.START + second * SECOND
-        source = traffic.at(now)
-        units, columns = read_again(
-            source, RUN, MEASURES, now, shelf, shared_ids(source, outcomes_of(MEASURES)), limits
-        )
-        plain, wanted = read(source, RUN, MEASURES, now)
+    shelf, summed = MemoryShelf(), [measure.name for measure in MEASURES if is_summed(measure)]
+    assert summed == ["accuracy", "conversion", "errors", "error_rate"]
+    forgotten = False
+    for look in sorted(looks):
+        forgotten |= look.forgotten
+        now, run = worlds.START + look.second * SECOND, run_at(look)
+        source = Traffic(*(without(table, forgotten) for table in traffic)).at(now)
+        if look.spoilt:
+            shelf.write_sums(shelf.sums()[:-1])
+        shared = shared_ids(source, outcomes_of(MEASURES))
+        known = read_again(source, run, MEASURES, now, shelf, shared, summed, limits)
+        units, columns = known.units, known.columns
+        plain, wanted = read(source, run, MEASURES, now)
         assert units.unit.to_pylist() == plain.unit.to_pylist()
         for name in ("variant", "phase", "first_at", "moved_at", "met"):
             assert np.array_equal(getattr(units, name), getattr(plain, name)), name
+        assert known.census == take_census(plain)
         for measure in MEASURES:
             found, expected = columns[measure.name], wanted[measure.name]
             for name in COLUMNS:
@@ -175,3 +234,6 @@ def test_what_is_remembered_and_what_is_new_are_what_reading_everything_gives(
                 assert np.array_equal(found.z, expected.z, equal_nan=True)
             if expected.answers is not None and found.answers is not None:
                 assert all(np.array_equal(*pair) for pair in zip(found.answers, expected.answers, strict=True))
+            if measure.name in summed:
+                sample = take_sample(plain, expected, measure, run, now)
+                assert_alike(told(sample_of(known.sums[measure.name], measure, run, now)), told(sample))

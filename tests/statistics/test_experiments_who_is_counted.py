@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from seatrial.experiments.census import take_census
 from seatrial.experiments.judge import judge
 from seatrial.experiments.measures import Measure, declared_measures, read
 from seatrial.experiments.sample import take_sample
 from seatrial.experiments.source import TableSource
-from seatrial.experiments.units import Units, fresh_units
+from seatrial.experiments.units import Units
 from seatrial.releases.run import ReleaseRun
 from seatrial.stats.sample_ratio import PhaseShares, sample_ratio
 from tests import worlds
@@ -78,7 +79,7 @@ def test_a_ramp_of_identical_versions_raises_no_sample_ratio_alarm() -> None:
         rows = worlds.rows(run, names, at)
         units = read_units(worlds.source([rows]), run)
         for look in np.linspace(100, 1000, 10):
-            seen = fresh_units(until(units, worlds.START + round(look) * SECOND))
+            seen = take_census(until(units, worlds.START + round(look) * SECOND)).fresh()
             shares_ = [
                 PhaseShares(seen.get(p.number, {}), {arm.variant: arm.weight for arm in p.arms}) for p in run.phases
             ]

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from scipy import stats as scipy_stats
 
+from seatrial.experiments.census import take_census
 from seatrial.experiments.counted import Counted
 from seatrial.experiments.doubts import ALPHA, check_gaps, p_value
 from seatrial.experiments.gaps import Gaps, Short, Silent, find_gaps, short_of
@@ -134,7 +135,7 @@ def test_worlds_without_fault_hardly_ever_warn_however_often_one_looks() -> None
                 odd |= {name} if effect is not None and p_value(effect, run) < ALPHA else set()
             variant = np.where(new, "challenger", "champion").astype(object)[here]
             units = Units(pa.chunked_array([pa.nulls(look)]), variant, np.ones(look, int), at[here], at[here])
-            odd |= {"logging-gaps"} if short_of(units, run, int(at[look - 1])) else set()
+            odd |= {"logging-gaps"} if short_of(take_census(units), run, int(at[look - 1])) else set()
         for name in warned:
             warned[name] += name in odd
     for name, times in warned.items():
@@ -171,7 +172,7 @@ def test_silence_of_requests_and_of_an_outcome_is_found_where_traffic_is_busy() 
     buys = worlds.outcomes("buy", rows_at[(minute < 40) | (minute >= 42)])
     source = worlds.source([rows], [buys])
     units, _ = read(source, RUN, [], END)
-    found = find_gaps(source, RUN, units, ["buy", "unknown"], worlds.START + HOUR)
+    found = find_gaps(source, RUN, take_census(units), ["buy", "unknown"], worlds.START + HOUR)
     base = worlds.START // (60 * SECOND) * 60 * SECOND
     assert found.silent == (
         Silent("requests", base + 20 * 60 * SECOND, base + 25 * 60 * SECOND),
@@ -185,7 +186,7 @@ def test_traffic_in_bursts_is_not_silent_between_them() -> None:
     rows = worlds.rows(RUN, worlds.unit_names(len(minute)), worlds.START + minute * 60 * SECOND)
     source = worlds.source([rows])
     units, _ = read(source, RUN, [], END)
-    assert find_gaps(source, RUN, units, [], worlds.START + HOUR) == Gaps()
+    assert find_gaps(source, RUN, take_census(units), [], worlds.START + HOUR) == Gaps()
 
 
 @pytest.mark.parametrize("kinds", [1, 5])

@@ -9,20 +9,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from seatrial.experiments.measures import Column, declared_measures, error_measures, outcomes_of, read
+from seatrial.experiments.measures import declared_measures, error_measures, outcomes_of, read
 from seatrial.experiments.narrowed import shared_ids
-from seatrial.experiments.remembered import Limits, Past, read_again
+from seatrial.experiments.remembered import Known, Limits, read_again
+from seatrial.experiments.shelf import Change, Past, Piece
 from seatrial.experiments.source import Source, TableSource
 from seatrial.experiments.unit_shelf import MOST, DiskShelf, DiskShelves
-from seatrial.experiments.units import Units
 from seatrial.spec.errors import Unavailable
 from tests import worlds
 
 SECOND = worlds.SECOND
 KEY = "0" * 32
 PAST = Past(until=1, rows=2, outcomes=3)
-LARGE = pa.table({"unit": ["a", "b"], "x": [1.0, 2.0]})
-LIMITS = Limits(lag=0, least=0, part=100, share=0.5, most=1000)
+TABLE = pa.table({"unit": ["a", "b"], "first_at": [5, 3], "x": [1.0, 2.0]})
+OTHER = pa.table({"unit": ["b", "c"], "first_at": [3, 7], "x": [5.0, 6.0]})
+LIMITS = Limits(lag=0, least=0, part=100, piece=20, share=0.5, most=1000)
 DEPLOYMENT = worlds.deployment(
     outcomes={"buy": {}},
     metrics={"revenue": {"kind": "mean", "outcome": "buy", "within": 20.0, "grace": 5.0}},
@@ -35,19 +36,19 @@ DEPLOYMENT = worlds.deployment(
 )
 RUN = worlds.release((0.5, 0.0))
 MEASURES = (*declared_measures(DEPLOYMENT, RUN), *error_measures(DEPLOYMENT))
+SUMMED = [measure.name for measure in MEASURES]
 
 
-def reading_again(
-    source: Source, now: int, shelves: DiskShelves, limits: Limits = LIMITS
-) -> tuple[Units, Mapping[str, Column]]:
-    return read_again(source, RUN, MEASURES, now, shelves, shared_ids(source, outcomes_of(MEASURES)), limits)
+def reading_again(source: Source, now: int, shelves: DiskShelves, limits: Limits = LIMITS) -> Known:
+    shared = shared_ids(source, outcomes_of(MEASURES))
+    return read_again(source, RUN, MEASURES, now, shelves, shared, SUMMED, limits)
 
 
 def kept(folder: Path) -> None:
     with DiskShelves(folder).shelf(KEY) as shelf:
         assert shelf is not None
         assert shelf.past() is None
-        shelf.write_large(PAST, iter([LARGE]))
+        shelf.begin(PAST, iter([TABLE]))
 
 
 def taken(folder: Path) -> DiskShelf:
@@ -60,26 +61,54 @@ def test_what_was_written_is_read_by_the_next(tmp_path: Path) -> None:
     kept(tmp_path)
     shelf = taken(tmp_path)
     assert shelf.past() == PAST
-    assert shelf.large().equals(LARGE)
-    assert shelf.large(["x"]).column_names == ["x"]
-    assert shelf.small() is None
-    small = pa.table({"unit": ["b", "c"], "x": [5.0, 6.0]})
-    shelf.write_small(Past(until=4, rows=5, outcomes=6), small)
+    (piece,) = shelf.pieces()
+    assert piece == Piece(name="piece-0", units=2, first=3, last=5)
+    assert shelf.read(piece).equals(TABLE)
+    assert shelf.read(piece, ["x"]).column_names == ["x"]
+    assert shelf.sums() == b""
+    shelf.write_sums(b"some")
+    shelf.change(Past(until=4, rows=5, outcomes=6), iter([Change(None, OTHER), Change(piece, TABLE.slice(1))]))
     again = taken(tmp_path)
     assert again.past() == Past(until=4, rows=5, outcomes=6)
-    assert (again.large(), again.small(["x"])) == (LARGE, small.select(["x"]))
+    assert [again.read(each) for each in again.pieces()] == [TABLE.slice(1), OTHER]
+    assert [each.name for each in again.pieces()] == ["piece-2", "piece-1"]
+    assert again.sums() == b"some"
     assert len(list((tmp_path / KEY).glob("*.parquet"))) == 2
 
 
 def test_an_open_shelf_stays_readable_when_another_writes(tmp_path: Path) -> None:
     kept(tmp_path)
-    before = taken(tmp_path)
-    taken(tmp_path).write_large(PAST, iter([pa.table({"unit": ["z"], "x": [9.0]})]))
-    assert before.large(["unit"])["unit"].to_pylist() == ["a", "b"]
-    assert taken(tmp_path).large()["unit"].to_pylist() == ["z"]
+    before, later = taken(tmp_path), taken(tmp_path)
+    (tmp_path / KEY / "past.json").unlink()
+    anew = taken(tmp_path)  # its first piece has the name that the other's had
+    anew.begin(PAST, iter([OTHER]))
+    assert later.read(later.pieces()[0]).equals(TABLE)
+    anew.begin(PAST, iter([OTHER]))
+    assert before.read(before.pieces()[0]).equals(TABLE)
+    assert [taken(tmp_path).read(piece) for piece in taken(tmp_path).pieces()] == [OTHER]
 
 
-@pytest.mark.parametrize("broken", ["nothing", "garbage", "no large part", "torn"])
+def test_what_is_no_column_of_numbers_with_one_value_is_not_told_as_one(tmp_path: Path) -> None:
+    nulls = pa.nulls(2, pa.float64())
+    columns = {"a": [1.0, 1.0], "b": [1.0, 2.0], "c": nulls, "d": [1.0, None], "e": ["one", "one"], "f": [[1], [1]]}
+    with DiskShelves(tmp_path).shelf(KEY) as shelf:
+        assert shelf is not None
+        shelf.begin(PAST, iter([pa.table({"first_at": [1, 2], **columns})]))
+        (piece,) = shelf.pieces()
+        found = dict(shelf.same(piece))
+    assert np.isnan(found.pop("c"))
+    assert found == {"a": 1.0}
+
+
+def test_sums_whose_bytes_changed_are_not_there(tmp_path: Path) -> None:
+    kept(tmp_path)
+    taken(tmp_path).write_sums(b"some")
+    assert taken(tmp_path).sums() == b"some"
+    (tmp_path / KEY / "sums.msgpack").write_bytes(b"same")
+    assert taken(tmp_path).sums() == b""
+
+
+@pytest.mark.parametrize("broken", ["nothing", "garbage", "no piece", "torn"])
 def test_what_was_torn_is_not_there(tmp_path: Path, broken: str) -> None:
     kept(tmp_path)
     (file,) = (tmp_path / KEY).glob("*.parquet")
@@ -87,7 +116,7 @@ def test_what_was_torn_is_not_there(tmp_path: Path, broken: str) -> None:
         (tmp_path / KEY / "past.json").unlink()
     elif broken == "garbage":
         (tmp_path / KEY / "past.json").write_bytes(b"{")
-    elif broken == "no large part":
+    elif broken == "no piece":
         file.unlink()
     else:
         file.write_bytes(file.read_bytes()[:-20])
@@ -98,14 +127,13 @@ def test_what_was_torn_is_not_there(tmp_path: Path, broken: str) -> None:
 def test_a_page_whose_bytes_changed_is_not_believed_and_is_dropped(tmp_path: Path, column: str) -> None:
     source, now = traffic(200, 50, bought=True), worlds.START + 100 * SECOND
     reading_again(source, now, DiskShelves(tmp_path))
-    (file,) = tmp_path.glob("*/*.parquet")
-    spoil(file, column)
+    spoil(min(tmp_path.glob("*/*.parquet")), column)
     with pytest.raises(Unavailable, match="is damaged, and is dropped; judge again"):
-        reading_again(source, now + SECOND, DiskShelves(tmp_path))
-    units, columns = reading_again(source, now + SECOND, DiskShelves(tmp_path))
+        reading_again(source, now + SECOND, DiskShelves(tmp_path)).columns["revenue"]
+    known = reading_again(source, now + SECOND, DiskShelves(tmp_path))
     plain, wanted = read(source, RUN, MEASURES, now + SECOND)
-    assert units.unit.to_pylist() == plain.unit.to_pylist()
-    assert columns["revenue"].x.tolist() == wanted["revenue"].x.tolist()
+    assert known.units.unit.to_pylist() == plain.unit.to_pylist()
+    assert known.columns["revenue"].x.tolist() == wanted["revenue"].x.tolist()
 
 
 def spoil(file: Path, column: str) -> None:
@@ -129,8 +157,7 @@ def test_where_nothing_can_be_written_everything_is_read(tmp_path: Path) -> None
     folder = tmp_path / "judged"
     folder.write_text("a file, not a folder")
     source, now = traffic(200, 50), worlds.START + 100 * SECOND
-    units, _ = reading_again(source, now, DiskShelves(folder))
-    assert len(units.first_at) == 50
+    assert reading_again(source, now, DiskShelves(folder)).census.n == 50
 
 
 def test_a_folder_taken_away_while_it_is_written_fails_by_name(tmp_path: Path) -> None:
@@ -140,7 +167,7 @@ def test_a_folder_taken_away_while_it_is_written_fails_by_name(tmp_path: Path) -
         path.unlink()
     (tmp_path / KEY).rmdir()
     with pytest.raises(Unavailable, match="was deleted while a judgement was kept there; judge again"):
-        shelf.write_large(PAST, iter([LARGE]))
+        shelf.begin(PAST, iter([TABLE]))
 
 
 def test_only_the_questions_asked_last_are_kept(tmp_path: Path) -> None:
@@ -152,17 +179,15 @@ def test_only_the_questions_asked_last_are_kept(tmp_path: Path) -> None:
 
 
 class Listening:
-    """A source that notes which units it was narrowed to."""
+    """A source that notes which units it was narrowed to, at each reading."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self.units: list[list[str]] = []
-        self.parts = 0
 
     def sql(self, query: str, parameters: Mapping[str, object]) -> pa.Table:
-        if "units" in parameters:
+        if "units" in parameters and query.startswith("WITH"):
             self.units.append(sorted(parameters["units"]))  # type: ignore[call-overload]
-        self.parts += "hash(units.unit)" in query
         return self._source.sql(query, parameters)
 
 
@@ -186,18 +211,18 @@ def test_only_touched_units_are_read_again(tmp_path: Path) -> None:
 
     def look(second: int) -> tuple[Listening, int, float]:
         source = Listening(traffic(1000, 50, bought=second > 92))
-        units, columns = reading_again(source, worlds.START + second * SECOND, shelves)
-        return source, len(units.first_at), float(columns["revenue"].x_all.sum())
+        known = reading_again(source, worlds.START + second * SECOND, shelves)
+        return source, known.census.n, float(known.columns["revenue"].x_all.sum())
 
     source, units, bought = look(90)
-    assert (source.parts, source.units, units, bought) == (10, [], 46, 0.0)
+    assert (len(source.units), units, bought) == (10, 46, 0.0)
     source, units, bought = look(94)
-    assert (source.parts, units, bought) == (0, 48, 1.0)
+    assert (units, bought) == (48, 1.0)
     assert set(itertools.chain(*source.units)) == {"unit-3", "unit-45", "unit-46", "unit-47", "unit-48", "unit-49"}
     source, units, bought = look(300)
-    assert (source.parts, units, bought) == (0, 50, 1.0)
+    assert (len(source.units), units, bought) == (1, 50, 1.0)
     source, units, bought = look(301)
-    assert (source.parts, source.units, units, bought) == (0, [], 50, 1.0)
+    assert (source.units, units, bought) == ([], 50, 1.0)
 
 
 def test_a_late_row_has_everything_read_again(tmp_path: Path) -> None:
@@ -205,27 +230,12 @@ def test_a_late_row_has_everything_read_again(tmp_path: Path) -> None:
     shelves = DiskShelves(tmp_path)
     reading_again(traffic(1000, 50), now, shelves)
     late = Listening(traffic(1000, 50, late=True))
-    units, _ = reading_again(late, now + SECOND, shelves)
-    assert late.parts == 11
-    assert "unit-late" in units.unit.to_pylist()
+    known = reading_again(late, now + SECOND, shelves)
+    assert len(late.units) == 11
+    assert "unit-late" in known.units.unit.to_pylist()
 
 
 def test_few_rows_are_kept_nowhere(tmp_path: Path) -> None:
     now = worlds.START + 90 * SECOND
     reading_again(traffic(100, 50), now, DiskShelves(tmp_path), Limits())
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_one_value_of_a_column_is_known_of_both_parts(tmp_path: Path) -> None:
-    nulls = pa.nulls(2, pa.float64())
-    large = pa.table({"a": [1.0, 1.0], "l": [[1], [2]], "b": [1.0, 2.0], "c": nulls, "d": [1.0, None]})
-    with DiskShelves(tmp_path).shelf(KEY) as shelf:
-        assert shelf is not None
-        shelf.write_large(PAST, iter([large, large]))
-    found = {name: taken(tmp_path).same(name) for name in "abcd"}
-    assert (found["a"], found["b"], found["d"]) == (1.0, None, None)
-    assert found["c"] is not None
-    assert np.isnan(found["c"])
-    taken(tmp_path).write_small(PAST, large.set_column(0, "a", pa.array([2.0, 2.0])))
-    assert taken(tmp_path).same("a") is None
-    assert taken(tmp_path).same("c") is not None

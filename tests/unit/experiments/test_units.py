@@ -4,9 +4,10 @@ import msgspec
 import numpy as np
 import pytest
 
+from seatrial.experiments.census import take_census
 from seatrial.experiments.measures import Column, Measure, error_measures, read
 from seatrial.experiments.sample import take_sample
-from seatrial.experiments.units import NEVER, Units, count_rows, fresh_units
+from seatrial.experiments.units import NEVER, Units, count_rows
 from tests import worlds
 
 NOW = worlds.START + 10_000 * worlds.SECOND
@@ -138,7 +139,7 @@ def test_strata_tell_open_windows_from_closed_ones() -> None:
 def test_fresh_units_are_counted_by_phase_and_variant_before_any_exclusion() -> None:
     run = worlds.release((0.05, 0), (0.5, 100))
     rows = worlds.rows(run, ["a", "b", "c", "a"], at(1, 2, 120, 130), variant=["champion", "challenger"] * 2)
-    assert fresh_units(read_units(worlds.source([rows]), run)) == {
+    assert take_census(read_units(worlds.source([rows]), run)).fresh() == {
         1: {"champion": 1, "challenger": 1},
         2: {"champion": 1},
     }
