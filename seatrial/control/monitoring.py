@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -12,17 +11,19 @@ from seatrial.control.site import Site
 from seatrial.releases.records import Alert, DeploymentState, WindowRecord
 from seatrial.spec.deployment import Deployment
 from seatrial.spec.errors import SeatrialError
-from seatrial.watch.alerts import alerts_of, event_alert, open_conditions, windows_back
+from seatrial.watch.alerts import alerts_of, event_alert, open_conditions
 from seatrial.watch.clock import Watermark, watermark
+from seatrial.watch.ending import DAY, MOST_WINDOWS
 from seatrial.watch.leaving import leaving
-from seatrial.watch.panes import DAY
+from seatrial.watch.past import windows_back
 from seatrial.watch.window import Window
 
 FAILURE = "failure.watch"
 FIRST_PAUSE, LONGEST_PAUSE = 2_000_000, 300_000_000
 """Microseconds for which a deployment's monitors are left alone after a failure: doubling from the first."""
+WEEK = 7 * DAY
 _FAR_BACK = 28 * DAY
-"""How long ago windows by rows may lie that `after` looks back at."""
+"""How long ago windows may lie that say whether something is over, or windows by rows that `after` looks back at."""
 PATIENCE = 60_000_000
 """Microseconds after which monitors that go on failing are told: people rely on them."""
 
@@ -143,8 +144,8 @@ def _read(
     told = site.state.alerts.of(spec.deployment)
     windows = senses.watch(spec, state, since, now, frozenset(open_conditions(told)))
     # Alerts first: their keys make a repeat harmless, and once the marks have moved nobody looks again.
-    before, calm = _before(site, spec, windows), partial(_is_calm_day, site)
-    for alert in alerts_of(windows, told, now, after=spec.alerting.after, before=before, calm_day=calm):
+    before = _before(site, spec, windows)
+    for alert in alerts_of(windows, told, now, after=spec.alerting.after, before=before, earlier=_Read(site)):
         site.state.alerts.add(alert)
     site.state.windows.add(
         [_record(window) for window in windows],
@@ -169,27 +170,66 @@ def _cannot(deployment: str, monitor: str, error: Exception) -> str:
 
 
 def _before(site: Site, spec: Deployment, windows: Sequence[Window]) -> tuple[Window, ...]:
-    """The windows before the new ones that `after` looks back at; none are read where nothing does."""
+    """The windows before the new ones that `after` looks back at; none are read where nothing does.
+
+    Windows by rows are of unequal length, and of one variant they may be shorter than of another: of each variant and
+    version its own are looked back at.
+    """
     back = windows_back(spec.alerting.after)
+    firsts: dict[tuple[str, str, str], Window] = {}
+    for window in windows if back else ():
+        firsts.setdefault((window.monitor, window.variant, window.version), window)
     found: list[Window] = []
-    for monitor in sorted({window.monitor for window in windows}) if back else ():
-        first = next(window for window in windows if window.monitor == monitor)
-        since = first.start - (_FAR_BACK if first.counted else back * (first.end - first.start))
-        records = site.state.windows.of(spec.deployment, monitor=monitor, since=since)
-        if first.counted:  # of one variant they may be shorter than of another, and end between its ends
-            new = {(w.variant, w.version or w.variant, w.start) for w in windows if w.monitor == monitor}
-            mine = [record for record in records if (record.variant, record.version, record.start) not in new]
-        else:
-            mine = [record for record in records if record.start < first.start]
-        found += [msgspec.json.decode(record.window, type=Window) for record in mine]
+    for first in firsts.values():
+        far = _FAR_BACK if first.counted else back * first.step + (first.end - first.start)
+        found += _kept(site, first, since=first.end - far, most=back)
     return tuple(sorted(found, key=lambda window: window.start))
 
 
-def _is_calm_day(site: Site, window: Window) -> bool:
-    """Whether the kept windows of the day before a window showed nothing; not where there is less than a day."""
-    records = site.state.windows.of(window.deployment, monitor=window.monitor, since=window.end - DAY)
-    mine = [r for r in records if r.variant == window.variant and r.start < window.start]
-    return any(r.start < window.end - DAY // 2 for r in mine) and all(r.severity in ("none", "no-data") for r in mine)
+def _kept(site: Site, window: Window, *, since: int, most: int) -> list[Window]:
+    """Windows of the same monitor, variant and version before one, in order of time."""
+    records = site.state.windows.last(
+        window.deployment,
+        monitor=window.monitor,
+        variant=window.variant,
+        version=window.version or window.variant,
+        since=since,
+        before=window.start,
+        most=most,
+    )
+    return [msgspec.json.decode(record.window, type=Window) for record in records]
+
+
+class _Read:
+    """Windows that were read before, as ``watch.ending`` asks for them."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._kept: dict[tuple[str, str, str, int], list[Window]] = {}
+
+    def windows(self, window: Window) -> Sequence[Window]:
+        mine = (window.monitor, window.variant, window.version, window.start)
+        if mine not in self._kept:
+            self._kept[mine] = _kept(self._site, window, since=window.start - _FAR_BACK, most=MOST_WINDOWS)
+        return self._kept[mine]
+
+    def is_calm_day(self, window: Window) -> bool:
+        """A window of a day or longer is one by itself."""
+        return window.end - window.start >= DAY or self._is_at_rest(window, DAY, DAY // 2)
+
+    def is_silent(self, window: Window) -> bool:
+        return self._is_at_rest(window, WEEK, WEEK - DAY)
+
+    def _is_at_rest(self, window: Window, length: int, least: int) -> bool:
+        """Whether nothing showed in so long a time, and windows reach back so far of it."""
+        oldest = self._site.state.windows.at_rest(
+            window.deployment,
+            monitor=window.monitor,
+            variant=window.variant,
+            since=window.end - length,
+            before=window.start,
+        )
+        return oldest is not None and oldest < window.end - least
 
 
 def _since(site: Site, spec: Deployment, state: DeploymentState) -> Watermark:

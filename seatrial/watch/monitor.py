@@ -35,6 +35,7 @@ from seatrial.watch.reading import ANSWERED_ROWS, FEATURE_ROWS, Busy, Span
 from seatrial.watch.segments import with_segments
 from seatrial.watch.shadow_gap import shadow_gap_window
 from seatrial.watch.shelf import Shelf, keyed
+from seatrial.watch.signals import alarming
 from seatrial.watch.skew import skew_window
 from seatrial.watch.window import Window
 
@@ -159,8 +160,12 @@ def _data(
         return
     quiet = deployment.default if monitor.arrival is not None else None
     cut = cut_of(monitor, EVERY_ROW, (deployment.deployment, "data"))
+    alarmed = opened
     for rows, span in _spans(profiles, view, start, end, cut, versions, shelf, quiet):
-        found = data_windows(deployment, span, rows, profiles[rows.variant], view, len(profiles), shelf, opened)
+        whole = any(condition.endswith(f"/{span.variant}") for condition in alarmed)
+        known = profiles[rows.variant]
+        found = data_windows(deployment, span, rows, known, view, len(profiles), shelf, opened, whole=whole)
+        alarmed |= alarming(found)
         yield from (_cut_so(window, cut) for window in found)
 
 
