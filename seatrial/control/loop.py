@@ -143,7 +143,7 @@ class Loop:
     def _guarded(self, deployment: str, now: int, work: Callable[[], None]) -> None:
         """Do ``work``; when it fails say so and leave the deployment alone for a while."""
         until, failures = self._paused_until.get(deployment, (0, 0))
-        if now < until:
+        if now < until <= now + _LONGEST_PAUSE:  # further away the clock was wrong
             return
         try:
             work()

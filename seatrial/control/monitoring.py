@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
@@ -24,6 +25,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 2_000_000, 300_000_000
 WEEK = 7 * DAY
 _FAR_BACK = 28 * DAY
 """How long ago windows may lie that say whether something is over, or windows by rows that `after` looks back at."""
+HOUR = 3_600_000_000
+SLACK = 60_000_000
+"""Microseconds by which a mark may lie ahead: clocks are set back by a little, and that heals by itself."""
 PATIENCE = 60_000_000
 """Microseconds after which monitors that go on failing are told: people rely on them."""
 
@@ -67,7 +71,7 @@ class Monitoring:
         """End what is not watched any more, and read what has become complete, unless it failed a moment ago."""
         self._let_go(spec, state, now)
         before = self._failing.get(spec.deployment)
-        if before is not None and now < before.until:
+        if before is not None and now < before.until <= now + LONGEST_PAUSE:  # further away the clock was wrong
             return
         failures = read_windows(self._site, self._senses, spec, state, now)
         if not failures:
@@ -98,7 +102,7 @@ def read_windows(
     All monitors are read at once; when that fails each is read by itself, so that the ones that can be read are. The
     mark of one that failed stays where it was.
     """
-    since = _since(site, spec, state)
+    since = _since(site, spec, state, now)
     until = since.after(watermark(spec, now))
     if until == since:
         return {}
@@ -144,8 +148,8 @@ def _read(
     told = site.state.alerts.of(spec.deployment)
     windows = senses.watch(spec, state, since, now, frozenset(open_conditions(told)))
     # Alerts first: their keys make a repeat harmless, and once the marks have moved nobody looks again.
-    before = _before(site, spec, windows)
-    for alert in alerts_of(windows, told, now, after=spec.alerting.after, before=before, earlier=_Read(site)):
+    before = before_of(site, spec, windows)
+    for alert in alerts_of(windows, told, now, after=spec.alerting.after, before=before, earlier=Read(site)):
         site.state.alerts.add(alert)
     site.state.windows.add(
         [_record(window) for window in windows],
@@ -169,7 +173,7 @@ def _cannot(deployment: str, monitor: str, error: Exception) -> str:
     return f"The monitor `{monitor}` of {deployment} cannot be read, so that nobody is watched by it: {what}"
 
 
-def _before(site: Site, spec: Deployment, windows: Sequence[Window]) -> tuple[Window, ...]:
+def before_of(site: Site, spec: Deployment, windows: Sequence[Window]) -> tuple[Window, ...]:
     """The windows before the new ones that `after` looks back at; none are read where nothing does.
 
     Windows by rows are of unequal length, and of one variant they may be shorter than of another: of each variant and
@@ -200,7 +204,7 @@ def _kept(site: Site, window: Window, *, since: int, most: int) -> list[Window]:
     return [msgspec.json.decode(record.window, type=Window) for record in records]
 
 
-class _Read:
+class Read:
     """Windows that were read before, as ``watch.ending`` asks for them."""
 
     def __init__(self, site: Site) -> None:
@@ -232,11 +236,33 @@ class _Read:
         return oldest is not None and oldest < window.end - least
 
 
-def _since(site: Site, spec: Deployment, state: DeploymentState) -> Watermark:
-    """The marks; before a monitor's first, what lies before the file was applied is not looked at."""
-    first = watermark(spec, state.applied_at)
+def _since(site: Site, spec: Deployment, state: DeploymentState, now: int) -> Watermark:
+    """The marks; before a monitor's first, what lies before the file was applied is not looked at.
+
+    A mark that lies ahead was made by a clock that was wrong: it is pulled back to what can be read now, which that
+    reading had read, and told.
+    """
+    first, last = watermark(spec, min(state.applied_at, now)), watermark(spec, now)
     kept = {monitor: site.state.marks.get(spec.deployment, mark_name(monitor)) for monitor in MONITORS}
+    ahead = {monitor: mark for monitor, mark in kept.items() if mark is not None and mark > now + SLACK}
+    if ahead:
+        site.state.alerts.add(_ahead(spec.deployment, ahead, now))
+        for monitor in ahead:
+            site.state.marks.put(spec.deployment, mark_name(monitor), getattr(last, monitor))
+            kept[monitor] = getattr(last, monitor)
     return Watermark(**{monitor: mark or getattr(first, monitor) for monitor, mark in kept.items()})
+
+
+def _ahead(deployment: str, ahead: Mapping[str, int], now: int) -> Alert:
+    """An alert of marks that a wrong clock made, once an hour."""
+    until = datetime.fromtimestamp(max(ahead.values()) / 1e6, UTC)
+    several = len(ahead) > 1
+    sentence = (
+        f"The monitor{'s' * several} {', '.join(f'`{monitor}`' for monitor in ahead)} of {deployment} had read up to "
+        f"{until:%Y-%m-%d %H:%M:%SZ}, which lies ahead: this machine's clock was wrong, or is. "
+        f"{'They read' if several else 'It reads'} on from now; set the clock by a time service."
+    )
+    return event_alert(deployment, "failure", f"failure/marks ahead/{now // HOUR}", sentence, now)
 
 
 def _record(window: Window) -> WindowRecord:
