@@ -4,6 +4,7 @@ An error is 1 where the answer is not the label and 0 where it is; of a regressi
 detector as a share of four times the usual error, at most 1, since the detectors' bounds are for numbers from 0 to 1.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -51,7 +52,8 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
         detector: With all that it has read.
         usual: A regression's usual error, of the holdout or of the first window; None before that, and where answers
             are right or wrong.
-        risen_from: The mean error before the last rise; None when there was none, or it is over.
+        risen_from: The mean error before it rose; a second rise on top of the first does not raise it. None when there
+            was none, or it is over.
     """
 
     detector: Detector
@@ -98,11 +100,11 @@ def concept_window(
     changes = tuple(_change(alarm, read, before, scale) for alarm in found.drifts)
     mean = float(read.errors.mean())
     rises = [change for change in changes if change.after > change.before]
-    risen_from = rises[-1].before if rises else memory.risen_from
+    risen_from = _risen_from(memory.risen_from, rises)
     since = read.errors[rises[-1].answer - before :] if rises else read.errors
     severity = worst(
         [
-            *(size_of_rise(change.before, change.after, counted=read.counted) for change in rises),
+            *(size_of_rise(risen_from or 0.0, change.after, counted=read.counted) for change in rises),
             _later(risen_from, since, counted=read.counted),
         ]
     )
@@ -123,6 +125,12 @@ def concept_window(
         sentence=_sentence(span.variant, concept, counted=read.counted),
     )
     return window, Memory(detector=detector, usual=memory.usual, risen_from=None if over else risen_from)
+
+
+def _risen_from(before: float | None, rises: Sequence[Change]) -> float | None:
+    """The mean error before everything that is not over."""
+    found = [change.before for change in rises] + ([before] if before is not None else [])
+    return min(found, default=None)
 
 
 def read_errors(span: Span, source: Source, monitor: ConceptMonitor) -> Errors:

@@ -9,7 +9,7 @@ import pytest
 from seatrial.drift import Baseline
 from seatrial.drift.concept import Adwin
 from seatrial.spec.deployment import ConceptMonitor, Monitors
-from seatrial.watch.alerts import alerts_of
+from seatrial.watch.alerts import alerts_of, condition_of
 from seatrial.watch.clock import Watermark, watermark
 from seatrial.watch.monitor import watch
 from seatrial.watch.window import Concept, Window
@@ -170,3 +170,16 @@ def test_a_detector_of_mistakes_does_not_read_a_regression(world: Any, deploymen
     (first, *_) = windows(world, a_spec(deployment, detector="ddm"))
     assert (first.severity, first.concept) == ("no-data", None)
     assert "ddm reads answers that are right or wrong" in first.sentence
+
+
+def test_a_second_smaller_rise_on_top_of_the_first_does_not_say_that_it_is_over(world: Any, deployment: Any) -> None:
+    stream(world, mistakes(9, (0.1, 3000), (0.2, 6000), (0.24, 9000), (0.1, 6000)), seconds=240)
+    found = windows(world, a_spec(deployment))
+    rises = [c for window in found for c in concept(window).changes if c.after > c.before]
+    assert len(rises) >= 2
+    assert rises[-1].before > 0.15, "the second alarm has a mean of its own before it"
+    told = [condition for alert in alerts_of(found, [], LATER) if (condition := condition_of(alert)) is not None]
+    assert [c.edge for c in told if c.edge == "ends"] == ["ends"]
+    over = T0 + 240 * 18 / 24 * SECOND
+    assert told[-1].edge == "ends"
+    assert told[-1].end > over, "errors are as before the first rise"
