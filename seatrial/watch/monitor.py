@@ -209,7 +209,7 @@ def _beside_its_estimate(
         return window
     known = window.performance
     accuracy = None if known is None or known.kind != "accuracy" else (known.value, known.labels)
-    found = realised(deployment, span, view, thought, accuracy)
+    found = realised(deployment, span, view, profile, thought, accuracy)
     return msgspec.structs.replace(window, estimated=found, sentence=window.sentence + off_sentence(found))
 
 

@@ -75,6 +75,7 @@ class Estimated(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         worse_by: How much worse than that (positive is worse).
         realised: What the labels said; None before they have matured, or where there were too few.
         labels: How many of them.
+        of_labelled: Likewise estimated over the answers that have a label, where these are not all.
     """
 
     metric: Literal["accuracy", "mae"]
@@ -87,11 +88,28 @@ class Estimated(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     worse_by: float
     realised: float | None = None
     labels: int = 0
+    of_labelled: "Between | None" = None
+
+    @property
+    def is_of_others(self) -> bool:
+        """What came is not what all answers were thought to say, and is what the labelled ones were."""
+        if self.realised is None or self.of_labelled is None:
+            return False
+        is_expected = self.lower <= self.realised <= self.upper
+        return not is_expected and self.of_labelled.lower <= self.realised <= self.of_labelled.upper
 
     @property
     def off(self) -> float | None:
         """The estimate less what came; None before it came."""
         return None if self.realised is None else self.value - self.realised
+
+
+class Between(NamedTuple):
+    """An estimate with its interval."""
+
+    value: float
+    lower: float
+    upper: float
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
