@@ -83,8 +83,7 @@ def could_tell(kind: str, window: Window, shown: ShownBy, past: Iterable[Window]
         return False
     if not set(shown) - {ARRIVAL}:
         return window.state == "measured" or bool(shown)
-    seen = [window, *_at_rest(kind, past)]
-    found = [_evidence(one, kind) for one in seen]
+    found = [_evidence(one, kind) for one in _at_rest(kind, window, past)]
     return all(
         is_over_in(found, column, measures or _measured(found, column))
         for column, measures in shown.items()
@@ -92,14 +91,15 @@ def could_tell(kind: str, window: Window, shown: ShownBy, past: Iterable[Window]
     )
 
 
-def _at_rest(kind: str, past: Iterable[Window]) -> list[Window]:
-    """The windows since a condition was last shown."""
-    found: list[Window] = []
-    for window in past:
-        signal = dict(signals_of(window)).get(kind)
+def _at_rest(kind: str, window: Window, past: Iterable[Window]) -> list[Window]:
+    """A window and those before it since a condition was last shown; of windows that slide, no row counts twice."""
+    found = [window]
+    for other in past:
+        signal = dict(signals_of(other)).get(kind)
         if signal is not None and not signal.calm:
             break
-        found.append(window)
+        if other.end <= found[-1].start:
+            found.append(other)
     return found
 
 

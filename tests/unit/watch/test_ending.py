@@ -167,3 +167,21 @@ def test_a_condition_of_before_ends_by_all_that_was_measured_of_its_columns() ->
         features=(unsure,), counts=(Count("plan", "missing", 0, 50, 0.01),),
     )  # fmt: skip
     assert alerts_of([window], before, 7) == ()
+
+
+def test_of_windows_that_slide_no_row_counts_twice() -> None:
+    def seen(number: int, *, every: int) -> Window:
+        column = FeatureDrift(
+            feature="age", state="measured", rows=200, findings=(Finding("missing", 0.0, -0.03, 0.03, 1.0),)
+        )
+        start = T0 + (number + 1) * 3600 * SECOND
+        return Window(
+            deployment="mail", monitor="data", variant="champion", start=start, every=every, rows=200,
+            end=start + (3600 if not every else 6 * 3600) * SECOND, features=(column,),
+        )  # fmt: skip
+
+    told = alerts_of([broken(0, "age")], (), 7)
+    hours = [seen(n, every=0) for n in range(6)]
+    assert [edge for edge, _ in edges(alerts_of(hours, told, 7))] == ["ends"], "six times 200 rows"
+    sliding = [seen(n, every=3600 * SECOND) for n in range(6)]
+    assert alerts_of(sliding, told, 7) == (), "six hours, in each of which the same 200 rows are"
