@@ -31,7 +31,7 @@ from seatrial.watch.past import Held, Past, Seen
 from seatrial.watch.signals import of_columns, signals_of
 from seatrial.watch.window import Performance, Signal, Usual, Window
 
-Edge = Literal["begins", "worsens", "settles", "ends", "left"]
+Edge = Literal["begins", "worsens", "settles", "ends", "left", "lapses"]
 Rank = Literal["info", "warning", "critical"]
 
 _RANKS: dict[str, Rank] = {"none": "info", "moderate": "warning", "major": "critical"}
@@ -44,8 +44,9 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         condition: ``data/champion``, ``quality/champion``, ...
-        edge: What happened to it; ``left``: what it was about is not there any more (``watch.leaving``).
-        severity: It has now; ``none`` when it ended or left.
+        edge: What happened to it; ``left``: what it was about is not there any more (``watch.leaving``); ``lapses``:
+            whether it is over cannot be told any more (``watch.ending``).
+        severity: It has now; ``none`` when it ended, left or lapsed.
         variant, version: Whose it is; the version is "" where nobody knew it.
         start, end: The window, microseconds since 1970 UTC.
         features: Columns that make it up, the most serious first.
@@ -79,7 +80,7 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_over(self) -> bool:
-        """It ended, or left."""
+        """It ended, left or lapsed."""
         return self.severity == "none"
 
     @property
@@ -202,7 +203,7 @@ def _edge(was: _Open, kind: str, signal: Signal | None, window: Window, past: Pa
         return found
     is_open = was.held.severity != "none" and kind in of_columns(window)
     if is_open and (signal is None or signal.calm) and seen.earlier.is_silent(window):
-        return _Edge("left", _Open())
+        return _Edge("lapses", _Open())
     return None
 
 
@@ -276,7 +277,7 @@ def _alert(window: Window, kind: str, condition: str, edge: _Edge, was: Held, no
     )
 
 
-_OVER: tuple[Edge, ...] = ("ends", "left")
+_OVER: tuple[Edge, ...] = ("ends", "lapses")
 
 
 def _sentence(window: Window, kind: str, edge: _Edge) -> str:
@@ -284,7 +285,7 @@ def _sentence(window: Window, kind: str, edge: _Edge) -> str:
     match edge.name:
         case "ends":
             return f"Over: {whose} is as it should be again."
-        case "left":
+        case "lapses":
             return (
                 f"Whether {whose} is as it should be cannot be told any more: a week of windows showed nothing, and "
                 "could not have seen what was told."

@@ -13,6 +13,7 @@ from seatrial.watch.alerts import alerts_of, condition_of
 from seatrial.watch.ending import Nothing
 from seatrial.watch.monitor import watch
 from seatrial.watch.quality import ARRIVAL
+from seatrial.watch.telling import told_recovery
 from seatrial.watch.window import Signal, Window
 from tests.unit.watch.conftest import SECOND, T0
 
@@ -149,7 +150,10 @@ def test_what_nobody_could_tell_for_a_week_is_not_told_any_longer(state: Any) ->
         for n in range(1, 9)
     ]  # fmt: skip
     (left,) = alerts_of(after, [begun], 7, earlier=Silent())
-    assert edges([left]) == [("left", 7 * 86400)]
+    assert edges([left]) == [("lapses", 7 * 86400)]
+    told = told_recovery("mail", [left])
+    assert told.title == "mail: cannot be told any more: quality"
+    assert told.text.endswith("Look for yourself: seatrial drift mail")
     assert (left.event, left.severity) == ("quality", "info")
     assert "cannot be told any more" in left.sentence
     assert alerts_of([broken(200, "age")], [begun], 7, earlier=Silent()) == ()
