@@ -58,14 +58,16 @@ def shown_by(features: Iterable[FeatureDrift], kind: str) -> dict[str, tuple[str
     """Columns that make up a condition of a kind, each with its measures that are over their thresholds."""
     is_quality = kind.startswith("quality")
     return {
-        drift.feature: tuple(dict.fromkeys(f.measure for f in drift.findings if _counts(f.measure, f.severity, kind)))
+        drift.feature: tuple(
+            dict.fromkeys(f.measure for f in drift.findings if f.severity != "none" and f.measure in _measures_of(kind))
+        )
         for drift in features
         if (drift.quality if is_quality else drift.severity) != "none"
     }
 
 
-def _counts(measure: str, severity: str, kind: str) -> bool:
-    return severity != "none" and measure in (QUALITY if kind.startswith("quality") else DRIFT)
+def _measures_of(kind: str) -> frozenset[str]:
+    return QUALITY if kind.startswith("quality") else DRIFT
 
 
 def could_tell(kind: str, window: Window, shown: ShownBy, past: Iterable[Window]) -> bool:
@@ -85,7 +87,7 @@ def could_tell(kind: str, window: Window, shown: ShownBy, past: Iterable[Window]
         return window.state == "measured" or bool(shown)
     found = [_evidence(one, kind) for one in _at_rest(kind, window, past)]
     return all(
-        is_over_in(found, column, measures or _measured(found, column))
+        is_over_in(found, column, measures or _measured(found, column, kind))
         for column, measures in shown.items()
         if column != ARRIVAL
     )
@@ -114,7 +116,7 @@ def _evidence(window: Window, kind: str) -> Evidence:
     return Evidence(columns, window.counts)
 
 
-def _measured(found: Sequence[Evidence], column: str) -> tuple[str, ...]:
+def _measured(found: Sequence[Evidence], column: str, kind: str) -> tuple[str, ...]:
     """Measures of a column that is open and did not keep by which it showed; ``rule`` where there are none."""
     measures = (f.measure for one in found if column in one.columns for f in one.columns[column].findings)
-    return tuple(dict.fromkeys(measures)) or ("rule",)
+    return tuple(dict.fromkeys(measure for measure in measures if measure in _measures_of(kind))) or ("rule",)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 
 from seatrial.drift import FeatureDrift, Finding
@@ -165,6 +166,11 @@ def test_a_condition_of_before_ends_by_all_that_was_measured_of_its_columns() ->
     assert old != begun.details
     before = [Alert(**{**{name: getattr(begun, name) for name in begun.__struct_fields__}, "details": old})]
     assert edges(alerts_of([broken(1)], before, 7)) == [("ends", 3600)]
+    drifting = broken(1)
+    moved = Finding("mean", 0.8, 0.7, 0.9, 0.0, True, "major")
+    columns = tuple(msgspec.structs.replace(d, findings=(*d.findings, moved)) for d in drifting.features)
+    drifting = msgspec.structs.replace(drifting, features=columns, drift=MAJOR)
+    assert [c for c in edges(alerts_of([drifting], before, 7)) if c[0] == "ends"], "whole, though it drifts"
     unsure = FeatureDrift(feature="age", state="measured", rows=50, findings=(Finding("missing", 0.0, -0.1, 0.1, 1.0),))
     window = Window(
         deployment="mail", monitor="data", variant="champion", start=T0 + DAY, end=T0 + DAY + 1, rows=50,
