@@ -288,7 +288,7 @@ def _sentence(window: Window, kind: str, edge: _Edge) -> str:
         case "lapses":
             return (
                 f"Whether {whose} is as it should be cannot be told any more: a week of windows showed nothing, and "
-                "could not have seen what was told."
+                "none of them was clear enough to say that it is over."
             )
         case "settles":
             return (
