@@ -37,6 +37,7 @@ from seatrial.spec.signature import Feature
 from seatrial.watch.alerts import alerts_of, condition_of
 from seatrial.watch.budget import per_window
 from seatrial.watch.data import signal_of
+from seatrial.watch.ending import Nothing
 from seatrial.watch.interval import difference, share_by_unit, share_interval
 from seatrial.watch.performance import alpha_of
 from seatrial.watch.policy import DAY, Scene, verdicts
@@ -134,7 +135,7 @@ def month(world: World, seed: int) -> Month:
 def _lived(windows: list[Window]) -> tuple[int, list[int]]:
     """Alerts made, and the moments at which one was told, hour by hour: what waits is asked about again."""
     made: dict[int, list[Alert]] = {}
-    for number, alert in enumerate(alerts_of(windows, (), 0, calm_day=_Calm(windows)), 1):
+    for number, alert in enumerate(alerts_of(windows, (), 0, earlier=_Calm(windows)), 1):
         condition = condition_of(alert)
         assert condition is not None
         made.setdefault(condition.end, []).append(msgspec.structs.replace(alert, at=condition.end, id=number))
@@ -158,15 +159,21 @@ def _lived(windows: list[Window]) -> tuple[int, list[int]]:
     return sum(condition is not None and condition.edge != "ends" for condition in edges), told
 
 
-class _Calm:
-    """Whether the day before a window showed nothing."""
+class _Calm(Nothing):
+    """Whether the day, or the week, before a window showed nothing."""
 
     def __init__(self, windows: list[Window]) -> None:
         self._severities = {(w.monitor, w.end): w.severity for w in windows}
 
-    def __call__(self, window: Window) -> bool:
-        day = [self._severities.get((window.monitor, window.start - hour * HOUR)) for hour in range(23)]
-        return all(severity == "none" for severity in day)
+    def is_calm_day(self, window: Window) -> bool:
+        return self._is_at_rest(window, 23)
+
+    def is_silent(self, window: Window) -> bool:
+        return self._is_at_rest(window, 7 * 24 - 1)
+
+    def _is_at_rest(self, window: Window, hours: int) -> bool:
+        found = (self._severities.get((window.monitor, window.start - hour * HOUR)) for hour in range(hours))
+        return all(severity == "none" for severity in found)
 
 
 def _data(world: World, rng: np.random.Generator) -> list[Window]:

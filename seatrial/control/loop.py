@@ -25,7 +25,7 @@ from seatrial.control.crowds import Warming
 from seatrial.control.decide import Action, Observed
 from seatrial.control.decisions import DECIDED, Decided, decided, decision_of, entry_of
 from seatrial.control.digests import Digests
-from seatrial.control.fates import decide_fates
+from seatrial.control.fates import AskingAgain, decide_fates
 from seatrial.control.learning import reweigh_all
 from seatrial.control.losses import note_losses, noted_losses
 from seatrial.control.monitoring import Monitoring
@@ -89,6 +89,7 @@ class Loop:
         self._breaking = Breaking(site)
         self._reactions = Reactions(site)
         self._digests = Digests(site)
+        self._asking_again = AskingAgain(site, self._metrics)
         self._monitoring = Monitoring(site, senses)
         self._cleared = 0
         self._specs: dict[str, tuple[str, Deployment]] = {}
@@ -128,6 +129,7 @@ class Loop:
         try:
             specs = {state.deployment: self._spec(state) for state in states if state.text}
             decide_fates(self._site, specs, self._metrics, now)
+            self._asking_again.look(specs, now)
             self._digests.look(specs, now)
             self._metrics.waiting(self._postman.send(now))
             if now - self._cleared >= _DAY:
@@ -141,7 +143,7 @@ class Loop:
     def _guarded(self, deployment: str, now: int, work: Callable[[], None]) -> None:
         """Do ``work``; when it fails say so and leave the deployment alone for a while."""
         until, failures = self._paused_until.get(deployment, (0, 0))
-        if now < until:
+        if now < until <= now + _LONGEST_PAUSE:  # further away the clock was wrong
             return
         try:
             work()

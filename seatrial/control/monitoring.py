@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from functools import partial
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
@@ -12,17 +12,22 @@ from seatrial.control.site import Site
 from seatrial.releases.records import Alert, DeploymentState, WindowRecord
 from seatrial.spec.deployment import Deployment
 from seatrial.spec.errors import SeatrialError
-from seatrial.watch.alerts import alerts_of, event_alert, open_conditions, windows_back
+from seatrial.watch.alerts import alerts_of, event_alert, open_conditions
 from seatrial.watch.clock import Watermark, watermark
+from seatrial.watch.ending import DAY, MOST_WINDOWS
 from seatrial.watch.leaving import leaving
-from seatrial.watch.panes import DAY
+from seatrial.watch.past import windows_back
 from seatrial.watch.window import Window
 
 FAILURE = "failure.watch"
 FIRST_PAUSE, LONGEST_PAUSE = 2_000_000, 300_000_000
 """Microseconds for which a deployment's monitors are left alone after a failure: doubling from the first."""
+WEEK = 7 * DAY
 _FAR_BACK = 28 * DAY
-"""How long ago windows by rows may lie that `after` looks back at."""
+"""How long ago windows may lie that say whether something is over, or windows by rows that `after` looks back at."""
+HOUR = 3_600_000_000
+SLACK = 60_000_000
+"""Microseconds by which a mark may lie ahead: clocks are set back by a little, and that heals by itself."""
 PATIENCE = 60_000_000
 """Microseconds after which monitors that go on failing are told: people rely on them."""
 
@@ -66,7 +71,7 @@ class Monitoring:
         """End what is not watched any more, and read what has become complete, unless it failed a moment ago."""
         self._let_go(spec, state, now)
         before = self._failing.get(spec.deployment)
-        if before is not None and now < before.until:
+        if before is not None and now < before.until <= now + LONGEST_PAUSE:  # further away the clock was wrong
             return
         failures = read_windows(self._site, self._senses, spec, state, now)
         if not failures:
@@ -97,7 +102,7 @@ def read_windows(
     All monitors are read at once; when that fails each is read by itself, so that the ones that can be read are. The
     mark of one that failed stays where it was.
     """
-    since = _since(site, spec, state)
+    since = _since(site, spec, state, now)
     until = since.after(watermark(spec, now))
     if until == since:
         return {}
@@ -143,8 +148,8 @@ def _read(
     told = site.state.alerts.of(spec.deployment)
     windows = senses.watch(spec, state, since, now, frozenset(open_conditions(told)))
     # Alerts first: their keys make a repeat harmless, and once the marks have moved nobody looks again.
-    before, calm = _before(site, spec, windows), partial(_is_calm_day, site)
-    for alert in alerts_of(windows, told, now, after=spec.alerting.after, before=before, calm_day=calm):
+    before = before_of(site, spec, windows)
+    for alert in alerts_of(windows, told, now, after=spec.alerting.after, before=before, earlier=Read(site)):
         site.state.alerts.add(alert)
     site.state.windows.add(
         [_record(window) for window in windows],
@@ -168,35 +173,96 @@ def _cannot(deployment: str, monitor: str, error: Exception) -> str:
     return f"The monitor `{monitor}` of {deployment} cannot be read, so that nobody is watched by it: {what}"
 
 
-def _before(site: Site, spec: Deployment, windows: Sequence[Window]) -> tuple[Window, ...]:
-    """The windows before the new ones that `after` looks back at; none are read where nothing does."""
+def before_of(site: Site, spec: Deployment, windows: Sequence[Window]) -> tuple[Window, ...]:
+    """The windows before the new ones that `after` looks back at; none are read where nothing does.
+
+    Windows by rows are of unequal length, and of one variant they may be shorter than of another: of each variant and
+    version its own are looked back at.
+    """
     back = windows_back(spec.alerting.after)
+    firsts: dict[tuple[str, str, str], Window] = {}
+    for window in windows if back else ():
+        firsts.setdefault((window.monitor, window.variant, window.version), window)
     found: list[Window] = []
-    for monitor in sorted({window.monitor for window in windows}) if back else ():
-        first = next(window for window in windows if window.monitor == monitor)
-        since = first.start - (_FAR_BACK if first.counted else back * (first.end - first.start))
-        records = site.state.windows.of(spec.deployment, monitor=monitor, since=since)
-        if first.counted:  # of one variant they may be shorter than of another, and end between its ends
-            new = {(w.variant, w.version or w.variant, w.start) for w in windows if w.monitor == monitor}
-            mine = [record for record in records if (record.variant, record.version, record.start) not in new]
-        else:
-            mine = [record for record in records if record.start < first.start]
-        found += [msgspec.json.decode(record.window, type=Window) for record in mine]
+    for first in firsts.values():
+        far = _FAR_BACK if first.counted else back * first.step + (first.end - first.start)
+        found += _kept(site, first, since=first.end - far, most=back)
     return tuple(sorted(found, key=lambda window: window.start))
 
 
-def _is_calm_day(site: Site, window: Window) -> bool:
-    """Whether the kept windows of the day before a window showed nothing; not where there is less than a day."""
-    records = site.state.windows.of(window.deployment, monitor=window.monitor, since=window.end - DAY)
-    mine = [r for r in records if r.variant == window.variant and r.start < window.start]
-    return any(r.start < window.end - DAY // 2 for r in mine) and all(r.severity in ("none", "no-data") for r in mine)
+def _kept(site: Site, window: Window, *, since: int, most: int) -> list[Window]:
+    """Windows of the same monitor, variant and version before one, in order of time."""
+    records = site.state.windows.last(
+        window.deployment,
+        monitor=window.monitor,
+        variant=window.variant,
+        version=window.version or window.variant,
+        since=since,
+        before=window.start,
+        most=most,
+    )
+    return [msgspec.json.decode(record.window, type=Window) for record in records]
 
 
-def _since(site: Site, spec: Deployment, state: DeploymentState) -> Watermark:
-    """The marks; before a monitor's first, what lies before the file was applied is not looked at."""
-    first = watermark(spec, state.applied_at)
+class Read:
+    """Windows that were read before, as ``watch.ending`` asks for them."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._kept: dict[tuple[str, str, str, int], list[Window]] = {}
+
+    def windows(self, window: Window) -> Sequence[Window]:
+        mine = (window.monitor, window.variant, window.version, window.start)
+        if mine not in self._kept:
+            self._kept[mine] = _kept(self._site, window, since=window.start - _FAR_BACK, most=MOST_WINDOWS)
+        return self._kept[mine]
+
+    def is_calm_day(self, window: Window) -> bool:
+        """A window of a day or longer is one by itself."""
+        return window.end - window.start >= DAY or self._is_at_rest(window, DAY, DAY // 2)
+
+    def is_silent(self, window: Window) -> bool:
+        return self._is_at_rest(window, WEEK, WEEK - DAY)
+
+    def _is_at_rest(self, window: Window, length: int, least: int) -> bool:
+        """Whether nothing showed in so long a time, and windows reach back so far of it."""
+        oldest = self._site.state.windows.at_rest(
+            window.deployment,
+            monitor=window.monitor,
+            variant=window.variant,
+            since=window.end - length,
+            before=window.start,
+        )
+        return oldest is not None and oldest < window.end - least
+
+
+def _since(site: Site, spec: Deployment, state: DeploymentState, now: int) -> Watermark:
+    """The marks; before a monitor's first, what lies before the file was applied is not looked at.
+
+    A mark that lies ahead was made by a clock that was wrong: it is pulled back to what can be read now, which that
+    reading had read, and told.
+    """
+    first, last = watermark(spec, min(state.applied_at, now)), watermark(spec, now)
     kept = {monitor: site.state.marks.get(spec.deployment, mark_name(monitor)) for monitor in MONITORS}
+    ahead = {monitor: mark for monitor, mark in kept.items() if mark is not None and mark > now + SLACK}
+    if ahead:
+        site.state.alerts.add(_ahead(spec.deployment, ahead, now))
+        for monitor in ahead:
+            site.state.marks.put(spec.deployment, mark_name(monitor), getattr(last, monitor))
+            kept[monitor] = getattr(last, monitor)
     return Watermark(**{monitor: mark or getattr(first, monitor) for monitor, mark in kept.items()})
+
+
+def _ahead(deployment: str, ahead: Mapping[str, int], now: int) -> Alert:
+    """An alert of marks that a wrong clock made, once an hour."""
+    until = datetime.fromtimestamp(max(ahead.values()) / 1e6, UTC)
+    several = len(ahead) > 1
+    sentence = (
+        f"The monitor{'s' * several} {', '.join(f'`{monitor}`' for monitor in ahead)} of {deployment} had read up to "
+        f"{until:%Y-%m-%d %H:%M:%SZ}, which lies ahead: this machine's clock was wrong, or is. "
+        f"{'They read' if several else 'It reads'} on from now; set the clock by a time service."
+    )
+    return event_alert(deployment, "failure", f"failure/marks ahead/{now // HOUR}", sentence, now)
 
 
 def _record(window: Window) -> WindowRecord:

@@ -79,7 +79,8 @@ class Postman:
         waiting = self._site.state.notices.open()
         due: dict[str, list[Notice]] = {}
         for notice in waiting:
-            if notice.due_at <= now and self._resting.get(notice.to, (0, 0))[0] <= now:
+            rests = now < self._resting.get(notice.to, (0, 0))[0] <= now + LONGEST_REST
+            if not rests and not now < self._due_at(notice, now):
                 due.setdefault(notice.to, []).append(notice)
         for to, notices in due.items():
             if to not in self._busy:
@@ -87,6 +88,13 @@ class Postman:
                 first = min(notices, key=lambda notice: (notice.attempts > 0, not _is_critical(notice)))
                 self._start(lambda notice=first: self._try(notice))  # type: ignore[misc]
         return len(waiting)
+
+    def _due_at(self, notice: Notice, now: int) -> int:
+        """When a message is due: now, where a clock that was wrong put it further away than any pause."""
+        if notice.due_at <= now + LONGEST_PAUSE:
+            return notice.due_at
+        log.warning("a message to %s was due long after now, by a clock that was wrong; it is due now", notice.to)
+        return now
 
     def _try(self, notice: Notice) -> None:
         try:

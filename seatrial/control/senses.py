@@ -90,7 +90,8 @@ class LedgerSenses:
         versions = {slot.variant: slot.model_version for slot in slots}
         with self._reader.open(spec.deployment) as view:
             shelf = DiskShelf(layout.shelf(self._home, spec.deployment))
-            return watch(spec, profiles, view, since, now, versions=versions, shelf=shelf, opened=opened)
+            bases = DiskShelf(layout.bases(self._home, spec.deployment), most=None)
+            return watch(spec, profiles, view, since, now, versions=versions, shelf=shelf, bases=bases, opened=opened)
 
     def rewards(self, spec: Deployment, entry: EntrySpec, run: BanditRun, now: int) -> Rewards:
         assert entry.bandit is not None

@@ -56,6 +56,11 @@ def shelf(home: Path, deployment: str) -> Path:
     return home / "watch" / _escaped(deployment)
 
 
+def bases(home: Path, deployment: str) -> Path:
+    """Directory of the first windows that versions without a holdout are compared with, for good."""
+    return home / "bases" / _escaped(deployment)
+
+
 def units(home: Path, deployment: str) -> Path:
     """Directory of the numbers of a deployment's units that its judgements were made of."""
     return judged(home) / _escaped(deployment)

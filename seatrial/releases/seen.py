@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import select
+from sqlalchemy import case, func, select
 
 from seatrial.releases.database import Database
 from seatrial.releases.records import VerdictRecord, WindowRecord
@@ -48,6 +48,32 @@ class Windows:
             for name, at in marks.items():
                 session.merge(MarkRow(deployment=deployment, name=name, at=at))
 
+    def last(
+        self,
+        deployment: str,
+        *,
+        monitor: str,
+        variant: str,
+        version: str,
+        since: int,
+        most: int,
+        before: int | None = None,
+    ) -> tuple[WindowRecord, ...]:
+        """The newest windows of one version that end after ``since`` and begin before ``before``, in order of time."""
+        query = select(WindowRow).where(
+            WindowRow.deployment == deployment,
+            WindowRow.monitor == monitor,
+            WindowRow.variant == variant,
+            WindowRow.version == version,
+            WindowRow.end > since,
+        )
+        if before is not None:
+            query = query.where(WindowRow.start < before)
+        fields = WindowRecord.__struct_fields__
+        with self._database.read() as session:
+            rows = list(session.scalars(query.order_by(WindowRow.start.desc()).limit(most)))
+        return tuple(WindowRecord(**{name: getattr(row, name) for name in fields}) for row in reversed(rows))
+
     def of(self, deployment: str, *, monitor: str | None = None, since: int | None = None) -> tuple[WindowRecord, ...]:
         """Windows in order of time, those that end after ``since``."""
         query = select(WindowRow).where(WindowRow.deployment == deployment)
@@ -60,6 +86,25 @@ class Windows:
         with self._database.read() as session:
             rows = session.scalars(query.order_by(*order))
             return tuple(WindowRecord(**{name: getattr(row, name) for name in fields}) for row in rows)
+
+    def at_rest(self, deployment: str, *, monitor: str, variant: str, since: int, before: int) -> int | None:
+        """When the oldest of a variant's windows begins, of those that end after ``since`` and begin before ``before``.
+
+        Microseconds since 1970 UTC; None where there is none, and where one of them showed something.
+        """
+        severity = WindowRow.severity
+        query = select(
+            func.min(WindowRow.start), func.max(case((severity.in_(("none", "no-data")), 0), else_=1))
+        ).where(
+            WindowRow.deployment == deployment,
+            WindowRow.monitor == monitor,
+            WindowRow.variant == variant,
+            WindowRow.end > since,
+            WindowRow.start < before,
+        )
+        with self._database.read() as session:
+            oldest, showed = session.execute(query).one()
+        return None if oldest is None or showed else int(oldest)
 
 
 class Marks:

@@ -9,31 +9,34 @@ Drift from the training data has a second severity: what of it is *unusual*, unl
 (``watch.usual``). Where that rises the condition becomes worse, though it was open; where it is gone, because days went
 by, the condition *settles*: it stands, and is not told again. It ends when a window is like training and like its own
 hours, or when a whole day was like training: a night of a world that has moved may look like training by chance.
+
+What is over must have been visible (``watch.ending``). While a column is broken another one that breaks, or rows that
+stop to arrive, make it worse: they are told though nothing else changed.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 import msgspec
 
 from seatrial.drift import FeatureDrift, Severity, worst
-from seatrial.drift.severity import SEVERITIES
 from seatrial.releases.records import Alert
-from seatrial.spec.alerting import Sustained
 from seatrial.spec.deployment import AfterSpec
 from seatrial.spec.errors import BadInput
 from seatrial.spec.events import EVENTS
+from seatrial.watch.ending import Earlier, Nothing, ShownBy, could_tell, shown_by
+from seatrial.watch.past import Held, Past, Seen
+from seatrial.watch.signals import of_columns, signals_of
 from seatrial.watch.window import Performance, Signal, Usual, Window
 
-Edge = Literal["begins", "worsens", "settles", "ends", "left"]
+Edge = Literal["begins", "worsens", "settles", "ends", "left", "lapses"]
 Rank = Literal["info", "warning", "critical"]
 
 _RANKS: dict[str, Rank] = {"none": "info", "moderate": "warning", "major": "critical"}
 _EVENTS = {"quality": "quality", "outcomes": "outcomes.stalled", "breaker": "breaker"}
 """Conditions that are told as one event, however bad; the others by their severity."""
-_ONE_SIGNAL = frozenset({"concept", "fairness", "calibration", "multivariate", "shadow_gap", "skew"})
-"""Monitors of which a window is one signal."""
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,8 +44,9 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         condition: ``data/champion``, ``quality/champion``, ...
-        edge: What happened to it; ``left``: what it was about is not there any more (``watch.leaving``).
-        severity: It has now; ``none`` when it ended or left.
+        edge: What happened to it; ``left``: what it was about is not there any more (``watch.leaving``); ``lapses``:
+            whether it is over cannot be told any more (``watch.ending``).
+        severity: It has now; ``none`` when it ended, left or lapsed.
         variant, version: Whose it is; the version is "" where nobody knew it.
         start, end: The window, microseconds since 1970 UTC.
         features: Columns that make it up, the most serious first.
@@ -51,6 +55,7 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
         cost: What it costs, in words, where it was measured; "" else.
         unusual: What of the severity is unlike the same hours of earlier days; None: all of it.
         days: Earlier days that it was compared with.
+        shown_by: Columns that it was about since it began, each with the measures by which it showed.
     """
 
     condition: str
@@ -66,6 +71,7 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     unusual: Severity | None = None
     days: int = 0
     version: str = ""
+    shown_by: dict[str, tuple[str, ...]] = {}
 
     @property
     def kind(self) -> str:
@@ -74,20 +80,13 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_over(self) -> bool:
-        """It ended, or left."""
+        """It ended, left or lapsed."""
         return self.severity == "none"
 
     @property
     def stands(self) -> bool:
         """It is open, and nothing about it is unusual."""
         return self.severity != "none" and self.unusual == "none"
-
-
-class _Held(NamedTuple):
-    """How bad a condition is, and how much of it is unusual."""
-
-    severity: Severity = "none"
-    unusual: Severity = "none"
 
 
 def alerts_of(
@@ -97,7 +96,7 @@ def alerts_of(
     *,
     after: AfterSpec | None = None,
     before: Sequence[Window] = (),
-    calm_day: Callable[[Window], bool] = lambda _: False,
+    earlier: Earlier | None = None,
 ) -> tuple[Alert, ...]:
     """Alerts that windows deserve, in order of time.
 
@@ -107,27 +106,25 @@ def alerts_of(
         now: When they are made.
         after: How many of the last windows must alarm; None: as by default.
         before: Earlier windows, in order of time, as far back as ``after`` looks.
-        calm_day: Whether the windows of the last day, up to one, showed nothing.
+        earlier: All that was read before, for what is over; None: nothing.
     """
-    standing = {(name, condition.version): condition for name, condition in standing_conditions(told).items()}
-    open_now = {mine: _held(condition) for mine, condition in standing.items()}
-    broken = {mine: condition.features for mine, condition in standing.items()}
-    past = _Past(after or AfterSpec(), before)
+    opened = {(name, condition.version): _opened(condition) for name, condition in standing_conditions(told).items()}
+    past = Past(after or AfterSpec(), before)
+    seen = Seen(earlier or Nothing())
     found: list[Alert] = []
     for window in windows:
         past.add(window)
-        for kind, signal in _signals(window):
+        signals = dict(signals_of(window))
+        for kind in dict.fromkeys((*signals, *of_columns(window))):
             condition = f"{kind}/{window.variant}"
             # One that was kept without a version is of whoever comes; another version's does not count.
-            mine = (condition, "") if (condition, "") in open_now else (condition, window.version)
-            was = open_now.get(mine, _Held())
-            step = _edge(was, signal, window, past.sustained(kind, window), calm_day)
-            if step is None or (step[0] == "ends" and not _could_tell(window, broken.get(mine, ()))):
-                continue
-            edge, now_held = step
-            open_now[mine] = now_held
-            broken[mine] = _features(window, quality=True)
-            found.append(_alert(window, kind, condition, edge, now_held, was, now))
+            mine = (condition, "") if (condition, "") in opened else (condition, window.version)
+            was = opened.get(mine, _Open())
+            edge = _edge(was, kind, signals.get(kind), window, past, seen)
+            if edge is not None:
+                opened[mine] = edge.to
+                found.append(_alert(window, kind, condition, edge, was.held, now))
+        seen.add(window)
     return tuple(found)
 
 
@@ -180,103 +177,68 @@ def event_of(kind: str, severity: Severity) -> str:
     return _EVENTS.get(about) or f"{about}.{severity}"
 
 
-def after_of(after: AfterSpec, kind: str) -> Sustained:
-    """How many windows of a condition's kind must alarm; one where the file says nothing of that kind."""
-    found = getattr(after, kind.split()[0], None)
-    return found if isinstance(found, Sustained) else Sustained(1, 1)
+class _Open(NamedTuple):
+    """What is known of a condition: how bad it is, and of which columns it was since it began."""
+
+    held: Held = Held()
+    shown: ShownBy = MappingProxyType({})
 
 
-def windows_back(after: AfterSpec) -> int:
-    """How many windows before the present one are looked at."""
-    return max(after_of(after, kind).of for kind in AfterSpec.model_fields) - 1
+class _Edge(NamedTuple):
+    """What happens to a condition, what it is then, and which columns broke beside those that were broken."""
+
+    name: Edge
+    to: _Open
+    more: tuple[str, ...] = ()
 
 
-def sustained(alarms: Sequence[Severity], windows: int) -> Severity:
-    """The severity that at least so many alarms reach."""
-    reached = sorted(map(SEVERITIES.index, alarms), reverse=True)
-    return SEVERITIES[reached[windows - 1]] if len(reached) >= windows else "none"
+def _opened(condition: Condition) -> _Open:
+    held = Held(condition.severity, condition.severity if condition.unusual is None else condition.unusual)
+    return _Open(held, condition.shown_by or dict.fromkeys(condition.features, ()))
 
 
-def _held(condition: Condition) -> _Held:
-    return _Held(condition.severity, condition.severity if condition.unusual is None else condition.unusual)
-
-
-class _Past:
-    """The alarms of each condition by window, as far back as anything looks."""
-
-    def __init__(self, after: AfterSpec, windows: Sequence[Window]) -> None:
-        self._after = after
-        self._alarms: dict[tuple[str, str, str], dict[int, _Held]] = {}
-        for window in windows:
-            self.add(window)
-
-    def add(self, window: Window) -> None:
-        for kind, signal in _signals(window):
-            held = _Held(signal.alarm, _unusual(signal, window))
-            self._alarms.setdefault((kind, window.variant, window.version), {})[window.start] = held
-
-    def sustained(self, kind: str, window: Window) -> _Held:
-        """What the windows of the same version up to this one come to; none is counted that lies further back."""
-        asked = after_of(self._after, kind)
-        alarms = self._alarms.get((kind, window.variant, window.version), {})
-        if window.counted:  # of unequal length: the last ones, however long ago they were
-            newest = sorted(start for start in alarms if start <= window.start)[-asked.of :]
-            looked = [alarms[start] for start in newest]
-        else:
-            first = window.start - (asked.of - 1) * window.step
-            looked = [held for start, held in alarms.items() if first <= start <= window.start]
-        return _Held(
-            sustained([held.severity for held in looked], asked.windows),
-            sustained([held.unusual for held in looked], asked.windows),
-        )
-
-
-def _signals(window: Window) -> tuple[tuple[str, Signal], ...]:
-    measured = window.state == "measured"
-    if window.monitor == "estimate":
-        return ()  # it is shown, and never acts alone
-    if window.monitor in _ONE_SIGNAL:
-        return ((window.monitor, window.drift),) if measured else ()
-    if window.monitor == "performance":
-        # Stalled outcomes are known without data; that they flow again is known only with it.
-        outcomes = (("outcomes", window.outcomes),) if measured or not window.outcomes.calm else ()
-        labels = (("quality of labels", window.quality),) if window.checked else ()
-        known = (*outcomes, *labels)
-        return (*known, ("performance", window.drift)) if measured else known
-    quality = "quality" if window.monitor == "data" else "quality of predictions"
-    if not measured:
-        return ((quality, window.quality),) if window.checked else ()
-    return (quality, window.quality), (window.monitor, window.drift)
-
-
-def _unusual(signal: Signal, window: Window) -> Severity:
-    """What of an alarm is unusual: all of it, where its own hours have nothing to say."""
-    return signal.alarm if window.usual is None or signal is not window.drift else window.usual.alarm
-
-
-def _edge(
-    was: _Held, signal: Signal, window: Window, held: _Held, calm_day: Callable[[Window], bool]
-) -> tuple[Edge, _Held] | None:
-    worse = _Held(worst((was.severity, held.severity)), worst((was.unusual, held.unusual)))
-    if signal.alarm != "none" and worse != was and worse.severity != "none":
-        return ("begins" if was.severity == "none" else "worsens"), worse
-    usual = window.usual if signal is window.drift else None
-    if was.severity != "none" and _is_over(signal, window, usual, calm_day):
-        return "ends", _Held()
-    if was.unusual != "none" and usual is not None and usual.calm and not usual.moved:
-        return "settles", _Held(was.severity)
+def _edge(was: _Open, kind: str, signal: Signal | None, window: Window, past: Past, seen: Seen) -> _Edge | None:
+    """What a window does to a condition; ``signal``: what it says of it, None where it cannot."""
+    if signal is not None and (found := _told_by(was, kind, signal, window, past, seen)) is not None:
+        return found
+    is_open = was.held.severity != "none" and kind in of_columns(window)
+    if is_open and (signal is None or signal.calm) and seen.earlier.is_silent(window):
+        return _Edge("lapses", _Open())
     return None
 
 
-def _is_over(signal: Signal, window: Window, usual: Usual | None, calm_day: Callable[[Window], bool]) -> bool:
+def _told_by(was: _Open, kind: str, signal: Signal, window: Window, past: Past, seen: Seen) -> _Edge | None:
+    held, is_open = past.sustained(kind, window), was.held.severity != "none"
+    worse = Held(worst((was.held.severity, held.severity)), worst((was.held.unusual, held.unusual)))
+    more = _more(was.shown, past.broken(kind, window), window, seen) if is_open else ()
+    if signal.alarm != "none" and (worse != was.held or more) and worse.severity != "none":
+        return _Edge("worsens" if is_open else "begins", _Open(worse, _with(was.shown, kind, window)), more)
+    usual = window.usual if signal is window.drift else None
+    calm = is_open and _is_over(signal, window, usual, seen.earlier)
+    if calm and could_tell(kind, window, was.shown, seen.before(window)):
+        return _Edge("ends", _Open())
+    if was.held.unusual != "none" and usual is not None and usual.calm and not usual.moved:
+        return _Edge("settles", was._replace(held=Held(was.held.severity)))
+    return None
+
+
+def _with(shown: ShownBy, kind: str, window: Window) -> ShownBy:
+    """What a condition was about, and what a window shows beside."""
+    found = dict(shown)
+    for column, measures in shown_by(window.features, kind).items():
+        found[column] = tuple(dict.fromkeys((*found.get(column, ()), *measures)))
+    return found
+
+
+def _more(shown: ShownBy, broken: frozenset[str], window: Window, seen: Seen) -> tuple[str, ...]:
+    """Columns that broke while others are broken: for the first time, or after a whole day without."""
+    return tuple(sorted(name for name in broken if name not in shown or not seen.broke_lately(name, window)))
+
+
+def _is_over(signal: Signal, window: Window, usual: Usual | None, earlier: Earlier) -> bool:
     if not signal.calm or _is_silenced(signal, window):
         return False
-    return usual is None or not usual.days or usual.calm or calm_day(window)
-
-
-def _could_tell(window: Window, broken: tuple[str, ...]) -> bool:
-    """Whether a window can say that something is over: with too few rows only the rules of its columns can."""
-    return window.state == "measured" or set(broken) <= set(window.checked)
+    return usual is None or not usual.days or usual.calm or earlier.is_calm_day(window)
 
 
 def _is_silenced(signal: Signal, window: Window) -> bool:
@@ -284,45 +246,56 @@ def _is_silenced(signal: Signal, window: Window) -> bool:
     return signal is window.drift and window.quality.severity != "none"
 
 
-def _alert(window: Window, kind: str, condition: str, edge: Edge, held: _Held, was: _Held, now: int) -> Alert:
-    about = kind.split()[0]
+def _alert(window: Window, kind: str, condition: str, edge: _Edge, was: Held, now: int) -> Alert:
+    about, held = kind.split()[0], edge.to.held
     drift = window.usual if about == window.monitor else None
-    severity = was.severity if edge == "ends" else held.severity if held.unusual == "none" else held.unusual
+    severity = was.severity if edge.name in _OVER else held.severity if held.unusual == "none" else held.unusual
     details = Condition(
         condition=condition,
-        edge=edge,
+        edge=edge.name,
         severity=held.severity,
         variant=window.variant,
         version=window.version,
         start=window.start,
         end=window.end,
         features=_features(window, quality=about == "quality"),
-        strong=_strong(window),
+        strong=strong_in(window),
         little=window.weights.little if window.weights is not None and about == "data" else (),
         cost=cost_of(window.performance) if about == "performance" and window.performance is not None else "",
         unusual=held.unusual if drift is not None or held.unusual != held.severity else None,
         days=drift.days if drift is not None else 0,
+        shown_by=dict(edge.to.shown),
     )
     return event_alert(
         window.deployment,
         event_of(kind, severity),
-        f"{condition}/{edge}/{window.start}",
-        _sentence(window, kind, edge, held),
+        f"{condition}/{edge.name}/{window.start}",
+        _sentence(window, kind, edge),
         now,
-        severity=_RANKS["none" if edge in ("ends", "settles") else severity],
+        severity=_RANKS["none" if edge.name in (*_OVER, "settles") else severity],
         details=msgspec.json.encode(details).decode(),
     )
 
 
-def _sentence(window: Window, kind: str, edge: Edge, held: _Held) -> str:
-    if edge == "ends":
-        return f"Over: {kind} of {window.variant} is as it should be again."
-    if edge == "settles":
-        return (
-            f"It stands: {kind} of {window.variant} has {held.severity} drift from the training data, and is as at "
-            "these hours before."
-        )
-    return window.sentence
+_OVER: tuple[Edge, ...] = ("ends", "lapses")
+
+
+def _sentence(window: Window, kind: str, edge: _Edge) -> str:
+    whose = f"{kind} of {window.variant}"
+    match edge.name:
+        case "ends":
+            return f"Over: {whose} is as it should be again."
+        case "lapses":
+            return (
+                f"Whether {whose} is as it should be cannot be told any more: a week of windows showed nothing, and "
+                "none of them was clear enough to say that it is over."
+            )
+        case "settles":
+            return (
+                f"It stands: {whose} has {edge.to.held.severity} drift from the training data, and is as at these "
+                "hours before."
+            )
+    return f"Broken as well: {', '.join(edge.more)}. {window.sentence}" if edge.more else window.sentence
 
 
 def cost_of(performance: Performance) -> str:
@@ -339,7 +312,8 @@ def cost_of(performance: Performance) -> str:
     return f"{performance.metric} is worse by {worse:.4g} than its baseline of {performance.baseline:.4g}."
 
 
-def _strong(window: Window) -> tuple[str, ...]:
+def strong_in(window: Window) -> tuple[str, ...]:
+    """Columns that moved strongly, and unlike the same hours before where these are known."""
     if window.usual is not None:
         return tuple(name for name, severity in window.usual.moved.items() if severity == "major")
     return tuple(drift.feature for drift in window.features if drift.severity == "major")

@@ -4,6 +4,7 @@ An error is 1 where the answer is not the label and 0 where it is; of a regressi
 detector as a share of four times the usual error, at most 1, since the detectors' bounds are for numbers from 0 to 1.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 from seatrial.drift import Profile, Severity, worst
 from seatrial.drift.concept import Adwin, Ddm, Detector, HddmA, HddmW, PageHinkley
 from seatrial.drift.concept import Change as Alarm
+from seatrial.drift.decide import Q
+from seatrial.drift.over import CALM
 from seatrial.experiments.source import Source
 from seatrial.spec.deployment import ConceptMonitor, Deployment, DetectorName, MetricSpec
 from seatrial.watch import reading
@@ -38,10 +41,21 @@ WIDEST = 4.0
 LEAST_LATER = 100
 """Errors after a rise that can say how large it is, where the detector, which stops at its alarm, saw little of it."""
 
-LEAST_CALM = 30
-"""Errors in a window that can say that a rise is over."""
+SURE = 2.5758293035489
+"""Standard errors by which the mean must be below what matters: 99 %, two-sided."""
 
 MISTAKES = frozenset({"ddm", "hddm-a", "hddm-w"})
+
+
+class AtRest(NamedTuple):
+    """Errors since a rise was last seen: their number, sum and sum of squares."""
+
+    n: int = 0
+    total: float = 0.0
+    squares: float = 0.0
+
+    def and_(self, errors: NDArray[np.float64]) -> "AtRest":
+        return AtRest(self.n + errors.size, self.total + float(errors.sum()), self.squares + float(errors @ errors))
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,12 +65,15 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
         detector: With all that it has read.
         usual: A regression's usual error, of the holdout or of the first window; None before that, and where answers
             are right or wrong.
-        risen_from: The mean error before the last rise; None when there was none, or it is over.
+        risen_from: The mean error before it rose; a second rise on top of the first does not raise it. None when there
+            was none, or it is over.
+        at_rest: Errors since windows last showed that rise, which say together whether it is over.
     """
 
     detector: Detector
     usual: float | None = None
     risen_from: float | None = None
+    at_rest: AtRest = AtRest()
 
 
 class Errors(NamedTuple):
@@ -98,15 +115,19 @@ def concept_window(
     changes = tuple(_change(alarm, read, before, scale) for alarm in found.drifts)
     mean = float(read.errors.mean())
     rises = [change for change in changes if change.after > change.before]
-    risen_from = rises[-1].before if rises else memory.risen_from
+    risen_from = _risen_from(memory.risen_from, rises)
     since = read.errors[rises[-1].answer - before :] if rises else read.errors
     severity = worst(
         [
-            *(size_of_rise(change.before, change.after, counted=read.counted) for change in rises),
+            *(size_of_rise(risen_from or 0.0, change.after, counted=read.counted) for change in rises),
             _later(risen_from, since, counted=read.counted),
         ]
     )
-    over = severity == "none" and _is_over(risen_from, mean, read)
+    rests = severity == "none" and risen_from is not None
+    at_rest = memory.at_rest.and_(read.errors) if rests else AtRest()
+    if _is_high(risen_from, at_rest, counted=read.counted):  # by windows too small to say so alone
+        at_rest = AtRest()
+    over = severity == "none" and _is_over(risen_from, at_rest, counted=read.counted)
     concept = Concept(
         detector=monitor.detector, errors=read.errors.size, mean=mean, read=detector.seen, changes=changes
     )
@@ -122,7 +143,15 @@ def concept_window(
         concept=concept,
         sentence=_sentence(span.variant, concept, counted=read.counted),
     )
-    return window, Memory(detector=detector, usual=memory.usual, risen_from=None if over else risen_from)
+    if over:
+        risen_from, at_rest = None, AtRest()
+    return window, Memory(detector=detector, usual=memory.usual, risen_from=risen_from, at_rest=at_rest)
+
+
+def _risen_from(before: float | None, rises: Sequence[Change]) -> float | None:
+    """The mean error before everything that is not over."""
+    found = [change.before for change in rises] + ([before] if before is not None else [])
+    return min(found, default=None)
 
 
 def read_errors(span: Span, source: Source, monitor: ConceptMonitor) -> Errors:
@@ -160,12 +189,22 @@ def _later(before: float | None, since: NDArray[np.float64], *, counted: bool) -
     return size_of_rise(before, float(since.mean()), counted=counted)
 
 
-def _is_over(before: float | None, mean: float, read: Errors) -> bool:
-    """Enough errors of a window, and they are again as they were before the rise, within what would matter."""
-    if before is None or read.errors.size < LEAST_CALM:
+def _is_high(before: float | None, found: AtRest, *, counted: bool) -> bool:
+    if before is None or found.n < LEAST_LATER:
         return False
-    moderate = RISES[read.counted][0]
-    return mean <= before + (moderate if read.counted else moderate * before)
+    return size_of_rise(before, found.total / found.n, counted=counted) != "none"
+
+
+def _is_over(before: float | None, found: AtRest, *, counted: bool) -> bool:
+    """Whether errors are as they were, within three quarters of what would matter, and enough of them to see it."""
+    if before is None or found.n < 2:
+        return False
+    moderate = RISES[counted][0] * (1.0 if counted else before)
+    mean = found.total / found.n
+    error = (max(0.0, found.squares / found.n - mean * mean) / found.n) ** 0.5
+    if error == 0.0 and counted:  # not one error, or nothing else: as many may have been missed
+        error = (1 - Q ** (1 / found.n)) / SURE
+    return mean <= before + CALM * moderate and mean + SURE * error < before + moderate
 
 
 def _with_usual(memory: Memory, read: Errors, profile: Profile) -> Memory:

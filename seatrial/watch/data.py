@@ -8,7 +8,8 @@ import msgspec
 from seatrial.drift import FeatureDrift, FeatureProfile, Profile, decide_windows, shifts, worst
 from seatrial.drift.decide import DRIFT, QUALITY, Q, size_of
 from seatrial.drift.identifiers import NewIds
-from seatrial.drift.rules import with_rules
+from seatrial.drift.over import CALM
+from seatrial.drift.rules import Count, with_rules
 from seatrial.experiments.source import Source
 from seatrial.spec.deployment import Against, DataMonitor, Deployment
 from seatrial.watch import reading
@@ -20,7 +21,7 @@ from seatrial.watch.panes import DAY, Counted, Panes
 from seatrial.watch.quality import ARRIVAL, arrival, as_column, count_rules
 from seatrial.watch.reading import Busy, Span
 from seatrial.watch.shelf import Shelf
-from seatrial.watch.usual import CALM, usual
+from seatrial.watch.usual import usual
 from seatrial.watch.weighing import sentence_of, weights_of
 from seatrial.watch.window import Signal, Usual, Window
 
@@ -50,6 +51,8 @@ def data_windows(
     variants: int,
     shelf: Shelf,
     opened: frozenset[str] = frozenset(),
+    *,
+    whole: bool = False,
 ) -> tuple[Window, ...]:
     """The windows ``data`` and ``prediction`` of one span, decided together.
 
@@ -62,6 +65,7 @@ def data_windows(
         variants: Variants that are watched.
         shelf: What was counted before.
         opened: Conditions (``data/champion``) that are open: compared with their own hours though nothing alarms.
+        whole: Columns keep every measure: something is open, and they say when it is over.
     """
     monitor = deployment.monitors.data
     assert monitor is not None
@@ -75,7 +79,7 @@ def data_windows(
     strict = per_window(lasting(monitor, span), variants, Q)
     ((shown, sure),) = decide_windows([every], levels=(Q, strict), minimum_rows=monitor.minimum_rows)
     pieces = Kept(source, shelf, deployment.deployment, span.step) if span.step else source
-    ruled, checked = _ruled(deployment, span, rows, profile, pieces, names, strict)
+    ruled, checked, counts = _ruled(deployment, span, rows, profile, pieces, names, strict)
     decided = (
         ("data", rows.assigned, features, ruled(shown[:split], Q), ruled(sure[:split], strict)),
         ("prediction", rows.answered, answers, shown[split:], sure[split:]),
@@ -94,7 +98,9 @@ def data_windows(
             ids.get(name, {}),
             beside,
             checked,
+            counts,
             profile,
+            whole=whole,
         )
         for name, number, columns, mild, strong in decided
         if number or any(drift.quality != "none" for drift in mild)
@@ -139,8 +145,8 @@ def _ruled(
     source: Source,
     names: frozenset[str],
     strict: float,
-) -> tuple[_Ruled, tuple[str, ...]]:
-    """Adds to a window's columns what its rules say, read once, at either level; and which columns they are about."""
+) -> tuple[_Ruled, tuple[str, ...], tuple[Count, ...]]:
+    """Adds to a window's columns what its rules say, read once, at either level; which columns; the counts."""
     monitor = deployment.monitors.data
     assert monitor is not None
     which = f"{reading.FEATURE_ROWS} AND {_sampled(names)}"
@@ -154,7 +160,7 @@ def _ruled(
         return (*with_rules(drifts, counts, alpha), *last)
 
     came = (ARRIVAL,) if any(found is not None for found in arrived.values()) else ()
-    return ruled, (*dict.fromkeys(count.column for count in counts), *came)
+    return ruled, (*dict.fromkeys(count.column for count in counts), *came), counts
 
 
 def _features(
@@ -300,7 +306,10 @@ def _window(
     new_ids: dict[str, NewIds],
     beside: Usual | None,
     checked: tuple[str, ...],
+    counts: tuple[Count, ...],
     profile: Profile,
+    *,
+    whole: bool,
 ) -> Window:
     rows = max((counted.rows for _, counted in pairs), default=rows)
     measured = any(drift.state == "measured" for drift in shown)
@@ -315,12 +324,14 @@ def _window(
         state="measured" if measured else "no-data",
         drift=signal_of(shown, sure, quality=False),
         quality=signal_of(shown, sure, quality=True),
-        features=tuple(_slim(drift) for drift in shown),
+        features=shown if whole else tuple(_slim(drift) for drift in shown),
         shifts=shifts(pairs),
         weights=weights_of(shown, profile) if name == "data" else None,
         new_ids=new_ids,
         usual=beside,
-        checked=checked if name == "data" and not measured else (),
+        broken=tuple(drift.feature for drift in sure if drift.quality != "none"),
+        checked=checked if name == "data" else (),
+        counts=counts if name == "data" else (),
     )
     known = max((reference.rows for reference, _ in pairs), default=None)
     return msgspec.structs.replace(window, sentence=_sentence(window, known, monitor) + beside_days(window))

@@ -4,10 +4,13 @@ An estimate is shown with its severity and never alerts by itself: it sees other
 coming to mean something else.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from seatrial.drift import Profile, Severity
@@ -24,7 +27,7 @@ from seatrial.spec.deployment import Deployment, Margin, PerformanceMonitor
 from seatrial.watch import reading
 from seatrial.watch.labels import read_labelled
 from seatrial.watch.reading import Span
-from seatrial.watch.window import Estimated, Signal, Window
+from seatrial.watch.window import Between, Estimated, Signal, Window
 
 SHARE_MARGIN = Margin(absolute=0.05)
 ERROR_MARGIN = Margin(relative=0.1)
@@ -79,16 +82,19 @@ def think(deployment: Deployment, span: Span, source: Source, profile: Profile, 
         return Thought(None, f"no-data: {NEEDS_HOLDOUT}{more}; register the version with one")
     if rows < minimum:
         return Thought(None, f"{rows} answer{'s' * (rows != 1)}, and {minimum} are needed")
-    if lesson.calibrator is not None:
-        return _by_scores(span, source, profile, lesson)
     hidden = [feature.name for feature in lesson.features if feature.name in deployment.log.redact]
-    if hidden:
+    if hidden and lesson.calibrator is None:
         return Thought(None, f"the feature {hidden[0]} is redacted, and errors are told by it")
-    return _by_tree(span, source, profile, lesson)
+    return _by_lesson(source, profile, lesson, lambda wanted: reading.answers(source, span, wanted))
 
 
 def realised(
-    deployment: Deployment, span: Span, source: Source, found: Estimated, accuracy: tuple[float, int] | None
+    deployment: Deployment,
+    span: Span,
+    source: Source,
+    profile: Profile,
+    found: Estimated,
+    accuracy: tuple[float, int] | None,
 ) -> Estimated:
     """The estimate beside what labels said: the accuracy with its labels, or the mean absolute error read here."""
     monitor = _monitor(deployment)
@@ -99,7 +105,25 @@ def realised(
         value, labels = (float(errors.mean()) if errors.size else None), errors.size
     if value is None or labels < monitor.minimum_labels:
         return found
-    return msgspec.structs.replace(found, realised=value, labels=labels)
+    beside = _of_labelled(deployment, span, source, profile) if labels < found.n else None
+    return msgspec.structs.replace(found, realised=value, labels=labels, of_labelled=beside)
+
+
+def _of_labelled(deployment: Deployment, span: Span, source: Source, profile: Profile) -> Between | None:
+    """The estimate over the answers that have a label: who gets one may be decided by the answer."""
+    metric = deployment.metrics[_monitor(deployment).metric]
+    assert profile.lesson is not None
+
+    def read(wanted: Mapping[str, str]) -> pa.Table:
+        logged = any(name.startswith("feature.") for name in wanted) and "sampled" in reading.column_names(source)
+        more = {f"asked.{name}": sql for name, sql in wanted.items()} | ({"asked.sampled": "sampled"} if logged else {})
+        table = read_labelled(source, span, metric, wanted["answer"], more)
+        there = pc.is_valid(table["text"])
+        table = table.filter(pc.and_(there, table["asked.sampled"]) if logged else there)
+        return table.select([f"asked.{name}" for name in wanted]).rename_columns(list(wanted))
+
+    found = _by_lesson(source, profile, profile.lesson, read).estimated
+    return None if found is None else Between(found.value, found.lower, found.upper)
 
 
 def absolute_errors(span: Span, source: Source, deployment: Deployment) -> NDArray[np.float64]:
@@ -120,9 +144,17 @@ def off_sentence(found: Estimated) -> str:
     inside = "inside" if found.lower <= (found.realised or 0.0) <= found.upper else "outside"
     way = "too high" if found.off > 0 else "too low"
     amount = f"{100 * abs(found.off):.2g} points" if found.metric == "accuracy" else f"{abs(found.off):.3g}"
-    return (
+    said = (
         f" Before labels, {_named(found)} was estimated at {_shown(found.value, found)}: {amount} {way}, what came is "
         f"{inside} its interval."
+    )
+    if found.of_labelled is None or not found.is_of_others:
+        return said
+    mine = found.of_labelled
+    return (
+        f"{said} Labels are of other answers than all: {found.labels} of {found.n} have one, and over these it is "
+        f"estimated at {_shown(mine.value, found)} ({_shown(mine.lower, found)} to {_shown(mine.upper, found)}), which "
+        "is what came. A fall may be in whose labels come, and not in the answers."
     )
 
 
@@ -134,14 +166,22 @@ def severity_of(found: Estimated, monitor: PerformanceMonitor) -> Severity:
     return "major" if surely > 2 * amount else "moderate" if surely > amount else "none"
 
 
-def _by_scores(span: Span, source: Source, profile: Profile, lesson: Lesson) -> Thought:
+Read = Callable[[Mapping[str, str]], pa.Table]
+"""Reads columns of answers, by the SQL of each."""
+
+
+def _by_lesson(source: Source, profile: Profile, lesson: Lesson, read: Read) -> Thought:
+    return (_by_scores if lesson.calibrator is not None else _by_tree)(source, profile, lesson, read)
+
+
+def _by_scores(source: Source, profile: Profile, lesson: Lesson, read: Read) -> Thought:
     names = reading.column_names(source)
     two = any(answer.name == "score" for answer in profile.prediction)
     score = reading.answered_score(names) if two else reading.answered_confidence(names)
     answer = reading.answered_label(names)
     if score is None or answer is None:
         return Thought(None, "no score is in the ledger, and what scores are worth is all that the holdout taught")
-    table = reading.answers(source, span, {"score": score, "answer": answer})
+    table = read({"score": score, "answer": answer})
     positive = None
     if two:
         label = profile.prediction[0].categories[1]
@@ -153,7 +193,7 @@ def _by_scores(span: Span, source: Source, profile: Profile, lesson: Lesson) -> 
     return Thought(_estimated("accuracy", found, profile))
 
 
-def _by_tree(span: Span, source: Source, profile: Profile, lesson: Lesson) -> Thought:
+def _by_tree(source: Source, profile: Profile, lesson: Lesson, read: Read) -> Thought:
     names = reading.column_names(source)
     wanted: dict[str, str] = {}
     for feature in lesson.features:
@@ -165,7 +205,7 @@ def _by_tree(span: Span, source: Source, profile: Profile, lesson: Lesson) -> Th
     answer = reading.answered_label(names) if is_label else reading.answered_value(names)
     if answer is None:
         return Thought(None, "no answer is in the ledger")
-    table = reading.answers(source, span, {**wanted, "answer": answer})
+    table = read({**wanted, "answer": answer})
     if not table.num_rows:
         return Thought(None, "no answer has its features logged")
     values = {feature.name: _values(table[f"feature.{feature.name}"]) for feature in lesson.features}

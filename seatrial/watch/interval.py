@@ -12,6 +12,10 @@ from seatrial.stats.quantile import quantile, quantile_interval
 Floats = NDArray[np.float64]
 
 
+ALIKE = 1e-12
+"""A relative error below this is rounding: all units are alike."""
+
+
 class Measured(NamedTuple):
     """A value with an interval."""
 
@@ -46,9 +50,21 @@ def share_by_unit(hits: Floats, rows: Floats, alpha: float) -> Measured:
     return share_interval(value, n / design, alpha)
 
 
+def unseen_share(n: int, alpha: float) -> float:
+    """The share of units that may be otherwise though ``n`` of them are all alike: exact, one-sided at ``alpha``."""
+    return float(1 - alpha ** (1 / n))
+
+
 def mean_by_unit(values: Floats, alpha: float) -> Measured:
-    """Mean of one value a unit, Student's interval, ``alpha`` on each side."""
+    """Mean of one value a unit, Student's interval, ``alpha`` on each side.
+
+    Units that are all alike have no error that could be measured: as many as may have been missed are taken to differ
+    by one, or by the value where that is larger.
+    """
     value = float(values.mean())
+    if values.min() == values.max():
+        half = unseen_share(len(values), alpha) * max(1.0, abs(value))
+        return Measured(value, value - half, value + half)
     error = float(values.std(ddof=1)) / len(values) ** 0.5
     half = float(stdtrit(len(values) - 1, 1 - alpha)) * error
     return Measured(value, value - half, value + half)
@@ -63,9 +79,16 @@ def quantile_by_unit(values: Floats, q: float, alpha: float) -> Measured | None:
 
 
 def ratio_by_unit(numerator: Floats, denominator: Floats, alpha: float) -> Measured:
-    """Σ numerator / Σ denominator of units, by the delta method with Student's quantile, ``alpha`` on each side."""
+    """Σ numerator / Σ denominator of units, by the delta method with Student's quantile, ``alpha`` on each side.
+
+    Where every unit has the same ratio, as with ``mean_by_unit``: some may have been missed.
+    """
     value = float(numerator.sum() / denominator.sum())
-    half = float(stdtrit(len(numerator) - 1, 1 - alpha)) * _ratio_error(numerator, denominator)
+    error = _ratio_error(numerator, denominator)
+    if not error > ALIKE * max(1.0, abs(value)):
+        half = unseen_share(len(numerator), alpha) * max(1.0 / float(denominator.mean()), abs(value))
+        return Measured(value, value - half, value + half)
+    half = float(stdtrit(len(numerator) - 1, 1 - alpha)) * error
     return Measured(value, value - half, value + half)
 
 

@@ -13,29 +13,25 @@ import msgspec
 from seatrial.drift import Profile
 from seatrial.experiments.source import Source
 from seatrial.spec.deployment import Deployment, Windowed
+from seatrial.watch.base import FirstBase, base_of
 from seatrial.watch.calibration import calibration_window
 from seatrial.watch.clock import Watermark, watermark
 from seatrial.watch.concept import Memory, concept_window, fresh
-from seatrial.watch.cutting import EVERY_ROW, Cut, cut_of, windows_by_rows, windows_by_time
+from seatrial.watch.cutting import EVERY_ROW, Cut, cut_of
 from seatrial.watch.data import data_windows
 from seatrial.watch.estimating import estimate_window, off_sentence, realised, think
 from seatrial.watch.fairness import fairness_window
 from seatrial.watch.following import follow
 from seatrial.watch.kept import Kept
 from seatrial.watch.multivariate import multivariate_window
-from seatrial.watch.performance import (
-    Base,
-    alpha_of,
-    holdout_base,
-    look,
-    performance_window,
-)
-from seatrial.watch.quality import first_row
+from seatrial.watch.performance import performance_window
 from seatrial.watch.reading import ANSWERED_ROWS, FEATURE_ROWS, Busy, Span
 from seatrial.watch.segments import with_segments
 from seatrial.watch.shadow_gap import shadow_gap_window
 from seatrial.watch.shelf import Shelf, keyed
+from seatrial.watch.signals import alarming
 from seatrial.watch.skew import skew_window
+from seatrial.watch.spans import spans_of
 from seatrial.watch.window import Window
 
 UNKNOWN = Profile(rows=0)
@@ -51,6 +47,7 @@ def watch(
     *,
     versions: Mapping[str, str] | None = None,
     shelf: Shelf | None = None,
+    bases: Shelf | None = None,
     opened: frozenset[str] = frozenset(),
 ) -> tuple[Window, ...]:
     """Windows that became complete between the watermark and ``now``, in order of time.
@@ -64,12 +61,15 @@ def watch(
         versions: ``name:version`` in each variant's slot: rows of another version that stood there before are not
             held against this one's profile, and its labels are looked for wherever it answered.
         shelf: What was remembered at earlier readings; without it all that is needed is read again.
+        bases: The first windows that versions are compared with, kept for good: rows go, and a later window is no
+            baseline. Without it they are looked for from the oldest row on.
         opened: Conditions that are open (``data/champion``): their windows are compared with their own hours, too.
     """
     begin = since if isinstance(since, Watermark) else Watermark.everywhere(since)
     end = watermark(deployment, now)
     named = versions or {}
     kept: Shelf = {} if shelf is None else shelf
+    firsts: Shelf = {} if bases is None else bases
     profiles = {**dict.fromkeys(named, UNKNOWN), **profiles}
     followed = follow(view, named)
     monitors, many = deployment.monitors, len(profiles)
@@ -79,7 +79,7 @@ def watch(
     reading = _Reading(deployment, profiles, named, kept)
     found = [
         *_data(deployment, profiles, view, begin.data, end.data, named, kept, opened),
-        *_performance(deployment, profiles, followed, begin.performance, end.performance, named, kept),
+        *_performance(deployment, profiles, followed, begin.performance, end.performance, named, kept, firsts),
         *_concept(deployment, profiles, followed, begin.concept, end.concept, named, kept),
         *reading.answered(
             followed, estimating, "estimate", (begin.estimate, end.estimate),
@@ -127,7 +127,7 @@ class _Reading:
             return
         cut = cut_of(monitor, ANSWERED_ROWS, (self.deployment.deployment, name))
         view = _in_pieces(view, self.shelf, self.deployment, cut)
-        for rows, span in _spans(self.profiles, view, *between, cut, self.versions, self.shelf):
+        for rows, span in spans_of(self.profiles, view, *between, cut, self.versions, self.shelf):
             window = look(rows, span, view) if rows.served else None
             if window is not None:
                 yield _cut_so(window, cut)
@@ -138,7 +138,7 @@ class _Reading:
         if monitor is None:
             return
         cut = cut_of(monitor, FEATURE_ROWS, (self.deployment.deployment, "multivariate"))
-        for rows, span in _spans(profiles, view, *between, cut, self.versions, self.shelf):
+        for rows, span in spans_of(profiles, view, *between, cut, self.versions, self.shelf):
             if rows.assigned:
                 found = multivariate_window(self.deployment, span, view, profiles[rows.variant], len(profiles))
                 yield _cut_so(found, cut)
@@ -159,8 +159,12 @@ def _data(
         return
     quiet = deployment.default if monitor.arrival is not None else None
     cut = cut_of(monitor, EVERY_ROW, (deployment.deployment, "data"))
-    for rows, span in _spans(profiles, view, start, end, cut, versions, shelf, quiet):
-        found = data_windows(deployment, span, rows, profiles[rows.variant], view, len(profiles), shelf, opened)
+    alarmed = opened
+    for rows, span in spans_of(profiles, view, start, end, cut, versions, shelf, quiet):
+        whole = any(condition.endswith(f"/{span.variant}") for condition in alarmed)
+        known = profiles[rows.variant]
+        found = data_windows(deployment, span, rows, known, view, len(profiles), shelf, opened, whole=whole)
+        alarmed |= alarming(found)
         yield from (_cut_so(window, cut) for window in found)
 
 
@@ -172,20 +176,21 @@ def _performance(
     end: int,
     versions: Mapping[str, str],
     shelf: Shelf,
+    kept: Shelf,
 ) -> Iterator[Window]:
     monitor = deployment.monitors.performance
     if monitor is None:
         return
     cut = cut_of(monitor, ANSWERED_ROWS, (deployment.deployment, "performance"))
     view = _in_pieces(view, shelf, deployment, cut)
-    bases: dict[str, tuple[Base, int]] = {}
-    for rows, span in _spans(profiles, view, start, end, cut, versions, shelf):
+    bases: dict[str, FirstBase] = {}
+    for rows, span in spans_of(profiles, view, start, end, cut, versions, shelf):
         if not rows.served:
             continue
-        found = bases.get(rows.variant) or _base(deployment, profiles, view, span, cut)
+        found = bases.get(rows.variant) or base_of(deployment, profiles, view, span, cut, kept)
         if found is not None:
             bases[rows.variant] = found
-        base = found[0] if found is not None and span.start >= found[1] else None
+        base = found.base if found is not None and span.start >= found.until else None
         window = performance_window(deployment, span, view, base, len(profiles), shelf)
         if monitor.segments:
             window = with_segments(deployment, span, view, window, len(profiles))
@@ -204,7 +209,7 @@ def _beside_its_estimate(
         return window
     known = window.performance
     accuracy = None if known is None or known.kind != "accuracy" else (known.value, known.labels)
-    found = realised(deployment, span, view, thought, accuracy)
+    found = realised(deployment, span, view, profile, thought, accuracy)
     return msgspec.structs.replace(window, estimated=found, sentence=window.sentence + off_sentence(found))
 
 
@@ -224,11 +229,11 @@ def _concept(
     memories = {variant: _remembered(deployment, shelf, variant, versions, start) for variant in profiles}
     cut = Cut(length := round(monitor.window * 1e6), length)
     missing = {variant: profile for variant, profile in profiles.items() if memories[variant] is None}
-    for rows, span in _spans(missing, view, 0, start, cut, versions, shelf):
+    for rows, span in spans_of(missing, view, 0, start, cut, versions, shelf):
         if rows.served:
             memory = memories[rows.variant] or fresh(monitor)
             _, memories[rows.variant] = concept_window(deployment, span, view, profiles[rows.variant], memory)
-    for rows, span in _spans(profiles, view, start, end, cut, versions, shelf):
+    for rows, span in spans_of(profiles, view, start, end, cut, versions, shelf):
         if rows.served:
             memory = memories[rows.variant] or fresh(monitor)
             window, memories[rows.variant] = concept_window(deployment, span, view, profiles[rows.variant], memory)
@@ -257,71 +262,3 @@ def _in_pieces(view: Source, shelf: Shelf, deployment: Deployment, cut: Cut) -> 
 def _cut_so(window: Window, cut: Cut) -> Window:
     """The window with how it was cut."""
     return msgspec.structs.replace(window, every=cut.step if cut.slides else 0, counted=cut.rows)
-
-
-def _spans(
-    profiles: Mapping[str, Profile],
-    view: Source,
-    start: int,
-    end: int,
-    cut: Cut,
-    versions: Mapping[str, str],
-    shelf: Shelf,
-    quiet: str | None = None,
-) -> Iterator[tuple[Busy, Span]]:
-    """Windows in which something happened; of the variant ``quiet`` also those in which nothing did."""
-    if end <= start:
-        return
-    if cut.rows:
-        yield from windows_by_rows(view, cut, profiles, versions, start, end, shelf)
-        return
-    found = windows_by_time(view, cut, profiles, versions, start, end)
-    yield from (
-        found
-        if quiet not in profiles or quiet is None
-        else _with_silence(found, quiet, versions, view, cut, start, end)
-    )
-
-
-def _with_silence(
-    there: Iterator[tuple[Busy, Span]],
-    variant: str,
-    versions: Mapping[str, str],
-    view: Source,
-    cut: Cut,
-    start: int,
-    end: int,
-) -> Iterator[tuple[Busy, Span]]:
-    found = list(there)
-    first = first_row(view)
-    if first is not None:
-        begin = max(start, first) // cut.step * cut.step + cut.step
-        known = {span.end for rows, span in found if rows.variant == variant}
-        step = cut.step if cut.slides else 0
-        for until in range(begin, end + 1, cut.step):
-            if until not in known:
-                span = Span(variant, versions.get(variant, ""), until - cut.length, until, step)
-                found.append((Busy(variant, span.start, 0, 0, 0), span))
-    yield from sorted(found, key=lambda pair: (pair[0].start, pair[0].variant))
-
-
-def _base(
-    deployment: Deployment, profiles: Mapping[str, Profile], view: Source, span: Span, cut: Cut
-) -> tuple[Base, int] | None:
-    """What a variant's windows are compared with, and the end of the window it came of (-1: none); None: nothing."""
-    monitor = deployment.monitors.performance
-    assert monitor is not None
-    metric = deployment.metrics[monitor.metric]
-    alpha = alpha_of(monitor, len(profiles), span)
-    held = holdout_base(profiles[span.variant], metric, alpha)
-    if held is not None:
-        return held, -1
-    side_by_side = cut if cut.rows else Cut(cut.length, cut.length)
-    mine = {span.variant: profiles[span.variant]}
-    for rows, first in _spans(mine, view, 0, span.end, side_by_side, {span.variant: span.version}, {}):
-        if rows.served < monitor.minimum_labels or first.end > span.end:
-            continue
-        measured = look(deployment, first._replace(step=span.step), view, alpha).measured
-        if measured is not None:
-            return Base(measured, "first window"), first.end
-    return None

@@ -8,6 +8,7 @@ of outcomes that a holdout does not have) it is the version's first matured wind
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import ndtri
 
 from seatrial.drift import Profile, Severity
 from seatrial.drift.label_share import Labelled
@@ -43,6 +44,9 @@ _IN_POINTS = SHARES | {"auc", "calibration_error", "ndcg", "mrr"}
 SHARE_MARGIN = Margin(absolute=0.05)
 VALUE_MARGIN = Margin(relative=0.1)
 
+
+CLEARLY = 3.0
+"""Standard errors away from 0 from which a part of a value is a margin."""
 
 STALLED = Signal("moderate", "moderate", calm=False)
 
@@ -109,7 +113,7 @@ def performance_window(
         drift=drift,
         outcomes=STALLED if label and _is_stalled(seen, monitor) else Signal(),
         performance=performance,
-        sentence=_sentence(span.variant, monitor, metric, seen, performance, drift, is_label=label),
+        sentence=_sentence(span.variant, monitor, metric, seen, performance, drift, alpha=alpha, is_label=label),
     )
     if not label:
         return window
@@ -175,8 +179,25 @@ def is_label(deployment: Deployment, metric: MetricSpec) -> bool:
 
 def margin_of(monitor: PerformanceMonitor, metric: MetricSpec, baseline: float) -> float:
     """By how much a window may be worse, in the metric's unit."""
-    margin = monitor.worse_by or (SHARE_MARGIN if metric.kind in _IN_POINTS else VALUE_MARGIN)
+    margin = _margin_spec(monitor, metric)
     return margin.absolute if margin.absolute is not None else abs(baseline) * (margin.relative or 0.0)
+
+
+def is_baseline(measured: Measured, monitor: PerformanceMonitor, metric: MetricSpec, alpha: float) -> bool:
+    """Whether a window can be compared with: a part of a value that may be 0 is no margin.
+
+    A relative margin takes a value that is more than three standard errors away from 0; ``alpha``: one side of its
+    interval.
+    """
+    if _margin_spec(monitor, metric).absolute is not None:
+        return True
+    towards = measured.lower if measured.value > 0 else measured.upper
+    error = abs(measured.value - towards) / float(ndtri(1 - alpha))
+    return abs(measured.value) > CLEARLY * error
+
+
+def _margin_spec(monitor: PerformanceMonitor, metric: MetricSpec) -> Margin:
+    return monitor.worse_by or (SHARE_MARGIN if metric.kind in _IN_POINTS else VALUE_MARGIN)
 
 
 def _monitor(deployment: Deployment) -> PerformanceMonitor:
@@ -235,6 +256,7 @@ def _sentence(
     performance: Performance | None,
     drift: Signal,
     *,
+    alpha: float,
     is_label: bool,
 ) -> str:
     if performance is None:
@@ -253,6 +275,11 @@ def _sentence(
     said = f"{monitor.metric} of {variant} is {_shown(performance.value, metric)}"
     said += f" ({_shown(performance.lower, metric)} to {_shown(performance.upper, metric)})"
     if performance.baseline is None:
+        if not is_baseline(Measured(performance.value, performance.lower, performance.upper), monitor, metric, alpha):
+            return (
+                f"{said}: not clearly away from 0, so that no part of it is a margin and nothing is compared with it; "
+                "a later window will be the first, or write `worse_by: {absolute: ...}`."
+            )
         return f"{said}; it is the first matured window, later ones are compared with it."
     said += f", {_shown(performance.baseline, metric)} on the {performance.baseline_from}"
     if drift.severity == "none":

@@ -21,6 +21,9 @@ By default people are woken for a rollback, a version in quarantine, an open bre
 guardrail, a fall in performance and a monitor that cannot be read. Strong drift wakes only together with an estimated
 loss of performance, or when two features that matter drift strongly: the older model sees the same data, so there is
 nothing to do at night.
+
+What is open and was told to nobody is asked about again while it is open (``asked_again``): a mute ends, an estimate of
+a loss comes, more features drift strongly.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -65,6 +68,7 @@ class Scene(NamedTuple):
         now: Microseconds since 1970 UTC.
         estimated: A loss of performance is estimated, before labels say so.
         sent: To whom messages of alerts were made out, by the alert's id.
+        strong: Of open drift, the features that drift strongly now, by condition; as it was told where none is known.
     """
 
     alerting: AlertingSpec
@@ -76,6 +80,7 @@ class Scene(NamedTuple):
     now: int
     estimated: bool = False
     sent: Mapping[int, Sequence[str]] = {}
+    strong: Mapping[str, Sequence[str]] = {}
 
 
 class Verdict(NamedTuple):
@@ -111,8 +116,37 @@ def verdicts(pending: Sequence[Alert], scene: Scene) -> tuple[Verdict, ...]:
     return tuple(_with_beginnings_that_are_over(found))
 
 
+def asked_again(scene: Scene) -> tuple[Verdict, ...]:
+    """What is told at once after all: of each condition that is open and was told to nobody, its newest alert.
+
+    One whose receivers had their fill stays in the summary.
+    """
+    newest: dict[str, Alert] = {}
+    for alert in scene.told:
+        if (condition := condition_of(alert)) is not None:
+            newest[condition.condition] = alert
+    found: list[Verdict] = []
+    for name, alert in newest.items():
+        if _is_over(alert) or _FILL in alert.fate_why or _last_told_beginning(name, scene.told) is not None:
+            continue
+        verdict = _decide(alert, scene, ())
+        if verdict.fate == "told":
+            found.append(verdict._replace(why=f"{verdict.why}; it was open, and {_so_far(alert)}"))
+    return tuple(found)
+
+
+def _so_far(alert: Alert) -> str:
+    return "muted until now" if alert.fate == "muted" else "told to nobody until now"
+
+
 def wakes_people(
-    alert: Alert, told: Iterable[Alert], important: Sequence[str], *, estimated: bool = False, wakes: Sequence[str] = ()
+    alert: Alert,
+    told: Iterable[Alert],
+    important: Sequence[str],
+    *,
+    estimated: bool = False,
+    wakes: Sequence[str] = (),
+    strong: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
     """Why an alert wakes people by default, in words; "" when it does not.
 
@@ -122,6 +156,7 @@ def wakes_people(
         important: Features that matter; none named: every one that the model uses more than hardly.
         estimated: A loss of performance is estimated.
         wakes: Events that wake people beside.
+        strong: See ``Scene``.
     """
     if wakes and covers(wakes, alert.event):
         return f"the file says that `{alert.event}` wakes people"
@@ -132,11 +167,12 @@ def wakes_people(
     if estimated:
         return "strong drift with an estimated loss of performance wakes people"
     opened = [condition for name, condition in _open((*told, alert)).items() if name.startswith("data/")]
+    now = strong or {}
     matter = sorted(
         {
             feature
             for condition in opened
-            for feature in condition.strong
+            for feature in now.get(condition.condition, condition.strong)
             if (feature in important if important else feature not in condition.little)
         }
     )
@@ -304,7 +340,7 @@ def _told(alert: Alert, scene: Scene, pending: Sequence[Alert]) -> Verdict:
     passes = alert.severity == "critical" and covers((*WAKING, *scene.alerting.wakes), alert.event)
     free = tuple(to for to in asked if passes or scene.had.get(to, 0) < scene.most)
     if not free:
-        why = f"whoever is told of it had {scene.most} alerts in 24 hours (the ceiling); {_where_it_stands(scene)}"
+        why = f"whoever is told of it had {scene.most} alerts in 24 hours {_FILL}; {_where_it_stands(scene)}"
         return Verdict(alert, "digest", why)
     named = any(covers(r.events, alert.event) for r in scene.receivers if r.events and r.to in free)
     why = _wakes(alert, scene, (*scene.told, *pending))
@@ -348,7 +384,9 @@ def _told_of(beginning: Alert, scene: Scene) -> tuple[str, ...]:
 
 def _wakes(alert: Alert, scene: Scene, told: Iterable[Alert]) -> str:
     alerting = scene.alerting
-    return wakes_people(alert, told, alerting.important, estimated=scene.estimated, wakes=alerting.wakes)
+    return wakes_people(
+        alert, told, alerting.important, estimated=scene.estimated, wakes=alerting.wakes, strong=scene.strong
+    )
 
 
 def _over_before_told(found: Sequence[Verdict], alert: Alert, scene: Scene) -> Verdict | None:
@@ -380,6 +418,7 @@ def _with_beginnings_that_are_over(found: Sequence[Verdict]) -> Iterable[Verdict
             yield verdict
 
 
+_FILL = "(the ceiling)"
 _OVER = "it was over before anybody could be told"
 _AGAIN = "it had begun again before anybody could be told that it was over"
 

@@ -132,13 +132,19 @@ def told_of(
     return Told(f"{deployment}: {first.event}{also}", "\n".join(lines), commands)
 
 
+_ENDS = {"left": "not watched any more", "lapses": "cannot be told any more"}
+"""What is no recovery, in words."""
+
+
 def told_recovery(deployment: str, alerts: Sequence[Alert]) -> Told:
     """What those are told who were told that it began."""
     first, *others = in_order(alerts)
     also = f" (and {len(others)} more)" if others else ""
-    lines = [first.sentence, *(f"Also: {alert.sentence}" for alert in others), "Nothing is left to do."]
+    edges = {condition.edge for alert in alerts if (condition := condition_of(alert)) is not None}
+    last = f"Look for yourself: seatrial drift {deployment}" if "lapses" in edges else "Nothing is left to do."
+    lines = [first.sentence, *(f"Also: {alert.sentence}" for alert in others), last]
     condition = condition_of(first)
-    word = "not watched any more" if condition is not None and condition.edge == "left" else "over"
+    word = _ENDS.get(condition.edge, "over") if condition is not None else "over"
     return Told(f"{deployment}: {word}: {first.event}{also}", "\n".join(lines), ())
 
 

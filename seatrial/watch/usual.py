@@ -11,11 +11,9 @@ from typing import NamedTuple
 
 from seatrial.drift import FeatureDrift, FeatureProfile, Finding, Severity, decide_windows, worst
 from seatrial.drift.decide import DRIFT, size_of
+from seatrial.drift.over import CALM
 from seatrial.drift.severity import SEVERITIES
 from seatrial.watch.window import Usual
-
-CALM = 0.75
-"""A condition is over when no significant effect is over this part of its threshold."""
 
 
 class Beside(NamedTuple):

@@ -9,6 +9,7 @@ import msgspec
 
 from seatrial.drift import FeatureDrift, Severity, worst
 from seatrial.drift.identifiers import NewIds
+from seatrial.drift.rules import Count
 from seatrial.watch.reading import Span
 
 Monitor = Literal[
@@ -74,6 +75,7 @@ class Estimated(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         worse_by: How much worse than that (positive is worse).
         realised: What the labels said; None before they have matured, or where there were too few.
         labels: How many of them.
+        of_labelled: Likewise estimated over the answers that have a label, where these are not all.
     """
 
     metric: Literal["accuracy", "mae"]
@@ -86,11 +88,28 @@ class Estimated(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     worse_by: float
     realised: float | None = None
     labels: int = 0
+    of_labelled: "Between | None" = None
+
+    @property
+    def is_of_others(self) -> bool:
+        """What came is not what all answers were thought to say, and is what the labelled ones were."""
+        if self.realised is None or self.of_labelled is None:
+            return False
+        is_expected = self.lower <= self.realised <= self.upper
+        return not is_expected and self.of_labelled.lower <= self.realised <= self.of_labelled.upper
 
     @property
     def off(self) -> float | None:
         """The estimate less what came; None before it came."""
         return None if self.realised is None else self.value - self.realised
+
+
+class Between(NamedTuple):
+    """An estimate with its interval."""
+
+    value: float
+    lower: float
+    upper: float
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -274,13 +293,16 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         drift: Drift of data or predictions, or a fall in performance.
         quality: Broken columns; of performance: labels that come for fewer answers than they did.
         outcomes: Labels that stopped coming (performance).
-        features: One a column (data and prediction); at rest, a column keeps only its PSI and its mean shift.
+        features: One a column (data and prediction); at rest, a column keeps only its PSI and its mean shift, while
+            something of the variant is open every measure.
         shifts: How far each column moved, for a picture (see ``drift.shifts``).
         weights: How much what moved matters to the model, where that is known.
         new_ids: Of id columns: the share of distinct ids that the reference did not have; shown and not judged.
         usual: Where drift is against the training data and something alarms: how it looks beside earlier days.
-        checked: Without data: columns (and the arrival) whose rules were counted nevertheless, so that their quality is
-            known. Of performance: ``labels``, where their share could be compared with earlier windows.
+        broken: Columns (and the arrival) whose quality alarms, as sure as an alert must be.
+        checked: Columns (and the arrival) whose rules were counted, so that their quality is known though there may be
+            too few rows for more. Of performance: ``labels``, where their share could be compared with earlier windows.
+        counts: How the rules fared.
         performance: The metric, for the performance monitor.
         estimated: Before there are labels (estimate), and beside what they said (performance).
         concept: For the concept monitor.
@@ -308,7 +330,9 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     weights: Weights | None = None
     new_ids: dict[str, NewIds] = {}
     usual: Usual | None = None
+    broken: tuple[str, ...] = ()
     checked: tuple[str, ...] = ()
+    counts: tuple[Count, ...] = ()
     performance: Performance | None = None
     estimated: Estimated | None = None
     concept: Concept | None = None

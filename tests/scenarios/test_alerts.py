@@ -14,7 +14,7 @@ from seatrial.control.digests import standing_of
 from seatrial.control.heeding import Tried
 from seatrial.control.loop import Loop
 from seatrial.control.perform import Who
-from seatrial.drift import FeatureDrift
+from seatrial.drift import FeatureDrift, Finding, Severity
 from seatrial.ledger import layout
 from seatrial.ledger.counters import BREAKERS_OPEN, CounterFile, read_counters, series
 from seatrial.releases.records import WindowRecord
@@ -45,6 +45,13 @@ def messages(scene: Scene) -> list[dict[str, Any]]:
     return [json.loads(body) for body in scene.posted]
 
 
+def _column(name: str, moved: bool) -> FeatureDrift:
+    mean = 0.8 if moved else 0.0
+    finding = Finding("mean", mean, mean - 0.05, mean + 0.05, 0.5, moved, "major" if moved else "none")
+    severity: Severity = "major" if moved else "none"
+    return FeatureDrift(feature=name, state="measured", rows=500, severity=severity, findings=(finding,))
+
+
 def see(
     scene: Scene,
     *,
@@ -66,7 +73,7 @@ def see(
         end=start + 3600 * SECOND,
         rows=500,
         drift=drift,
-        features=tuple(FeatureDrift(feature=f, state="measured", rows=500, severity="major") for f in moved),
+        features=tuple(_column(name, name in moved) for name in ("tenure", "note", "price")),
         usual=usual,
         sentence="It moved." if moved else "As it was.",
     )

@@ -13,6 +13,7 @@ from seatrial.watch import reading
 from seatrial.watch.monitor import watch
 from seatrial.watch.panes import DAY, Panes
 from seatrial.watch.reading import Span
+from seatrial.watch.signals import alarming
 from seatrial.watch.window import Window
 
 T0 = 1_700_000_000_000_000
@@ -29,11 +30,18 @@ def spec(deployment: Callable[..., Any], against: str, window: float = 12 * HOUR
     return deployment(monitors=Monitors(data=data, performance=None))
 
 
-def windows(world: Any, deployment: Any, day: float, shelf: dict[str, bytes], days: float = 1) -> list[Window]:
+def windows(
+    world: Any,
+    deployment: Any,
+    day: float,
+    shelf: dict[str, bytes],
+    days: float = 1,
+    opened: frozenset[str] = frozenset(),
+) -> list[Window]:
     """The data windows of whole days since the first midnight."""
     since = MIDNIGHT + round(day * DAY)
     now = since + round(days * DAY) + 10 * SECOND
-    found = watch(deployment, {"champion": world.profile}, world.source, since, now, shelf=shelf)
+    found = watch(deployment, {"champion": world.profile}, world.source, since, now, shelf=shelf, opened=opened)
     return [window for window in found if window.monitor == "data"]
 
 
@@ -84,9 +92,13 @@ def test_a_past_that_is_too_short_says_so(world: Any, deployment: Any) -> None:
 def test_panes_on_the_shelf_are_what_the_ledger_says(world: Any, deployment: Any, against: str) -> None:
     days_and_nights(world, 4)
     kept: dict[str, bytes] = {}
-    one_by_one = [window for day in range(4) for window in windows(world, spec(deployment, against), day, kept)]
+    one_by_one: list[Window] = []
+    for day in range(4):
+        opened = alarming(one_by_one)
+        one_by_one += windows(world, spec(deployment, against), day, kept, opened=opened)
     at_once = windows(world, spec(deployment, against), 0, {}, days=4)
     assert one_by_one == at_once
+    assert alarming(at_once) if against == "last 4 weeks" else not alarming(at_once)
 
 
 def test_a_window_is_read_once(world: Any, deployment: Any, monkeypatch: pytest.MonkeyPatch) -> None:

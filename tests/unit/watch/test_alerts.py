@@ -14,7 +14,9 @@ from seatrial.spec.alerting import Sustained
 from seatrial.spec.deployment import AfterSpec
 from seatrial.spec.errors import BadInput
 from seatrial.spec.events import EVENTS
-from seatrial.watch.alerts import Condition, alerts_of, cost_of, event_alert, open_conditions, sustained
+from seatrial.watch.alerts import Condition, alerts_of, cost_of, event_alert, open_conditions
+from seatrial.watch.ending import Nothing
+from seatrial.watch.past import sustained
 from seatrial.watch.window import Monitor, Performance, Signal, Usual, Window
 
 NONE, MODERATE, MAJOR = Signal(), Signal("moderate", "moderate", False), Signal("major", "major", False)
@@ -253,11 +255,16 @@ def test_what_of_drift_is_unusual_is_followed_beside_it(
     assert tuple(one_by_one) == found, "what is open is read from the alerts"
 
 
+class _CalmDay(Nothing):
+    def is_calm_day(self, _: Window) -> bool:
+        return True
+
+
 def test_a_trough_is_no_end_and_a_whole_calm_day_is_one() -> None:
     (began,) = at_once([hour(0, MAJOR, UNLIKE)], (), 7)
     trough = [hour(1, NONE, TROUGH)]
     assert alerts_of(trough, [began], 7, after=AT_ONCE) == ()
-    (ended,) = alerts_of(trough, [began], 7, after=AT_ONCE, calm_day=lambda _: True)
+    (ended,) = alerts_of(trough, [began], 7, after=AT_ONCE, earlier=_CalmDay())
     assert details(ended).edge == "ends"
 
 

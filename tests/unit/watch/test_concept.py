@@ -6,12 +6,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from seatrial.drift import Baseline
+from seatrial.drift import Baseline, Profile
 from seatrial.drift.concept import Adwin
 from seatrial.spec.deployment import ConceptMonitor, Monitors
-from seatrial.watch.alerts import alerts_of
+from seatrial.watch import concept as concepts
+from seatrial.watch.alerts import alerts_of, condition_of
 from seatrial.watch.clock import Watermark, watermark
+from seatrial.watch.concept import Errors
 from seatrial.watch.monitor import watch
+from seatrial.watch.reading import Span
 from seatrial.watch.window import Concept, Window
 
 T0 = 1_700_000_000_000_000
@@ -170,3 +173,52 @@ def test_a_detector_of_mistakes_does_not_read_a_regression(world: Any, deploymen
     (first, *_) = windows(world, a_spec(deployment, detector="ddm"))
     assert (first.severity, first.concept) == ("no-data", None)
     assert "ddm reads answers that are right or wrong" in first.sentence
+
+
+def test_a_second_smaller_rise_on_top_of_the_first_does_not_say_that_it_is_over(world: Any, deployment: Any) -> None:
+    stream(world, mistakes(9, (0.1, 3000), (0.2, 6000), (0.24, 9000), (0.1, 6000)), seconds=240)
+    found = windows(world, a_spec(deployment))
+    rises = [c for window in found for c in concept(window).changes if c.after > c.before]
+    assert len(rises) >= 2
+    assert rises[-1].before > 0.15, "the second alarm has a mean of its own before it"
+    told = [condition for alert in alerts_of(found, [], LATER) if (condition := condition_of(alert)) is not None]
+    assert [c.edge for c in told if c.edge == "ends"] == ["ends"]
+    over = T0 + 240 * 18 / 24 * SECOND
+    assert told[-1].edge == "ends"
+    assert told[-1].end > over, "errors are as before the first rise"
+
+
+def lived(rates: list[float], n: int, seed: int, monkeypatch: pytest.MonkeyPatch, deployment: Any) -> list[str]:
+    """Edges of windows of ``n`` errors at these shares."""
+    spec, rng = a_spec(deployment), np.random.default_rng(seed)
+    assert spec.monitors.concept is not None
+    memory, found = concepts.fresh(spec.monitors.concept), []
+    for k, rate in enumerate(rates):
+        errors = Errors(np.arange(n) + k * SECOND, (rng.random(n) < rate).astype(float), counted=True)
+        monkeypatch.setattr(concepts, "read_errors", lambda *_, errors=errors: errors)
+        span = Span("champion", "m:1", k * SECOND, (k + 1) * SECOND)
+        window, memory = concepts.concept_window(spec, span, None, Profile(rows=0), memory)  # type: ignore[arg-type]
+        found.append(window)
+    told = (condition_of(alert) for alert in alerts_of(found, [], LATER))
+    return [condition.edge for condition in told if condition is not None]
+
+
+@pytest.mark.parametrize(
+    "rates",
+    [[0.1] * 5 + [0.2] * 20, [0.1] * 5 + [0.2] * 10 + [0.24] * 15, [0.1] * 5 + np.linspace(0.1, 0.4, 20).tolist()],
+)
+@pytest.mark.parametrize("n", [60, 300])
+def test_errors_that_stay_high_are_not_over_in_a_window_that_looks_lower(
+    rates: list[float], n: int, monkeypatch: pytest.MonkeyPatch, deployment: Any
+) -> None:
+    ended = sum("ends" in lived(rates, n, seed, monkeypatch, deployment) for seed in range(10))
+    assert ended == 0
+
+
+@pytest.mark.parametrize("n", [60, 300])
+def test_errors_that_are_as_before_are_over_however_few_a_window_has(
+    n: int, monkeypatch: pytest.MonkeyPatch, deployment: Any
+) -> None:
+    rates = [0.1] * 8 + [0.4] * 8 + [0.1] * 24
+    ended = sum(lived(rates, n, seed, monkeypatch, deployment)[-1] == "ends" for seed in range(10))
+    assert ended >= 8

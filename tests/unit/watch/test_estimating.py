@@ -242,3 +242,60 @@ def test_rows_without_their_features_are_left_out(world: Any, watching: Callable
         row |= {"sampled": False, "feature.age": None}
     (window,) = found(world, watching(ERROR, estimate=True))
     assert (estimated(window).n, estimated(window).value) == (200, pytest.approx(3.0, abs=0.1))
+
+
+def granted(world: Any, right: Callable[[float], bool]) -> None:
+    """Only answers of a score above one half get a label (loans that were granted)."""
+    for row in serve(world, world.rng.beta(1, 3, 6000)):
+        score = row["prediction.score"]
+        if score > 0.5:
+            label = "b" if right(score) else "a"
+            world.happen((row["at"] - T0) / SECOND + 1, request_id=row["request_id"], value_text=label)
+
+
+def test_labels_of_some_answers_only_are_said_to_be_where_they_explain_the_gap(
+    taught: Any, watching: Callable[..., Any]
+) -> None:
+    granted(taught, lambda score: bool(taught.rng.random() < score))
+    (window,) = found(taught, watching(ACCURACY, estimate=True), "performance")
+    shown = estimated(window)
+    assert shown.realised is not None
+    assert not shown.lower <= shown.realised <= shown.upper, "beside all answers it is an error"
+    assert shown.of_labelled is not None
+    scores = [row["prediction.score"] for row in taught.rows if row["prediction.score"] > 0.5]
+    assert shown.of_labelled.value == pytest.approx(np.mean(scores), abs=0.03), "the mean chance of being right"
+    assert shown.is_of_others
+    assert f"Labels are of other answers than all: {len(scores)} of 6000 have one" in window.sentence
+
+
+def test_labels_of_some_answers_do_not_excuse_a_fall_among_these(taught: Any, watching: Callable[..., Any]) -> None:
+    granted(taught, lambda _: bool(taught.rng.random() < 0.3))
+    (window,) = found(taught, watching(ACCURACY, estimate=True), "performance")
+    assert not estimated(window).is_of_others
+    assert "Labels are of other answers" not in window.sentence
+
+
+def test_where_all_answers_have_a_label_nothing_is_estimated_twice(taught: Any, watching: Callable[..., Any]) -> None:
+    for row in serve(taught, taught.rng.random(400)):
+        taught.happen((row["at"] - T0) / SECOND + 1, request_id=row["request_id"], value_text="a")
+    (window,) = found(taught, watching(ACCURACY, estimate=True), "performance")
+    assert estimated(window).realised is not None
+    assert estimated(window).of_labelled is None
+
+
+def test_labels_of_some_answers_of_a_regression_are_seen_by_its_features(
+    world: Any, watching: Callable[..., Any]
+) -> None:
+    world.profile = a_regressor(world)
+    rows = regress(world, 1000, lambda: float(world.rng.choice([20.0, 60.0])))
+    for n, row in enumerate(rows):
+        row["sampled"] = n % 3 > 0
+        error = (1.0 if row["feature.age"] < 40 else 3.0) * float(world.rng.uniform(0.8, 1.2))
+        if row["feature.age"] > 40:
+            world.happen((row["at"] - T0) / SECOND, request_id=row["request_id"], value_number=10.0 + error)
+    (window,) = found(world, watching(ERROR, estimate=True), "performance")
+    shown = estimated(window)
+    assert shown.value == pytest.approx(2.0, abs=0.15)
+    assert shown.of_labelled is not None
+    assert shown.of_labelled.value == pytest.approx(3.0, abs=0.1)
+    assert shown.is_of_others

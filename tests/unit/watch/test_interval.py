@@ -11,6 +11,7 @@ from seatrial.watch.interval import (
     ratio_by_unit,
     share_by_unit,
     share_interval,
+    unseen_share,
 )
 
 
@@ -65,3 +66,15 @@ def test_a_difference_of_shares_is_newcombes_method_with_exact_limits() -> None:
     found = difference(a, b)
     assert found.lower == pytest.approx(0.2 - np.hypot(0.8 - a.lower, b.upper - 0.6), rel=1e-12)
     assert found.lower < 0.2 < found.upper
+
+
+@pytest.mark.parametrize(("n", "alpha"), [(10, 0.0167), (100, 0.005), (5000, 0.025)])
+def test_units_that_are_all_alike_have_an_exact_limit(n: int, alpha: float) -> None:
+    limit = stats.beta.ppf(1 - alpha, 1, n)
+    assert unseen_share(n, alpha) == pytest.approx(limit, rel=1e-9)
+    none = mean_by_unit(np.zeros(n), alpha)
+    assert (none.value, none.upper) == (0.0, pytest.approx(limit, rel=1e-9))
+    assert mean_by_unit(np.full(n, 40.0), alpha).lower == pytest.approx(40 * (1 - limit), rel=1e-9)
+    ratio = ratio_by_unit(np.zeros(n), np.full(n, 4.0), alpha)
+    assert ratio.upper == pytest.approx(limit / 4, rel=1e-9), "an event among four requests a unit"
+    assert ratio_by_unit(np.full(n, 3.0), np.full(n, 3.0), alpha).lower == pytest.approx(1 - limit, rel=1e-9)

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from seatrial.spec.deployment import Margin, MetricSpec
+from seatrial.spec.deployment import Margin, MetricSpec, PerformanceMonitor
 from seatrial.watch.alerts import alerts_of
+from seatrial.watch.interval import Measured
 from seatrial.watch.monitor import watch
+from seatrial.watch.performance import is_baseline
 from seatrial.watch.window import Performance, Window
 
 T0 = 1_700_000_000_000_000
@@ -291,3 +293,71 @@ def test_nobody_buying_is_a_rate_of_zero_and_no_stall(world: Any, watching: Any)
     world.fill(0, 10, 200)
     (window,) = windows(world, watching(MetricSpec(kind="proportion", outcome="sale", within=5, grace=0)))
     assert (performance(window).value, window.outcomes.alarm) == (0.0, "none")
+
+
+def sold(world: Any, start: float, n: int, share: float, **more: Any) -> None:
+    """``n`` rows of ten seconds, the first of which end in a sale."""
+    for i, row in enumerate(world.fill(start, start + 10, n, **more)):
+        if i < share * n:
+            world.happen((row["at"] - T0) / SECOND + 1, "sale", unit=row["unit"], value_number=1.0)
+
+
+def test_the_first_window_is_kept_for_good_though_its_rows_go(world: Any, watching: Any) -> None:
+    spec = watching(MetricSpec(kind="proportion", outcome="sale", within=5, grace=0))
+    for start, share in ((0, 0.5), (10, 0.5), (20, 0.2), (30, 0.2), (40, 0.2)):
+        sold(world, start, 400, share)
+    bases: dict[str, bytes] = {}
+
+    def read(second: int, kept: dict[str, bytes], version: str = "m:1") -> tuple[Window, ...]:
+        until = T0 + (second + 10) * SECOND + 12 * SECOND
+        versions = {"champion": version}
+        return watch(
+            spec, {"champion": world.profile}, world.source, T0 + second * SECOND, until, versions=versions, bases=kept
+        )
+
+    first, second = read(0, bases)[0], read(10, bases)[0]
+    assert (first.state, performance(second).baseline) == ("no-data", 0.5)
+    kept = dict(bases)
+    world.rows = [row for row in world.rows if row["at"] >= T0 + 30 * SECOND]  # as `log.keep` does
+    (later,) = read(40, bases)
+    assert (performance(later).baseline, later.severity) == (0.5, "major")
+    assert bases == kept, "and is not written again"
+    assert performance(read(40, {})[0]).baseline == 0.2, "what it would be by the rows that are left"
+    for row in world.rows:
+        row["version"] = row["assigned_version"] = "m:2"
+    assert performance(read(40, bases, "m:2")[0]).baseline == 0.2, "another version has a window of its own"
+
+
+@pytest.mark.parametrize(("share", "want"), [(0.01, "lower"), (0.2, "higher")])
+def test_a_first_window_without_an_event_is_no_baseline_for_a_part_of_it(
+    world: Any, watching: Any, share: float, want: str
+) -> None:
+    spec = watching(MetricSpec(kind="mean", outcome="sale", within=5, grace=0, want=want))
+    for start, n, mine in ((0, 100, 0.0), (10, 3000, share), (20, 3000, share)):
+        sold(world, start, n, mine)
+    empty, first, second = windows(world, spec)
+    assert [w.state for w in (empty, first, second)] == ["no-data", "no-data", "measured"]
+    assert "not clearly away from 0" in empty.sentence
+    assert performance(empty).upper > 0.01, "none of 100 may be 1 % and more"
+    assert "it is the first matured window" in first.sentence
+    assert (performance(second).baseline, second.severity) == (share, "none")
+
+
+def test_an_absolute_margin_takes_a_baseline_of_nothing(world: Any, watching: Any) -> None:
+    metric = MetricSpec(kind="mean", outcome="sale", within=5, grace=0, want="lower")
+    spec = watching(metric, worse_by=Margin(absolute=0.05))
+    for start, n, share in ((0, 100, 0.0), (10, 3000, 0.01), (20, 3000, 0.3)):
+        sold(world, start, n, share)
+    empty, first, second = windows(world, spec)
+    assert [w.severity for w in (empty, first, second)] == ["no-data", "none", "major"]
+    assert performance(first).baseline == 0.0
+
+
+def test_a_baseline_is_three_standard_errors_away_from_nothing() -> None:
+    monitor, metric = PerformanceMonitor(metric="it"), MetricSpec(kind="mean", outcome="sale", within=5)
+    alpha = 0.025
+    z = float(stats.norm.ppf(1 - alpha))
+    for value, error, clear in ((0.3, 0.099, True), (0.3, 0.101, False), (-0.3, 0.099, True), (-0.3, 0.101, False)):
+        found = Measured(value, value - z * error, value + z * error)
+        assert is_baseline(found, monitor, metric, alpha) is clear
+        assert is_baseline(found, PerformanceMonitor(metric="it", worse_by=Margin(absolute=1)), metric, alpha)

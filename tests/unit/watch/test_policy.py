@@ -14,7 +14,7 @@ from seatrial.spec.calendar import parse_window
 from seatrial.spec.deployment import AlertingSpec, AlertSpec
 from seatrial.spec.events import EVENTS
 from seatrial.watch.alerts import Condition, Edge, Rank
-from seatrial.watch.policy import Scene, Verdict, mutes_alert, verdicts, wakes_people
+from seatrial.watch.policy import Scene, Verdict, asked_again, mutes_alert, verdicts, wakes_people
 
 HOUR = 3_600_000_000
 NOON = 1_700_049_600_000_000 - 1_700_049_600_000_000 % (24 * HOUR) + 12 * HOUR
@@ -401,3 +401,56 @@ def test_features_that_the_model_hardly_uses_wake_nobody_unless_they_are_named(
 ) -> None:
     found = condition("data/champion", "begins", strong=("age", "price"), little=little)
     assert bool(wakes_people(found, (), important)) is wakes
+
+
+def again(*told: Alert, mutes: Sequence[Mute] = (), now: int = NOON, **more: Any) -> list[Verdict]:
+    return list(asked_again(Scene(AlertingSpec(), (PAGER,), told, mutes, {}, 20, now, **more)))
+
+
+def test_what_was_muted_and_is_open_is_told_once_the_mute_is_over() -> None:
+    mute = Mute(deployment="churn", what="performance", at=0, until=NOON + HOUR, by="ada", why="deploying")
+    (muted,) = decide(condition("performance/champion", "begins"), mutes=(mute,))
+    kept = msgspec.structs.replace(muted.alert, fate=muted.fate, fate_why=muted.why)
+    assert again(kept, mutes=(mute,)) == []
+    (found,) = again(kept, now=NOON + HOUR)
+    assert (found.alert, found.fate, found.to) == (kept, "told", ("json://pager",))
+    assert found.why == "`performance.major` wakes people; it was open, and muted until now"
+    told = msgspec.structs.replace(kept, fate=found.fate, fate_why=found.why)
+    assert again(told, now=NOON + 2 * HOUR) == [], "nobody is woken twice for the same"
+    assert again(kept, condition("performance/champion", "ends", 2, fate="digest")) == []
+    taken = msgspec.structs.replace(kept, acked_at=NOON, acked_by="ada", ack_why="on it")
+    assert again(taken) == []
+
+
+def test_drift_that_woke_nobody_wakes_when_a_loss_is_estimated_or_more_features_are_strong() -> None:
+    drift = condition("data/champion", "begins", strong=("tenure",), fate="digest")
+    assert again(drift) == []
+    (found,) = again(drift, estimated=True)
+    assert "estimated loss" in found.why
+    (found,) = again(drift, strong={"data/champion": ("plan", "tenure")})
+    assert "`plan`, `tenure`" in found.why
+    assert again(drift, strong={"data/other": ("plan", "tenure")}) == []
+    passed = condition("data/champion", "begins", strong=("a", "b"), fate="digest")
+    assert again(passed, strong={"data/champion": ()}) == []
+
+
+def test_what_the_ceiling_kept_in_the_summary_stays_there_and_so_does_what_its_hours_had_before() -> None:
+    named = AlertSpec(to="json://pager", events=("data",))
+    drift = condition("data/champion", "begins", severity="moderate")
+    (full,) = decide(drift, receivers=(named,), had={"json://pager": 20})
+    kept = msgspec.structs.replace(drift, fate=full.fate, fate_why=full.why)
+    assert asked_again(Scene(AlertingSpec(), (named,), (kept,), (), {}, 20, NOON)) == ()
+    usual = condition("data/champion", "settles", strong=("a", "b"), unusual="none", days=3, fate="digest")
+    assert again(usual, estimated=True) == []
+
+
+@given(ALERTS, st.lists(st.sampled_from(["told", "digest", "muted"]), min_size=12, max_size=12))
+def test_asked_again_after_what_it_said_it_says_nothing(made: list[tuple[str, str, Edge]], were: list[Fate]) -> None:
+    told = [
+        alert(name, n, fate=fate) if kind == "event" else condition(name, edge, n, fate=fate)
+        for n, ((kind, name, edge), fate) in enumerate(zip(made, were, strict=False))
+    ]
+    found = {v.alert.id: v for v in again(*told, estimated=True)}
+    assert all(v.fate == "told" and v.to and v.alert.fate != "told" for v in found.values())
+    after = [msgspec.structs.replace(a, fate="told") if a.id in found else a for a in told]
+    assert again(*after, estimated=True) == []
