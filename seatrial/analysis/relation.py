@@ -63,6 +63,8 @@ class Relation:
         self._kept = tuple(dict.fromkeys((*kept, cluster) if cluster else kept))
         self.timed = files.moment("exposures") is not None
         for name in self._covariates:
+            if name == files.columns.variant:
+                raise BadInput(f"the covariate {name!r} is the variant itself; name a column that was known before it")
             files.number("exposures", name)
         self.filled: dict[str, tuple[float, bool]] = {}
         refuse_timeless(files)

@@ -34,7 +34,8 @@ def check_sample_ratio(units: Mapping[str, int], shares: Mapping[str, float], me
         failed = value < ALPHA
     else:
         found = sample_ratio([PhaseShares(units, shares)])
-        value, failed = math.exp(-min(found.log_bayes_factor or math.inf, 700.0)), found.failed
+        value = 0.0 if found.log_bayes_factor is None else math.exp(-min(max(found.log_bayes_factor, 0.0), 700.0))
+        failed = found.failed
     total = sum(units.values())
     pairs = ", ".join(
         f"{v} {show_count(units.get(v, 0))} (expected {show_count(round(total * shares[v]))})" for v in shares
@@ -64,7 +65,7 @@ def check_coverage(metrics: Sequence[Metric], arms: Mapping[str, Arms], variants
     tables = {m.name: [[arms[m.name][v].moments.n, arms[m.name][v].missing] for v in variants if v in arms[m.name]]
               for m in metrics}  # fmt: skip
     lacking = {name: table for name, table in tables.items() if any(missing for _, missing in table)}
-    values = holm([chi_squared(table).p_value or 1.0 for table in lacking.values()])
+    values = holm([1.0 if (p := chi_squared(table).p_value) is None else p for table in lacking.values()])
     unequal = [name for name, p in zip(lacking, values, strict=True) if p < ALPHA]
     if unequal:
         said = "; ".join(f"{name} {_shares_missing(lacking[name], variants)}" for name in unequal)
@@ -94,7 +95,7 @@ def check_covariates(found: Mapping[str, Sequence[Effect]]) -> tuple[Check, froz
         The check, and the names that are out of balance.
     """
     names = [name for name, effects in found.items() for _ in effects]
-    values = holm([welch_of(effect).p_value or 1.0 for effects in found.values() for effect in effects])
+    values = holm([_balance(effect) for effects in found.values() for effect in effects])
     odd = tuple(dict.fromkeys(name for name, p in zip(names, values, strict=True) if p < ALPHA))
     sentence = (
         f"{', '.join(odd)} differed between the variants before the exposure, or was not measured before it; it is not "
@@ -104,6 +105,15 @@ def check_covariates(found: Mapping[str, Sequence[Effect]]) -> tuple[Check, froz
     )
     check = Check(name="covariates", ok=not odd, withholds=False, value=min(values, default=None), sentence=sentence)
     return check, frozenset(odd)
+
+
+def _balance(effect: Effect) -> float:
+    """The p-value of two alike means; 0 where each arm has one value of its own, as when it is the variant itself."""
+    p_value = welch_of(effect).p_value
+    if p_value is not None:
+        return p_value
+    same = math.isclose(effect.treatment_mean, effect.control_mean, rel_tol=1e-9, abs_tol=1e-300)
+    return 1.0 if same else 0.0
 
 
 def check_novelty(found: Mapping[str, Sequence[Novelty]]) -> Check:
@@ -124,7 +134,7 @@ def check_novelty(found: Mapping[str, Sequence[Novelty]]) -> Check:
 def check_carry_over(found: Mapping[str, Sequence[Effect]]) -> Check:
     """Whether the variants differed before the exposure in what is measured after it; Holm over all of them."""
     flat = [(name, effect) for name, many in found.items() for effect in many]
-    values = holm([p if (p := welch_of(effect).p_value) is not None else 1.0 for _, effect in flat])
+    values = holm([_balance(effect) for _, effect in flat])
     odd = list(dict.fromkeys(name for (name, _), p in zip(flat, values, strict=True) if p < ALPHA))
     sentence = (
         f"The variants differed in {', '.join(odd)} before anybody was exposed: something earlier carries over, or the "
