@@ -19,6 +19,7 @@ from seatrial.analysis.metrics import Metric, Total
 from seatrial.analysis.refusing import refuse_nameless, refuse_timeless, refuse_value
 from seatrial.analysis.repeats import find_repeats
 from seatrial.analysis.surveying import Survey
+from seatrial.analysis.zones import refuse_mixed_zones
 from seatrial.ledger.sql import literal, quoted
 from seatrial.spec.errors import BadInput
 
@@ -68,6 +69,7 @@ class Relation:
             files.number("exposures", name)
         self.filled: dict[str, tuple[float, bool]] = {}
         refuse_timeless(files)
+        refuse_mixed_zones(files)
         capped = any(metric.cap_at is not None for metric in self.metrics)
         self.crowd = self._judged("TABLE" if several or cluster or capped else "VIEW")
         self.metrics = with_caps(files, self.metrics, once=once, timed=self.timed)
