@@ -195,7 +195,7 @@ def past_of(files: Files, metrics: Sequence[Metric], control: str = "") -> tuple
         raise BadInput(f"{control!r} is not among the variants {', '.join(units)}")
     chosen = control or max(units, key=lambda name: units[name])
     rate = _units_a_day(reduction)
-    arms = reduction.arms()[""]
+    arms = reduction.arms()[""][""]
     return tuple(_past(metric, arms[metric.name][chosen].moments, rate) for metric in metrics)
 
 

@@ -23,6 +23,14 @@ def refuse_nameless(files: Files) -> None:
             )
 
 
+def refuse_empty(files: Files, column: str) -> None:
+    """Raises BadInput for the first exposure without a value in a column."""
+    files.text("exposures", column)
+    found = files.first_row("exposures", f"{quoted(column)} IS NULL", "''")
+    if found is not None:
+        raise BadInput(f"row {found[0]} of {files.names['exposures']} has no {column}; leave it out or fill it in")
+
+
 def refuse_timeless(files: Files) -> None:
     """Raises BadInput for the first row without a time where the others have one, and for days beside times of day."""
     column = files.columns.at

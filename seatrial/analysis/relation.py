@@ -16,7 +16,7 @@ from seatrial.analysis.files import Files
 from seatrial.analysis.joining import SKEW, join_counts
 from seatrial.analysis.keys import keys
 from seatrial.analysis.metrics import Metric, Total
-from seatrial.analysis.refusing import refuse_nameless, refuse_timeless, refuse_value
+from seatrial.analysis.refusing import refuse_empty, refuse_nameless, refuse_timeless, refuse_value
 from seatrial.analysis.repeats import find_repeats
 from seatrial.analysis.surveying import Survey
 from seatrial.analysis.zones import refuse_mixed_zones
@@ -42,6 +42,7 @@ class Relation:
         once: Whether it is looked at once, so that a cap of the data is of all units.
         cluster: A column of the exposures above the unit: ``judged`` then has a row a cluster, and ``metrics`` are
             ratios.
+        phase: A column of the exposures that says which weights held at a unit's first.
 
     Raises:
         BadInput: A column is missing or holds no numbers; a value is not finite; a unit stands twice in a file of
@@ -56,25 +57,30 @@ class Relation:
         *,
         several: bool = False,
         cluster: str = "",
+        phase: str = "",
         once: bool = True,
     ) -> None:
         self._files = files
         self.metrics = tuple(metrics)
         self._covariates = tuple(dict.fromkeys(name for m in metrics for name in m.covariates))
-        self._kept = tuple(dict.fromkeys((*kept, cluster) if cluster else kept))
+        self._kept = tuple(dict.fromkeys(name for name in (*kept, cluster, phase) if name))
+        self._phase = phase
+        self.phase = f"CAST({quoted('kept ' + phase)} AS VARCHAR)" if phase else "''"
         self.timed = files.moment("exposures") is not None
         for name in self._covariates:
             if name == files.columns.variant:
                 raise BadInput(f"the covariate {name!r} is the variant itself; name a column that was known before it")
             files.number("exposures", name)
         self.filled: dict[str, tuple[float, bool]] = {}
+        if phase:
+            refuse_empty(files, phase)
         refuse_timeless(files)
         refuse_mixed_zones(files)
         capped = any(metric.cap_at is not None for metric in self.metrics)
         self.crowd = self._judged("TABLE" if several or cluster or capped else "VIEW")
         self.metrics = with_caps(files, self.metrics, once=once, timed=self.timed)
         if cluster:
-            self.crowd = gather_clusters(files, self.metrics, cluster, kept, self.crowd)
+            self.crowd = gather_clusters(files, self.metrics, cluster, kept, self.crowd, phase, timed=self.timed)
             self.metrics = clustered(self.metrics)
 
     def covariates(self, metric: Metric) -> list[str]:
@@ -126,7 +132,7 @@ class Relation:
         files.run(
             f"CREATE TEMP TABLE exposed AS SELECT * EXCLUDE (first_row), unnest(first_row) FROM ("
             f"SELECT {self._keys['exposures']} AS unit, {self._first_row(variant, moment)} AS first_row, "
-            f"{started} AS first_at, min({variant}) <> max({variant}) AS crossed FROM {listed} GROUP BY 1)"
+            f"{started} AS first_at, {self._crossed(variant)} AS crossed FROM {listed} GROUP BY 1)"
         )
         self._fill_from("exposed")
         theirs = self._keys["outcomes"]
@@ -150,6 +156,13 @@ class Relation:
         return Crowd(
             {r["v"]: r["n"] for r in rows}, int(sum(r["b"] for r in rows)), one, until, joined=found, repeats=repeats
         )
+
+    def _crossed(self, variant: str) -> str:
+        """SQL of whether a unit met two variants; within one phase where there are several, as new weights move it."""
+        if not self._phase:
+            return f"min({variant}) <> max({variant})"
+        phase = self._files.text("exposures", self._phase)
+        return f"count(DISTINCT ({phase}, {variant})) > count(DISTINCT {phase})"
 
     def _first_row(self, variant: str, moment: str | None) -> str:
         """SQL of a unit's first row as one value: taken column by column, a hole would be filled from a later row."""

@@ -54,7 +54,7 @@ def _read(files: Files, table: str) -> _Read:
             f"FROM {source or table} WHERE {text} <> ''"
         ).to_pylist()
         return _Read(row["zoned"], row["local"])
-    zoned = kind == "TIMESTAMP WITH TIME ZONE"
+    zoned = kind.endswith("WITH TIME ZONE") or kind.startswith("TIMESTAMPTZ")
     return _Read(zoned, not zoned or files.has_local_part(table, at))
 
 

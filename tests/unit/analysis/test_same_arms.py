@@ -66,3 +66,17 @@ def test_a_deployments_past_goes_through_its_own_judge(tmp_path: Path) -> None:
     assert found["conversion"].splits == 60
     assert found["conversion"].trustworthy
     assert found["conversion"].claims <= 5
+
+
+def test_files_are_split_in_the_shares_that_were_planned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(0)
+    n = 10_000
+    frame = pd.DataFrame({"unit": np.arange(n), "variant": np.where(np.arange(n) < 200, "new", "control")})
+    frame["x"] = (rng.random(n) < 0.01) * rng.lognormal(3, 0.5, n)
+    frame.to_parquet(tmp_path / "rare.parquet")
+    words = ["judge", "--data", str(tmp_path / "rare.parquet"), "--metric", "x=mean:x", "--aa", "100"]
+    assert run(words) == 0
+    assert run([*words, "--shares", "control=98%,new=2%"]) == 1
+    assert "UNTRUSTWORTHY" in capsys.readouterr().out
+    assert run([*words, "--shares", "new=2%,other=98%"]) == 2
+    assert "must give the control 'control' and a treatment a share above 0" in capsys.readouterr().err

@@ -58,7 +58,8 @@ def test_a_covariate_that_is_the_variant_is_refused_and_a_constant_one_takes_not
 
 
 def test_evidence_of_nothing_and_of_anything_have_their_value() -> None:
-    even = trust.check_sample_ratio({"a": 0, "b": 0}, {"a": 0.5, "b": 0.5}, "always-valid", stated=True)
+    half = {"": {"a": 0.5, "b": 0.5}}
+    even = trust.check_sample_ratio({"": {"a": 0, "b": 0}}, half, "always-valid", stated=True)
     assert (even.ok, even.value) == (True, 1.0)
-    broken = trust.check_sample_ratio({"a": 9000, "b": 10}, {"a": 0.5, "b": 0.5}, "always-valid", stated=True)
+    broken = trust.check_sample_ratio({"": {"a": 9000, "b": 10}}, half, "always-valid", stated=True)
     assert (broken.ok, broken.value) == (False, pytest.approx(0.0))

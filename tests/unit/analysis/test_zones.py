@@ -28,6 +28,7 @@ def test_local_times_beside_zoned_ones_are_refused_and_times_alike_are_not() -> 
         judge(exposures(LOCAL), outcomes(AT), metrics=METRIC)
     with pytest.raises(BadInput, match="of exposures have a zone and those of outcomes have none"):
         judge(exposures(AT), outcomes(LOCAL), metrics=METRIC)
+    judge(exposures(AT.dt.as_unit("ns")), outcomes(AT.dt.as_unit("s")), metrics=METRIC)
     zoned = judge(exposures(AT), outcomes(AT + pd.Timedelta("1h")), metrics=METRIC)
     both = judge(exposures(LOCAL), outcomes(LOCAL + pd.Timedelta("1h")), metrics=METRIC)
     means = [one.comparisons[0].primary.verdict.control_mean for one in (zoned, both)]

@@ -118,3 +118,33 @@ def test_bad_usage_ends_with_two_and_says_what_to_do(
 ) -> None:
     assert run(arguments) == 2
     assert says in capsys.readouterr().err.replace("\n", " ")
+
+
+@pytest.mark.usefixtures("files")
+def test_a_ramp_is_judged_within_its_phases(capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(2)
+    second = rng.random(8000) < 0.5
+    units = pd.DataFrame(
+        {
+            "unit": range(8000),
+            "variant": np.where(rng.random(8000) < np.where(second, 0.5, 0.1), "new", "control"),
+            "at": START + pd.to_timedelta(7 * second + rng.uniform(0, 7, 8000), unit="D"),
+            "week": np.where(second, "second", "first"),
+            "x": rng.normal(20, 5, 8000) - 5 * second,
+        }
+    )
+    units.to_parquet("ramp.parquet")
+    asked = ["judge", "--data", "ramp.parquet", "--metric", "x=mean:x"]
+    assert run([*asked, "--shares", "control=70%,new=30%"]) == 3
+    assert "name the column that says which weights held when (--phase)" in capsys.readouterr().out
+    named = [*asked, "--phase", "week", "--shares", "first: control=90%,new=10%; second: control=50%, new=50%"]
+    assert run(named) == 1
+    out = capsys.readouterr().out
+    assert "x: the difference by phase is first " in out
+    assert "The phases do not contradict each other." in out
+    for wrong, says in (
+        ("first: control=90%; control=50%", "is not PHASE: A=90%,B=10%"),
+        ("a: x=100%; a: x=100%", "names the phase 'a' twice"),
+    ):
+        assert run([*asked, "--phase", "week", "--shares", wrong]) == 2
+        assert says in capsys.readouterr().err
