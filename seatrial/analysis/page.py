@@ -160,7 +160,7 @@ def _segment_section(comparison: Comparison, control: str, finding: Finding, col
     ]
     return Section(
         heading=f"{finding.name} by {column}, {comparison.treatment} against {control}",
-        sentences=(f"{said} Effects are drawn towards the common one, {found.common:+.4g}. {found.note}",),
+        sentences=(f"{said} Effects are drawn towards the common one, {found.common or 0.0:+.4g}. {found.note}",),
         charts=(effects(rows, title="difference, shrunk"),),
         table=Table(
             (column, "effect", "shrunk", "interval", "p, adjusted"),

@@ -247,8 +247,10 @@ def _code(judgement: Judgement, require: Literal["better", "not-worse"] | None) 
 
     if require is None:
         return 1 if judgement.ended or judgement.recommendation != "ship" else 0
+    if judgement.ended == "rolled-back":
+        return 1
     primary = judgement.primary
-    if primary is None or primary.verdict.word == "no-data":
+    if primary is None or judgement.recommendation == "withheld" or primary.verdict.word == "no-data":
         return 3
     guardrails = [metric.verdict for metric in judgement.metrics if metric.part == "guardrail"]
     return 0 if meets(primary.verdict, guardrails, require) else 1
