@@ -40,10 +40,10 @@ def measure(metric: Metric, treatment: Arm | None, control: Arm | None, *, adjus
     t = MultiMoments.nothing(k) if treatment is None else treatment.moments
     c = MultiMoments.nothing(k) if control is None else control.moments
     plain = plain_effect(metric, t, c)
-    own = 2 if metric.kind == "ratio" else 1
+    own = 2 if metric.divided else 1
     if not adjust or k == own or min(t.n, c.n) < 2 or t.n + c.n < k + 2 or not plain.se > 0:
         return Measured(plain, plain, None)
-    if metric.kind == "ratio":
+    if metric.divided:
         adjusted = cuped_ratios(t, c, Ratio(0, 1), list(range(2, k)))
     else:
         adjusted = cuped(t, c, two_valued=metric.kind == "proportion")
@@ -52,8 +52,8 @@ def measure(metric: Metric, treatment: Arm | None, control: Arm | None, *, adjus
 
 def plain_effect(metric: Metric, treatment: MultiMoments, control: MultiMoments) -> Effect:
     """The effect without covariates."""
-    if metric.kind == "ratio":
-        return Effect.of_ratios(_pair(treatment), _pair(control))
+    if metric.divided:
+        return Effect.of_ratios(_pair(treatment), _pair(control), two_valued=metric.kind == "proportion")
     return Effect.of_means(treatment.column(0), control.column(0), two_valued=metric.kind == "proportion")
 
 
@@ -110,7 +110,7 @@ def is_small(measured: Measured) -> bool:
 
 def _table(metric: Metric, arms: Arms, treatment: str, control: str) -> tuple[int, int, int, int] | None:
     t, c = arms.get(treatment), arms.get(control)
-    if metric.kind != "proportion" or t is None or c is None:
+    if metric.kind != "proportion" or metric.divided or t is None or c is None:
         return None
     return round(t.moments.column(0).total), t.moments.n, round(c.moments.column(0).total), c.moments.n
 

@@ -347,7 +347,7 @@ class Judged:
             for metric in self.plan.metrics
             if self.plan.method == "fixed"
             and metric.kind == "mean"
-            and not metric.one_by_one
+            and not (metric.one_by_one or metric.divided)
             and len(self.phased) == 1
             and any(is_small(self.measured(metric, treatment)) for treatment in treatments)
         )

@@ -42,7 +42,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
         name: Its name.
         kind: How a unit's totals become a mean.
         above: A unit's total; of a ratio the one above the line.
-        below: Of a ratio the one below the line.
+        below: Of a ratio the one below the line; told by cluster, of any other kind how many units it has.
         want: Which direction is good.
         within: Window after a unit's first exposure, seconds; None: all that the file holds.
         cap: The largest total that one unit counts with.
@@ -75,6 +75,11 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     def totals(self) -> tuple[Total, ...]:
         """One, or of a ratio two."""
         return (self.above,) if self.below is None else (self.above, self.below)
+
+    @property
+    def divided(self) -> bool:
+        """Whether it is one total over another: a ratio, or anything told by cluster."""
+        return self.below is not None
 
     @property
     def one_by_one(self) -> bool:

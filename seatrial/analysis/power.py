@@ -202,8 +202,8 @@ def past_of(files: Files, metrics: Sequence[Metric], control: str = "") -> tuple
 def _past(metric: Metric, arm: MultiMoments, rate: float | None) -> Past:
     if arm.n < LEAST_UNITS:
         raise BadInput(f"{arm.n} units of the past say too little about {metric.name!r}; give {LEAST_UNITS} at least")
-    own = 2 if metric.kind == "ratio" else 1
-    columns: list[Ratio | int] = [Ratio(0, 1) if metric.kind == "ratio" else 0, *range(own, arm.k)]
+    own = 2 if metric.divided else 1
+    columns: list[Ratio | int] = [Ratio(0, 1) if metric.divided else 0, *range(own, arm.k)]
     line = linearised(arm, columns)
     value = line.column(0)
     if not value.m2 > 0:

@@ -11,7 +11,7 @@ from seatrial.analysis.files import Files
 from seatrial.analysis.metrics import Metric
 from seatrial.analysis.refusing import refuse_infinite, refuse_no_share
 from seatrial.analysis.relation import Relation, Row, unfolds
-from seatrial.ledger.sql import literal
+from seatrial.ledger.sql import literal, quoted
 from seatrial.spec.errors import BadInput
 from seatrial.stats.moments import Moments, PairMoments
 from seatrial.stats.multivariate import MultiMoments
@@ -79,13 +79,16 @@ class Reduction:
         self._relation = relation
         self.metrics, self.timed, self.crowd = relation.metrics, relation.timed, relation.crowd
 
-    def arms(self, by: str | None = None) -> dict[str, Phased]:
-        """Every metric's arms, by the value of the SQL expression ``by`` ("" without one), phase and metric."""
+    def arms(self, by: str | None = None, of: str = "judged") -> dict[str, Phased]:
+        """Every metric's arms, by the value of the SQL expression ``by`` ("" without one), phase and metric.
+
+        ``of`` is the relation that they are read from.
+        """
         group = "''" if by is None else f"coalesce(CAST({by} AS VARCHAR), 'none')"
         quick = not self._files.with_outcomes  # there the units cost more than their moments, and twice is too often
-        rows = self._moments(group, quick=quick)
+        rows = self._moments(group, of, quick=quick)
         if quick and any(self._is_far(row) for row in rows):
-            quick, rows = False, self._moments(group, quick=False)
+            quick, rows = False, self._moments(group, of, quick=False)
         found: dict[str, Phased] = {}
         for row in rows:
             phases = found.setdefault(row["g"], {})
@@ -94,10 +97,19 @@ class Reduction:
                 metrics[metric.name][row["variant"]] = self._arm(index, row, quick=quick)
         return found
 
-    def _moments(self, group: str, *, quick: bool) -> list[Row]:
+    @property
+    def all_units(self) -> str:
+        """The relation with a row a unit, also where clusters are counted."""
+        return self._relation.all_units
+
+    def segments(self, column: str) -> dict[str, Phased]:
+        """The same by the values of a column that was kept."""
+        return self.arms(by=quoted("kept " + column), of=self._relation.by_segment(column))
+
+    def _moments(self, group: str, of: str, *, quick: bool) -> list[Row]:
         select = ", ".join(part for i in range(len(self.metrics)) for part in self._select(i, quick=quick))
         return self._read(
-            f"SELECT {group} AS g, {self._relation.phase} AS phase, variant, {select} FROM judged "
+            f"SELECT {group} AS g, {self._relation.phase} AS phase, variant, {select} FROM {of} "
             "GROUP BY ALL ORDER BY ALL"
         )
 

@@ -90,10 +90,15 @@ def refuse_value(files: Files, where: tuple[str, str], outcome: str | None = Non
 
 def refuse_no_share(files: Files, metric: Metric, n: int, mean: float, variance: float) -> None:
     """Raises BadInput where a share's column holds anything but 0 and 1, which its two moments show."""
-    if metric.kind != "proportion" or files.with_outcomes:
+    if metric.kind != "proportion" or metric.divided or files.with_outcomes:
         return
     if abs(variance * (n - 1) - n * mean * (1 - mean)) <= 1e-6 * n and 0 <= mean <= 1:
         return
+    refuse_other_than_share(files, metric)
+
+
+def refuse_other_than_share(files: Files, metric: Metric) -> None:
+    """Raises BadInput for the first value of a file of units that is neither 0 nor 1."""
     value = files.number("exposures", metric.above.column)
     found = files.first_row("exposures", f"{value} NOT IN (0, 1)", value)
     if found is not None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from seatrial.analysis.caps import with_caps
-from seatrial.analysis.clusters import clustered, gather_clusters
+from seatrial.analysis.clusters import clustered, clusters_by_segment, gather_clusters
 from seatrial.analysis.counting import count_units
 from seatrial.analysis.crowd import Crowd
 from seatrial.analysis.files import Files
@@ -28,7 +28,8 @@ Row = dict[str, Any]
 
 def unfolds(metric: Metric) -> bool:
     """Whether a metric's window can be told early from late: sums and counts of one outcome, each where it happened."""
-    return metric.within is not None and metric.kind in ("mean", "proportion") and not metric.label
+    whole = metric.kind in ("mean", "proportion") and not metric.divided
+    return metric.within is not None and whole and not metric.label
 
 
 class Relation:
@@ -79,6 +80,7 @@ class Relation:
         capped = any(metric.cap_at is not None for metric in self.metrics)
         self.crowd = self._judged("TABLE" if several or cluster or capped else "VIEW")
         self.metrics = with_caps(files, self.metrics, once=once, timed=self.timed)
+        self._cluster, self._of_units_metrics = cluster, self.metrics
         if cluster:
             self.crowd = gather_clusters(files, self.metrics, cluster, kept, self.crowd, phase, timed=self.timed)
             self.metrics = clustered(self.metrics)
@@ -86,6 +88,17 @@ class Relation:
     def covariates(self, metric: Metric) -> list[str]:
         """Whose a metric's columns after its own are: a covariate with holes stands twice, for its flag."""
         return [name for name in metric.covariates for _ in range(2 if self.filled[name][1] else 1)]
+
+    @property
+    def all_units(self) -> str:
+        """The relation with a row a unit, also where clusters are counted."""
+        return "judged_units" if self._cluster else "judged"
+
+    def by_segment(self, column: str) -> str:
+        """The relation to read segments of a kept column from: of clusters, a row for each segment that one has."""
+        if not self._cluster:
+            return "judged"
+        return clusters_by_segment(self._files, self._of_units_metrics, self._cluster, column, self._phase)
 
     def query(self, sql: str) -> list[Row]:
         """Rows of a query over ``judged``."""

@@ -157,9 +157,9 @@ def _merged(before: Arm | None, arm: Arm) -> Arm:
 
 def _segments(reduction: Reduction, column: str) -> dict[str, Phased]:
     kept = quoted("kept " + column)
-    (row,) = reduction.query(f"SELECT count(DISTINCT {kept}) AS n FROM judged")
+    (row,) = reduction.query(f"SELECT count(DISTINCT {kept}) AS n FROM {reduction.all_units}")
     if int(row["n"]) > MOST_SEGMENTS:
         raise BadInput(
             f"{column!r} has {row['n']} values, which are no segments; group them into {MOST_SEGMENTS} at most"
         )
-    return reduction.arms(by=kept)
+    return reduction.segments(column)
