@@ -14,6 +14,7 @@ from seatrial.analysis import trust
 from seatrial.analysis.changing import check_changing
 from seatrial.analysis.deciding import conclude
 from seatrial.analysis.effects import Measured, bayesian_of, is_small, table_of, tests_of
+from seatrial.analysis.ends import check_ends
 from seatrial.analysis.families import together
 from seatrial.analysis.files import Columns, Data, Files
 from seatrial.analysis.joining import check_early, check_joined
@@ -70,6 +71,7 @@ def judge(
     family: FamilyName | None = None,
     cluster: str = "",
     phase: str = "",
+    as_of: str | None = None,
 ) -> Analysis:
     """Judges an experiment from files or tables; nothing is served, stored or installed.
 
@@ -91,6 +93,7 @@ def judge(
         family: How several treatments, and the metrics that do not decide, are adjusted: ``holm`` unless said.
         cluster: A column of the exposures above the unit that was drawn whole; clusters are then what is counted.
         phase: A column of the exposures that names the period of constant weights; variants are compared inside each.
+        as_of: Until when both files are complete (2026-03-02T09:00:00Z); as far as their outcomes reach unless given.
 
     Raises:
         BadInput: A file, column, metric or value that cannot be used; the message names it.
@@ -114,6 +117,7 @@ def judge(
         family=family,
         cluster=cluster,
         phase=phase,
+        as_of=as_of,
     )
     with Files(exposures, outcomes, columns) as files:
         unfolded = files.timed if over_time is None else over_time
@@ -135,6 +139,7 @@ def judge_files(files: Files, plan: Plan, *, over_time: bool = False, segments: 
         several=several,
         cluster=plan.cluster,
         phase=plan.phase,
+        as_of=plan.as_of,
         once=plan.method == "fixed",
     )
     reduction = Reduction(files, relation)
@@ -229,7 +234,8 @@ def _of_outcomes(reduction: Reduction) -> list[Check]:
     found = [check_joined(crowd.joined)] if crowd.joined else []
     timed = {name: one for name, one in crowd.joined.items() if one.early is not None}
     found += [check_early(timed)] if timed else []
-    return [*found, check_repeats(crowd.repeats)] if crowd.repeats.checked else found
+    found += [check_repeats(crowd.repeats)] if crowd.repeats.checked else []
+    return [*found, check_ends(crowd.ends)] if crowd.ends else found
 
 
 def _warnings(plan: Plan, phased: Phased, control: str, treatments: Sequence[str]) -> list[Check]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from seatrial.analysis.ends import moment_of
 from seatrial.analysis.metrics import Metric, margin_of, metrics_of_file, named, read_margin
 from seatrial.analysis.verdicts import How
 from seatrial.spec.errors import BadInput
@@ -36,6 +37,7 @@ class Plan:
         family: How several treatments, and the metrics that do not decide, are adjusted.
         cluster: A column of the exposures above the unit that was drawn whole; "": units were drawn.
         segments: Columns of the exposures by which effects are shown too.
+        as_of: Until when both files are complete, microseconds since 1970 UTC; None: as far as their outcomes reach.
         plan_units: Units at which an always-valid interval is narrowest.
     """
 
@@ -52,6 +54,7 @@ class Plan:
     family: FamilyName = "holm"
     cluster: str = ""
     segments: tuple[str, ...] = ()
+    as_of: int | None = None
     plan_units: int = 5000
 
     def checked(self) -> "Plan":
@@ -132,6 +135,7 @@ def with_options(
     family: FamilyName | None = None,
     cluster: str = "",
     phase: str = "",
+    as_of: str | None = None,
 ) -> Plan:
     """The plan with what was said beside its metrics; what was said wins."""
     effect = plan.minimum_effect if minimum_effect is None else margin_of(minimum_effect, "the minimum effect")
@@ -153,6 +157,7 @@ def with_options(
         phase_shares=by_phase or plan.phase_shares,
         family=family or plan.family,
         cluster=cluster or plan.cluster,
+        as_of=plan.as_of if as_of is None else moment_of(as_of),
     )
 
 

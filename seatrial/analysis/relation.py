@@ -12,6 +12,7 @@ from seatrial.analysis.caps import with_caps
 from seatrial.analysis.clusters import clustered, clusters_by_segment, gather_clusters
 from seatrial.analysis.counting import count_units
 from seatrial.analysis.crowd import Crowd
+from seatrial.analysis.ends import Ends, find_ends
 from seatrial.analysis.files import Files
 from seatrial.analysis.joining import SKEW, join_counts
 from seatrial.analysis.keys import keys
@@ -44,6 +45,7 @@ class Relation:
         cluster: A column of the exposures above the unit: ``judged`` then has a row a cluster, and ``metrics`` are
             ratios.
         phase: A column of the exposures that says which weights held at a unit's first.
+        as_of: Until when both files are complete, microseconds since 1970 UTC.
 
     Raises:
         BadInput: A column is missing or holds no numbers; a value is not finite; a unit stands twice in a file of
@@ -59,13 +61,14 @@ class Relation:
         several: bool = False,
         cluster: str = "",
         phase: str = "",
+        as_of: int | None = None,
         once: bool = True,
     ) -> None:
         self._files = files
         self.metrics = tuple(metrics)
         self._covariates = tuple(dict.fromkeys(name for m in metrics for name in m.covariates))
         self._kept = tuple(dict.fromkeys(name for name in (*kept, cluster, phase) if name))
-        self._phase = phase
+        self._phase, self._as_of = phase, as_of
         self.phase = f"CAST({quoted('kept ' + phase)} AS VARCHAR)" if phase else "''"
         self.timed = files.moment("exposures") is not None
         for name in self._covariates:
@@ -110,6 +113,8 @@ class Relation:
 
     def _of_units(self, how: str) -> Crowd:
         files, columns = self._files, self._files.columns
+        if self._as_of is not None:
+            raise BadInput(f"{files.names['exposures']} holds totals by unit, of no window; leave --as-of out")
         parts = [
             f"CAST({quoted(columns.unit)} AS VARCHAR) AS unit",
             f"{files.text('exposures', columns.variant)} AS variant",
@@ -152,7 +157,9 @@ class Relation:
         found = join_counts(files, theirs, self._measured(), happened if moment else None)
         repeats = find_repeats(files, theirs, self._measured(), self._summed(), timed=happened is not None)
         self._source = repeats.source
-        until, last = self._until(moment, happened)
+        ends = self._ends(moment, happened)
+        last = 0 if ends is None else ends.until
+        until = self._until(moment, happened) if ends is None else self._written(ends.until)
         files.run(f"CREATE TEMP VIEW totals AS {self._totals(happened if moment else None)}")
         parts = ["CAST(e.unit AS VARCHAR) AS unit", "e.variant", "e.first_at"]
         for index, metric in enumerate(self.metrics):
@@ -167,7 +174,13 @@ class Relation:
         ).to_pylist()
         one = min((r["one"] for r in rows if r["one"] is not None), default="")
         return Crowd(
-            {r["v"]: r["n"] for r in rows}, int(sum(r["b"] for r in rows)), one, until, joined=found, repeats=repeats
+            {r["v"]: r["n"] for r in rows},
+            int(sum(r["b"] for r in rows)),
+            one,
+            until,
+            joined=found,
+            repeats=repeats,
+            ends=ends,
         )
 
     def _crossed(self, variant: str) -> str:
@@ -197,16 +210,29 @@ class Relation:
                     f"column {self._files.columns.at!r}; add the times"
                 )
 
-    def _until(self, moment: str | None, happened: str | None) -> tuple[str | None, int | None]:
-        """The last moment in the files, as text and in microseconds."""
+    def _ends(self, moment: str | None, happened: str | None) -> Ends | None:
+        """Where the files end, if any window depends on it."""
+        windows = [round(metric.within * 1e6) for metric in self.metrics if metric.within is not None]
+        if moment is None or happened is None or not (windows or self._as_of is not None):
+            if self._as_of is not None:
+                raise BadInput("--as-of says when windows are over, and a file has no times; leave it out or add `at`")
+            return None
+        return find_ends(
+            self._files, self._keys["outcomes"], happened, self._measured(), max(windows, default=0), self._as_of
+        )
+
+    def _written(self, at: int) -> str:
+        (row,) = self.query(f"SELECT CAST(make_timestamp({at}) AT TIME ZONE 'UTC' AS VARCHAR) AS t")
+        return str(row["t"])
+
+    def _until(self, moment: str | None, happened: str | None) -> str | None:
+        """The last moment in the files."""
         tables = ((moment, "exposures"), (happened, "outcomes"))
         ends = [f"SELECT max({m}) AS t FROM {table}" for m, table in tables if m is not None]
         if not ends:
-            return None, None
-        (row,) = self.query(
-            f"SELECT CAST(max(t) AS VARCHAR) AS t, epoch_us(max(t)) AS us FROM ({' UNION ALL '.join(ends)})"
-        )
-        return row["t"], row["us"]
+            return None
+        (row,) = self.query(f"SELECT CAST(max(t) AS VARCHAR) AS t FROM ({' UNION ALL '.join(ends)})")
+        return None if row["t"] is None else str(row["t"])
 
     def _totals(self, happened: str | None) -> str:
         """A query for every metric's totals by unit."""
@@ -281,10 +307,10 @@ class Relation:
             return f"any_value(CASE WHEN {{}} THEN {value} END ORDER BY o.lag, {value})"
         return f"{'avg' if metric.label and metric.kind == 'mean' else 'sum'}(CASE WHEN {{}} THEN {value} END)"
 
-    def _unit_of_outcomes(self, index: int, metric: Metric, last: int | None) -> list[str]:
+    def _unit_of_outcomes(self, index: int, metric: Metric, last: int) -> list[str]:
         waiting = "false"
         if metric.within is not None:
-            waiting = f"(e.first_at + {round(metric.within * 1e6)} > {last or 0})"
+            waiting = f"(e.first_at + {round(metric.within * 1e6)} > {last})"
         names = "xy"[: len(metric.totals)]
         kept = f"t.x{index} IS NOT NULL AND NOT {waiting}" if metric.label else f"NOT {waiting}"
         for hole, total in zip("gh", metric.totals, strict=False):

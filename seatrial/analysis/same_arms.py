@@ -40,7 +40,10 @@ def split_files(files: Files, plan: Plan, splits: int) -> tuple[SameArms, ...]:
     """
     plan = replace(plan.checked(), guardrails={}, minimum_effect=None)
     reduction = Reduction(
-        files, Relation(files, plan.metrics, several=True, cluster=plan.cluster, once=plan.method == "fixed")
+        files,
+        Relation(
+            files, plan.metrics, several=True, cluster=plan.cluster, as_of=plan.as_of, once=plan.method == "fixed"
+        ),
     )
     plan = replace(plan, metrics=reduction.metrics)
     units = reduction.crowd.units

@@ -26,6 +26,7 @@ CheckName = Literal[
     "carry-over",
     "novelty",
     "logging-gaps",
+    "file-ends",
 ]
 
 
@@ -174,7 +175,7 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
         alpha: Chance of a false claim on the primary metric, over all treatments.
         units: By variant, before any exclusion.
         shares: What each variant was to get, fractions of 1; over several phases, of all their units.
-        until: The last moment in the files, RFC 3339; None without times.
+        until: Until when the files tell what happened: windows that ended later are still open. None without times.
         checks: Checks of trust.
         comparisons: One a treatment, in order of name.
         family: How several treatments, and the metrics that do not decide, were adjusted.

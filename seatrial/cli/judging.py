@@ -66,6 +66,7 @@ def judge(
     family: Literal["holm", "e-bh"] | None = typer.Option(
         None, help="Several treatments, or metrics: holm (no false claim, if not said) or e-bh (few of the claims)."
     ),
+    as_of: str | None = typer.Option(None, help="Until when both files are complete; else as far as outcomes reach."),
     unit_column: str = typer.Option("unit", help="What the files call the unit."),
     cluster: str = typer.Option("", help="A column above the unit that was drawn whole (shop): clusters are counted."),
     variant_column: str = typer.Option("variant", help="What the file of exposures calls the variant."),
@@ -136,6 +137,7 @@ def judge(
         family=family,
         cluster=cluster,
         phase=phase,
+        as_of=as_of,
     )
     with Files(data, outcomes, Columns(unit_column, variant_column, time_column, id_column)) as files:
         if aa is not None:

@@ -173,7 +173,7 @@ def test_a_rare_event_by_cluster_needs_its_events_as_by_unit(method) -> None:  #
 
 
 def test_a_share_of_other_numbers_is_refused_by_cluster_too() -> None:
-    with pytest.raises(BadInput, match="has the x 3.0, and a proportion takes 0 and 1"):
+    with pytest.raises(BadInput, match=r"has the x 3\.0, and a proportion takes 0 and 1"):
         judge(rare(1, (120, 120), rate=0.1).assign(x=lambda f: 7 * f.x + 3), metrics={"x": "proportion:x"},
               cluster="shop")  # fmt: skip
 
