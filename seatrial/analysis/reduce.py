@@ -115,6 +115,8 @@ class Reduction:
 
     def units(self) -> dict[str, dict[str, int]]:
         """Units, or clusters, by phase and variant, before any exclusion."""
+        if not self._relation.phased:  # they are counted already, and the file may be long
+            return {"": dict(self.crowd.units)}
         rows = self.query(
             f"SELECT {self._relation.phase} AS phase, variant, count(*) AS n FROM judged GROUP BY ALL ORDER BY ALL"
         )

@@ -103,6 +103,11 @@ class Relation:
             return "judged"
         return clusters_by_segment(self._files, self._of_units_metrics, self._cluster, column, self._phase)
 
+    @property
+    def phased(self) -> bool:
+        """Whether a column names phases."""
+        return bool(self._phase)
+
     def query(self, sql: str) -> list[Row]:
         """Rows of a query over ``judged``."""
         rows: list[Row] = self._files.query(sql).to_pylist()

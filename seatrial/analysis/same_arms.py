@@ -39,12 +39,16 @@ def split_files(files: Files, plan: Plan, splits: int) -> tuple[SameArms, ...]:
         BadInput: No control, or too few of its units for any verdict.
     """
     plan = replace(plan.checked(), guardrails={}, minimum_effect=None)
-    reduction = Reduction(
+    relation = Relation(
         files,
-        Relation(
-            files, plan.metrics, several=True, cluster=plan.cluster, as_of=plan.as_of, once=plan.method == "fixed"
-        ),
+        plan.metrics,
+        several=True,
+        cluster=plan.cluster,
+        phase=plan.phase,
+        as_of=plan.as_of,
+        once=plan.method == "fixed",
     )
+    reduction = Reduction(files, relation)
     plan = replace(plan, metrics=reduction.metrics)
     units = reduction.crowd.units
     control = plan.control or next((name for name in CONTROLS if name in units), "")
