@@ -319,18 +319,13 @@ def _ends(finding: Finding) -> str:
 
 
 def _notes(comparison: Comparison) -> list[str]:
-    from seatrial.analysis.page import posterior
+    from seatrial.analysis.page import by_phase, posterior
 
-    notes = list(posterior(comparison))
+    notes = [*posterior(comparison), *by_phase(comparison)]
     for finding in comparison.metrics:
         if finding.variance_ratio is not None:
             saved = f"{1 - finding.variance_ratio:.0%} of its variance"
             notes.append(f"{finding.name}: adjusted for {', '.join(finding.covariates)}, which took {saved} off.")
-        if finding.phases:
-            said = ", ".join(
-                f"{p.name} {'no data' if p.effect is None else f'{p.effect:+.4g}'}" for p in finding.phases
-            )
-            notes.append(f"{finding.name}: the difference by phase is {said}.")
         if finding.waiting:
             notes.append(f"{finding.name}: {show_count(finding.waiting)} units wait for the end of their window.")
         if finding.missing:

@@ -199,3 +199,28 @@ def test_constant_shares_are_seldom_called_changing(method) -> None:  # type: ig
         found = judge(units, metrics={"x": "mean:x"}, shares={"control": 0.95, "new": 0.05}, method=method)
         wrong += not check(found, "changing-shares").ok
     assert wrong <= 1, "each at 0.001: 2 of 100 have a chance of 0.005"
+
+
+@pytest.mark.parametrize("method", ["fixed", "always-valid"])
+@pytest.mark.parametrize("metric", ["proportion:x", "mean:y", "quantile:y,q=50%", "mean:y,range=-10..50"])
+def test_a_phase_in_which_the_treatment_had_no_chance_says_nothing(metric: str, method) -> None:  # type: ignore[no-untyped-def]
+    units = ramp(10)
+    before = ramp(11, 2000).assign(variant="control", week=0, y=1000.0, x=1)
+    before = before.assign(unit=before.unit + 10**6, at=before["at"] - pd.Timedelta("30D"))
+    alone = judge(units, metrics={"m": metric}, shares=SHARES, phase="week", method=method)
+    both = judge(pd.concat([units, before]), metrics={"m": metric}, shares={**SHARES, "0": {"control": 1}},
+                 phase="week", method=method)  # fmt: skip
+    a, b = (found.comparisons[0].primary.verdict for found in (alone, both))
+    assert (b.effect, b.lower, b.upper) == pytest.approx((a.effect, a.lower, a.upper), rel=1e-9)
+    assert both.comparisons[0].recommendation == alone.comparisons[0].recommendation
+
+
+def test_few_units_of_several_phases_have_no_exact_verdict() -> None:
+    units = ramp(12, 400)
+    assert (units.variant == "new").sum() < 150
+    few = units[(units.variant == "control") | (np.arange(400) % 2 == 0)]
+    shares = {"1": {"control": 95, "new": 5}, "2": {"control": 67, "new": 33}}
+    for metric in ("mean:y", "proportion:x"):
+        found = judge(few, metrics={"m": metric}, shares=shares, phase="week").comparisons[0].primary.verdict
+        assert (found.word, found.lower) == ("no-data", None)
+        assert "of 100 matured units of new" in (found.reason or "")
