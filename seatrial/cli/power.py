@@ -189,7 +189,7 @@ def _tell(found: Forecast) -> None:
 def _of_past(past: Past) -> str:
     mean = f"{100 * past.mean:.4g}%" if past.kind == "proportion" else f"{past.mean:.6g}"
     parts = [f"{past.metric} is {mean} now"]
-    if past.kind != "proportion":
+    if not past.share:
         parts.append(f"standard deviation {past.sd:.6g} by {'cluster' if past.cluster else 'unit'}")
     if past.units is not None:
         parts.append(f"by {show_count(past.units)} {'clusters' if past.cluster else 'units'} of the past")
