@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from seatrial.analysis.ends import Ends
 from seatrial.analysis.joining import Joined
 from seatrial.analysis.repeats import Repeats
 
@@ -15,10 +16,11 @@ class Crowd(NamedTuple):
         units: By variant, before any exclusion.
         both: How many met several variants.
         one: One of them.
-        until: The last moment in the files; None without times.
+        until: Until when they tell what happened; None without times.
         what: ``unit`` or ``cluster``.
         joined: Whose the outcomes are, by outcome; empty without a file of them.
         repeats: Which of them stand twice.
+        ends: Where the two files end; None unless windows depend on it.
     """
 
     units: dict[str, int]
@@ -28,3 +30,4 @@ class Crowd(NamedTuple):
     what: str = "unit"
     joined: Mapping[str, Joined] = MappingProxyType({})
     repeats: Repeats = Repeats()
+    ends: Ends | None = None

@@ -121,18 +121,18 @@ def _not_worse(verdict: Verdict) -> bool:
 
 
 def exit_code(analysis: Analysis, required: Required | None) -> int:
-    """0 yes, 1 no or inconclusive, 3 no data: of the best comparison where there are several.
+    """0 yes, 1 no or inconclusive, 3 no data or withheld: of the best comparison where there are several.
 
-    Without anything required the answer is yes where one is to be shipped.
+    Without anything required it is 0 where one is to be shipped, else 1.
     """
     return min(_code(comparison, required) for comparison in analysis.comparisons)
 
 
 def _code(comparison: Comparison, required: Required | None) -> int:
     primary = comparison.primary.verdict
-    if comparison.recommendation == "withheld" or primary.word == "no-data":
-        return 3
     if required is None:
         return 0 if comparison.recommendation == "ship" else 1
+    if comparison.recommendation == "withheld" or primary.word == "no-data":
+        return 3
     guardrails = [m.verdict for m in comparison.metrics if m.part == "guardrail"]
     return 0 if meets(primary, guardrails, required) else 1

@@ -1,6 +1,5 @@
 """From a metric's two arms to its effect, adjusted for covariates where it has some, and the results beside it."""
 
-import math
 from typing import NamedTuple
 
 import msgspec
@@ -41,10 +40,10 @@ def measure(metric: Metric, treatment: Arm | None, control: Arm | None, *, adjus
     t = MultiMoments.nothing(k) if treatment is None else treatment.moments
     c = MultiMoments.nothing(k) if control is None else control.moments
     plain = plain_effect(metric, t, c)
-    own = 2 if metric.kind == "ratio" else 1
+    own = 2 if metric.divided else 1
     if not adjust or k == own or min(t.n, c.n) < 2 or t.n + c.n < k + 2 or not plain.se > 0:
         return Measured(plain, plain, None)
-    if metric.kind == "ratio":
+    if metric.divided:
         adjusted = cuped_ratios(t, c, Ratio(0, 1), list(range(2, k)))
     else:
         adjusted = cuped(t, c, two_valued=metric.kind == "proportion")
@@ -53,8 +52,8 @@ def measure(metric: Metric, treatment: Arm | None, control: Arm | None, *, adjus
 
 def plain_effect(metric: Metric, treatment: MultiMoments, control: MultiMoments) -> Effect:
     """The effect without covariates."""
-    if metric.kind == "ratio":
-        return Effect.of_ratios(_pair(treatment), _pair(control))
+    if metric.divided:
+        return Effect.of_ratios(_pair(treatment), _pair(control), two_valued=metric.kind == "proportion")
     return Effect.of_means(treatment.column(0), control.column(0), two_valued=metric.kind == "proportion")
 
 
@@ -64,13 +63,10 @@ def counts_of(metric: Metric, arms: Arms, treatment: str, control: str, weight: 
     return () if table is None else (PhaseCounts(*table, weight),)
 
 
-def tests_of(
-    metric: Metric, measured: Measured, arms: Arms, treatment: str, control: str, alpha: float
-) -> tuple[TestResult, ...]:
-    """Classical results of the same units, for one look."""
+def tests_of(metric: Metric, measured: Measured, table: Table | None, alpha: float) -> tuple[TestResult, ...]:
+    """Classical results of the same units, for one look; ``table`` is of a share of one phase."""
     if min(measured.effect.n_treatment, measured.effect.n_control) < 2:
         return ()
-    table = _table(metric, arms, treatment, control)
     found = [welch_of(measured.effect, alpha)]
     if metric.kind == "quantile":
         return (msgspec.structs.replace(found[0], method="quantiles, outer interval"),)
@@ -82,10 +78,10 @@ def tests_of(
 
 
 def bayesian_of(
-    metric: Metric, measured: Measured, arms: Arms, treatment: str, control: str, smallest: Margin | None = None
+    metric: Metric, measured: Measured, table: Table | None, smallest: Margin | None = None
 ) -> Bayesian | None:
     """A posterior comparison, of which more is better; ``smallest`` is the effect below which all is the same."""
-    effect, table = measured.effect, _table(metric, arms, treatment, control)
+    effect = measured.effect
     if min(effect.n_treatment, effect.n_control) < 2:
         return None
     if table is not None and measured.variance_ratio is None:
@@ -101,10 +97,10 @@ def bayesian_of(
     )
 
 
-def table_of(metric: Metric, measured: Measured, arms: Arms, treatment: str, control: str) -> Table | None:
-    """Units with the event, and all, for exact methods; none where the effect is adjusted or there are no events."""
+def table_of(metric: Metric, arms: Arms, treatment: str, control: str) -> Table | None:
+    """Units with the event, and all, for exact methods; none where there are no events."""
     table = _table(metric, arms, treatment, control)
-    return None if table is None or measured.variance_ratio is not None else Table(*table)
+    return None if table is None else Table(*table)
 
 
 def is_small(measured: Measured) -> bool:
@@ -112,18 +108,9 @@ def is_small(measured: Measured) -> bool:
     return what_is_missing(measured.unadjusted) is not None
 
 
-def uncapped_of(arms: Arms, treatment: str, control: str) -> float | None:
-    """The effect without the cap, where there is one."""
-    t, c = arms.get(treatment), arms.get(control)
-    if t is None or c is None or t.uncapped is None or c.uncapped is None:
-        return None
-    difference = t.uncapped - c.uncapped
-    return difference if math.isfinite(difference) else None
-
-
 def _table(metric: Metric, arms: Arms, treatment: str, control: str) -> tuple[int, int, int, int] | None:
     t, c = arms.get(treatment), arms.get(control)
-    if metric.kind != "proportion" or t is None or c is None:
+    if metric.kind != "proportion" or metric.divided or t is None or c is None:
         return None
     return round(t.moments.column(0).total), t.moments.n, round(c.moments.column(0).total), c.moments.n
 

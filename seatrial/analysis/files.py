@@ -135,6 +135,24 @@ class Files:
         self._kinds[table] = self._open(table, data, texts=(column,))
         return True
 
+    def as_written(self, table: str, column: str) -> str | None:
+        """SQL of a source in which a time of a .csv file stands as it is written there; None of other data."""
+        data = self._given[table]
+        if not isinstance(data, str | Path) or str(data).endswith(".parquet"):
+            return None
+        return _reader(data, (column,))
+
+    def has_local_part(self, table: str, column: str) -> bool:
+        """Whether one of several .parquet files has times without a zone in a column, read together with a zone."""
+        data = self._given[table]
+        if not isinstance(data, str | Path) or not str(data).endswith(".parquet"):
+            return False
+        (row,) = self.query(
+            f"SELECT count(*) AS n FROM parquet_schema({literal(str(data))}) WHERE name = {literal(column)} "
+            "AND CAST(logical_type AS VARCHAR) LIKE '%isAdjustedToUTC=0%'"
+        ).to_pylist()
+        return bool(row["n"])
+
     def whole(self, table: str, column: str) -> bool:
         """Whether a column holds whole numbers of at most 64 bits."""
         return self._kinds[table][column] in _WHOLE

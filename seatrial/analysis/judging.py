@@ -11,28 +11,34 @@ from pathlib import Path
 from numpy.typing import ArrayLike
 
 from seatrial.analysis import trust
+from seatrial.analysis.changing import check_changing
 from seatrial.analysis.deciding import conclude
-from seatrial.analysis.effects import (
-    Measured,
-    bayesian_of,
-    counts_of,
-    is_small,
-    measure,
-    table_of,
-    tests_of,
-    uncapped_of,
-)
+from seatrial.analysis.effects import Measured, bayesian_of, is_small, table_of, tests_of
+from seatrial.analysis.ends import check_ends
 from seatrial.analysis.families import together
 from seatrial.analysis.files import Columns, Data, Files
 from seatrial.analysis.joining import check_early, check_joined
 from seatrial.analysis.metrics import Metric
 from seatrial.analysis.one_by_one import Column, judge_column, quantile_of, read_columns
+from seatrial.analysis.phases import (
+    Shares,
+    counts_over,
+    measure_over,
+    measured_by_phase,
+    merged,
+    only,
+    shares_by_phase,
+    shares_of_all,
+    shown,
+    uncapped_over,
+    weight_of,
+)
 from seatrial.analysis.planning import CONTROLS, Plan, plan_of, question, with_options
-from seatrial.analysis.reduce import Arms, Reduction
+from seatrial.analysis.reduce import Arms, Phased, Reduction
 from seatrial.analysis.relation import Relation
 from seatrial.analysis.repeats import check_repeats
 from seatrial.analysis.unfolding import unfold
-from seatrial.analysis.verdicts import Analysis, Check, Finding, How
+from seatrial.analysis.verdicts import Analysis, Check, Finding, How, PhaseEffect
 from seatrial.spec.errors import BadInput, NoData
 from seatrial.spec.problems import did_you_mean
 from seatrial.stats.at_once import judge_at_once, judge_by_ranks
@@ -41,7 +47,9 @@ from seatrial.stats.effect import Effect
 from seatrial.stats.families import FamilyName
 from seatrial.stats.guardrail import judge_guardrail
 from seatrial.stats.novelty import Novelty, novelty
+from seatrial.stats.phases import Phases, combine_phases
 from seatrial.stats.primary import judge_primary
+from seatrial.stats.unconditional import Table
 from seatrial.stats.verdict import Question, Role, Verdict
 
 
@@ -56,12 +64,14 @@ def judge(
     alpha: float | None = None,
     method: How = "fixed",
     control: str = "",
-    shares: Mapping[str, float] | None = None,
+    shares: Mapping[str, float | Mapping[str, float]] | None = None,
     columns: Columns = Columns(),
     over_time: bool | None = False,
     segments: Sequence[str] = (),
     family: FamilyName | None = None,
     cluster: str = "",
+    phase: str = "",
+    as_of: str | None = None,
 ) -> Analysis:
     """Judges an experiment from files or tables; nothing is served, stored or installed.
 
@@ -76,12 +86,14 @@ def judge(
         alpha: Chance of a false claim on the primary; 0.05.
         method: ``fixed`` for one look at the planned end; ``always-valid`` when it is repeated as data come in.
         control: Which variant the others are compared with; the one called ``control`` or ``champion`` unless named.
-        shares: What each variant was to get (any scale); equal unless given.
+        shares: What each variant was to get (any scale), or that by phase; equal unless given.
         columns: What the files call unit, variant and time.
         over_time: Also the effect as it stood over time; needs times. None: where there are times.
         segments: Columns of the exposures by whose values effects are shown too.
         family: How several treatments, and the metrics that do not decide, are adjusted: ``holm`` unless said.
         cluster: A column of the exposures above the unit that was drawn whole; clusters are then what is counted.
+        phase: A column of the exposures that names the period of constant weights; variants are compared inside each.
+        as_of: Until when both files are complete (2026-03-02T09:00:00Z); as far as their outcomes reach unless given.
 
     Raises:
         BadInput: A file, column, metric or value that cannot be used; the message names it.
@@ -104,6 +116,8 @@ def judge(
         shares=shares or {},
         family=family,
         cluster=cluster,
+        phase=phase,
+        as_of=as_of,
     )
     with Files(exposures, outcomes, columns) as files:
         unfolded = files.timed if over_time is None else over_time
@@ -119,12 +133,19 @@ def judge_files(files: Files, plan: Plan, *, over_time: bool = False, segments: 
     apart = [metric for metric in plan.metrics if metric.one_by_one]
     several = over_time or bool(segments or apart)
     relation = Relation(
-        files, plan.metrics, segments, several=several, cluster=plan.cluster, once=plan.method == "fixed"
+        files,
+        plan.metrics,
+        segments,
+        several=several,
+        cluster=plan.cluster,
+        phase=plan.phase,
+        as_of=plan.as_of,
+        once=plan.method == "fixed",
     )
     reduction = Reduction(files, relation)
     plan = replace(plan, metrics=reduction.metrics)
-    arms = reduction.arms()[""] if reduction.crowd.units else {}
-    if not arms:
+    phased = reduction.arms()[""] if reduction.crowd.units else {}
+    if not phased:
         raise NoData(f"{files.names['exposures']} has no rows; there is nobody to judge yet")
     control = _control(plan, reduction.crowd.units)
     treatments = tuple(v for v in sorted(reduction.crowd.units) if v != control)
@@ -132,18 +153,21 @@ def judge_files(files: Files, plan: Plan, *, over_time: bool = False, segments: 
         raise NoData(
             f"{files.names['exposures']} has the one variant {control!r}; there is nothing to compare it with yet"
         )
-    shares = _shares(plan, (control, *treatments))
-    checks, unbalanced = _checks(plan, reduction, arms, control, treatments, shares)
-    judged = Judged(plan, arms, control, shares, unbalanced)
+    units = reduction.units()
+    shares = shares_by_phase(plan, units, (control, *treatments))
+    checks, unbalanced = _checks(plan, reduction, phased, control, treatments, shares)
+    judged = Judged(plan, phased, control, shares, unbalanced)
     judged = replace(judged, columns=read_columns(reduction, plan, judged.small_means(treatments)))
     failed = [check for check in checks if check.withholds and not check.ok]
     findings = together(judged, treatments)
+    if len(phased) > 1:
+        checks = (*checks, trust.check_phases(judged.heterogeneity(treatments)))
     found = Analysis(
         control=control,
         method=plan.method,
         alpha=plan.alpha,
         units=dict(reduction.crowd.units),
-        shares=shares,
+        shares=shares_of_all(shares, units, (control, *treatments)),
         until=reduction.crowd.until,
         checks=checks,
         family=plan.family,
@@ -152,7 +176,9 @@ def judge_files(files: Files, plan: Plan, *, over_time: bool = False, segments: 
         ),
     )
     if over_time or segments:
-        return unfold(found, reduction, plan, over_time=over_time, segments=segments, unbalanced=unbalanced)
+        return unfold(
+            found, reduction, plan, over_time=over_time, segments=segments, shares=shares, unbalanced=unbalanced
+        )
     return found
 
 
@@ -167,47 +193,35 @@ def _control(plan: Plan, units: Mapping[str, int]) -> str:
     return found[0]
 
 
-def _shares(plan: Plan, variants: Sequence[str]) -> dict[str, float]:
-    if not plan.shares:
-        return dict.fromkeys(variants, 1 / len(variants))
-    if set(variants) < set(plan.shares):
-        empty = ", ".join(repr(name) for name in plan.shares if name not in variants)
-        raise NoData(f"no unit was exposed to {empty} yet, which the shares name; {did_you_mean(empty, variants)}")
-    for name in plan.shares:
-        if name not in variants:
-            raise BadInput(f"the shares name {name!r}, which no unit was exposed to; {did_you_mean(name, variants)}")
-    missing = [name for name in variants if name not in plan.shares]
-    if missing or not all(share > 0 for share in plan.shares.values()):
-        raise BadInput(f"the shares must give each of {', '.join(variants)} a share above 0")
-    total = sum(plan.shares.values())
-    return {name: plan.shares[name] / total for name in variants}
-
-
 def _checks(
     plan: Plan,
     reduction: Reduction,
-    arms: Mapping[str, Arms],
+    phased: Phased,
     control: str,
     treatments: Sequence[str],
-    shares: Mapping[str, float],
+    shares: Shares,
 ) -> tuple[tuple[Check, ...], frozenset[str]]:
     """The checks, and the covariates that are out of balance."""
     variants = (control, *treatments)
     found = [
-        trust.check_sample_ratio(reduction.crowd.units, shares, plan.method, stated=bool(plan.shares)),
+        trust.check_sample_ratio(
+            reduction.units(), shares, plan.method, stated=bool(plan.shares or plan.phase_shares), phase=plan.phase
+        ),
         trust.check_both_arms(reduction.crowd),
-        trust.check_coverage(plan.metrics, arms, variants),
+        trust.check_coverage(plan.metrics, phased, variants),
     ]
+    counts = reduction.counts()
+    found += [] if counts is None else [check_changing(counts, shares, plan.method, plan.phase)]
     found += _of_outcomes(reduction)
-    found += _warnings(plan, reduction, arms, control, treatments, shares)
+    found += _warnings(plan, phased, control, treatments)
+    found += [] if counts is None else [trust.check_gaps(counts, shares)]
     balance: dict[str, list[Effect]] = {}
     for metric in plan.metrics:
         for column, name in enumerate(reduction.covariates(metric), start=len(metric.totals)):
-            balance.setdefault(name, []).extend(
-                effect
-                for treatment in treatments
-                if (effect := _covariate_effect(arms[metric.name], treatment, control, column)) is not None
-            )
+            for treatment in treatments:
+                effects = [_covariate_effect(arms, treatment, control, column) for arms in merged(phased, metric.name)]
+                known = [effect for effect in effects if effect is not None]
+                balance.setdefault(name, []).extend([combine_phases(known).effect] if known else [])
     if not balance:
         return tuple(found), frozenset()
     check, odd = trust.check_covariates(balance)
@@ -220,33 +234,29 @@ def _of_outcomes(reduction: Reduction) -> list[Check]:
     found = [check_joined(crowd.joined)] if crowd.joined else []
     timed = {name: one for name, one in crowd.joined.items() if one.early is not None}
     found += [check_early(timed)] if timed else []
-    return [*found, check_repeats(crowd.repeats)] if crowd.repeats.checked else found
+    found += [check_repeats(crowd.repeats)] if crowd.repeats.checked else []
+    return [*found, check_ends(crowd.ends)] if crowd.ends else found
 
 
-def _warnings(
-    plan: Plan,
-    reduction: Reduction,
-    arms: Mapping[str, Arms],
-    control: str,
-    treatments: Sequence[str],
-    shares: Mapping[str, float],
-) -> list[Check]:
+def _warnings(plan: Plan, phased: Phased, control: str, treatments: Sequence[str]) -> list[Check]:
     """What makes a verdict doubtful without withholding it, as far as the files tell."""
     faded: dict[str, list[Novelty]] = {}
     before: dict[str, list[Effect]] = {}
     for metric in plan.metrics:
         for treatment in treatments:
-            t, c = arms[metric.name].get(treatment), arms[metric.name].get(control)
-            if t is None or c is None or min(t.moments.n, c.moments.n) < 2:
-                continue
-            if t.halves is not None and c.halves is not None and (one := novelty(t.halves, c.halves)) is not None:
-                faded.setdefault(metric.name, []).append(one)
-            if t.before is not None and c.before is not None and t.before.m2 + c.before.m2 > 0:
-                before.setdefault(metric.name, []).append(Effect.of_means(t.before, c.before))
+            earlier: list[Effect] = []
+            for arms in merged(phased, metric.name):
+                t, c = arms.get(treatment), arms.get(control)
+                if t is None or c is None or min(t.moments.n, c.moments.n) < 2:
+                    continue
+                if t.halves is not None and c.halves is not None and (one := novelty(t.halves, c.halves)) is not None:
+                    faded.setdefault(metric.name, []).append(one)
+                if t.before is not None and c.before is not None and t.before.m2 + c.before.m2 > 0:
+                    earlier.append(Effect.of_means(t.before, c.before))
+            if earlier:
+                before.setdefault(metric.name, []).append(combine_phases(earlier).effect)
     checks = [trust.check_novelty(faded)] if faded else []
-    checks += [trust.check_carry_over(before)] if before else []
-    counts = reduction.counts()
-    return checks if counts is None else [*checks, trust.check_gaps(counts, shares)]
+    return checks + ([trust.check_carry_over(before)] if before else [])
 
 
 def _covariate_effect(arms: Arms, treatment: str, control: str, column: int) -> Effect | None:
@@ -261,17 +271,17 @@ class Judged:
 
     Attributes:
         plan: Checked.
-        arms: By metric.
+        phased: Arms by phase and metric.
         control: Name of the control.
-        shares: What each variant was to get.
+        shares: What each variant was to get in each phase.
         unbalanced: Covariates that are not adjusted for.
         columns: Of the metrics that are judged unit by unit.
     """
 
     plan: Plan
-    arms: Mapping[str, Arms]
+    phased: Phased
     control: str
-    shares: Mapping[str, float]
+    shares: Shares
     unbalanced: frozenset[str]
     columns: Mapping[str, Column] = field(default_factory=dict)
 
@@ -280,9 +290,9 @@ class Judged:
         return [self._finding(metric, treatment, alpha) for metric in self.plan.metrics]
 
     def _finding(self, metric: Metric, treatment: str, alpha: float) -> Finding:
-        arms = self.arms[metric.name]
-        both = [arms[v] for v in (treatment, self.control) if v in arms]
-        measured = self.measured(metric, treatment)
+        phases = merged(self.phased, metric.name)
+        both = [arms[v] for arms in phases for v in (treatment, self.control) if v in arms]
+        measured, table = self.measured(metric, treatment), self._table(metric, treatment)
         adjusted = measured.variance_ratio is not None
         return Finding(
             name=metric.name,
@@ -291,14 +301,35 @@ class Judged:
             verdict=self.verdict(metric, treatment, alpha if metric.name == self.plan.primary else self.plan.alpha),
             waiting=sum(arm.waiting for arm in both),
             missing=sum(arm.missing for arm in both),
-            tests=tests_of(metric, measured, arms, treatment, self.control, self.plan.alpha),
-            bayesian=bayesian_of(metric, measured, arms, treatment, self.control, self._smallest(metric)),
+            tests=tests_of(metric, measured, table, self.plan.alpha),
+            bayesian=bayesian_of(metric, measured, table, self._smallest(metric)),
             covariates=metric.covariates if adjusted else (),
             variance_ratio=measured.variance_ratio,
             unadjusted=measured.unadjusted.effect if adjusted else None,
             cap=metric.cap,
-            uncapped=uncapped_of(arms, treatment, self.control),
+            uncapped=uncapped_over(phases, treatment, self.control),
+            phases=self._by_phase(metric, treatment) if len(self.phased) > 1 and metric.kind != "quantile" else (),
         )
+
+    def _by_phase(self, metric: Metric, treatment: str) -> tuple[PhaseEffect, ...]:
+        return shown(self.phased, metric, self._phases(metric, treatment), treatment, self.control)
+
+    def _phases(self, metric: Metric, treatment: str) -> Phases:
+        adjust = not self.unbalanced.intersection(metric.covariates)
+        return measured_by_phase(metric, merged(self.phased, metric.name), treatment, self.control, adjust=adjust)
+
+    def heterogeneity(self, treatments: Sequence[str]) -> dict[str, list[float]]:
+        """By metric the p-value of Cochran's Q between phases, of each treatment."""
+        return {
+            metric.name: [self._phases(metric, treatment).p_value for treatment in treatments]
+            for metric in self.plan.metrics
+            if metric.kind != "quantile"
+        }
+
+    def _table(self, metric: Metric, treatment: str) -> Table | None:
+        """Of a share of one phase: units with the event, and all."""
+        arms = only(self.phased)
+        return None if arms is None else table_of(metric, arms[metric.name], treatment, self.control)
 
     def _smallest(self, metric: Metric) -> Margin | None:
         return self.plan.minimum_effect if metric.name == self.plan.primary else None
@@ -308,8 +339,9 @@ class Judged:
         if metric.kind == "quantile":
             effect = quantile_of(metric, self.columns[metric.name], treatment, self.control)
             return Measured(effect, effect, None)
-        arms, adjust = self.arms[metric.name], not self.unbalanced.intersection(metric.covariates)
-        found = measure(metric, arms.get(treatment), arms.get(self.control), adjust=adjust)
+        adjust = not self.unbalanced.intersection(metric.covariates)
+        phases = merged(self.phased, metric.name)
+        found = measure_over(metric, phases, treatment, self.control, adjust=adjust)
         if self.plan.method == "fixed" and is_small(found):
             return Measured(found.unadjusted, found.unadjusted, None)
         return found
@@ -321,22 +353,27 @@ class Judged:
             for metric in self.plan.metrics
             if self.plan.method == "fixed"
             and metric.kind == "mean"
-            and not metric.one_by_one
+            and not (metric.one_by_one or metric.divided)
+            and len(self.phased) == 1
             and any(is_small(self.measured(metric, treatment)) for treatment in treatments)
         )
 
     def verdict(self, metric: Metric, treatment: str, alpha: float) -> Verdict:
         """What the plan's method says of it."""
-        arms, plan = self.arms[metric.name], self.plan
+        plan = self.plan
         measured = self.measured(metric, treatment)
         effect = measured.effect
-        weight = self.shares[treatment] / (self.shares[treatment] + self.shares[self.control])
-        counts = counts_of(metric, arms, treatment, self.control, weight) if plan.method == "always-valid" else ()
+        counts = (
+            counts_over(metric, self.phased, self.shares, treatment, self.control)
+            if plan.method == "always-valid"
+            else ()
+        )
         asked = question(plan, metric, treatment, self.control, alpha)
         part = plan.part(metric.name)
         if metric.one_by_one and plan.method == "always-valid":
             column = self.columns[metric.name]
-            return judge_column(metric, column, effect, asked, part, weight)
+            weights = {name: weight_of(shares, treatment, self.control) for name, shares in self.shares.items()}
+            return judge_column(metric, column, effect, asked, part, weights)
         if plan.method == "fixed":
             return self._at_once(metric, measured, asked, part)
         if part == "guardrail":
@@ -352,6 +389,6 @@ class Judged:
 
         if metric.ranks:
             return judge_by_ranks(measured.effect, asked, part, values)
-        table = table_of(metric, measured, self.arms[metric.name], asked.treatment, asked.control)
+        table = None if measured.variance_ratio is not None else self._table(metric, asked.treatment)
         of_means = values if metric.kind == "mean" and column is not None else None
         return judge_at_once(measured.effect, asked, part, table=table, values=of_means)

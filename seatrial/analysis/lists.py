@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from seatrial.analysis.files import Columns, Data, Files
 from seatrial.analysis.planning import CONTROLS
+from seatrial.analysis.zones import refuse_mixed_zones
 from seatrial.ledger.sql import literal, quoted
 from seatrial.spec.errors import BadInput, NoData
 from seatrial.spec.problems import did_you_mean
@@ -212,6 +213,7 @@ def _stage(files: Files, credit: Credit | None, outcome: str, k: int) -> None:
     if credit == "request":
         picked["request"] = files.text("exposures", "request")
     if credit == "item":
+        refuse_mixed_zones(files)
         picked["t"] = _moment(files, "exposures")
     select = ", ".join(f"{value} AS {column}" for column, value in picked.items())
     files.run(

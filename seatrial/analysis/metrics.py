@@ -1,5 +1,6 @@
 """What is measured in files: metrics as a flag of the command line, a dictionary or a metrics file writes them."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Literal
 
@@ -41,7 +42,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
         name: Its name.
         kind: How a unit's totals become a mean.
         above: A unit's total; of a ratio the one above the line.
-        below: Of a ratio the one below the line.
+        below: Of a ratio the one below the line; told by cluster, of any other kind how many units it has.
         want: Which direction is good.
         within: Window after a unit's first exposure, seconds; None: all that the file holds.
         cap: The largest total that one unit counts with.
@@ -74,6 +75,11 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     def totals(self) -> tuple[Total, ...]:
         """One, or of a ratio two."""
         return (self.above,) if self.below is None else (self.above, self.below)
+
+    @property
+    def divided(self) -> bool:
+        """Whether it is one total over another: a ratio, or anything told by cluster."""
+        return self.below is not None
 
     @property
     def one_by_one(self) -> bool:
@@ -125,7 +131,7 @@ def _with_options(metric: Metric, options: list[str]) -> Metric:
             )
         metric = msgspec.structs.replace(metric, **_OPTIONS[key](metric, value))
     for what, given in (
-        ("a cap", metric.cap or metric.cap_at),
+        ("a cap", metric.cap_at if metric.cap is None else metric.cap),
         ("a range", metric.range),
         ("ranks", metric.ranks or None),
     ):
@@ -145,6 +151,11 @@ def _alone(metric: Metric) -> Metric:
     if metric.one_by_one and (metric.covariates or capped or (metric.ranks and metric.range)):
         other = "covariate" if metric.covariates else "cap" if capped else "range"
         raise BadInput(f"{metric.name!r} is judged unit by unit, which takes no {other}; remove it")
+    if metric.cap is not None and not (math.isfinite(metric.cap) and metric.cap > 0):
+        raise BadInput(f"the cap {metric.cap:g} of {metric.name!r} limits nothing; give a number above 0")
+    if metric.range is not None and not all(math.isfinite(end) for end in metric.range):
+        low, high = metric.range
+        raise BadInput(f"the range {low:g}..{high:g} of {metric.name!r} has no end; give two numbers, like `0..5`")
     return metric
 
 

@@ -16,6 +16,7 @@ from seatrial.stats.bounded import Bounded, bounded_evidence
 from seatrial.stats.by_evidence import judge_by
 from seatrial.stats.effect import Effect
 from seatrial.stats.minimum import MINIMUM_UNITS
+from seatrial.stats.phases import combine_phases
 from seatrial.stats.quantile_difference import Arms, quantile_effect, quantile_evidence
 from seatrial.stats.statement import no_data
 from seatrial.stats.verdict import Question, Role, Verdict
@@ -26,10 +27,20 @@ class Column(NamedTuple):
 
     variant: NDArray[Any]
     values: NDArray[np.float64]
+    phase: NDArray[Any]
 
     def arms(self, treatment: str, control: str) -> Arms:
-        """Two variants' values."""
+        """Two variants' values, of all phases."""
         return Arms.of(self.values[self.variant == treatment], self.values[self.variant == control])
+
+    def by_phase(self, treatment: str, control: str) -> list[Arms]:
+        """The same phase by phase; those in which one of them has none are left out."""
+        phases = [self.phase == name for name in sorted(set(self.phase))]
+        found = [
+            Arms.of(self.values[here & (self.variant == treatment)], self.values[here & (self.variant == control)])
+            for here in phases
+        ]
+        return [arms for arms in found if arms.fewest] or found[:1]
 
 
 def read_columns(reduction: Reduction, plan: Plan, small: Collection[str] = ()) -> Mapping[str, Column]:
@@ -48,7 +59,7 @@ def read_columns(reduction: Reduction, plan: Plan, small: Collection[str] = ()) 
                 "times; add the column `at` to the exposures, or remove the range"
             )
         table = reduction.column(metric)
-        found[metric.name] = Column(_names(table["variant"]), table["x"].to_numpy())
+        found[metric.name] = Column(_names(table["variant"]), table["x"].to_numpy(), _names(table["phase"]))
     return found
 
 
@@ -60,23 +71,27 @@ def _names(column: pa.ChunkedArray) -> NDArray[Any]:
 
 def quantile_of(metric: Metric, column: Column, treatment: str, control: str) -> Effect:
     """The effect on a quantile, with the standard error that holds for one look."""
-    return quantile_effect(column.arms(treatment, control), metric.q or 0.5)
+    phases = [quantile_effect(arms, metric.q or 0.5) for arms in column.by_phase(treatment, control)]
+    return phases[0] if len(phases) == 1 else combine_phases(phases).effect
 
 
 def judge_column(
-    metric: Metric, column: Column, effect: Effect, question: Question, part: Role, weight: float
+    metric: Metric, column: Column, effect: Effect, question: Question, part: Role, weights: Mapping[str, float]
 ) -> Verdict:
-    """The verdict at any look; ``weight`` is the treatment's share of the units of both arms."""
+    """The verdict at any look; ``weights`` are the treatment's share of the units of both arms in each phase."""
     if metric.kind == "quantile":
-        arms = column.arms(question.treatment, question.control)
-        if arms.fewest < MINIMUM_UNITS:
-            reason = f"{arms.fewest} of {MINIMUM_UNITS} matured units in the smaller arm"
+        phases = column.by_phase(question.treatment, question.control)
+        fewest = min(sum(arms.treatment.size for arms in phases), sum(arms.control.size for arms in phases))
+        if fewest < MINIMUM_UNITS:
+            reason = f"{fewest} of {MINIMUM_UNITS} matured units in the smaller arm"
             return no_data(effect, question, part, "always-valid", reason)
-        return judge_by(effect, question, part, lambda levels: quantile_evidence([arms], metric.q or 0.5, levels))
-    here = np.isin(column.variant, [question.treatment, question.control])
+        return judge_by(effect, question, part, lambda levels: quantile_evidence(phases, metric.q or 0.5, levels))
+    drawn = [name for name, weight in weights.items() if 0 < weight < 1]
+    here = np.isin(column.variant, [question.treatment, question.control]) & np.isin(column.phase, drawn)
     treated = column.variant[here] == question.treatment
     if not (treated.any() and not treated.all()):
         return no_data(effect, question, part, "always-valid", "one arm has no matured units")
     low, high = metric.range or (0.0, 1.0)
-    units = Bounded.of(column.values[here], treated, weight, low, high)
+    chance = np.array([weights[name] for name in column.phase[here]])
+    units = Bounded.of(column.values[here], treated, chance, low, high)
     return judge_by(effect, question, part, lambda levels: bounded_evidence(units, levels))

@@ -68,7 +68,7 @@ def _result(found: Analysis, comparison: Comparison) -> Section:
         heading=f"{comparison.treatment} against {found.control}",
         badge=comparison.recommendation,
         verdict=TONES[comparison.recommendation],
-        sentences=(comparison.sentence, *posterior(comparison)),
+        sentences=(comparison.sentence, *posterior(comparison), *by_phase(comparison)),
         charts=verdict_effects([finding.verdict for finding in comparison.metrics]),
         table=Table(_HEADER, tuple(_rows(comparison))),
     )
@@ -79,6 +79,17 @@ def posterior(comparison: Comparison) -> tuple[str, ...]:
     found = comparison.primary.bayesian
     known = found is not None and found.p_same is not None and comparison.primary.verdict.word != "no-data"
     return (f"{comparison.primary.name}: {told(found)}",) if found is not None and known else ()
+
+
+def by_phase(comparison: Comparison) -> tuple[str, ...]:
+    """Every metric's difference in each phase, where there are several."""
+    return tuple(
+        f"{finding.name}: the difference by phase is "
+        + ", ".join(f"{p.name} {'no data' if p.effect is None else f'{p.effect:+.4g}'}" for p in finding.phases)
+        + "."
+        for finding in comparison.metrics
+        if finding.phases
+    )
 
 
 _HEADER = ("metric", "part", "control", "treatment", "difference", "relative", "p", "verdict")
@@ -160,7 +171,7 @@ def _segment_section(comparison: Comparison, control: str, finding: Finding, col
     ]
     return Section(
         heading=f"{finding.name} by {column}, {comparison.treatment} against {control}",
-        sentences=(f"{said} Effects are drawn towards the common one, {found.common:+.4g}. {found.note}",),
+        sentences=(f"{said} Effects are drawn towards the common one, {found.common or 0.0:+.4g}. {found.note}",),
         charts=(effects(rows, title="difference, shrunk"),),
         table=Table(
             (column, "effect", "shrunk", "interval", "p, adjusted"),

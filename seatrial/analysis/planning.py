@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from seatrial.analysis.ends import moment_of
 from seatrial.analysis.metrics import Metric, margin_of, metrics_of_file, named, read_margin
 from seatrial.analysis.verdicts import How
 from seatrial.spec.errors import BadInput
@@ -31,9 +32,12 @@ class Plan:
         method: ``fixed`` for one look at the planned end, ``always-valid`` for any number.
         control: Name of the control; "": the variant called so.
         shares: What each variant was to get; empty: equal shares.
+        phase: A column of the exposures that says which weights held; "": the same throughout.
+        phase_shares: What each variant was to get in each phase, where they are not the same in all.
         family: How several treatments, and the metrics that do not decide, are adjusted.
         cluster: A column of the exposures above the unit that was drawn whole; "": units were drawn.
         segments: Columns of the exposures by which effects are shown too.
+        as_of: Until when both files are complete, microseconds since 1970 UTC; None: as far as their outcomes reach.
         plan_units: Units at which an always-valid interval is narrowest.
     """
 
@@ -45,9 +49,12 @@ class Plan:
     method: How = "fixed"
     control: str = ""
     shares: Mapping[str, float] = field(default_factory=dict)
+    phase: str = ""
+    phase_shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     family: FamilyName = "holm"
     cluster: str = ""
     segments: tuple[str, ...] = ()
+    as_of: int | None = None
     plan_units: int = 5000
 
     def checked(self) -> "Plan":
@@ -74,6 +81,16 @@ class Plan:
             raise BadInput(
                 f"{ranked!r} is compared by ranks, which hold for one look, and not by the method {self.method!r}; "
                 "use `fixed`, or compare means"
+            )
+        if ranked is not None and self.phase:
+            raise BadInput(
+                f"{ranked!r} is compared by ranks, which need one split throughout, and not over the phases of "
+                f"{self.phase!r}; compare means"
+            )
+        if self.phase_shares and not self.phase:
+            raise BadInput(
+                f"the shares are given for the phases {', '.join(self.phase_shares)}; say which column names the "
+                "phase (--phase)"
             )
         ordered = sorted(self.metrics, key=lambda m: (m.name != primary, m.name not in self.guardrails))
         return replace(self, primary=primary, metrics=tuple(ordered))
@@ -114,13 +131,19 @@ def with_options(
     alpha: float | None,
     method: How,
     control: str,
-    shares: Mapping[str, float],
+    shares: Mapping[str, float | Mapping[str, float]],
     family: FamilyName | None = None,
     cluster: str = "",
+    phase: str = "",
+    as_of: str | None = None,
 ) -> Plan:
     """The plan with what was said beside its metrics; what was said wins."""
     effect = plan.minimum_effect if minimum_effect is None else margin_of(minimum_effect, "the minimum effect")
     margins = {name: margin_of(text, f"the margin of {name!r}") for name, text in guardrails.items()}
+    flat = {name: one for name, one in shares.items() if not isinstance(one, Mapping)}
+    by_phase = {name: one for name, one in shares.items() if isinstance(one, Mapping)}
+    if flat and by_phase:
+        raise BadInput("the shares are given both for all phases and for some; give each phase its own")
     return replace(
         plan,
         primary=primary or plan.primary,
@@ -129,9 +152,12 @@ def with_options(
         alpha=plan.alpha if alpha is None else alpha,
         method=method,
         control=control or plan.control,
-        shares=shares or plan.shares,
+        shares=flat or plan.shares,
+        phase=phase or plan.phase,
+        phase_shares=by_phase or plan.phase_shares,
         family=family or plan.family,
         cluster=cluster or plan.cluster,
+        as_of=plan.as_of if as_of is None else moment_of(as_of),
     )
 
 

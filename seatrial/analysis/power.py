@@ -18,9 +18,11 @@ from seatrial.spec.errors import BadInput
 from seatrial.spec.units import show_count
 from seatrial.stats.contrast import Margin
 from seatrial.stats.cuped import Ratio, coefficients, linearised
+from seatrial.stats.minimum import MINIMUM_UNITS
 from seatrial.stats.multivariate import MultiMoments
 from seatrial.stats.power import (
     Design,
+    Detectable,
     Plan,
     detectable_means,
     detectable_proportions,
@@ -48,6 +50,8 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
         units: Of the past that say so; None: it was stated.
         units_a_day: Units that come a day; None: unknown.
         within: Window of the metric, seconds.
+        counted: The share of units that have a value; the others come too, and say nothing.
+        cluster: The column that was drawn whole: then units are its clusters throughout; "": units were drawn.
     """
 
     metric: str
@@ -58,6 +62,13 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
     units: int | None = None
     units_a_day: float | None = None
     within: float = 0.0
+    counted: float = 1.0
+    cluster: str = ""
+
+    @property
+    def share(self) -> bool:
+        """Whether its spread follows from its mean: a share of units, not of units in clusters."""
+        return self.kind == "proportion" and not self.cluster
 
     @property
     def saved(self) -> float:
@@ -77,8 +88,9 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
         always_valid: Looking at any time.
         group_sequential: At planned looks, to their end; None where none were asked for, or of a margin, which is
             watched at any time.
-        fixed_days, always_valid_days, group_sequential_days: Until so many have come and matured; None where the
-            traffic is unknown.
+        fixed_days, always_valid_days, group_sequential_days: Until so many with a value have come and matured; None
+            where the traffic is unknown.
+        what: ``unit``, or ``cluster`` where those are what is counted.
     """
 
     metric: str
@@ -91,6 +103,7 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     always_valid_days: float | None = None
     group_sequential: int | None = None
     group_sequential_days: float | None = None
+    what: str = "unit"
 
     @property
     def ways(self) -> tuple[tuple[str, int, float | None], ...]:
@@ -173,13 +186,15 @@ def stated(*, metric: str, baseline: float | None, mean: float | None, sd: float
     raise BadInput("say what there is now: --baseline 10% for a share, or --mean 20 --sd 35 for a value")
 
 
-def past_of(files: Files, metrics: Sequence[Metric], control: str = "") -> tuple[Past, ...]:
+def past_of(files: Files, metrics: Sequence[Metric], control: str = "", cluster: str = "") -> tuple[Past, ...]:
     """Mean, spread, covariates' gain and traffic of metrics in files of the past.
 
     Args:
         files: Open; every variant in them counts as itself, unless ``control`` names the one that stands for the past.
         metrics: Which.
         control: The variant whose units are used.
+        cluster: A column above the unit that will be drawn whole; everything is then by cluster. How many of them come
+            a day is not known, for those that were there at the beginning come again.
 
     Raises:
         BadInput: Fewer than 100 units, or none that varies.
@@ -187,23 +202,30 @@ def past_of(files: Files, metrics: Sequence[Metric], control: str = "") -> tuple
     ranked = next((metric.name for metric in metrics if metric.kind == "quantile"), None)
     if ranked is not None:
         raise BadInput(f"how many units the quantile {ranked!r} needs is not foretold; plan with a mean of the same")
-    reduction = Reduction(files, Relation(files, metrics))
+    reduction = Reduction(files, Relation(files, metrics, cluster=cluster))
+    metrics = reduction.metrics
     units = reduction.crowd.units
     if not units:
         raise BadInput(f"{files.names['exposures']} has no rows; there is no past in it")
     if control and control not in units:
         raise BadInput(f"{control!r} is not among the variants {', '.join(units)}")
     chosen = control or max(units, key=lambda name: units[name])
-    rate = _units_a_day(reduction)
-    arms = reduction.arms()[""]
-    return tuple(_past(metric, arms[metric.name][chosen].moments, rate) for metric in metrics)
+    rate = None if cluster else _units_a_day(reduction)
+    arms = reduction.arms()[""][""]
+    found = []
+    for metric in metrics:
+        arm = arms[metric.name][chosen]
+        known = arm.moments.n / max(arm.moments.n + arm.missing, 1)
+        past = _past(metric, arm.moments, rate, "clusters" if cluster else "units")
+        found.append(msgspec.structs.replace(past, counted=known, cluster=cluster))
+    return tuple(found)
 
 
-def _past(metric: Metric, arm: MultiMoments, rate: float | None) -> Past:
+def _past(metric: Metric, arm: MultiMoments, rate: float | None, what: str) -> Past:
     if arm.n < LEAST_UNITS:
-        raise BadInput(f"{arm.n} units of the past say too little about {metric.name!r}; give {LEAST_UNITS} at least")
-    own = 2 if metric.kind == "ratio" else 1
-    columns: list[Ratio | int] = [Ratio(0, 1) if metric.kind == "ratio" else 0, *range(own, arm.k)]
+        raise BadInput(f"{arm.n} {what} of the past say too little about {metric.name!r}; give {LEAST_UNITS} at least")
+    own = 2 if metric.divided else 1
+    columns: list[Ratio | int] = [Ratio(0, 1) if metric.divided else 0, *range(own, arm.k)]
     line = linearised(arm, columns)
     value = line.column(0)
     if not value.m2 > 0:
@@ -238,6 +260,9 @@ def need(past: Past, effect: Margin, design: Design, goal: Goal = "better", look
     size = effect.size * abs(past.mean) if effect.scale == "relative" else effect.size
     design = design._replace(correlation=past.correlation if design.correlation == 0 else design.correlation)
     plan = _plan(past, size, design, goal)
+    if past.cluster:
+        least = _least_clusters(design)
+        plan = plan._replace(fixed=max(plan.fixed, least), always_valid=max(plan.always_valid, least))
     planned = looks is not None and goal == "better"
     whole = math.ceil(plan.fixed * looks.checked().inflation(design)) if looks is not None and planned else None
     return Need(
@@ -251,13 +276,20 @@ def need(past: Past, effect: Margin, design: Design, goal: Goal = "better", look
         always_valid_days=_days(plan.always_valid, past),
         group_sequential=whole,
         group_sequential_days=None if whole is None else _days(whole, past),
+        what="cluster" if past.cluster else "unit",
     )
+
+
+def _least_clusters(design: Design) -> int:
+    """Of all arms, so that the smallest has the hundred below which nothing is said by cluster."""
+    smallest = min(design.share, 1 - design.share * design.treatments)
+    return math.ceil(MINIMUM_UNITS / smallest)
 
 
 def _plan(past: Past, size: float, design: Design, goal: Goal) -> Plan:
     if goal == "non-inferior":
         return plan_non_inferiority(size, past.sd, design)
-    if past.kind != "proportion":
+    if not past.share:
         return plan_means(size, past.sd, design)
     if past.mean + size >= 1:  # a rise is not possible, a fall is
         return plan_proportions(past.mean, past.mean - size, design)
@@ -265,17 +297,22 @@ def _plan(past: Past, size: float, design: Design, goal: Goal) -> Plan:
 
 
 def _days(units: int, past: Past) -> float | None:
-    return None if past.units_a_day is None else units / past.units_a_day + past.within / DAY
+    return None if past.units_a_day is None else units / (past.units_a_day * past.counted) + past.within / DAY
 
 
 def visible(past: Past, units: float, design: Design) -> Need:
-    """The smallest effect that so many units of all arms show."""
+    """The smallest effect that so many units of all arms, those with a value, show.
+
+    Raises:
+        BadInput: They show none.
+    """
+    if past.cluster and units < _least_clusters(design):
+        raise BadInput(
+            f"{units:g} clusters show nothing on {past.metric!r}: {MINIMUM_UNITS} of each variant are the least, here "
+            f"{_least_clusters(design)}; give more"
+        )
     design = design._replace(correlation=past.correlation if design.correlation == 0 else design.correlation)
-    if past.kind == "proportion":
-        found = detectable_proportions(units, past.mean, design)
-    else:
-        found = detectable_means(units, past.sd, design)
-    size = found.fixed
+    size = _detectable(past, units, design).fixed
     if not math.isfinite(size):
         raise BadInput(f"{units:g} units show no effect on {past.metric!r} at all; give more")
     return Need(
@@ -286,16 +323,18 @@ def visible(past: Past, units: float, design: Design) -> Need:
         fixed=math.ceil(units),
         always_valid=None,
         fixed_days=_days(math.ceil(units), past),
+        what="cluster" if past.cluster else "unit",
     )
+
+
+def _detectable(past: Past, units: float, design: Design) -> Detectable:
+    return detectable_proportions(units, past.mean, design) if past.share else detectable_means(units, past.sd, design)
 
 
 def visible_always(past: Past, units: float, design: Design) -> Need | None:
     """The same when one looks at any time; None below the minimum of units."""
     design = design._replace(correlation=past.correlation if design.correlation == 0 else design.correlation)
-    if past.kind == "proportion":
-        size = detectable_proportions(units, past.mean, design).always_valid
-    else:
-        size = detectable_means(units, past.sd, design).always_valid
+    size = _detectable(past, units, design).always_valid
     if not math.isfinite(size):
         return None
     return Need(
@@ -306,6 +345,7 @@ def visible_always(past: Past, units: float, design: Design) -> Need | None:
         fixed=None,
         always_valid=math.ceil(units),
         always_valid_days=_days(math.ceil(units), past),
+        what="cluster" if past.cluster else "unit",
     )
 
 
@@ -348,7 +388,7 @@ def told(design: Design, guardrails: int = 0, whole: float | None = None) -> str
 def sentence(one: Need) -> str:
     """What it takes, as ``conversion: to see an effect of 0.002 (2%) takes 63 000 units at one planned look.``"""
     relative = "" if one.relative is None else f" ({100 * one.relative:.3g}%)"
-    parts = [f"{show_count(units)} units{_in_days(days)} {how}" for how, units, days in one.ways]
+    parts = [f"{show_count(units)} {one.what}s{_in_days(days)} {how}" for how, units, days in one.ways]
     what = "to show it is not worse by" if one.goal == "non-inferior" else "to see an effect of"
     return f"{one.metric}: {what} {one.effect:.4g}{relative} takes {', '.join(parts)}."
 

@@ -11,7 +11,7 @@ from seatrial.analysis.files import Files
 from seatrial.analysis.metrics import Metric
 from seatrial.analysis.refusing import refuse_infinite, refuse_no_share
 from seatrial.analysis.relation import Relation, Row, unfolds
-from seatrial.ledger.sql import literal
+from seatrial.ledger.sql import literal, quoted
 from seatrial.spec.errors import BadInput
 from seatrial.stats.moments import Moments, PairMoments
 from seatrial.stats.multivariate import MultiMoments
@@ -43,14 +43,14 @@ class Counts(NamedTuple):
 
     Attributes:
         exposures: All rows.
-        units: First exposures by variant.
+        units: First exposures by phase ("" without phases) and variant.
         outcomes: By name.
     """
 
     first: int
     step: int
     exposures: list[int]
-    units: dict[str, list[int]]
+    units: dict[str, dict[str, list[int]]]
     outcomes: dict[str, list[int]]
 
 
@@ -61,6 +61,9 @@ MOST_INTERVALS = 500
 
 Arms = dict[str, Arm]
 """By variant."""
+
+Phased = dict[str, dict[str, Arms]]
+"""By phase of constant weights ("" without phases), then by metric."""
 
 
 class Reduction:
@@ -76,23 +79,51 @@ class Reduction:
         self._relation = relation
         self.metrics, self.timed, self.crowd = relation.metrics, relation.timed, relation.crowd
 
-    def arms(self, by: str | None = None) -> dict[str, dict[str, Arms]]:
-        """Every metric's arms, by the value of the SQL expression ``by`` ("" without one), then by metric."""
+    def arms(self, by: str | None = None, of: str = "judged") -> dict[str, Phased]:
+        """Every metric's arms, by the value of the SQL expression ``by`` ("" without one), phase and metric.
+
+        ``of`` is the relation that they are read from.
+        """
         group = "''" if by is None else f"coalesce(CAST({by} AS VARCHAR), 'none')"
         quick = not self._files.with_outcomes  # there the units cost more than their moments, and twice is too often
-        rows = self._moments(group, quick=quick)
+        rows = self._moments(group, of, quick=quick)
         if quick and any(self._is_far(row) for row in rows):
-            quick, rows = False, self._moments(group, quick=False)
-        found: dict[str, dict[str, Arms]] = {}
+            quick, rows = False, self._moments(group, of, quick=False)
+        found: dict[str, Phased] = {}
         for row in rows:
-            metrics = found.setdefault(row["g"], {metric.name: {} for metric in self.metrics})
+            phases = found.setdefault(row["g"], {})
+            metrics = phases.setdefault(row["phase"], {metric.name: {} for metric in self.metrics})
             for index, metric in enumerate(self.metrics):
                 metrics[metric.name][row["variant"]] = self._arm(index, row, quick=quick)
         return found
 
-    def _moments(self, group: str, *, quick: bool) -> list[Row]:
+    @property
+    def all_units(self) -> str:
+        """The relation with a row a unit, also where clusters are counted."""
+        return self._relation.all_units
+
+    def segments(self, column: str) -> dict[str, Phased]:
+        """The same by the values of a column that was kept."""
+        return self.arms(by=quoted("kept " + column), of=self._relation.by_segment(column))
+
+    def _moments(self, group: str, of: str, *, quick: bool) -> list[Row]:
         select = ", ".join(part for i in range(len(self.metrics)) for part in self._select(i, quick=quick))
-        return self._read(f"SELECT {group} AS g, variant, {select} FROM judged GROUP BY ALL ORDER BY ALL")
+        return self._read(
+            f"SELECT {group} AS g, {self._relation.phase} AS phase, variant, {select} FROM {of} "
+            "GROUP BY ALL ORDER BY ALL"
+        )
+
+    def units(self) -> dict[str, dict[str, int]]:
+        """Units, or clusters, by phase and variant, before any exclusion."""
+        if not self._relation.phased:  # they are counted already, and the file may be long
+            return {"": dict(self.crowd.units)}
+        rows = self.query(
+            f"SELECT {self._relation.phase} AS phase, variant, count(*) AS n FROM judged GROUP BY ALL ORDER BY ALL"
+        )
+        found: dict[str, dict[str, int]] = {}
+        for row in rows:
+            found.setdefault(row["phase"], {})[row["variant"]] = int(row["n"])
+        return found
 
     def _is_far(self, row: Row) -> bool:
         return any(sums.is_far(str(i), row, row[f"n{i}"], self.width(metric)) for i, metric in enumerate(self.metrics))
@@ -113,7 +144,7 @@ class Reduction:
         n = (last - first) // step + 1
         found: dict[str, dict[str, list[int]]] = {}
         at = [f"epoch_us({moment})" for _, moment in moments]
-        asked = {"exposures": ("''", at[0], "exposures"), "units": ("variant", "first_at", "judged")}
+        asked = {"exposures": ("''", at[0], "exposures")}
         if len(moments) > 1:
             asked["outcomes"] = ("CAST(outcome AS VARCHAR)", at[1], "outcomes")
         for what, (name, moment, table) in asked.items():
@@ -123,7 +154,13 @@ class Reduction:
             )
             for one in rows:
                 found.setdefault(what, {}).setdefault(one["name"], [0] * n)[int(one["b"])] = int(one["n"])
-        return Counts(first, step, found["exposures"][""], found["units"], found.get("outcomes", {}))
+        units: dict[str, dict[str, list[int]]] = {}
+        for one in self.query(
+            f"SELECT {self._relation.phase} AS phase, variant, (first_at - {first}) // {step} AS b, count(*) AS n "
+            "FROM judged GROUP BY ALL ORDER BY ALL"
+        ):
+            units.setdefault(one["phase"], {}).setdefault(one["variant"], [0] * n)[int(one["b"])] = int(one["n"])
+        return Counts(first, step, found["exposures"][""], units, found.get("outcomes", {}))
 
     def _moment(self, table: str) -> str | None:
         return self._files.moment(table) if table == "exposures" or self._files.with_outcomes else None
@@ -143,11 +180,14 @@ class Reduction:
         )
 
     def column(self, metric: Metric) -> pa.Table:
-        """Every counted unit's value of a metric in order of exposure: ``variant``, ``x``."""
+        """Every counted unit's value of a metric in order of exposure: ``variant``, ``x``, ``phase``."""
         index = self.metrics.index(metric)
         order = "first_at, unit" if self.timed else "hash(unit), unit"
         value = f"CAST({self._relation.columns(index)[0]} AS DOUBLE)"
-        return self._files.query(f"SELECT variant, {value} AS x FROM judged WHERE k{index} ORDER BY {order}")
+        phase = self._relation.phase
+        return self._files.query(
+            f"SELECT variant, {value} AS x, {phase} AS phase FROM judged WHERE k{index} ORDER BY {order}"
+        )
 
     def width(self, metric: Metric) -> int:
         """How many columns a metric's moments have."""

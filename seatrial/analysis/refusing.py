@@ -23,6 +23,14 @@ def refuse_nameless(files: Files) -> None:
             )
 
 
+def refuse_empty(files: Files, column: str) -> None:
+    """Raises BadInput for the first exposure without a value in a column."""
+    files.text("exposures", column)
+    found = files.first_row("exposures", f"{quoted(column)} IS NULL", "''")
+    if found is not None:
+        raise BadInput(f"row {found[0]} of {files.names['exposures']} has no {column}; leave it out or fill it in")
+
+
 def refuse_timeless(files: Files) -> None:
     """Raises BadInput for the first row without a time where the others have one, and for days beside times of day."""
     column = files.columns.at
@@ -82,10 +90,15 @@ def refuse_value(files: Files, where: tuple[str, str], outcome: str | None = Non
 
 def refuse_no_share(files: Files, metric: Metric, n: int, mean: float, variance: float) -> None:
     """Raises BadInput where a share's column holds anything but 0 and 1, which its two moments show."""
-    if metric.kind != "proportion" or files.with_outcomes:
+    if metric.kind != "proportion" or metric.divided or files.with_outcomes:
         return
     if abs(variance * (n - 1) - n * mean * (1 - mean)) <= 1e-6 * n and 0 <= mean <= 1:
         return
+    refuse_other_than_share(files, metric)
+
+
+def refuse_other_than_share(files: Files, metric: Metric) -> None:
+    """Raises BadInput for the first value of a file of units that is neither 0 nor 1."""
     value = files.number("exposures", metric.above.column)
     found = files.first_row("exposures", f"{value} NOT IN (0, 1)", value)
     if found is not None:

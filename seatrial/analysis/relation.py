@@ -9,16 +9,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from seatrial.analysis.caps import with_caps
-from seatrial.analysis.clusters import clustered, gather_clusters
+from seatrial.analysis.clusters import clustered, clusters_by_segment, gather_clusters
 from seatrial.analysis.counting import count_units
 from seatrial.analysis.crowd import Crowd
+from seatrial.analysis.ends import Ends, find_ends
 from seatrial.analysis.files import Files
 from seatrial.analysis.joining import SKEW, join_counts
 from seatrial.analysis.keys import keys
 from seatrial.analysis.metrics import Metric, Total
-from seatrial.analysis.refusing import refuse_nameless, refuse_timeless, refuse_value
+from seatrial.analysis.refusing import refuse_empty, refuse_nameless, refuse_timeless, refuse_value
 from seatrial.analysis.repeats import find_repeats
 from seatrial.analysis.surveying import Survey
+from seatrial.analysis.zones import refuse_mixed_zones
 from seatrial.ledger.sql import literal, quoted
 from seatrial.spec.errors import BadInput
 
@@ -27,7 +29,8 @@ Row = dict[str, Any]
 
 def unfolds(metric: Metric) -> bool:
     """Whether a metric's window can be told early from late: sums and counts of one outcome, each where it happened."""
-    return metric.within is not None and metric.kind in ("mean", "proportion") and not metric.label
+    whole = metric.kind in ("mean", "proportion") and not metric.divided
+    return metric.within is not None and whole and not metric.label
 
 
 class Relation:
@@ -41,6 +44,8 @@ class Relation:
         once: Whether it is looked at once, so that a cap of the data is of all units.
         cluster: A column of the exposures above the unit: ``judged`` then has a row a cluster, and ``metrics`` are
             ratios.
+        phase: A column of the exposures that says which weights held at a unit's first.
+        as_of: Until when both files are complete, microseconds since 1970 UTC.
 
     Raises:
         BadInput: A column is missing or holds no numbers; a value is not finite; a unit stands twice in a file of
@@ -55,27 +60,53 @@ class Relation:
         *,
         several: bool = False,
         cluster: str = "",
+        phase: str = "",
+        as_of: int | None = None,
         once: bool = True,
     ) -> None:
         self._files = files
         self.metrics = tuple(metrics)
         self._covariates = tuple(dict.fromkeys(name for m in metrics for name in m.covariates))
-        self._kept = tuple(dict.fromkeys((*kept, cluster) if cluster else kept))
+        self._kept = tuple(dict.fromkeys(name for name in (*kept, cluster, phase) if name))
+        self._phase, self._as_of = phase, as_of
+        self.phase = f"CAST({quoted('kept ' + phase)} AS VARCHAR)" if phase else "''"
         self.timed = files.moment("exposures") is not None
         for name in self._covariates:
+            if name == files.columns.variant:
+                raise BadInput(f"the covariate {name!r} is the variant itself; name a column that was known before it")
             files.number("exposures", name)
         self.filled: dict[str, tuple[float, bool]] = {}
+        if phase:
+            refuse_empty(files, phase)
         refuse_timeless(files)
+        refuse_mixed_zones(files)
         capped = any(metric.cap_at is not None for metric in self.metrics)
         self.crowd = self._judged("TABLE" if several or cluster or capped else "VIEW")
         self.metrics = with_caps(files, self.metrics, once=once, timed=self.timed)
+        self._cluster, self._of_units_metrics = cluster, self.metrics
         if cluster:
-            self.crowd = gather_clusters(files, self.metrics, cluster, kept, self.crowd)
+            self.crowd = gather_clusters(files, self.metrics, cluster, kept, self.crowd, phase, timed=self.timed)
             self.metrics = clustered(self.metrics)
 
     def covariates(self, metric: Metric) -> list[str]:
         """Whose a metric's columns after its own are: a covariate with holes stands twice, for its flag."""
         return [name for name in metric.covariates for _ in range(2 if self.filled[name][1] else 1)]
+
+    @property
+    def all_units(self) -> str:
+        """The relation with a row a unit, also where clusters are counted."""
+        return "judged_units" if self._cluster else "judged"
+
+    def by_segment(self, column: str) -> str:
+        """The relation to read segments of a kept column from: of clusters, a row for each segment that one has."""
+        if not self._cluster:
+            return "judged"
+        return clusters_by_segment(self._files, self._of_units_metrics, self._cluster, column, self._phase)
+
+    @property
+    def phased(self) -> bool:
+        """Whether a column names phases."""
+        return bool(self._phase)
 
     def query(self, sql: str) -> list[Row]:
         """Rows of a query over ``judged``."""
@@ -87,6 +118,8 @@ class Relation:
 
     def _of_units(self, how: str) -> Crowd:
         files, columns = self._files, self._files.columns
+        if self._as_of is not None:
+            raise BadInput(f"{files.names['exposures']} holds totals by unit, of no window; leave --as-of out")
         parts = [
             f"CAST({quoted(columns.unit)} AS VARCHAR) AS unit",
             f"{files.text('exposures', columns.variant)} AS variant",
@@ -122,14 +155,16 @@ class Relation:
         files.run(
             f"CREATE TEMP TABLE exposed AS SELECT * EXCLUDE (first_row), unnest(first_row) FROM ("
             f"SELECT {self._keys['exposures']} AS unit, {self._first_row(variant, moment)} AS first_row, "
-            f"{started} AS first_at, min({variant}) <> max({variant}) AS crossed FROM {listed} GROUP BY 1)"
+            f"{started} AS first_at, {self._crossed(variant)} AS crossed FROM {listed} GROUP BY 1)"
         )
         self._fill_from("exposed")
         theirs = self._keys["outcomes"]
         found = join_counts(files, theirs, self._measured(), happened if moment else None)
         repeats = find_repeats(files, theirs, self._measured(), self._summed(), timed=happened is not None)
         self._source = repeats.source
-        until, last = self._until(moment, happened)
+        ends = self._ends(moment, happened)
+        last = 0 if ends is None else ends.until
+        until = self._until(moment, happened) if ends is None else self._written(ends.until)
         files.run(f"CREATE TEMP VIEW totals AS {self._totals(happened if moment else None)}")
         parts = ["CAST(e.unit AS VARCHAR) AS unit", "e.variant", "e.first_at"]
         for index, metric in enumerate(self.metrics):
@@ -144,8 +179,21 @@ class Relation:
         ).to_pylist()
         one = min((r["one"] for r in rows if r["one"] is not None), default="")
         return Crowd(
-            {r["v"]: r["n"] for r in rows}, int(sum(r["b"] for r in rows)), one, until, joined=found, repeats=repeats
+            {r["v"]: r["n"] for r in rows},
+            int(sum(r["b"] for r in rows)),
+            one,
+            until,
+            joined=found,
+            repeats=repeats,
+            ends=ends,
         )
+
+    def _crossed(self, variant: str) -> str:
+        """SQL of whether a unit met two variants; within one phase where there are several, as new weights move it."""
+        if not self._phase:
+            return f"min({variant}) <> max({variant})"
+        phase = self._files.text("exposures", self._phase)
+        return f"count(DISTINCT ({phase}, {variant})) > count(DISTINCT {phase})"
 
     def _first_row(self, variant: str, moment: str | None) -> str:
         """SQL of a unit's first row as one value: taken column by column, a hole would be filled from a later row."""
@@ -167,16 +215,29 @@ class Relation:
                     f"column {self._files.columns.at!r}; add the times"
                 )
 
-    def _until(self, moment: str | None, happened: str | None) -> tuple[str | None, int | None]:
-        """The last moment in the files, as text and in microseconds."""
+    def _ends(self, moment: str | None, happened: str | None) -> Ends | None:
+        """Where the files end, if any window depends on it."""
+        windows = [round(metric.within * 1e6) for metric in self.metrics if metric.within is not None]
+        if moment is None or happened is None or not (windows or self._as_of is not None):
+            if self._as_of is not None:
+                raise BadInput("--as-of says when windows are over, and a file has no times; leave it out or add `at`")
+            return None
+        return find_ends(
+            self._files, self._keys["outcomes"], happened, self._measured(), max(windows, default=0), self._as_of
+        )
+
+    def _written(self, at: int) -> str:
+        (row,) = self.query(f"SELECT CAST(make_timestamp({at}) AT TIME ZONE 'UTC' AS VARCHAR) AS t")
+        return str(row["t"])
+
+    def _until(self, moment: str | None, happened: str | None) -> str | None:
+        """The last moment in the files."""
         tables = ((moment, "exposures"), (happened, "outcomes"))
         ends = [f"SELECT max({m}) AS t FROM {table}" for m, table in tables if m is not None]
         if not ends:
-            return None, None
-        (row,) = self.query(
-            f"SELECT CAST(max(t) AS VARCHAR) AS t, epoch_us(max(t)) AS us FROM ({' UNION ALL '.join(ends)})"
-        )
-        return row["t"], row["us"]
+            return None
+        (row,) = self.query(f"SELECT CAST(max(t) AS VARCHAR) AS t FROM ({' UNION ALL '.join(ends)})")
+        return None if row["t"] is None else str(row["t"])
 
     def _totals(self, happened: str | None) -> str:
         """A query for every metric's totals by unit."""
@@ -251,10 +312,10 @@ class Relation:
             return f"any_value(CASE WHEN {{}} THEN {value} END ORDER BY o.lag, {value})"
         return f"{'avg' if metric.label and metric.kind == 'mean' else 'sum'}(CASE WHEN {{}} THEN {value} END)"
 
-    def _unit_of_outcomes(self, index: int, metric: Metric, last: int | None) -> list[str]:
+    def _unit_of_outcomes(self, index: int, metric: Metric, last: int) -> list[str]:
         waiting = "false"
         if metric.within is not None:
-            waiting = f"(e.first_at + {round(metric.within * 1e6)} > {last or 0})"
+            waiting = f"(e.first_at + {round(metric.within * 1e6)} > {last})"
         names = "xy"[: len(metric.totals)]
         kept = f"t.x{index} IS NOT NULL AND NOT {waiting}" if metric.label else f"NOT {waiting}"
         for hole, total in zip("gh", metric.totals, strict=False):

@@ -1,6 +1,6 @@
 """A/A tests on one's own past: the control's units split again by many salts, and judged as the experiment is."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -39,9 +39,16 @@ def split_files(files: Files, plan: Plan, splits: int) -> tuple[SameArms, ...]:
         BadInput: No control, or too few of its units for any verdict.
     """
     plan = replace(plan.checked(), guardrails={}, minimum_effect=None)
-    reduction = Reduction(
-        files, Relation(files, plan.metrics, several=True, cluster=plan.cluster, once=plan.method == "fixed")
+    relation = Relation(
+        files,
+        plan.metrics,
+        several=True,
+        cluster=plan.cluster,
+        phase=plan.phase,
+        as_of=plan.as_of,
+        once=plan.method == "fixed",
     )
+    reduction = Reduction(files, relation)
     plan = replace(plan, metrics=reduction.metrics)
     units = reduction.crowd.units
     control = plan.control or next((name for name in CONTROLS if name in units), "")
@@ -49,8 +56,9 @@ def split_files(files: Files, plan: Plan, splits: int) -> tuple[SameArms, ...]:
         raise BadInput(f"the variants are {', '.join(sorted(units))}; say whose units are split (--control)")
     table = reduction.table(control, MOST_UNITS)
     said: dict[str, tuple[list[bool], list[float]]] = {metric.name: ([], []) for metric in plan.metrics}
-    for arms, columns in _split(table, plan.metrics, reduction, splits):
-        judged = Judged(plan, arms, _ARMS[0], dict.fromkeys(_ARMS, 0.5), frozenset(), columns)
+    shares = _shares(plan, control, reduction.units())
+    for arms, columns in _split(table, plan.metrics, reduction, splits, shares):
+        judged = Judged(plan, {"": arms}, _ARMS[0], {"": shares}, frozenset(), columns)
         for metric in plan.metrics:
             verdict = judged.verdict(metric, _ARMS[1], plan.alpha)
             welch = welch_of(judged.measured(metric, _ARMS[1]).effect).p_value
@@ -61,8 +69,28 @@ def split_files(files: Files, plan: Plan, splits: int) -> tuple[SameArms, ...]:
     return tuple(same_arms(name, *found, plan.alpha, len(said)) for name, found in said.items())
 
 
+def _shares(plan: Plan, control: str, units: Mapping[str, Mapping[str, int]]) -> dict[str, float]:
+    """What the two arms get: as the control and the treatment of the smallest planned share, else half each.
+
+    An interval that holds at an even split may not hold at the planned one, where few units speak for an arm.
+    """
+    parts: dict[str, float] = dict(plan.shares)
+    for phase, shares in plan.phase_shares.items():
+        came = sum(units.get(phase, {}).values())
+        for name, share in shares.items():
+            parts[name] = parts.get(name, 0.0) + came * share / sum(shares.values())
+    if not parts:
+        return dict.fromkeys(_ARMS, 0.5)
+    others = {name: share for name, share in parts.items() if name != control and share > 0}
+    if not others or not parts.get(control, 0.0) > 0:
+        raise BadInput(f"the shares must give the control {control!r} and a treatment a share above 0 each")
+    smallest = min(others.values())
+    weight = smallest / (smallest + parts[control])
+    return {_ARMS[0]: 1 - weight, _ARMS[1]: weight}
+
+
 def _split(
-    table: pa.Table, metrics: Sequence[Metric], reduction: Reduction, splits: int
+    table: pa.Table, metrics: Sequence[Metric], reduction: Reduction, splits: int, shares: Mapping[str, float]
 ) -> Iterator[tuple[dict[str, Arms], dict[str, Column]]]:
     units = table["unit"].to_pylist()
     values = [
@@ -70,7 +98,8 @@ def _split(
         for i, metric in enumerate(metrics)
     ]
     counted = [table[f"k{i}"].to_numpy(zero_copy_only=False) for i, _ in enumerate(metrics)]
-    weights = tuple(Weight(name, 0.5) for name in _ARMS)
+    weights = tuple(Weight(name, share) for name, share in shares.items())
+    one_phase = np.full(len(units), "", dtype=object)
     for salt in range(splits):
         drawn = assign_many(Entry(name="same", arms=weights, salt=f"same-{salt}"), units)
         masks = {name: drawn == name for name in _ARMS}
@@ -82,7 +111,7 @@ def _split(
             for i, metric in enumerate(metrics)
         }
         columns = {
-            metric.name: Column(drawn[counted[i]], values[i][counted[i], 0])
+            metric.name: Column(drawn[counted[i]], values[i][counted[i], 0], one_phase[counted[i]])
             for i, metric in enumerate(metrics)
             if metric.one_by_one
         }

@@ -15,15 +15,18 @@ from seatrial.stats.verdict import Role, Verdict, Word
 How = Literal["fixed", "always-valid"]
 CheckName = Literal[
     "sample-ratio",
+    "changing-shares",
     "both-arms",
     "label-coverage",
     "unexposed-outcomes",
     "early-outcomes",
     "repeated-outcomes",
+    "phases",
     "covariates",
     "carry-over",
     "novelty",
     "logging-gaps",
+    "file-ends",
 ]
 
 
@@ -64,6 +67,23 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     word: Word
 
 
+class PhaseEffect(msgspec.Struct, frozen=True, kw_only=True):
+    """A metric's effect in one phase of constant weights.
+
+    Attributes:
+        name: The phase's.
+        n_treatment, n_control: Units counted in it.
+        effect: In the metric's unit; None where an arm has fewer than two units, so that the phase carries no weight.
+        se: Its standard error; likewise.
+    """
+
+    name: str
+    n_treatment: int
+    n_control: int
+    effect: float | None
+    se: float | None
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one metric in one comparison.
 
@@ -85,6 +105,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
             (Holm); its word stands by it.
         looks: The effect over time, where it was asked for.
         segments: The effect by segment, by the column that cuts them.
+        phases: The effect in each phase, where there are several; the verdict is of all, weighted by precision.
     """
 
     name: str
@@ -103,6 +124,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     adjusted_p: float | None = None
     looks: tuple[Look, ...] = ()
     segments: dict[str, Segments] = {}
+    phases: tuple[PhaseEffect, ...] = ()
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,8 +174,8 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
         method: ``fixed``: one look, now, as planned. ``always-valid``: may be repeated as data come in.
         alpha: Chance of a false claim on the primary metric, over all treatments.
         units: By variant, before any exclusion.
-        shares: What each variant was to get, fractions of 1.
-        until: The last moment in the files, RFC 3339; None without times.
+        shares: What each variant was to get, fractions of 1; over several phases, of all their units.
+        until: Until when the files tell what happened: windows that ended later are still open. None without times.
         checks: Checks of trust.
         comparisons: One a treatment, in order of name.
         family: How several treatments, and the metrics that do not decide, were adjusted.

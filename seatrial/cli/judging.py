@@ -14,7 +14,7 @@ from seatrial.spec.errors import BadInput
 from seatrial.spec.units import parse_share, show_count
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from seatrial.analysis.verdicts import Analysis, Comparison, Finding
     from seatrial.experiments.judgement import Judgement
@@ -55,7 +55,10 @@ def judge(
     minimum_effect: str | None = typer.Option(None, help="The smallest effect that matters: relative:2%."),
     guardrail: list[str] = typer.Option([], help="NAME=relative:1%: by how much a metric may be worse at most."),
     control: str = typer.Option("", help="The variant to compare with, if it is not called control or champion."),
-    shares: str = typer.Option("", help="What each variant was to get, A=90%,B=10%; equal shares if not said."),
+    shares: str = typer.Option(
+        "", help="What each variant was to get, A=90%,B=10%, or by phase, 1: A=90%,B=10%; 2: A=50%,B=50%. Else equal."
+    ),
+    phase: str = typer.Option("", help="A column that says which shares held when: variants are compared inside each."),
     method: Literal["fixed", "always-valid"] = typer.Option(
         "fixed", help="fixed: one look, at the planned end. always-valid: when you look again and again."
     ),
@@ -63,6 +66,7 @@ def judge(
     family: Literal["holm", "e-bh"] | None = typer.Option(
         None, help="Several treatments, or metrics: holm (no false claim, if not said) or e-bh (few of the claims)."
     ),
+    as_of: str | None = typer.Option(None, help="Until when both files are complete; else as far as outcomes reach."),
     unit_column: str = typer.Option("unit", help="What the files call the unit."),
     cluster: str = typer.Option("", help="A column above the unit that was drawn whole (shop): clusters are counted."),
     variant_column: str = typer.Option("variant", help="What the file of exposures calls the variant."),
@@ -129,9 +133,11 @@ def judge(
         alpha=alpha,
         method=method,
         control=control,
-        shares={n: parse_share(share) for n, share in pairs(shares.split(",") if shares else [], "--shares").items()},
+        shares=_shares(shares),
         family=family,
         cluster=cluster,
+        phase=phase,
+        as_of=as_of,
     )
     with Files(data, outcomes, Columns(unit_column, variant_column, time_column, id_column)) as files:
         if aa is not None:
@@ -147,6 +153,26 @@ def judge(
     else:
         _tell_analysis(found)
     _end(exit_code(found, require))
+
+
+def _shares(text: str) -> dict[str, float | Mapping[str, float]]:
+    """``A=90%,B=10%``, or that after the name of each phase: ``1: A=90%,B=10%; 2: A=50%,B=50%``."""
+    if ": " not in text:  # a variant may have a colon in its name
+        return dict(_split(text))
+    found: dict[str, float | Mapping[str, float]] = {}
+    for part in text.split(";"):
+        name, colon, given = part.rpartition(": ")
+        if not colon or not name.strip() or not given.strip():
+            raise BadInput(f"--shares {part.strip()!r} is not PHASE: A=90%,B=10%; name the phase of each")
+        if name.strip() in found:
+            raise BadInput(f"--shares names the phase {name.strip()!r} twice; keep one")
+        found[name.strip()] = _split(given)
+    return found
+
+
+def _split(text: str) -> dict[str, float]:
+    given = [part.strip() for part in text.split(",")] if text else []
+    return {name: parse_share(share) for name, share in pairs(given, "--shares").items()}
 
 
 def _deployment(
@@ -223,8 +249,10 @@ def _code(judgement: Judgement, require: Literal["better", "not-worse"] | None) 
 
     if require is None:
         return 1 if judgement.ended or judgement.recommendation != "ship" else 0
+    if judgement.ended == "rolled-back":
+        return 1
     primary = judgement.primary
-    if primary is None or primary.verdict.word == "no-data":
+    if primary is None or judgement.recommendation == "withheld" or primary.verdict.word == "no-data":
         return 3
     guardrails = [metric.verdict for metric in judgement.metrics if metric.part == "guardrail"]
     return 0 if meets(primary.verdict, guardrails, require) else 1
@@ -291,9 +319,9 @@ def _ends(finding: Finding) -> str:
 
 
 def _notes(comparison: Comparison) -> list[str]:
-    from seatrial.analysis.page import posterior
+    from seatrial.analysis.page import by_phase, posterior
 
-    notes = list(posterior(comparison))
+    notes = [*posterior(comparison), *by_phase(comparison)]
     for finding in comparison.metrics:
         if finding.variance_ratio is not None:
             saved = f"{1 - finding.variance_ratio:.0%} of its variance"

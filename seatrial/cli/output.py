@@ -1,6 +1,7 @@
 """What commands print: sentences and tables for people, one JSON document for programs."""
 
 import json
+import math
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
@@ -12,7 +13,16 @@ JSON_HELP = "Print one JSON document instead of text."
 
 def print_json(value: object) -> None:
     """Print frozen values (msgspec, pydantic, tuples, dataclasses) as one indented JSON document."""
-    typer.echo(json.dumps(plain(value), indent=2, ensure_ascii=False))
+    typer.echo(json.dumps(_finite(plain(value)), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    """The same with null for numbers that JSON cannot write; readers of other languages choke on a bare NaN."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def plain(value: object) -> Any:

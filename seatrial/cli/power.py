@@ -45,6 +45,7 @@ def power(
     outcomes: str | None = typer.Option(None, help="With --data: outcomes of the past."),
     metric: list[str] = typer.Option([], help="With --data: as for judge."),
     control: str = typer.Option("", help="With --data: the variant whose units stand for the past; the largest."),
+    cluster: str = typer.Option("", help="With --data: a column above the unit that will be drawn whole."),
     share: str | None = typer.Option(None, help="Each treatment's share of the units, 50%; equal shares if not said."),
     treatments: int = typer.Option(1, min=1, help="How many are compared with the control."),
     units_a_day: float | None = typer.Option(None, help="Units that come a day, if the past does not say."),
@@ -81,7 +82,7 @@ def power(
     power = power_of_each(whole, guardrails)
     design = Design(each, alpha, power, treatments=treatments, correlation=correlation).checked()
     planned = None if looks is None else Looks(looks, spending).checked()
-    past = _past(baseline, mean, sd, data, outcomes, metric, control, units_a_day)
+    past = _past(baseline, mean, sd, data, outcomes, metric, control, cluster, units_a_day)
     if units is not None or days is not None:
         if effect is not None or margin is not None:
             raise BadInput("--units and --days ask which effect can be seen; leave --effect and --margin out")
@@ -123,6 +124,7 @@ def _past(
     outcomes: str | None,
     metric: list[str],
     control: str,
+    cluster: str,
     units_a_day: float | None,
 ) -> tuple[Past, ...]:
     import msgspec
@@ -132,8 +134,8 @@ def _past(
     if units_a_day is not None and not units_a_day > 0:
         raise BadInput(f"{units_a_day:g} units a day are none; give a number above 0")
     if data is None:
-        if outcomes or metric or control:
-            raise BadInput("--outcomes, --metric and --control read the past from files; add --data")
+        if outcomes or metric or control or cluster:
+            raise BadInput("--outcomes, --metric, --control and --cluster read the past from files; add --data")
         share = None if baseline is None else parse_share(baseline)
         past: tuple[Past, ...] = (stated(metric="it", baseline=share, mean=mean, sd=sd, correlation=0.0),)
     else:
@@ -143,7 +145,7 @@ def _past(
         from seatrial.analysis.metrics import named
 
         with Files(data, outcomes) as files:
-            past = past_of(files, named(pairs(metric, "--metric"), outcomes=outcomes is not None), control)
+            past = past_of(files, named(pairs(metric, "--metric"), outcomes=outcomes is not None), control, cluster)
         if not past:
             raise BadInput("--data needs a metric, like --metric conversion=proportion:purchase")
     if units_a_day is None:
@@ -166,7 +168,7 @@ def _inverse(
             left = parse_duration(days) / DAY - one.within / DAY
             if left <= 0:
                 raise BadInput(f"{days} are over before the window of {one.metric!r} is; give more")
-            many = one.units_a_day * left
+            many = one.units_a_day * one.counted * left
         else:
             many = float(units)
         found.append(visible(one, many, design))
@@ -187,12 +189,14 @@ def _tell(found: Forecast) -> None:
 def _of_past(past: Past) -> str:
     mean = f"{100 * past.mean:.4g}%" if past.kind == "proportion" else f"{past.mean:.6g}"
     parts = [f"{past.metric} is {mean} now"]
-    if past.kind != "proportion":
-        parts.append(f"standard deviation {past.sd:.6g} by unit")
+    if not past.share:
+        parts.append(f"standard deviation {past.sd:.6g} by {'cluster' if past.cluster else 'unit'}")
     if past.units is not None:
-        parts.append(f"by {show_count(past.units)} units of the past")
+        parts.append(f"by {show_count(past.units)} {'clusters' if past.cluster else 'units'} of the past")
     if past.units_a_day is not None:
-        parts.append(f"{show_count(round(past.units_a_day))} units come a day")
+        parts.append(f"{show_count(round(past.units_a_day))} {'clusters' if past.cluster else 'units'} come a day")
+    if past.counted < 1:
+        parts.append(f"{past.counted:.3g} of them have a value, and only those count below")
     if past.correlation:
         parts.append(f"its covariates take {past.saved:.0%} of the variance off")
     return f"{', '.join(parts)}."

@@ -4,6 +4,8 @@ References:
     Pearson (1900), On the criterion that a given system of deviations..., Philosophical Magazine 50.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import chdtrc
@@ -39,3 +41,16 @@ def chi_squared(table: ArrayLike) -> TestResult:
         note="Holds for one look at a planned end"
         + (f", and doubtfully: a cell expects only {expected.min():.2g}." if doubtful else "."),
     )
+
+
+def chi_squared_within(tables: Sequence[ArrayLike]) -> float | None:
+    """The p-value of independence within every table at once; None where nothing varies in any.
+
+    Statistics and degrees of freedom of independent tables add up, so that tables which differ from each other (phases
+    of other weights) are not taken for dependence within them.
+    """
+    found = [chi_squared(table) for table in tables]
+    known = [(one.statistic, one.degrees) for one in found if one.statistic is not None and one.degrees is not None]
+    if not known:
+        return None
+    return float(chdtrc(sum(degrees for _, degrees in known), sum(statistic for statistic, _ in known)))

@@ -54,9 +54,9 @@ class TestResult(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
-def finite(value: float) -> float | None:
+def finite(value: float | None) -> float | None:
     """The value, or None where it is infinite or undefined (JSON has neither)."""
-    return value if math.isfinite(value) else None
+    return value if value is not None and math.isfinite(value) else None
 
 
 def check_alpha(alpha: float) -> float:

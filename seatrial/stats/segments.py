@@ -55,15 +55,15 @@ class Segments(msgspec.Struct, frozen=True, kw_only=True):
     """All segments.
 
     Attributes:
-        common: The effect that they are drawn towards (posterior mean).
+        common: The effect that they are drawn towards (posterior mean); None with no segment that says anything.
         spread: Standard deviation of the true effects between segments (posterior median).
         p_value: Cochran's Q: against "all segments have one effect".
         segments: In the given order, those with too few units left out.
-        left_out: Names of segments without a standard error.
+        left_out: Names of segments with too few units, or without a standard error.
         note: What they may not be used for.
     """
 
-    common: float
+    common: float | None
     spread: float
     p_value: float
     segments: tuple[Segment, ...]
@@ -77,7 +77,7 @@ def compare_segments(effects: Mapping[str, Effect], alpha: float = 0.05) -> Segm
     known = {name: (e.effect, e.se) for name, e in effects.items() if e.se > 0 and math.isfinite(e.effect)}
     left_out = tuple(name for name in effects if name not in known)
     if not known:
-        return Segments(common=math.nan, spread=0.0, p_value=1.0, segments=(), left_out=left_out)
+        return Segments(common=None, spread=0.0, p_value=1.0, segments=(), left_out=left_out)
     spreads = _spreads(list(known.values()))
     adjusted = benjamini_hochberg([_against_the_rest(name, known) for name in known])
     segments = []

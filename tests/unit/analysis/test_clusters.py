@@ -141,3 +141,71 @@ def test_the_past_is_split_by_cluster() -> None:
     )  # fmt: skip
     with Files(world(8, shops=600)) as files:
         assert split_files(files, plan, 40)[0].trustworthy
+
+
+def rare(seed: int, shops: tuple[int, int], per: int = 5, rate: float = 0.002) -> pd.DataFrame:
+    """A rare event of customers, equally often in both variants."""
+    rng = np.random.default_rng(seed)
+    shop = np.repeat(np.arange(sum(shops)), per)
+    return pd.DataFrame(
+        {
+            "unit": np.arange(len(shop)),
+            "variant": np.where(shop < shops[0], "new", "control"),
+            "shop": shop,
+            "x": (rng.random(len(shop)) < rate).astype(int),
+            "y": rng.normal(0, 1, len(shop)),
+        }
+    )
+
+
+@pytest.mark.parametrize("method", ["fixed", "always-valid"])
+def test_a_rare_event_by_cluster_needs_its_events_as_by_unit(method) -> None:  # type: ignore[no-untyped-def]
+    for seed in range(10):
+        few = judge(rare(seed, (100, 1900)), metrics={"x": "proportion:x"}, shares={"new": 100, "control": 1900},
+                    cluster="shop", method=method).comparisons[0].primary  # fmt: skip
+        assert few.verdict.word == "no-data"
+        assert "of 10 events of each kind" in (few.verdict.reason or "")
+        assert (few.verdict.lower, few.verdict.upper) == (None, None)
+        assert few.kind == "proportion"
+        kept = judge(rare(seed, (120, 120)), metrics={"y": "mean:y", "x": "proportion:x,want=lower"},
+                     guardrails={"x": "absolute:0.5%"}, cluster="shop", method=method)  # fmt: skip
+        assert kept.comparisons[0].metric("x").verdict.word == "no-data"
+
+
+def test_a_share_of_other_numbers_is_refused_by_cluster_too() -> None:
+    with pytest.raises(BadInput, match=r"has the x 3\.0, and a proportion takes 0 and 1"):
+        judge(rare(1, (120, 120), rate=0.1).assign(x=lambda f: 7 * f.x + 3), metrics={"x": "proportion:x"},
+              cluster="shop")  # fmt: skip
+
+
+def test_segments_of_clusters_are_of_the_units_in_them() -> None:
+    rng = np.random.default_rng(0)
+    shop = np.repeat(np.arange(600), 20)
+    new = (rng.random(600) < 0.5)[shop]
+    kind = np.where(np.tile(np.arange(20), 600) < 2, "f", "m")
+    x = 10 + rng.normal(0, 1, 600)[shop] + rng.normal(0, 1, len(shop)) + (new & (kind == "m"))
+    units = pd.DataFrame({"unit": np.arange(len(shop)), "variant": np.where(new, "new", "control"), "shop": shop,
+                          "x": x, "kind": kind})  # fmt: skip
+    found = judge(units, metrics={"x": "mean:x"}, segments=["kind"], cluster="shop").comparisons[0].primary
+    told = {one.name: one for one in found.segments["kind"].segments}
+    assert told.keys() == {"f", "m"}
+    for name, one in told.items():
+        part = units[units.kind == name]
+        alone = judge(part, metrics={"x": "mean:x"}, cluster="shop").comparisons[0].primary.verdict
+        assert one.effect == pytest.approx(alone.effect, rel=1e-9)
+        fit = smf.ols("x ~ C(variant, Treatment('control'))", part).fit(
+            cov_type="cluster", cov_kwds={"groups": part.shop, "use_correction": False}
+        )
+        assert one.se == pytest.approx(fit.bse.iloc[1], rel=0.02)
+    assert told["m"].differs
+
+
+def test_a_segment_of_whole_clusters_is_what_it_was() -> None:
+    units = world(9)
+    units["side"] = np.where(units["shop"].str[1:].astype(int) % 2, "east", "west")
+    units["week"] = 1
+    found = judge(units, metrics={"x": "mean:x"}, segments=["side"], cluster="shop", phase="week")
+    effects = {one.name: one.effect for one in found.comparisons[0].primary.segments["side"].segments}
+    for side, effect in effects.items():
+        alone = judge(units[units.side == side], metrics={"x": "mean:x"}, cluster="shop").comparisons[0]
+        assert effect == pytest.approx(alone.primary.verdict.effect, rel=1e-9)

@@ -14,7 +14,7 @@ from seatrial.analysis.documents import SegmentedJudgement, judge_schema
 from seatrial.analysis.judging import judge as judge_data
 from seatrial.analysis.power import need, stated
 from seatrial.cli.app import run
-from seatrial.cli.output import plain
+from seatrial.cli.output import plain, print_json
 from seatrial.experiments.judge import judge
 from seatrial.experiments.judgement import Judgement
 from seatrial.stats.contrast import Margin
@@ -73,6 +73,7 @@ WORDS = (
             "always-valid",
         ),
         ("--metric", "each=ratio:buy/buy", "--segment", "country", "--html", "page.html"),
+        ("--segment", "variant", "--phase", "country"),
         ("--shares", "control=90%,new=10%"),
         ("--aa", "20"),
     ],
@@ -83,7 +84,12 @@ def test_what_is_printed_of_files_is_what_the_schema_says(
     monkeypatch.chdir(tmp_path)
     files(tmp_path)
     assert run(["judge", *WORDS, *more, "--json"]) in (0, 1, 3)
-    valid(json.loads(capsys.readouterr().out))
+    valid(json.loads(capsys.readouterr().out, parse_constant=lambda text: pytest.fail(text)))
+
+
+def test_what_json_cannot_write_is_printed_as_null(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"a": [float("nan"), 1.0], "b": {"c": float("-inf")}})
+    assert json.loads(capsys.readouterr().out) == {"a": [None, 1.0], "b": {"c": None}}
 
 
 def judged(seconds: float, *, phases: bool = True) -> Judgement:

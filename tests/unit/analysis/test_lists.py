@@ -85,6 +85,8 @@ def test_what_was_taken_is_credited_to_its_request_or_to_where_it_last_stood() -
 
     assert taken(credit="request") == {"control": [0.5, 0.0], "new": [0.0]}
     assert taken(credit="item") == {"control": [0.0, 1.0], "new": [1.0]}
+    with pytest.raises(BadInput, match="have a zone and those of"):
+        judge_lists(lists, clicks.assign(at=clicks["at"].dt.tz_localize(None)), outcome="click", credit="item")
     with pytest.raises(BadInput, match="say which outcome means taken"):
         judge_lists(lists, clicks, credit="item")
 

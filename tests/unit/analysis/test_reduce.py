@@ -37,7 +37,7 @@ def test_moments_are_numpys_however_far_from_zero(seed: int, mean: float, sd: fl
     rng = np.random.default_rng(seed)
     values = {"m": mean + sd * rng.standard_normal(n), "z": sd - mean * rng.standard_normal(n)}
     with Files(units(values)) as files:
-        found = reduction(files, named({"m": "mean:m,covariate=z"}, outcomes=False)).arms()[""]["m"]
+        found = reduction(files, named({"m": "mean:m,covariate=z"}, outcomes=False)).arms()[""][""]["m"]
     for i, variant in enumerate(ARMS):
         expected = MultiMoments.from_values(np.column_stack([values["m"], values["z"]])[i::2])
         assert found[variant].moments.n == expected.n

@@ -2,12 +2,18 @@
 
 import json
 from pathlib import Path
+from typing import Literal
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
 
+from seatrial.analysis.deciding import exit_code
+from seatrial.analysis.judging import judge
 from seatrial.cli.app import run
+from seatrial.cli.judging import _code as release_code
+from tests.unit.experiments import test_forecast
 
 START = pd.Timestamp("2026-03-02", tz="UTC")
 
@@ -118,3 +124,65 @@ def test_bad_usage_ends_with_two_and_says_what_to_do(
 ) -> None:
     assert run(arguments) == 2
     assert says in capsys.readouterr().err.replace("\n", " ")
+
+
+@pytest.mark.usefixtures("files")
+def test_a_ramp_is_judged_within_its_phases(capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(2)
+    second = rng.random(8000) < 0.5
+    units = pd.DataFrame(
+        {
+            "unit": range(8000),
+            "variant": np.where(rng.random(8000) < np.where(second, 0.5, 0.1), "new", "control"),
+            "at": START + pd.to_timedelta(7 * second + rng.uniform(0, 7, 8000), unit="D"),
+            "week": np.where(second, "second", "first"),
+            "x": rng.normal(20, 5, 8000) - 5 * second,
+        }
+    )
+    units.to_parquet("ramp.parquet")
+    asked = ["judge", "--data", "ramp.parquet", "--metric", "x=mean:x"]
+    assert run([*asked, "--shares", "control=70%,new=30%"]) == 1
+    assert run([*asked, "--shares", "control=70%,new=30%", "--require", "better"]) == 3
+    assert "name the column that says which weights held when (--phase)" in capsys.readouterr().out
+    named = [*asked, "--phase", "week", "--shares", "first: control=90%,new=10%; second: control=50%, new=50%"]
+    assert run(named) == 1
+    out = capsys.readouterr().out
+    assert "x: the difference by phase is first " in out
+    assert "The phases do not contradict each other." in out
+    for wrong, says in (
+        ("first: control=90%; control=50%", "is not PHASE: A=90%,B=10%"),
+        ("a: x=100%; a: x=100%", "names the phase 'a' twice"),
+    ):
+        assert run([*asked, "--phase", "week", "--shares", wrong]) == 2
+        assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("require", [None, "better", "not-worse"])
+def test_files_and_releases_end_with_the_same_codes(require: Literal["better", "not-worse"] | None) -> None:
+    judgement, _ = test_forecast.judged(0.3)
+    assert judgement.recommendation == "ship"
+    assert release_code(judgement, require) == 0
+    assert release_code(msgspec.structs.replace(judgement, ended="rolled-back"), require) == 1
+    withheld = 1 if require is None else 3
+    assert release_code(msgspec.structs.replace(judgement, recommendation="withheld"), require) == withheld
+    units = pd.DataFrame({"unit": range(400), "variant": ["control", "new"] * 200, "x": [1.0, 2.0, 3.0, 5.0] * 100})
+    assert exit_code(judge(units, metrics={"x": "mean:x"}), require) == 0
+    assert exit_code(judge(units, metrics={"x": "mean:x"}, shares={"control": 9, "new": 1}), require) == withheld
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        ("cap=nan", "the cap nan"),
+        ("cap=inf", "the cap inf"),
+        ("cap=0", "the cap 0"),
+        ("cap=-5", "the cap -5"),
+        ("range=0..inf", "the range 0..inf"),
+        ("range=nan..5", "the range 'nan..5'"),
+    ],
+)
+@pytest.mark.usefixtures("files")
+def test_a_limit_that_limits_nothing_is_bad_usage(option: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    metric = f"r=mean:purchase.amount,{option}"
+    assert run(["judge", "--data", "exposures.parquet", "--outcomes", "outcomes.parquet", "--metric", metric]) == 2
+    assert says in capsys.readouterr().err

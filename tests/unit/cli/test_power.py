@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.power import NormalIndPower
 
+from seatrial.analysis.judging import judge
 from seatrial.analysis.power import Past, need, visible
 from seatrial.cli.app import run
 from seatrial.experiments.forecast import standard_error
@@ -221,3 +222,71 @@ def test_what_cannot_be_looked_at_or_drawn_is_refused(
 ) -> None:
     assert run(["power", "--baseline", "10%", *words]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_units_without_a_value_come_too_and_take_their_days(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(1)
+    n = 7000
+    frame = pd.DataFrame({"unit": np.arange(n), "variant": "control", "x": rng.normal(0, 1, n)})
+    frame["at"] = pd.Timestamp("2026-03-02", tz="UTC") + pd.to_timedelta(np.linspace(0, 7, n), unit="D")
+    words = ("--data", str(tmp_path / "past.parquet"), "--metric", "x=mean:x", "--effect", "absolute:0.1")
+    frame.to_parquet(tmp_path / "past.parquet")
+    all_known = asked(capsys, *words)["needs"][0]
+    frame["x"] = frame["x"].where(np.arange(n) % 10 == 0)
+    frame.to_parquet(tmp_path / "past.parquet")
+    found = asked(capsys, *words)
+    tenth = found["needs"][0]
+    assert found["past"][0]["counted"] == pytest.approx(0.1)
+    assert tenth["fixed"] == pytest.approx(all_known["fixed"], rel=0.15)
+    assert tenth["fixed_days"] == pytest.approx(tenth["fixed"] / 100, rel=0.01)
+    days = f"{tenth['fixed_days']:.6f}d"
+    back = asked(capsys, *words[:4], "--days", days)["needs"][0]
+    assert back["effect"] == pytest.approx(0.1, rel=1e-3)
+    assert run(["power", *words]) == 0
+    assert "0.1 of them have a value, and only those count below" in capsys.readouterr().out
+
+
+def shops(seed: int, shops: int, per: int, effect: float = 0.0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    shop = np.repeat(np.arange(shops), per)
+    variant = np.where(rng.permutation(shops) % 2 == 0, "control", "new")[shop]
+    x = 10 + 3 * rng.normal(0, 1, shops)[shop] + rng.normal(0, 4.6, len(shop)) + effect * (variant == "new")
+    return pd.DataFrame({"unit": np.arange(len(shop)), "variant": variant, "shop": shop, "x": x, "hit": x > 10})
+
+
+@pytest.mark.simulation
+def test_what_is_told_by_cluster_is_what_judging_by_cluster_takes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shops(0, 600, 20).to_parquet(tmp_path / "past.parquet")
+    words = ("--data", str(tmp_path / "past.parquet"), "--metric", "x=mean:x", "--cluster", "shop")
+    found = asked(capsys, *words, "--effect", "absolute:1")["needs"][0]
+    sd = math.sqrt(9 + 4.6**2 / 20)
+    assert (found["what"], found["fixed_days"]) == ("cluster", None)
+    assert found["fixed"] == pytest.approx(oracle(1 / sd), rel=0.15)
+    worlds = 60
+    hits = sum(
+        judge(shops(seed, found["fixed"], 20, 1.0), metrics={"x": "mean:x"}, cluster="shop")
+        .comparisons[0].primary.verdict.word == "better"
+        for seed in range(1, worlds + 1)
+    )  # fmt: skip
+    assert 0.8 - 3 * (0.16 / worlds) ** 0.5 <= hits / worlds <= 0.99
+
+
+def test_a_share_by_cluster_spreads_as_its_clusters_do_and_takes_a_hundred_of_each(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = shops(0, 600, 20)
+    frame.to_parquet(tmp_path / "past.parquet")
+    words = ("--data", str(tmp_path / "past.parquet"), "--metric", "h=proportion:hit", "--cluster", "shop")
+    found = asked(capsys, *words, "--effect", "absolute:5%")
+    chosen = frame[frame.variant == "control"].groupby("shop")["hit"].mean()
+    assert found["past"][0]["sd"] == pytest.approx(chosen.std(), rel=1e-6)
+    assert found["needs"][0]["fixed"] == pytest.approx(oracle(0.05 / chosen.std()), rel=0.01)
+    assert asked(capsys, *words, "--effect", "absolute:30%")["needs"][0]["fixed"] == 200
+    assert asked(capsys, *words, "--effect", "absolute:30%", "--share", "10%")["needs"][0]["fixed"] == 1000
+    assert run(["power", *words, "--units", "150"]) == 2
+    assert "150 clusters show nothing on 'h': 100 of each variant are the least, here 200" in capsys.readouterr().err
+    assert run(["power", *words, "--effect", "absolute:5%"]) == 0
+    assert "clusters at one planned look" in capsys.readouterr().out
+    assert run(["power", "--baseline", "10%", "--effect", "relative:5%", "--cluster", "shop"]) == 2
