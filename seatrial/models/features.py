@@ -9,8 +9,14 @@ import pandas as pd
 from seatrial.spec.errors import BadInput
 from seatrial.spec.signature import Feature, FeatureKind
 
-MOST_CATEGORIES = 100
-"""A text column with more distinct values than this is not a category by itself."""
+MOST_CATEGORIES = 1000
+"""A text column with more distinct values than this is not a category by itself; as many are listed in a profile."""
+
+SURELY_CATEGORIES = 100
+"""Up to so many distinct values that repeat are a category however they look."""
+
+SENTENCE = 5
+"""So many words are a sentence; a city or a plan has fewer."""
 
 _KINDS: tuple[str, ...] = get_args(FeatureKind)
 _CORRECTIONS = ("kind", "nullable", "categories", "width")
@@ -20,9 +26,10 @@ def infer_features(frame: pd.DataFrame) -> tuple[Feature, ...]:
     """One Feature a column, in the columns' order.
 
     Booleans, integers, floats and datetimes are what they are; a pandas categorical is a ``category`` with its own
-    order; text is a ``category`` when few distinct values repeat, an ``id`` when (nearly) every value is its own word,
-    else ``text``; cells that are lists of numbers are ``embedding`` with one width, else ``list``. A column is nullable
-    when the reference data has a missing value in it.
+    order; text is a ``category`` when few distinct values repeat (at most 1 000, and where they are more than 100 most
+    of them are no sentences of five words), an ``id`` when (nearly) every value is its own word, else ``text``; cells
+    that are lists of numbers are ``embedding`` with one width, else ``list``. A column is nullable when the reference
+    data has a missing value in it.
     """
     return tuple(infer_feature(str(name), frame[name]) for name in frame.columns)
 
@@ -140,9 +147,16 @@ def _kind_of_text(present: "pd.Series[Any]") -> tuple[FeatureKind, tuple[str, ..
     distinct = sorted(set(present))
     rows = len(present)
     few = len(distinct) <= 10 or len(distinct) * 2 <= rows
-    if few and len(distinct) <= MOST_CATEGORIES and (len(distinct) < rows or rows <= 10):
+    if few and _are_categories(distinct) and (len(distinct) < rows or rows <= 10):
         return "category", tuple(distinct), None
     one_word = not any(any(c.isspace() for c in value) for value in distinct)
     if one_word and len(distinct) >= 0.95 * rows:
         return "id", None, None
     return "text", None, None
+
+
+def _are_categories(distinct: Sequence[str]) -> bool:
+    if len(distinct) <= SURELY_CATEGORIES:
+        return True
+    sentences = sum(len(value.split()) >= SENTENCE for value in distinct)
+    return len(distinct) <= MOST_CATEGORIES and sentences * 2 <= len(distinct)

@@ -187,5 +187,5 @@ def _dressed(profile: FeatureProfile, reference: FeatureProfile) -> FeatureProfi
         bins=reference.bins,
         categories=reference.categories,
         limits=reference.limits,
-        singletons=0,
+        barely_listed=0,
     )

@@ -32,6 +32,11 @@ CASES: dict[str, tuple[object, str, bool]] = {
     "object strings": (np.array(["a", "a", None], dtype=object), "category", True),
     "ids": ([f"customer-{i}" for i in range(200)], "id", False),
     "sentences": ([f"this is number {i} of them" for i in range(200)], "text", False),
+    "many codes": ([f"z{i % 900}" for i in range(20_000)], "category", False),
+    "many cities": ([f"North Town {i % 900}" for i in range(20_000)], "category", False),
+    "too many codes": ([f"z{i % 1001}" for i in range(20_000)], "text", False),
+    "sentences that repeat": ([f"this is number {i % 900} of them" for i in range(20_000)], "text", False),
+    "answers that repeat": ([f"this is number {i % 90} of them" for i in range(20_000)], "category", False),
     "embeddings": ([[1.0, 2.0], [3.0, 4.0]], "embedding", False),
     "lists": ([[1.0], [3.0, 4.0]], "list", False),
 }

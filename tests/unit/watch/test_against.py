@@ -165,7 +165,7 @@ def test_profiles_of_other_cells_do_not_share_a_shelf(world: Any) -> None:
 
 def test_new_categories_beside_the_past_are_counted_whatever_the_training_saw_once(world: Any, deployment: Any) -> None:
     features = tuple(
-        msgspec.structs.replace(feature, singletons=2000) if feature.name == "plan" else feature
+        msgspec.structs.replace(feature, barely_listed=2000) if feature.name == "plan" else feature
         for feature in world.profile.features
     )
     world.profile = msgspec.structs.replace(world.profile, features=features)
