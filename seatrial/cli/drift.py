@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from seatrial.watch.window import Window
 
 NO_DATA = 3
+UNCOMPARED = 4
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,11 +44,14 @@ def drift(
     html: Path | None = typer.Option(None, help="Write what was seen as a page into this file."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Say what drifted, in a deployment or between two files. Exit code 1 on major drift or a broken column.
+    """Say what drifted, in a deployment or between two files.
 
-    Exit code 3 where two files have too few rows for any column to be compared.
+    Exit code 1 on major drift or a broken column; 3 where nothing could be compared: two files have too few rows, or no
+    window of the deployment counts; 4 where nothing is major, but a column of the reference could not be compared
+    (nested, of mixed kinds, without a value). Name a column that should not count with --ignore.
 
-    Of a deployment the newest window of each monitor counts; of files every window.
+    Of a deployment the newest window of each monitor counts, if the file has that monitor, the window is of the version
+    in the slot, and it is at most two windows old; of files every window.
     """
     if deployment is not None:
         if reference or current or by or time or ignore:
@@ -88,7 +92,10 @@ def _default(state: State, deployment: str) -> str:
 def _deployment(deployment: str, variant: str | None, limit: int, json: bool) -> None:
     import msgspec
 
+    from seatrial.control.site import microseconds
     from seatrial.releases.state import State
+    from seatrial.spec.read import load_deployment
+    from seatrial.watch.standing import standing
     from seatrial.watch.window import Window
 
     with State(settings().state_url) as state:
@@ -106,8 +113,15 @@ def _deployment(deployment: str, variant: str | None, limit: int, json: bool) ->
         typer.echo(f"no window of {deployment} {variant} is complete yet")
     else:
         _tell_windows([w for own in by_monitor.values() for w in own])
-    if any(own[-1].severity == "major" for own in by_monitor.values()):
+    slot = held.slot(variant)
+    version = slot.model_version if slot is not None else ""
+    counted = standing(windows, load_deployment(held.text), version, microseconds())
+    if windows and not counted and not json:
+        typer.echo(f"none of these windows counts any more for {version or variant} as it is watched now")
+    if any(window.severity == "major" for window in counted):
         raise typer.Exit(1)
+    if not any(window.state == "measured" for window in counted):
+        raise typer.Exit(NO_DATA)
 
 
 def _tell_windows(windows: list[Window]) -> None:
@@ -145,6 +159,8 @@ def _files(
         raise typer.Exit(1)
     if found.state == "no-data":
         raise typer.Exit(NO_DATA)
+    if found.uncompared:
+        raise typer.Exit(UNCOMPARED)
 
 
 def _plain(found: TableDrift) -> dict[str, object]:
@@ -158,6 +174,8 @@ def _plain(found: TableDrift) -> dict[str, object]:
 
 
 def _tell_tables(found: TableDrift) -> None:
+    if found.uncompared:
+        typer.echo(found.first_sentence)
     for note in found.notes:
         typer.echo(f"note: {note}")
     print_table(

@@ -19,6 +19,7 @@ from seatrial.models.features import infer_feature
 from seatrial.models.frames import numbers_of, texts_of, vectors_of
 from seatrial.spec.errors import BadInput, NotFound
 from seatrial.spec.signature import NUMERIC_KINDS, TEXT_KINDS, Feature
+from seatrial.watch.table_columns import plain_columns
 
 By = Literal["hour", "day", "week"]
 FOLDS = 5
@@ -52,6 +53,7 @@ class TableWindow(msgspec.Struct, frozen=True, kw_only=True):
         new_ids: Of id columns, shown and not judged.
         parts: Before and after, of the columns that moved.
         gone: Columns of the reference that the current table lacks, or whose values are of another kind.
+        uncompared: Columns of the reference that cannot be compared with anything.
     """
 
     start: str
@@ -64,6 +66,7 @@ class TableWindow(msgspec.Struct, frozen=True, kw_only=True):
     new_ids: dict[str, NewIds] = {}
     parts: dict[str, tuple[Part, ...]] = {}
     gone: dict[str, str] = {}
+    uncompared: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -81,7 +84,11 @@ class TableWindow(msgspec.Struct, frozen=True, kw_only=True):
             for name, found in self.apart.items()
             if apart_severity(found) != "none"
         ]
-        return " ".join(told) or f"As in the reference ({self.rows} rows)."
+        if told:
+            return " ".join(told)
+        if self.uncompared:
+            return f"Not compared: {', '.join(self.uncompared)}; the rest is as in the reference ({self.rows} rows)."
+        return f"As in the reference ({self.rows} rows)."
 
 
 class TableDrift(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,11 +98,21 @@ class TableDrift(msgspec.Struct, frozen=True, kw_only=True):
         reference_rows: Of the reference.
         windows: In order of time.
         notes: What was left out, and why.
+        uncompared: Columns of the reference that could not be compared; ``notes`` say why.
     """
 
     reference_rows: int
     windows: tuple[TableWindow, ...]
     notes: tuple[str, ...] = ()
+    uncompared: tuple[str, ...] = ()
+
+    @property
+    def first_sentence(self) -> str:
+        """That columns could not be compared; "" where all could."""
+        if not self.uncompared:
+            return ""
+        many = f"{len(self.uncompared)} column{'s' * (len(self.uncompared) != 1)} of the reference"
+        return f"{many} could not be compared: {', '.join(self.uncompared)}."
 
     @property
     def state(self) -> Literal["measured", "no-data"]:
@@ -140,9 +157,14 @@ def compare_tables(
     for name in (*ignore, *([time] if time else [])):
         if name not in reference.columns and name not in current.columns:
             raise NotFound(f"no table has a column {name!r}; there are {', '.join(map(str, reference.columns))}")
+    reference, current = plain_columns(reference), plain_columns(current)
     clock = _clock(current, time) if by else time
     left_out = {*ignore, *([clock] if clock else [])}
-    references, notes = _references(reference.drop(columns=list(left_out), errors="ignore"))
+    before = reference.drop(columns=list(left_out), errors="ignore")
+    empty = [n for n in before.columns if n in current.columns and before[n].isna().all() and current[n].isna().all()]
+    references, uncompared = _references(before.drop(columns=empty))
+    notes = [f"{name} is not compared: {why}" for name, why in uncompared.items()]
+    notes += [f"{name} has no value in either table" for name in empty]
     if not references:
         raise BadInput("the reference has no column that can be compared; see that its columns have values of one kind")
     extra = [name for name in current.columns if name not in reference.columns and name not in left_out]
@@ -150,8 +172,11 @@ def compare_tables(
     windows = list(_windows(current, by, clock))
     q = Q / max(len(windows), 1)
     raw = {name: _values(reference[name], made.feature) for name, made in references.items() if _is_cloud(made)}
-    found = tuple(_window(start, frame, references, raw, q, minimum_rows) for start, frame in windows)
-    return TableDrift(reference_rows=len(reference), windows=found, notes=tuple(notes))
+    found = tuple(
+        msgspec.structs.replace(_window(start, frame, references, raw, q, minimum_rows), uncompared=tuple(uncompared))
+        for start, frame in windows
+    )
+    return TableDrift(reference_rows=len(reference), windows=found, notes=tuple(notes), uncompared=tuple(uncompared))
 
 
 def ranked(drifts: Sequence[FeatureDrift]) -> list[FeatureDrift]:
@@ -179,19 +204,20 @@ def _clock(current: pd.DataFrame, time: str | None) -> str:
     return datetimes[0]
 
 
-def _references(reference: pd.DataFrame) -> tuple[dict[str, ColumnReference], list[str]]:
-    made, notes = {}, []
+def _references(reference: pd.DataFrame) -> tuple[dict[str, ColumnReference], dict[str, str]]:
+    """What can be compared, and why the rest cannot."""
+    made, uncompared = {}, {}
     for name in map(str, reference.columns):
         try:
             feature = infer_feature(name, reference[name])
         except BadInput as error:
-            notes.append(f"{name} is not compared: {error}")
+            uncompared[name] = str(error)
             continue
         try:
             made[name] = ColumnReference.from_values(feature, _values(reference[name], feature))
         except (BadInput, ValueError, TypeError) as error:
-            notes.append(f"{name} is not compared: its values are no {feature.kind} that can be counted ({error})")
-    return made, notes
+            uncompared[name] = f"its values are no {feature.kind} that can be counted ({error})"
+    return made, uncompared
 
 
 def _values(column: "pd.Series[Any]", feature: Feature) -> Any:
