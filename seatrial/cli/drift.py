@@ -39,6 +39,7 @@ def drift(
         None, help="Compare every hour, day or week by itself, UTC."
     ),
     time: str | None = typer.Option(None, help="The column of times that --by cuts windows by."),
+    zone: str | None = typer.Option(None, help="Whose clock hours of the day are counted by, like Europe/Paris."),
     ignore: list[str] = typer.Option([], help="A column to leave out; say it again for another."),
     minimum_rows: int = typer.Option(100, min=2, help="Rows that a window and the reference need at least."),
     html: Path | None = typer.Option(None, help="Write what was seen as a page into this file."),
@@ -54,7 +55,7 @@ def drift(
     in the slot, and it is at most two windows old; of files every window.
     """
     if deployment is not None:
-        if reference or current or by or time or ignore:
+        if reference or current or by or time or zone or ignore:
             raise BadInput(f"{deployment!r} is a deployment, and the other options are for files; give one of the two")
         if html is not None:
             _write_page(deployment, variant, html)
@@ -64,7 +65,7 @@ def drift(
         raise BadInput("nothing to compare: give a deployment, or both --reference and --current")
     if time is not None and by is None:
         raise BadInput(f"--time {time} names what windows are cut by, and there are none; add --by day")
-    _files(reference, current, by, time, ignore, minimum_rows, html, json)
+    _files(reference, current, by, time, zone, ignore, minimum_rows, html, json)
 
 
 def _write_page(deployment: str, variant: str | None, html: Path) -> None:
@@ -136,6 +137,7 @@ def _files(
     current: Path,
     by: Literal["hour", "day", "week"] | None,
     time: str | None,
+    zone: str | None,
     ignore: list[str],
     minimum_rows: int,
     html: Path | None,
@@ -146,7 +148,7 @@ def _files(
 
     before = read_reference(reference, called="reference").frame
     after = read_reference(current, called="current table").frame
-    found = compare_tables(before, after, by=by, time=time, ignore=ignore, minimum_rows=minimum_rows)
+    found = compare_tables(before, after, by=by, time=time, ignore=ignore, minimum_rows=minimum_rows, zone=zone)
     if html is not None:
         from seatrial.watch.table_report import table_page
 

@@ -6,6 +6,7 @@ from typing import Any, cast, get_args
 import numpy as np
 import pandas as pd
 
+from seatrial.spec.calendar import is_zone
 from seatrial.spec.errors import BadInput
 from seatrial.spec.signature import Feature, FeatureKind
 
@@ -19,7 +20,7 @@ SENTENCE = 5
 """So many words are a sentence; a city or a plan has fewer."""
 
 _KINDS: tuple[str, ...] = get_args(FeatureKind)
-_CORRECTIONS = ("kind", "nullable", "categories", "width")
+_CORRECTIONS = ("kind", "nullable", "categories", "width", "zone")
 
 
 def infer_features(frame: pd.DataFrame) -> tuple[Feature, ...]:
@@ -38,7 +39,15 @@ def infer_feature(name: str, column: "pd.Series[Any]") -> Feature:
     nullable = bool(column.isna().any())
     present = column.dropna()
     kind, categories, width = _kind(name, column, present)
-    return Feature(name=name, kind=kind, nullable=nullable, categories=categories, width=width)
+    return Feature(
+        name=name, kind=kind, nullable=nullable, categories=categories, width=width, zone=_zone_of(column.dtype)
+    )
+
+
+def _zone_of(dtype: Any) -> str | None:
+    """The zone that a column of times is written in; None of any other, and of UTC."""
+    zone = str(dtype.tz) if isinstance(dtype, pd.DatetimeTZDtype) else "UTC"
+    return zone if zone not in ("UTC", "utc") and is_zone(zone) else None
 
 
 def apply_schema(features: Sequence[Feature], schema: Mapping[str, object]) -> tuple[Feature, ...]:
@@ -47,7 +56,7 @@ def apply_schema(features: Sequence[Feature], schema: Mapping[str, object]) -> t
     Args:
         features: What was inferred.
         schema: For a feature's name its ``kind``, or a mapping with any of ``kind``, ``nullable``, ``categories``,
-            ``width``; also a Feature.
+            ``width``, ``zone``; also a Feature.
 
     Raises:
         BadInput: An unknown feature, kind or correction.
@@ -78,6 +87,7 @@ def _corrected(feature: Feature, correction: object) -> Feature:
         nullable=bool(correction.get("nullable", feature.nullable)),
         categories=None if categories is None else tuple(category_text(c) for c in cast(Sequence[object], categories)),
         width=cast("int | None", correction.get("width", feature.width)),
+        zone=cast("str | None", correction.get("zone", feature.zone if kind == "time" else None)),
     )
 
 

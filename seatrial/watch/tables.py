@@ -17,6 +17,7 @@ from seatrial.drift.domain_classifier import LEAST, Separation, domain_classifie
 from seatrial.drift.identifiers import NewIds
 from seatrial.models.features import infer_feature
 from seatrial.models.frames import numbers_of, texts_of, vectors_of
+from seatrial.spec.calendar import is_zone
 from seatrial.spec.errors import BadInput, NotFound
 from seatrial.spec.signature import NUMERIC_KINDS, TEXT_KINDS, Feature
 from seatrial.watch.table_columns import plain_columns
@@ -133,6 +134,7 @@ def compare_tables(
     time: str | None = None,
     ignore: Sequence[str] = (),
     minimum_rows: int = MINIMUM_ROWS,
+    zone: str | None = None,
 ) -> TableDrift:
     """Compare a current table with a reference, column by column of the reference.
 
@@ -146,9 +148,11 @@ def compare_tables(
             datetime column there is.
         ignore: Columns left out.
         minimum_rows: Rows that either side needs.
+        zone: IANA name of the zone by whose clock hours of the day are counted; None: that of the reference's column,
+            else UTC.
 
     Raises:
-        BadInput: A table without rows, or no way to cut windows.
+        BadInput: A table without rows, no way to cut windows, or a zone that nobody knows.
         NotFound: ``time`` or ``ignore`` names no column.
     """
     for called, frame in (("reference", reference), ("current table", current)):
@@ -157,12 +161,14 @@ def compare_tables(
     for name in (*ignore, *([time] if time else [])):
         if name not in reference.columns and name not in current.columns:
             raise NotFound(f"no table has a column {name!r}; there are {', '.join(map(str, reference.columns))}")
+    if zone is not None and not is_zone(zone):
+        raise BadInput(f"{zone!r} is not a known zone; write it as IANA does, like Europe/Paris")
     reference, current = plain_columns(reference), plain_columns(current)
     clock = _clock(current, time) if by else time
     left_out = {*ignore, *([clock] if clock else [])}
     before = reference.drop(columns=list(left_out), errors="ignore")
     empty = [n for n in before.columns if n in current.columns and before[n].isna().all() and current[n].isna().all()]
-    references, uncompared = _references(before.drop(columns=empty))
+    references, uncompared = _references(before.drop(columns=empty), zone)
     notes = [f"{name} is not compared: {why}" for name, why in uncompared.items()]
     notes += [f"{name} has no value in either table" for name in empty]
     if not references:
@@ -204,7 +210,7 @@ def _clock(current: pd.DataFrame, time: str | None) -> str:
     return datetimes[0]
 
 
-def _references(reference: pd.DataFrame) -> tuple[dict[str, ColumnReference], dict[str, str]]:
+def _references(reference: pd.DataFrame, zone: str | None) -> tuple[dict[str, ColumnReference], dict[str, str]]:
     """What can be compared, and why the rest cannot."""
     made, uncompared = {}, {}
     for name in map(str, reference.columns):
@@ -213,6 +219,8 @@ def _references(reference: pd.DataFrame) -> tuple[dict[str, ColumnReference], di
         except BadInput as error:
             uncompared[name] = str(error)
             continue
+        if feature.kind == "time" and zone is not None:
+            feature = msgspec.structs.replace(feature, zone=zone)
         try:
             made[name] = ColumnReference.from_values(feature, _values(reference[name], feature))
         except (BadInput, ValueError, TypeError) as error:

@@ -241,3 +241,20 @@ def test_dates_are_times_and_cut_windows() -> None:
     assert not found.uncompared
     cut = compare_tables(table(0, 900, day=days), table(1, 900, day=days), by="day", time="day")
     assert [window.start[:10] for window in cut.windows] == ["2026-03-02", "2026-03-03"]
+
+
+def test_hours_are_those_of_the_zone_that_is_named(reference: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(5)
+    hours = rng.choice([9, 10, 14, 15], 900)
+
+    def at_work(month: int) -> Any:
+        days = pd.Timestamp(f"2026-{month:02d}-05", tz="Europe/Paris") + pd.to_timedelta(hours, unit="h")
+        return days.tz_convert("UTC")
+
+    table(0, 900, at=at_work(1)).to_parquet(reference)
+    words = ["drift", "--reference", str(reference), "--current", written(table(1, 900, at=at_work(7)))]
+    assert run(words) == 1
+    assert "at.hour: major" in capsys.readouterr().out
+    assert run([*words, "--zone", "Europe/Paris"]) == 0
+    assert run([*words, "--zone", "Paris"]) == 2
+    assert "'Paris' is not a known zone" in capsys.readouterr().err

@@ -61,6 +61,14 @@ def test_categories_that_are_numbers_become_their_texts() -> None:
     assert category_text(True) == "true"
 
 
+def test_a_time_knows_the_zone_that_it_is_written_in_and_the_schema_may_name_one() -> None:
+    times = pd.Series(pd.to_datetime(["2026-01-01T00:00Z"] * 2))
+    zoned = infer_features(pd.DataFrame({"utc": times, "paris": times.dt.tz_convert("Europe/Paris")}))
+    assert [feature.zone for feature in zoned] == [None, "Europe/Paris"]
+    corrected = apply_schema(zoned, {"utc": {"kind": "time", "zone": "Asia/Tokyo"}, "paris": {"nullable": True}})
+    assert [feature.zone for feature in corrected] == ["Asia/Tokyo", "Europe/Paris"]
+
+
 def test_an_embedding_knows_its_width() -> None:
     assert infer_feature("x", pd.Series([[1.0, 2.0, 3.0]] * 2)).width == 3
 
