@@ -160,11 +160,13 @@ def test_what_is_usual_is_learnt_from_the_same_windows_of_earlier_weeks(
 
 @pytest.mark.parametrize("each", [1, 20])
 def test_rows_of_one_visitor_are_one_arrival(world: Any, deployment: Callable[..., Any], each: int) -> None:
-    """A third of the usual rows: certain where each is a visitor of its own, and chance where three came instead of 9."""
+    """A third of the usual rows: certain where each is a visitor, and chance where three came instead of nine."""
     for week in range(4):
         begin = week * WEEK
         for place in range(-3, 4):
-            rows = world.fill(begin + 100 + 10 * place, begin + 110 + 10 * place, 60 if (week, place) == (3, 0) else 180)
+            rows = world.fill(
+                begin + 100 + 10 * place, begin + 110 + 10 * place, 60 if (week, place) == (3, 0) else 180
+            )
             for number, row in enumerate(rows):
                 row["unit"] = f"u{place}-{number // each}"
     since = T0 + (3 * WEEK + 100) * SECOND
