@@ -56,7 +56,7 @@ REFUSED = {
     "data: {window: 5000 rows, every: 1h}": "windows by rows follow one another; remove `every`",
     "data: {window: 5000 rows, against: same hours}": "compared with the training data, not with `same hours`",
     "data: {window: 5000 rows, arrival: usual}": "`arrival` says nothing",
-    "data: {window: 2d, against: same hours}": "a window of 2d is compared with `same hours` 1d before, which is a part",
+    "data: {window: 2d, against: same hours}": "a window of 2d is compared with `same hours` 1d before, which is a",
     "data: {window: 7d, every: 1d, against: same hours}": "a window of 7d is compared with `same hours` 1d before",
     "data: {window: 14d, against: same weekday}": "a window of 14d is compared with `same weekday` 7d before",
     "data: {window: 8d, arrival: usual}": "`arrival: usual` compares a window of 8d with the same one a week before",
