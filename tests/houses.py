@@ -20,7 +20,7 @@ from seatrial.releases.run import ReleaseRun
 from seatrial.spec.deployment import Deployment
 from seatrial.spec.settings import load_settings
 from seatrial.watch.window import Signal, Window
-from tests.harbour import RELEASE, SECOND, START, Harbour, World, gateway_worker
+from tests.harbour import RELEASE, SECOND, Harbour, World, gateway_worker
 from tests.ledger_events import envelope
 
 with warnings.catch_warnings():  # Starlette wishes for another HTTP client than the one that we use
@@ -112,8 +112,9 @@ def answer(home: Path, now: int, *, requests: int = 120) -> None:
 
 
 def see_drift(harbour: Harbour) -> None:
-    """Two windows: one at rest, one in which ``tenure`` moved far; and the alert about it."""
-    windows = [_window(START, moved=False), _window(START + 60 * SECOND, moved=True)]
+    """Two windows before now: one at rest, one in which ``tenure`` moved far; and the alert about it."""
+    start = harbour.clock.now // (60 * SECOND) * (60 * SECOND) - 120 * SECOND
+    windows = [_window(start, moved=False), _window(start + 60 * SECOND, moved=True)]
     harbour.state.windows.add([_record(window) for window in windows], deployment="churn", marks={})
     harbour.state.alerts.add(
         Alert(

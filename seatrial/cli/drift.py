@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from seatrial.watch.window import Window
 
 NO_DATA = 3
+UNCOMPARED = 4
 
 
 def add_to(app: typer.Typer) -> None:
@@ -38,19 +39,23 @@ def drift(
         None, help="Compare every hour, day or week by itself, UTC."
     ),
     time: str | None = typer.Option(None, help="The column of times that --by cuts windows by."),
+    zone: str | None = typer.Option(None, help="Whose clock hours of the day are counted by, like Europe/Paris."),
     ignore: list[str] = typer.Option([], help="A column to leave out; say it again for another."),
     minimum_rows: int = typer.Option(100, min=2, help="Rows that a window and the reference need at least."),
     html: Path | None = typer.Option(None, help="Write what was seen as a page into this file."),
     json: bool = typer.Option(False, "--json", help=JSON_HELP),
 ) -> None:
-    """Say what drifted, in a deployment or between two files. Exit code 1 on major drift or a broken column.
+    """Say what drifted, in a deployment or between two files.
 
-    Exit code 3 where two files have too few rows for any column to be compared.
+    Exit code 1 on major drift or a broken column; 3 where nothing could be compared: two files have too few rows, or no
+    window of the deployment counts; 4 where nothing is major, but a column of the reference could not be compared
+    (nested, of mixed kinds, without a value). Name a column that should not count with --ignore.
 
-    Of a deployment the newest window of each monitor counts; of files every window.
+    Of a deployment the newest window of each monitor counts, if the file has that monitor, the window is of the version
+    in the slot, and it is at most two windows old; of files every window.
     """
     if deployment is not None:
-        if reference or current or by or time or ignore:
+        if reference or current or by or time or zone or ignore:
             raise BadInput(f"{deployment!r} is a deployment, and the other options are for files; give one of the two")
         if html is not None:
             _write_page(deployment, variant, html)
@@ -60,7 +65,7 @@ def drift(
         raise BadInput("nothing to compare: give a deployment, or both --reference and --current")
     if time is not None and by is None:
         raise BadInput(f"--time {time} names what windows are cut by, and there are none; add --by day")
-    _files(reference, current, by, time, ignore, minimum_rows, html, json)
+    _files(reference, current, by, time, zone, ignore, minimum_rows, html, json)
 
 
 def _write_page(deployment: str, variant: str | None, html: Path) -> None:
@@ -88,7 +93,10 @@ def _default(state: State, deployment: str) -> str:
 def _deployment(deployment: str, variant: str | None, limit: int, json: bool) -> None:
     import msgspec
 
+    from seatrial.control.site import microseconds
     from seatrial.releases.state import State
+    from seatrial.spec.read import load_deployment
+    from seatrial.watch.standing import standing
     from seatrial.watch.window import Window
 
     with State(settings().state_url) as state:
@@ -106,8 +114,15 @@ def _deployment(deployment: str, variant: str | None, limit: int, json: bool) ->
         typer.echo(f"no window of {deployment} {variant} is complete yet")
     else:
         _tell_windows([w for own in by_monitor.values() for w in own])
-    if any(own[-1].severity == "major" for own in by_monitor.values()):
+    slot = held.slot(variant)
+    version = slot.model_version if slot is not None else ""
+    counted = standing(windows, load_deployment(held.text), version, microseconds())
+    if windows and not counted and not json:
+        typer.echo(f"none of these windows counts any more for {version or variant} as it is watched now")
+    if any(window.severity == "major" for window in counted):
         raise typer.Exit(1)
+    if not any(window.state == "measured" for window in counted):
+        raise typer.Exit(NO_DATA)
 
 
 def _tell_windows(windows: list[Window]) -> None:
@@ -122,6 +137,7 @@ def _files(
     current: Path,
     by: Literal["hour", "day", "week"] | None,
     time: str | None,
+    zone: str | None,
     ignore: list[str],
     minimum_rows: int,
     html: Path | None,
@@ -132,7 +148,7 @@ def _files(
 
     before = read_reference(reference, called="reference").frame
     after = read_reference(current, called="current table").frame
-    found = compare_tables(before, after, by=by, time=time, ignore=ignore, minimum_rows=minimum_rows)
+    found = compare_tables(before, after, by=by, time=time, ignore=ignore, minimum_rows=minimum_rows, zone=zone)
     if html is not None:
         from seatrial.watch.table_report import table_page
 
@@ -145,6 +161,8 @@ def _files(
         raise typer.Exit(1)
     if found.state == "no-data":
         raise typer.Exit(NO_DATA)
+    if found.uncompared:
+        raise typer.Exit(UNCOMPARED)
 
 
 def _plain(found: TableDrift) -> dict[str, object]:
@@ -158,6 +176,8 @@ def _plain(found: TableDrift) -> dict[str, object]:
 
 
 def _tell_tables(found: TableDrift) -> None:
+    if found.uncompared:
+        typer.echo(found.first_sentence)
     for note in found.notes:
         typer.echo(f"note: {note}")
     print_table(

@@ -26,6 +26,7 @@ from seatrial.watch.pictures import (
     quietest_left_out,
 )
 from seatrial.watch.seen import Opened, WatchSeen
+from seatrial.watch.standing import standing
 from seatrial.watch.tables import Part
 from seatrial.watch.window import Window
 
@@ -110,11 +111,13 @@ def seen_of(
     span = _span([*(cell.window for cell in cells), *(p.start for p in points)], length or _HOUR, now)
     opened = _open_loudest(spec, held, windows, ledger) if ledger is not None else ()
     places = {(one.monitor, one.drift.feature, one.start): f"#{one.id}" for one in opened}
-    slot, newest = held.slot(chosen), _newest(windows)
+    slot = held.slot(chosen)
+    version = slot.model_version if slot is not None else ""
+    newest = standing(windows, spec, version, now)
     return WatchSeen(
         deployment=deployment,
         variant=chosen,
-        version=slot.model_version if slot is not None else "",
+        version=version,
         at=now,
         severity=_severity(newest),
         sentences=tuple(window.sentence for window in newest if window.sentence),
@@ -204,10 +207,6 @@ def _span(starts: Sequence[int], step: int, now: int) -> tuple[int, int]:
     """From the first thing that is drawn to the end of the window under way; a day where nothing is."""
     end = -(-now // step) * step
     return min(starts, default=end - _DAY), end
-
-
-def _newest(windows: Sequence[Window]) -> list[Window]:
-    return list({window.monitor: window for window in windows}.values())
 
 
 def _severity(newest: Sequence[Window]) -> str:

@@ -20,6 +20,7 @@ from seatrial.watch.clock import maturity
 from seatrial.watch.pictures import Shown
 from seatrial.watch.seen import Opened, WatchSeen
 from seatrial.watch.seen_report import numbers
+from seatrial.watch.standing import standing
 from seatrial.watch.window import Window
 
 SHOWN_PERFORMANCE = 8
@@ -38,7 +39,7 @@ def watch(house: House, name: str, _range: str) -> dict[str, Any]:
     records = [record for record in house.state.windows.of(name) if record.variant == seen.variant]
     windows = [decode_window(record) for record in records if record.monitor in _TOLD]
     performance = [w for w in windows if w.monitor == "performance"][-SHOWN_PERFORMANCE:]
-    newest = _newest(windows)
+    newest = standing(windows, spec, seen.version, house.clock())
     word = _word(newest, spec, measured_before=bool(seen.cells))
     return {
         "badge": word,
@@ -138,7 +139,7 @@ def _spec(house: House, name: str) -> Deployment | None:
 
 
 def _word(newest: Sequence[Window], spec: Deployment | None, *, measured_before: bool) -> str:
-    """What the newest windows come to: a severity, ``no drift`` where it was looked for, or why nothing is known."""
+    """What windows that count come to: a severity, ``no drift`` where it was looked for, or why nothing is known."""
     severity = worst(severity for w in newest for severity in (w.drift.severity, w.quality.severity))
     if severity != "none":
         return severity
@@ -165,9 +166,3 @@ def _first_performance(spec: Deployment) -> str:
 def decode_window(record: WindowRecord) -> Window:
     """The window that a record of the state holds."""
     return msgspec.json.decode(record.window, type=Window)
-
-
-def _newest(windows: Sequence[Window]) -> list[Window]:
-    """The newest window of each monitor."""
-    newest = {w.monitor: w for w in windows}
-    return list(newest.values())

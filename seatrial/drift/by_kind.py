@@ -8,7 +8,7 @@
     embedding                            its Euclidean norm, `.along` and `.residual` (``drift.clouds``); where rows
                                          of the reference are at hand, all dimensions by ``drift.domain_classifier``
     id                                   missing values, and the share of new ids, which is shown and not judged
-    time                                 missing values, and `.hour` of the day, UTC
+    time                                 missing values, and `.hour` of the day, in UTC or its zone
 
 A vocabulary is learnt on one half of the reference, and its unseen words are measured on the other: none of its own are
 unseen, and those of a window would look like drift.
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from seatrial.drift import columns
 from seatrial.drift.clouds import Cloud
 from seatrial.drift.feature import FeatureProfile, profile_of_window
+from seatrial.drift.hours import hours
 from seatrial.drift.identifiers import KnownIds, NewIds
 from seatrial.drift.texts import Vocabulary
 from seatrial.spec.signature import Feature
@@ -112,7 +113,7 @@ def _plain(feature: Feature, values: columns.Values) -> list[tuple[Feature, colu
     if feature.kind == "list":
         return [(_named(feature, "length", "integer"), columns.sizes(values))]
     if feature.kind == "time":
-        return [(feature, values), (_named(feature, "hour", "category"), _hours(columns.numbers(values)))]
+        return [(feature, values), (_named(feature, "hour", "category"), hours(columns.numbers(values), feature.zone))]
     return [(feature, values)]
 
 
@@ -126,7 +127,3 @@ def _named(feature: Feature, aspect: str, kind: Any) -> Feature:
 
 def _emptiness(lengths: NDArray[np.float64]) -> list[str | None]:
     return [None if np.isnan(length) else "empty" if length == 0 else "written" for length in lengths]
-
-
-def _hours(seconds: NDArray[np.float64]) -> list[str | None]:
-    return [None if np.isnan(s) else f"{int(s // 3600 % 24):02d}" for s in seconds]

@@ -54,7 +54,9 @@ class FeatureProfile(msgspec.Struct, frozen=True, kw_only=True):
         minimum, maximum: Of the same; None where there are none.
         limits: What the reference makes of its range: values beyond cannot come of a mere shift. None where unknown.
         outside: Rows beyond ``limits``.
-        singletons: Categories that the reference saw exactly once: about as many rows again are expected to be new.
+        barely_listed: Rows of a listed category that would not be listed without that row, which is about how many
+            more rows than the reference's own are expected to be unlisted: where all are listed, as many as it saw
+            categories once.
     """
 
     name: str
@@ -69,7 +71,7 @@ class FeatureProfile(msgspec.Struct, frozen=True, kw_only=True):
     maximum: float | None = None
     limits: tuple[float, float] | None = None
     outside: int = 0
-    singletons: int = 0
+    barely_listed: int = msgspec.field(default=0, name="singletons")
 
     @classmethod
     def from_values(cls, feature: Feature, values: columns.Values) -> "FeatureProfile":
@@ -221,14 +223,32 @@ def _kept(values: NDArray[np.float64], which: NDArray[np.bool_]) -> NDArray[np.f
 
 def _category_reference(feature: Feature, texts: list[str | None]) -> FeatureProfile:
     found = Counter(text for text in texts if text is not None)
-    listed = feature.categories or sorted(found, key=lambda value: (-found[value], value))
+    ranked = sorted(feature.categories or sorted(found), key=lambda value: -found[value])
+    listed = ranked[:MOST_CATEGORIES]
+    if feature.categories and len(listed) == len(ranked):
+        listed = list(feature.categories)  # in the order that the model has them in
     base = FeatureProfile(
         name=feature.name,
         kind=feature.kind,
-        categories=tuple(listed[:MOST_CATEGORIES]),
-        singletons=sum(count == 1 for count in found.values()),
+        categories=tuple(listed),
+        barely_listed=_barely_listed([found[value] for value in ranked]),
     )
     return _count_categories(base, texts)
+
+
+def _barely_listed(ranked: Sequence[int]) -> int:
+    """Of rows by category, the largest first: those whose category would leave the list without them.
+
+    Each row is left out in turn, as I. J. Good does for categories that are new (The population frequencies of species
+    and the estimation of population parameters, Biometrika 40, 1953). With the last listed category seen t times, a row
+    of a listed one seen t times leaves it, and one of t + 1 times does by the chance of losing the draw among equals.
+    """
+    if len(ranked) <= MOST_CATEGORIES:
+        return sum(count == 1 for count in ranked)
+    last, equals = ranked[MOST_CATEGORIES - 1], Counter(ranked)
+    unlisted = sum(count == last for count in ranked[MOST_CATEGORIES:])
+    leave = last * (equals[last] - unlisted)
+    return leave + round((last + 1) * equals[last + 1] * unlisted / equals[last])
 
 
 def _count_categories(base: FeatureProfile, texts: list[str | None]) -> FeatureProfile:

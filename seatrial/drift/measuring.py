@@ -108,8 +108,8 @@ def _ask(asked: _Shares, column: int, a: FeatureProfile, b: FeatureProfile) -> N
     if a.form == "missing" or not m or not n:
         return
     if a.form == "category":
-        # Good and Turing: as many rows are expected to be new as the reference saw categories once.
-        asked.append((column, "unseen", min(m, a.unseen + a.singletons), m, b.unseen, n))
+        # The reference lists what it saw most, so that a window has more rows that are not listed than it has itself.
+        asked.append((column, "unseen", min(m, a.unseen + a.barely_listed), m, b.unseen, n))
     elif a.limits is not None:
         asked.append((column, "range", a.outside, m, b.outside, n))
     if _is_single(b) and not _is_single(a):

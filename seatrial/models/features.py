@@ -6,23 +6,31 @@ from typing import Any, cast, get_args
 import numpy as np
 import pandas as pd
 
+from seatrial.spec.calendar import is_zone
 from seatrial.spec.errors import BadInput
 from seatrial.spec.signature import Feature, FeatureKind
 
-MOST_CATEGORIES = 100
-"""A text column with more distinct values than this is not a category by itself."""
+MOST_CATEGORIES = 1000
+"""A text column with more distinct values than this is not a category by itself; as many are listed in a profile."""
+
+SURELY_CATEGORIES = 100
+"""Up to so many distinct values that repeat are a category however they look."""
+
+SENTENCE = 5
+"""So many words are a sentence; a city or a plan has fewer."""
 
 _KINDS: tuple[str, ...] = get_args(FeatureKind)
-_CORRECTIONS = ("kind", "nullable", "categories", "width")
+_CORRECTIONS = ("kind", "nullable", "categories", "width", "zone")
 
 
 def infer_features(frame: pd.DataFrame) -> tuple[Feature, ...]:
     """One Feature a column, in the columns' order.
 
     Booleans, integers, floats and datetimes are what they are; a pandas categorical is a ``category`` with its own
-    order; text is a ``category`` when few distinct values repeat, an ``id`` when (nearly) every value is its own word,
-    else ``text``; cells that are lists of numbers are ``embedding`` with one width, else ``list``. A column is nullable
-    when the reference data has a missing value in it.
+    order; text is a ``category`` when few distinct values repeat (at most 1 000, and where they are more than 100 most
+    of them are no sentences of five words), an ``id`` when (nearly) every value is its own word, else ``text``; cells
+    that are lists of numbers are ``embedding`` with one width, else ``list``. A column is nullable when the reference
+    data has a missing value in it.
     """
     return tuple(infer_feature(str(name), frame[name]) for name in frame.columns)
 
@@ -31,7 +39,15 @@ def infer_feature(name: str, column: "pd.Series[Any]") -> Feature:
     nullable = bool(column.isna().any())
     present = column.dropna()
     kind, categories, width = _kind(name, column, present)
-    return Feature(name=name, kind=kind, nullable=nullable, categories=categories, width=width)
+    return Feature(
+        name=name, kind=kind, nullable=nullable, categories=categories, width=width, zone=_zone_of(column.dtype)
+    )
+
+
+def _zone_of(dtype: Any) -> str | None:
+    """The zone that a column of times is written in; None of any other, and of UTC."""
+    zone = str(dtype.tz) if isinstance(dtype, pd.DatetimeTZDtype) else "UTC"
+    return zone if zone not in ("UTC", "utc") and is_zone(zone) else None
 
 
 def apply_schema(features: Sequence[Feature], schema: Mapping[str, object]) -> tuple[Feature, ...]:
@@ -40,7 +56,7 @@ def apply_schema(features: Sequence[Feature], schema: Mapping[str, object]) -> t
     Args:
         features: What was inferred.
         schema: For a feature's name its ``kind``, or a mapping with any of ``kind``, ``nullable``, ``categories``,
-            ``width``; also a Feature.
+            ``width``, ``zone``; also a Feature.
 
     Raises:
         BadInput: An unknown feature, kind or correction.
@@ -71,6 +87,7 @@ def _corrected(feature: Feature, correction: object) -> Feature:
         nullable=bool(correction.get("nullable", feature.nullable)),
         categories=None if categories is None else tuple(category_text(c) for c in cast(Sequence[object], categories)),
         width=cast("int | None", correction.get("width", feature.width)),
+        zone=cast("str | None", correction.get("zone", feature.zone if kind == "time" else None)),
     )
 
 
@@ -140,9 +157,16 @@ def _kind_of_text(present: "pd.Series[Any]") -> tuple[FeatureKind, tuple[str, ..
     distinct = sorted(set(present))
     rows = len(present)
     few = len(distinct) <= 10 or len(distinct) * 2 <= rows
-    if few and len(distinct) <= MOST_CATEGORIES and (len(distinct) < rows or rows <= 10):
+    if few and _are_categories(distinct) and (len(distinct) < rows or rows <= 10):
         return "category", tuple(distinct), None
     one_word = not any(any(c.isspace() for c in value) for value in distinct)
     if one_word and len(distinct) >= 0.95 * rows:
         return "id", None, None
     return "text", None, None
+
+
+def _are_categories(distinct: Sequence[str]) -> bool:
+    if len(distinct) <= SURELY_CATEGORIES:
+        return True
+    sentences = sum(len(value.split()) >= SENTENCE for value in distinct)
+    return len(distinct) <= MOST_CATEGORIES and sentences * 2 <= len(distinct)

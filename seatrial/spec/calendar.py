@@ -120,9 +120,16 @@ def _minutes(hour: str, whole: str) -> int:
     return minutes
 
 
-def _zone(name: str, whole: str) -> str:
+def is_zone(name: str) -> bool:
+    """Whether the machine knows a zone of this name."""
     try:
         ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        raise BadInput(f"{show(whole)} names the time zone {show(name)}, which this machine does not know") from error
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
+
+
+def _zone(name: str, whole: str) -> str:
+    if not is_zone(name):
+        raise BadInput(f"{show(whole)} names the time zone {show(name)}, which this machine does not know")
     return name

@@ -8,6 +8,9 @@ from seatrial.spec.units import Rows, show_duration
 MOST_STEPS = 200
 """Parts that a sliding window is merged of, at most: each is kept apart."""
 
+STEPS = {"same hours": 86400.0, "same weekday": 7 * 86400.0}
+"""Seconds from a window to the one that it is compared with, by ``against``."""
+
 DAILY = ("performance", "fairness", "multivariate", "shadow_gap", "skew")
 DEFAULTS = {"data": 3600.0} | dict.fromkeys(DAILY, 86400.0)
 """Lengths of windows where the file says none, by monitor."""
@@ -33,6 +36,8 @@ def check_windows(monitors: Values, found: Findings) -> None:
             _by_rows(path, name, monitor, window.number, found)
         elif isinstance(window, float) and isinstance(every, float):
             _sliding(f"{path}.every", window, every, found)
+        if isinstance(window, float):
+            _longest(path, monitor, window, found)
 
 
 def _sliding(path: str, window: float, every: float, found: Findings) -> None:
@@ -49,6 +54,23 @@ def _sliding(path: str, window: float, every: float, found: Findings) -> None:
             f"{MOST_STEPS} may be; write at least {show_duration(window / MOST_STEPS)}"
         )
         found.add(path, show_duration(every), message)
+
+
+def _longest(path: str, monitor: Values, window: float, found: Findings) -> None:
+    """A window that is longer than the time to what it is compared with would be compared with itself."""
+    against = monitor.get("against")
+    if isinstance(against, str) and window > (step := STEPS.get(against, window)):
+        message = (
+            f"a window of {show_duration(window)} is compared with `{against}` {show_duration(step)} before, which is "
+            f"a part of itself; write a window of at most {show_duration(step)}, or `against: last 4 weeks`"
+        )
+        found.add(f"{path}.against", against, message)
+    if monitor.get("arrival") == "usual" and window > STEPS["same weekday"]:
+        message = (
+            f"`arrival: usual` compares a window of {show_duration(window)} with the same one a week before, which is "
+            "a part of itself; write a window of at most 7 d, or bounds"
+        )
+        found.add(f"{path}.arrival", "usual", message)
 
 
 def _by_rows(path: str, name: str, monitor: Values, rows: int, found: Findings) -> None:

@@ -500,6 +500,8 @@ class SkewMonitor(Windowed):
     features: Literal["all"] | tuple[str, ...] = "all"
     at_most: float = 0.01
     tolerance: float = 0.001
+    time_tolerance: float = 1.0
+    """Seconds that times may lie apart."""
     window: float = 86400.0
     within: float = 86400.0
     grace: float = 3600.0

@@ -1,7 +1,8 @@
-"""Reads ``features.yaml``, the corrections of a model's inferred features: kind, nullable, categories, width."""
+"""Reads ``features.yaml``, the corrections of a model's inferred features: kind, nullable, categories, width, zone."""
 
 from typing import Any, NotRequired, TypedDict, cast, get_args
 
+from seatrial.spec.calendar import is_zone
 from seatrial.spec.errors import BadInput
 from seatrial.spec.problems import Findings, SpecError
 from seatrial.spec.shapes import BAD, Boolean, Choice, Either, Key, Listed, Named, Number, Parsed, Record, Text
@@ -20,6 +21,7 @@ class FeatureOverride(TypedDict):
     nullable: NotRequired[bool]
     categories: NotRequired[tuple[str, ...]]
     width: NotRequired[int]
+    zone: NotRequired[str]
 
 
 def load_features(text: str, source: str = "features.yaml") -> dict[str, FeatureOverride]:
@@ -57,6 +59,9 @@ def _override(name: str, given: Any, found: Findings) -> Any:
     if isinstance(kind, str) and "width" in given and kind not in VECTORS:
         message = f"`{name}` is a {kind} and has no `width`; remove it, or make it a list or an embedding"
         found.add(f"{path}.width", given["width"], message)
+    if isinstance(kind, str) and "zone" in given and kind != "time":
+        message = f"`{name}` is a {kind} and has no `zone`; remove it, or make it a time"
+        found.add(f"{path}.zone", given["zone"], message)
     if isinstance(categories, list) and BAD not in categories:
         for category in sorted({c for c in categories if categories.count(c) > 1}):
             found.add(f"{path}.categories", category, f"`{name}` has the category {show(category)} twice; keep one")
@@ -73,6 +78,13 @@ def _category(value: object) -> str:
     raise BadInput(f"{show(value)} is not a category; write a text, a whole number or a boolean")
 
 
+def _zone(value: object) -> str:
+    """The name of a zone that the machine knows."""
+    if not isinstance(value, str) or not is_zone(value):
+        raise BadInput(f"{show(value)} is not a known zone; write it as IANA does, like Europe/Paris")
+    return value
+
+
 FEATURE = Record(
     "a feature",
     {
@@ -83,6 +95,11 @@ FEATURE = Record(
             "For `category`: the known values, in the model's own order.",
         ),
         "width": Key(Number(minimum=1, maximum=1e6, whole=True), "For `list` and `embedding`: the number of elements."),
+        "zone": Key(
+            Parsed(_zone, {"type": "string"}),
+            "For `time`: the zone by whose clock its hours are watched, like `Europe/Paris`; left out, that of the "
+            "reference data, else UTC.",
+        ),
     },
     forms="write a kind, like `number`, or a mapping like `{kind: number, nullable: true}`",
 )

@@ -28,6 +28,7 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
         categories: For ``category``, the known values in the model's own order (a position is the value's code);
             a value outside it is *unseen*: accepted and counted.
         width: For ``list`` and ``embedding``, the fixed number of elements; None when it varies.
+        zone: For ``time``, the IANA name of the zone by whose clock its hours are watched; None: UTC.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     nullable: bool = False
     categories: tuple[str, ...] | None = None
     width: int | None = None
+    zone: str | None = None
 
 
 class Tensor(msgspec.Struct, frozen=True, kw_only=True):

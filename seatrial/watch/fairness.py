@@ -5,7 +5,9 @@
     found          positive labels that were answered so (equal opportunity)
     false alarms   negative labels that were answered positive (with `found`: equalised odds)
 
-A gap alerts when its whole interval lies beyond what the file allows; intervals hold for all groups and rates together.
+Every two groups are compared. A gap alerts when its whole interval lies beyond what the file allows; intervals hold for
+all pairs and rates together, and the pair is shown whose interval begins furthest out. Groups with too few rows are
+named.
 """
 
 from typing import Any, NamedTuple
@@ -19,12 +21,14 @@ from seatrial.ledger.sql import quoted
 from seatrial.spec.deployment import Deployment, FairnessMonitor, MetricSpec
 from seatrial.watch import reading
 from seatrial.watch.budget import lasting, per_window
-from seatrial.watch.groups import Flags, GroupShare, column_of, groups_of, largest_gap, shares
+from seatrial.watch.groups import Flags, GroupShare, column_of, gaps_between, groups_of, left_out, shares, surest_gap
 from seatrial.watch.labels import read_labelled
 from seatrial.watch.reading import Span
 from seatrial.watch.window import GroupRate, RateGap, Signal, Window, unmeasured
 
 MOST_ALPHA = 0.025
+MOST_NAMED = 5
+"""Groups that are named when they are left out, the largest first."""
 
 
 class _Rows(NamedTuple):
@@ -45,17 +49,21 @@ def fairness_window(deployment: Deployment, span: Span, source: Source, profile:
     alpha = per_window(lasting(monitor, span), variants, MOST_ALPHA) / len(rows.by) / len(rows.rates)
     rates: list[GroupRate] = []
     gaps: list[RateGap] = []
+    widest = 0.0
     for by, values in rows.by.items():
         groups = groups_of(values.tolist(), monitor.minimum_rows)
         pairs = max(1, len(groups) * (len(groups) - 1) // 2)
         for rate, (hits, of) in rows.rates.items():
             found = shares(groups, values, rows.units, hits, of, alpha / pairs, monitor.minimum_rows)
             rates += [_rate(by, rate, share) for share in found]
-            gap = largest_gap(found)
+            between = gaps_between(found)
+            widest = max(widest, *(gap.measured.value for gap in between), 0.0)
+            gap = surest_gap(between)
             if gap is not None:
                 gaps.append(RateGap(by=by, rate=rate, high=gap.high, low=gap.low, **gap.measured._asdict()))
+    left = _left_out(rows, monitor.minimum_rows)
     if not gaps:
-        few = f"no two groups of {', '.join(rows.by)} have {monitor.minimum_rows} rows each"
+        few = f"no two groups of {', '.join(rows.by)} have {monitor.minimum_rows} rows each{left and f'; {left}'}"
         return _no_data(deployment, span, few, len(rows.units))
     severity = worst(severity_of(gap, monitor.at_most) for gap in gaps)
     return Window(
@@ -66,10 +74,10 @@ def fairness_window(deployment: Deployment, span: Span, source: Source, profile:
         start=span.start,
         end=span.end,
         rows=len(rows.units),
-        drift=Signal(severity, severity, calm=all(gap.value <= monitor.at_most for gap in gaps)),
+        drift=Signal(severity, severity, calm=widest <= monitor.at_most),
         rates=tuple(rates),
         gaps=tuple(gaps),
-        sentence=_sentence(span.variant, gaps, monitor.at_most),
+        sentence=_sentence(span.variant, gaps, monitor.at_most) + (f" Not compared: {left}." if left else ""),
     )
 
 
@@ -117,6 +125,17 @@ def _positive(profile: Profile) -> str | None:
     """The second of two classes."""
     classes = next((column.categories for column in profile.prediction if column.name == "label"), ())
     return classes[1] if len(classes) == 2 else None
+
+
+def _left_out(rows: _Rows, minimum: int) -> str:
+    """Groups that nothing is said of, and how many rows they have; "" of none."""
+    left = [
+        f"{by} {one.group} ({one.rows})" for by, values in rows.by.items() for one in left_out(values.tolist(), minimum)
+    ]
+    if not left:
+        return ""
+    more = f" and {len(left) - MOST_NAMED} more" if len(left) > MOST_NAMED else ""
+    return f"{', '.join(left[:MOST_NAMED])}{more} with too few rows"
 
 
 def _rate(by: str, rate: str, share: GroupShare) -> GroupRate:

@@ -1,6 +1,8 @@
-"""Shares by group, each with an interval that holds for all groups together, and the largest gap between two groups."""
+"""Shares by group, each with an interval that holds for all groups together, and the gap between two groups that is
+surest to be wide."""
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +24,7 @@ class GroupShare(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """The largest difference of a share between two groups."""
+    """The difference of a share between two groups."""
 
     high: str
     low: str
@@ -34,14 +36,31 @@ def column_of(by: str) -> str:
     return by.replace("features.", "feature.", 1) if by.startswith("features.") else by
 
 
+class Left(NamedTuple):
+    """A group that has fewer rows than are needed."""
+
+    group: str
+    rows: int
+
+
 def groups_of(values: Sequence[Any], minimum: int) -> tuple[str, ...]:
     """Groups with at least so many rows, the largest first; rows without a value are in none."""
+    return tuple(name for name, n in _counted(values)[:MOST_GROUPS] if n >= minimum)
+
+
+def left_out(values: Sequence[Any], minimum: int) -> tuple[Left, ...]:
+    """The other groups, the largest first: those with fewer rows, and those beyond ``MOST_GROUPS``."""
+    return tuple(
+        Left(name, n) for place, (name, n) in enumerate(_counted(values)) if place >= MOST_GROUPS or n < minimum
+    )
+
+
+def _counted(values: Sequence[Any]) -> list[tuple[str, int]]:
     texts = np.array([value for value in values if value is not None], dtype=object)
     if not texts.size:
-        return ()
+        return []
     names, counts = np.unique(texts.astype(str), return_counts=True)
-    order = sorted(zip(names.tolist(), counts.tolist(), strict=True), key=lambda pair: (-pair[1], pair[0]))
-    return tuple(name for name, n in order[:MOST_GROUPS] if n >= minimum)
+    return sorted(zip(names.tolist(), counts.tolist(), strict=True), key=lambda pair: (-pair[1], pair[0]))
 
 
 def shares(
@@ -70,10 +89,19 @@ def shares(
     return tuple(found)
 
 
-def largest_gap(found: Sequence[GroupShare]) -> Gap | None:
-    """The two groups that are furthest apart; None of fewer than two."""
-    if len(found) < 2:
-        return None
-    high = max(found, key=lambda share: share.measured.value)
-    low = min(found, key=lambda share: share.measured.value)
-    return Gap(high.group, low.group, difference(high.measured, low.measured))
+def gaps_between(found: Sequence[GroupShare]) -> tuple[Gap, ...]:
+    """Of every two groups; their intervals hold together where those of ``found`` do at a level divided over pairs."""
+    return tuple(
+        Gap(high.group, low.group, difference(high.measured, low.measured))
+        for one, other in combinations(found, 2)
+        for high, low in [(one, other) if one.measured.value >= other.measured.value else (other, one)]
+    )
+
+
+def surest_gap(gaps: Sequence[Gap]) -> Gap | None:
+    """The one whose interval begins furthest out; None of none.
+
+    The two groups that are furthest apart need not be it: a small group's share lies far out by chance, and hides the
+    gap between two large ones that is certain.
+    """
+    return max(gaps, key=lambda gap: (gap.measured.lower, gap.measured.value), default=None)

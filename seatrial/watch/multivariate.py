@@ -1,8 +1,8 @@
 """All columns of a window together: can a classifier tell its rows from those of the same hours of earlier days?
 
 It sees relations that no column shows. What it is compared with is the slot's own past, because a version keeps no row
-of its training data. What it costs is bounded: so many units of either side, one row of each, drawn by a hash, and at
-most so many columns (the most important ones first).
+of its training data. What it costs is bounded: so many rows of either side, one of each unit and day, drawn by a hash,
+and at most so many columns (the most important ones first).
 
 Numbers are taken as their rank among both sides, so that a tail weighs no more than a middle; categories as their most
 frequent values; a missing value as a column of its own. Linear is in these, their squares and products.
@@ -39,7 +39,7 @@ CALM = 0.75
 
 _DRAWN = """
 SELECT {columns} FROM (
-  SELECT *, row_number() OVER (PARTITION BY unit ORDER BY hash(request_id, "row")) AS nth
+  SELECT *, row_number() OVER (PARTITION BY {each} ORDER BY hash(request_id, "row")) AS nth
   FROM rows WHERE {when} AND {which})
 WHERE nth = 1 ORDER BY hash(request_id, "row") LIMIT $most"""
 
@@ -48,6 +48,10 @@ _SAME_HOURS = (
     'AND (epoch_us("at") - $start + $back) % $day < $end - $start'
 )
 """The hours of the window in the days before it."""
+
+_UNIT_AND_DAY = 'unit, (epoch_us("at") - $start + $back) // $day'
+"""A unit is drawn once of every day, as it is of the window: drawn once of all days, those that come daily would be
+rarer in the past than in a window."""
 
 
 class _Column(NamedTuple):
@@ -62,10 +66,8 @@ def multivariate_window(deployment: Deployment, span: Span, source: Source, prof
     columns, left_out = _columns(deployment, monitor, profile, reading.column_names(source))
     if len(columns) < 2:
         return _no_data(deployment, span, 0, "fewer than two numbers, categories or booleans are logged")
-    window = _draw(source, span, columns, monitor.sample, reading.IN_SPAN, {})
-    past = _draw(
-        source, span._replace(version=""), columns, monitor.sample, _SAME_HOURS, {"back": DAYS * DAY, "day": DAY}
-    )
+    window = _draw(source, span, columns, monitor.sample)
+    past = _draw(source, span._replace(version=""), columns, monitor.sample, _days_before(span))
     if min(window.num_rows, past.num_rows) < monitor.minimum_rows:
         few = (
             f"{window.num_rows} units, {past.num_rows} at the same hours before, and {monitor.minimum_rows} are needed"
@@ -165,15 +167,22 @@ def _columns(
     return kept, len(found) - len(kept)
 
 
+def _days_before(span: Span) -> dict[str, object]:
+    """How far the past reaches back, and from one window of it to the next: as many whole days as one takes."""
+    step = -(-(span.end - span.start) // DAY) * DAY
+    return {"back": DAYS * DAY // step * step, "day": step}
+
+
 def _draw(
-    source: Source, span: Span, columns: list[_Column], most: int, when: str, more: dict[str, object]
+    source: Source, span: Span, columns: list[_Column], most: int, past: dict[str, object] | None = None
 ) -> pa.Table:
-    """One row a unit, drawn by a hash: the same rows are drawn again."""
+    """One row a unit of the window, or of each day of its past, drawn by a hash: the same rows are drawn again."""
     names = reading.column_names(source)
     sampled = " AND sampled" * ("sampled" in names)
     picked = ", ".join(f"{column.sql} AS c{index}" for index, column in enumerate(columns))
-    query = _DRAWN.format(columns=picked, when=when, which=f"{reading.FEATURE_ROWS}{sampled}")
-    return source.sql(query, {**span.asked, **more, "most": most})
+    when, each = (reading.IN_SPAN, "unit") if past is None else (_SAME_HOURS, _UNIT_AND_DAY)
+    query = _DRAWN.format(columns=picked, each=each, when=when, which=f"{reading.FEATURE_ROWS}{sampled}")
+    return source.sql(query, {**span.asked, **(past or {}), "most": most})
 
 
 def _sentence(variant: str, apart: Apart, rows: int) -> str:

@@ -108,7 +108,8 @@ class Panes:
             return _cut(begin, start, pane)
         step = _STEPS[against]
         moments = range(start - step, start - DAYS * DAY - 1, -step)
-        return [(at, at + length) for at in moments if self._first is not None and at + length > self._first]
+        past = [(at, at + length) for at in moments if self._first is not None and at + length > self._first]
+        return [(at, end) for at, end in past if end <= start]  # a window longer than the step is no past of its own
 
     def _together(self, panes: Sequence[Counted]) -> Counted:
         return {
@@ -187,5 +188,5 @@ def _dressed(profile: FeatureProfile, reference: FeatureProfile) -> FeatureProfi
         bins=reference.bins,
         categories=reference.categories,
         limits=reference.limits,
-        singletons=0,
+        barely_listed=0,
     )

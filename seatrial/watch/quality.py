@@ -1,12 +1,11 @@
 """Counts how a window's rows keep the rules that are written for them, in one pass, and how many arrived."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import pyarrow as pa
 
 from seatrial.drift import FeatureDrift, Profile
-from seatrial.drift.arrival import Arrival, against_bounds, against_usual
+from seatrial.drift.arrival import Arrival, against_bounds, against_usual, dispersion
 from seatrial.drift.finding import Finding
 from seatrial.drift.rules import Count, What
 from seatrial.experiments.source import Source
@@ -21,6 +20,9 @@ DUPLICATED, ARRIVAL = "duplicated rows", "arrival of rows"
 
 WEEK = 7 * 86_400_000_000
 WEEKS = 4
+AROUND = 3
+"""Windows on either side of the same one, in earlier weeks, that say how much counts vary."""
+
 TYPE_ALLOWED = 0.005
 """Share of values of another type that is not told."""
 
@@ -128,12 +130,9 @@ def arrival(monitor: DataMonitor, span: Span, source: Source, alpha: float) -> A
     if monitor.arrival is None:
         return None
     if monitor.arrival != "usual":
-        (rows,) = _arrived(source, span, (0,))
+        rows = _arrived(source, span, 0)[0, 0].rows
         return against_bounds(rows, monitor.arrival.at_least, monitor.arrival.at_most)
-    first = first_row(source)
-    back = [k for k in range(1, WEEKS + 1) if first is not None and span.start - k * WEEK >= first]
-    rows, *before = _arrived(source, span, (0, *back))
-    return against_usual(rows, before, alpha)
+    return _beside_earlier_weeks(source, span, alpha)
 
 
 def first_row(source: Source) -> int | None:
@@ -155,13 +154,54 @@ def as_column(found: Arrival, rows: int) -> FeatureDrift:
     )
 
 
-def _arrived(source: Source, span: Span, weeks: tuple[int, ...]) -> list[int]:
-    parts = [
-        f'count(*) FILTER (epoch_us("at") >= $start - {k * WEEK} AND epoch_us("at") < $end - {k * WEEK})' for k in weeks
+class _Came(NamedTuple):
+    """Rows of a window, and the sum of the squares of its units' rows: a row without a unit is one by itself."""
+
+    rows: int = 0
+    squares: float = 0.0
+
+
+def _beside_earlier_weeks(source: Source, span: Span, alpha: float) -> Arrival | None:
+    """The windows around the same one of each earlier week say how much counts vary from week to week."""
+    first, length = first_row(source), span.end - span.start
+    around = min(AROUND, (WEEK // length - 1) // 2) if length < WEEK else 0
+    came = _arrived(source, span, around)
+    slots = [
+        [
+            came[k, j].rows
+            for k in range(1, WEEKS + 1)
+            if first is not None and span.start + j * length - k * WEEK >= first
+        ]
+        for j in range(-around, around + 1)
     ]
-    query = (
-        f"SELECT {', '.join(parts)} FROM rows WHERE role IN ('answer', 'app') AND \"at\" < make_timestamptz($end) "
-        f'AND "at" >= make_timestamptz($start - {max(weeks) * WEEK})'
+    earlier = [one for (k, _), one in came.items() if k > 0]
+    rows = sum(one.rows for one in earlier)
+    by_unit = sum(one.squares for one in earlier) / rows if rows else 1.0
+    return against_usual(came[0, 0].rows, slots[around], alpha, dispersion(slots, by_unit))
+
+
+def _arrived(source: Source, span: Span, around: int) -> dict[tuple[int, int], _Came]:
+    """Of each earlier week (0: this one), the same window and so many on either side, by week and place."""
+    length = span.end - span.start
+    parts = [(k, span.start - k * WEEK - around * length) for k in range(WEEKS + 1)]
+    many = 2 * around + 1
+    cases = " ".join(f"WHEN t >= {begin} AND t < {begin + many * length} THEN {k}" for k, begin in parts)
+    begins = " ".join(f"WHEN {k} THEN {begin}" for k, begin in parts)
+    there = " OR ".join(
+        f'"at" >= make_timestamptz({begin}) AND "at" < make_timestamptz({min(begin + many * length, span.end)})'
+        for _, begin in parts
     )
-    parameters: Mapping[str, object] = {"start": span.start, "end": span.end}
-    return [int(column[0].as_py()) for column in source.sql(query, parameters).columns]
+    unit = "unit" if "unit" in reading.column_names(source) else "NULL"
+    query = f"""
+WITH of_week AS (
+  SELECT CASE {cases} END AS k, t, unit FROM (
+    SELECT epoch_us("at") AS t, {unit} AS unit FROM rows WHERE role IN ('answer', 'app') AND ({there}))),
+of_unit AS (
+  SELECT k, (t - CASE k {begins} END) // {length} - {around} AS j, unit, count(*) AS n FROM of_week GROUP BY ALL)
+SELECT k, j, sum(n)::BIGINT AS rows, sum(CASE WHEN coalesce(unit, '') = '' THEN n ELSE n * n END)::DOUBLE AS squares
+FROM of_unit GROUP BY ALL"""
+    table = source.sql(query, {})
+    found = {(k, j): _Came() for k in range(WEEKS + 1) for j in range(-around, around + 1)}
+    for k, j, rows, squares in zip(*(table[name].to_pylist() for name in ("k", "j", "rows", "squares")), strict=True):
+        found[int(k), int(j)] = _Came(int(rows), float(squares))
+    return found

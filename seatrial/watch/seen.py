@@ -44,8 +44,8 @@ class WatchSeen(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         at: When this was put together, microseconds since 1970 UTC.
         version: ``name:version`` in the variant's slot, or "".
-        severity: The worst of the newest windows, or ``no-data``.
-        sentences: What the newest window of each monitor says.
+        severity: The worst of the newest windows that count (``watch.standing``), or ``no-data``.
+        sentences: What those say.
         length: Time from one window of data to the next; None: there is none, or windows are by rows.
         cells: Column × window.
         hidden: Columns that moved less and were left out.

@@ -1,8 +1,9 @@
 """The gap between shadow and live: does a version answer people as it answered when nobody was answered?
 
-The version's live answers of a window beside all its answers as a shadow before the first live one, decided as drift
-of predictions is. A gap is a difference in how it is served (another transform, a feature that the live path lacks), in
-whom it answers, or in what has changed since: the monitor says that there is one, and `data` whether inputs moved.
+The version's live answers of a window beside all its answers as a shadow before the first live one (by a split, canary
+or bandit: who asked for it by name or rule is no launch), decided as drift of predictions is. A gap is a difference in
+how it is served (another transform, a feature that the live path lacks), in whom it answers, or in what has changed
+since: the monitor says that there is one, and `data` whether inputs moved.
 """
 
 import msgspec
@@ -26,6 +27,10 @@ SHADOW_ROWS = f"status = 'ok' AND role = 'shadow' AND {_ITS}"
 LIVE_ROWS = f"status = 'ok' AND role IN ('answer', 'app') AND {_ITS}"
 
 
+LAUNCHED = "coalesce(reason, 'split') IN ('split', 'canary', 'bandit')"
+"""Not by an override, by a rule for colleagues, or because a unit is listed: that is no launch."""
+
+
 class Shadowed(msgspec.Struct, frozen=True):
     """A version's answers before its first live one, and when that was (microseconds)."""
 
@@ -34,12 +39,14 @@ class Shadowed(msgspec.Struct, frozen=True):
 
 
 def shadow_gap_window(deployment: Deployment, span: Span, source: Source, shelf: Shelf, variants: int) -> Window | None:
-    """Judge one window of one variant; None once the version has been live for longer than it is compared."""
+    """Judge one window of one variant; None before it is live, and once it was for as long as it is compared."""
     monitor = deployment.monitors.shadow_gap
     assert monitor is not None
     names = reading.column_names(source)
     shadowed = _shadowed(deployment.deployment, span, source, names, shelf)
-    if shadowed is None or span.start >= shadowed.first_live + round(monitor.duration * 1e6):
+    if shadowed is None or span.end <= shadowed.first_live:
+        return None
+    if span.start >= shadowed.first_live + round(monitor.duration * 1e6):
         return None
     if not shadowed.answers or shadowed.answers[0].rows < monitor.minimum_rows:
         rows = shadowed.answers[0].rows if shadowed.answers else 0
@@ -93,13 +100,14 @@ def _either(drift: Signal, quality: Signal) -> Signal:
 
 
 def _shadowed(deployment: str, span: Span, source: Source, names: frozenset[str], shelf: Shelf) -> Shadowed | None:
-    """None where the version has not answered anybody."""
+    """None where the version has not answered anybody who was sent there by chance or weight."""
     key = keyed("shadowed", deployment, span.version or span.variant)
     known = shelf.get(key)
     if known is not None:
         return msgspec.json.decode(known, type=Shadowed)
     whose = {"variant": span.variant, "version": span.version}
-    query = f'SELECT epoch_us(min("at")) AS first FROM rows WHERE {LIVE_ROWS}'
+    more = f" AND {LAUNCHED}" if "reason" in names else ""
+    query = f'SELECT epoch_us(min("at")) AS first FROM rows WHERE {LIVE_ROWS}{more}'
     first = source.sql(query, whose)["first"][0].as_py()
     if first is None:
         return None

@@ -2,8 +2,8 @@
 
 The other source is an outcome whose fields have the names of features: a feature store's job sends, for the request,
 the key or the unit, what it would have computed. Row by row, values are the same or they are not (numbers within a
-tolerance; a value that only one side has differs), so nothing is inferred from distributions: those are compared with
-the training data by the data monitor.
+share of the larger one, times within seconds; a value that only one side has differs), so nothing is inferred from
+distributions: those are compared with the training data by the data monitor.
 
 A feature's share of values that differ is moderate when its whole interval lies beyond what the file allows, major ten
 points further; intervals are by unit and hold for all features together.
@@ -32,7 +32,10 @@ DIFFERS = "differs"
 """What the rate is called."""
 
 COMPARED: frozenset[FeatureKind] = frozenset({"number", "integer", "boolean", "category", "text", "id", "time"})
-_NUMBERS: frozenset[FeatureKind] = frozenset({"number", "integer", "boolean", "time"})
+_ZONED = "[T ][0-9:.]+ ?([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)$"
+"""A time of day and then a zone; the last part of a date is none."""
+
+_NUMBERS: frozenset[FeatureKind] = frozenset({"number", "integer", "boolean"})
 
 
 def skew_window(deployment: Deployment, span: Span, source: Source, profile: Profile, variants: int) -> Window:
@@ -92,23 +95,37 @@ def compared_of(
         wanted = monitor.features == "all" or feature.name in monitor.features
         hidden = feature.name in deployment.log.redact or feature.kind not in COMPARED
         if wanted and not hidden and columns and feature.name in fields:
-            found[feature.name] = _differs(feature.kind, columns, f"$path{len(found)}", monitor.tolerance, names)
+            found[feature.name] = _differs(feature.kind, columns, f"$path{len(found)}", monitor, names)
     return found
 
 
-def _differs(kind: FeatureKind, columns: tuple[str, ...], path: str, tolerance: float, names: frozenset[str]) -> str:
+def _differs(
+    kind: FeatureKind, columns: tuple[str, ...], path: str, monitor: SkewMonitor, names: frozenset[str]
+) -> str:
     told = f"json_extract_string(fields, {path})"
-    if kind in _NUMBERS:
+    if kind == "time":
+        mine = f"coalesce({', '.join(_seconds(quoted(column)) for column in columns)})"
+        other = _seconds(told)
+        apart = f"abs({mine} - {other}) > {monitor.time_tolerance!r}"
+    elif kind in _NUMBERS:
         mine = f"coalesce({', '.join(f'TRY_CAST({quoted(column)} AS DOUBLE)' for column in columns)})"
         truth = f"CASE lower({told}) WHEN 'true' THEN 1 WHEN 'false' THEN 0 END"
         other = f"coalesce(TRY_CAST({told} AS DOUBLE), {truth})"
-        apart = f"abs({mine} - {other}) > {tolerance!r} * greatest(abs({mine}), abs({other}))"
+        apart = f"abs({mine} - {other}) > {monitor.tolerance!r} * greatest(abs({mine}), abs({other}))"
     else:
         mine = f"coalesce({', '.join(f'TRY_CAST({quoted(column)} AS VARCHAR)' for column in columns)})"
         other, apart = told, f"{mine} <> {told}"
     either = f"CASE WHEN {mine} IS NULL OR {other} IS NULL THEN ({mine} IS NULL) <> ({other} IS NULL) ELSE {apart} END"
     there = f"fields IS NOT NULL AND json_exists(fields, {path}){' AND sampled' * ('sampled' in names)}"
     return f"CASE WHEN {there} THEN ({either})::INT END"
+
+
+def _seconds(said: str) -> str:
+    """SQL of a time as seconds since 1970 UTC: a number as it is, text as the instant that it says (no zone: UTC)."""
+    text = f"TRY_CAST({said} AS VARCHAR)"
+    zoned, plain = (f"epoch_us(TRY_CAST({text} AS {kind})) / 1e6" for kind in ("TIMESTAMPTZ", "TIMESTAMP"))
+    has_zone = f"regexp_matches({text}, '{_ZONED}')"
+    return f"coalesce(TRY_CAST({said} AS DOUBLE), CASE WHEN {has_zone} THEN {zoned} ELSE {plain} END)"
 
 
 def _rate(name: str, differs: NDArray[np.float64], units: NDArray[Any], alpha: float, minimum: int) -> GroupRate | None:

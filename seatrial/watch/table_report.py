@@ -21,6 +21,7 @@ def table_page(found: TableDrift, title: str) -> str:
         badge=found.severity,
         verdict=VERDICTS[found.severity],
         sentences=(
+            *filter(None, (found.first_sentence,)),
             f"{len(measured)} of {len(found.windows)} windows had enough rows.",
             f"The reference has {found.reference_rows} rows.",
             *(f"{note}." for note in found.notes),

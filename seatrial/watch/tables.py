@@ -17,8 +17,10 @@ from seatrial.drift.domain_classifier import LEAST, Separation, domain_classifie
 from seatrial.drift.identifiers import NewIds
 from seatrial.models.features import infer_feature
 from seatrial.models.frames import numbers_of, texts_of, vectors_of
+from seatrial.spec.calendar import is_zone
 from seatrial.spec.errors import BadInput, NotFound
 from seatrial.spec.signature import NUMERIC_KINDS, TEXT_KINDS, Feature
+from seatrial.watch.table_columns import plain_columns
 
 By = Literal["hour", "day", "week"]
 FOLDS = 5
@@ -52,6 +54,7 @@ class TableWindow(msgspec.Struct, frozen=True, kw_only=True):
         new_ids: Of id columns, shown and not judged.
         parts: Before and after, of the columns that moved.
         gone: Columns of the reference that the current table lacks, or whose values are of another kind.
+        uncompared: Columns of the reference that cannot be compared with anything.
     """
 
     start: str
@@ -64,6 +67,7 @@ class TableWindow(msgspec.Struct, frozen=True, kw_only=True):
     new_ids: dict[str, NewIds] = {}
     parts: dict[str, tuple[Part, ...]] = {}
     gone: dict[str, str] = {}
+    uncompared: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -81,7 +85,11 @@ class TableWindow(msgspec.Struct, frozen=True, kw_only=True):
             for name, found in self.apart.items()
             if apart_severity(found) != "none"
         ]
-        return " ".join(told) or f"As in the reference ({self.rows} rows)."
+        if told:
+            return " ".join(told)
+        if self.uncompared:
+            return f"Not compared: {', '.join(self.uncompared)}; the rest is as in the reference ({self.rows} rows)."
+        return f"As in the reference ({self.rows} rows)."
 
 
 class TableDrift(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,11 +99,21 @@ class TableDrift(msgspec.Struct, frozen=True, kw_only=True):
         reference_rows: Of the reference.
         windows: In order of time.
         notes: What was left out, and why.
+        uncompared: Columns of the reference that could not be compared; ``notes`` say why.
     """
 
     reference_rows: int
     windows: tuple[TableWindow, ...]
     notes: tuple[str, ...] = ()
+    uncompared: tuple[str, ...] = ()
+
+    @property
+    def first_sentence(self) -> str:
+        """That columns could not be compared; "" where all could."""
+        if not self.uncompared:
+            return ""
+        many = f"{len(self.uncompared)} column{'s' * (len(self.uncompared) != 1)} of the reference"
+        return f"{many} could not be compared: {', '.join(self.uncompared)}."
 
     @property
     def state(self) -> Literal["measured", "no-data"]:
@@ -116,6 +134,7 @@ def compare_tables(
     time: str | None = None,
     ignore: Sequence[str] = (),
     minimum_rows: int = MINIMUM_ROWS,
+    zone: str | None = None,
 ) -> TableDrift:
     """Compare a current table with a reference, column by column of the reference.
 
@@ -129,9 +148,11 @@ def compare_tables(
             datetime column there is.
         ignore: Columns left out.
         minimum_rows: Rows that either side needs.
+        zone: IANA name of the zone by whose clock hours of the day are counted; None: that of the reference's column,
+            else UTC.
 
     Raises:
-        BadInput: A table without rows, or no way to cut windows.
+        BadInput: A table without rows, no way to cut windows, or a zone that nobody knows.
         NotFound: ``time`` or ``ignore`` names no column.
     """
     for called, frame in (("reference", reference), ("current table", current)):
@@ -140,9 +161,16 @@ def compare_tables(
     for name in (*ignore, *([time] if time else [])):
         if name not in reference.columns and name not in current.columns:
             raise NotFound(f"no table has a column {name!r}; there are {', '.join(map(str, reference.columns))}")
+    if zone is not None and not is_zone(zone):
+        raise BadInput(f"{zone!r} is not a known zone; write it as IANA does, like Europe/Paris")
+    reference, current = plain_columns(reference), plain_columns(current)
     clock = _clock(current, time) if by else time
     left_out = {*ignore, *([clock] if clock else [])}
-    references, notes = _references(reference.drop(columns=list(left_out), errors="ignore"))
+    before = reference.drop(columns=list(left_out), errors="ignore")
+    empty = [n for n in before.columns if n in current.columns and before[n].isna().all() and current[n].isna().all()]
+    references, uncompared = _references(before.drop(columns=empty), zone)
+    notes = [f"{name} is not compared: {why}" for name, why in uncompared.items()]
+    notes += [f"{name} has no value in either table" for name in empty]
     if not references:
         raise BadInput("the reference has no column that can be compared; see that its columns have values of one kind")
     extra = [name for name in current.columns if name not in reference.columns and name not in left_out]
@@ -150,8 +178,11 @@ def compare_tables(
     windows = list(_windows(current, by, clock))
     q = Q / max(len(windows), 1)
     raw = {name: _values(reference[name], made.feature) for name, made in references.items() if _is_cloud(made)}
-    found = tuple(_window(start, frame, references, raw, q, minimum_rows) for start, frame in windows)
-    return TableDrift(reference_rows=len(reference), windows=found, notes=tuple(notes))
+    found = tuple(
+        msgspec.structs.replace(_window(start, frame, references, raw, q, minimum_rows), uncompared=tuple(uncompared))
+        for start, frame in windows
+    )
+    return TableDrift(reference_rows=len(reference), windows=found, notes=tuple(notes), uncompared=tuple(uncompared))
 
 
 def ranked(drifts: Sequence[FeatureDrift]) -> list[FeatureDrift]:
@@ -179,19 +210,22 @@ def _clock(current: pd.DataFrame, time: str | None) -> str:
     return datetimes[0]
 
 
-def _references(reference: pd.DataFrame) -> tuple[dict[str, ColumnReference], list[str]]:
-    made, notes = {}, []
+def _references(reference: pd.DataFrame, zone: str | None) -> tuple[dict[str, ColumnReference], dict[str, str]]:
+    """What can be compared, and why the rest cannot."""
+    made, uncompared = {}, {}
     for name in map(str, reference.columns):
         try:
             feature = infer_feature(name, reference[name])
         except BadInput as error:
-            notes.append(f"{name} is not compared: {error}")
+            uncompared[name] = str(error)
             continue
+        if feature.kind == "time" and zone is not None:
+            feature = msgspec.structs.replace(feature, zone=zone)
         try:
             made[name] = ColumnReference.from_values(feature, _values(reference[name], feature))
         except (BadInput, ValueError, TypeError) as error:
-            notes.append(f"{name} is not compared: its values are no {feature.kind} that can be counted ({error})")
-    return made, notes
+            uncompared[name] = f"its values are no {feature.kind} that can be counted ({error})"
+    return made, uncompared
 
 
 def _values(column: "pd.Series[Any]", feature: Feature) -> Any:

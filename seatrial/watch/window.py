@@ -186,7 +186,7 @@ class GroupRate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RateGap(msgspec.Struct, frozen=True, kw_only=True):
-    """The largest difference of a rate between two groups: the higher less the lower, with its interval."""
+    """Of a rate, the difference between two groups that is surest to be wide: the higher less the lower."""
 
     by: str
     rate: str

@@ -131,6 +131,7 @@ SKEW = Record(
         "features": Key(Either(Choice(("all",)), FEATURES_OR_ALL), "`all` that are fields, or a list.", default="all"),
         "at_most": Key(SHARE, "Share of values that may differ.", default="1%"),
         "tolerance": Key(SHARE, "How far numbers may lie apart, as a share of the larger one.", default="0.1%"),
+        "time_tolerance": Key(DURATION, "How far times may lie apart.", default="1s"),
         "window": Key(WINDOW, "Length of a window: `1d`, or `5000 rows` that a variant answered.", default="1d"),
         "every": EVERY,
         "within": Key(SOME_TIME, "How long after the answer the other source may say so.", default="1d"),

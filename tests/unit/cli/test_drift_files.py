@@ -1,6 +1,8 @@
 """``seatrial drift --reference … --current …``: anybody's files, no platform."""
 
 import json
+from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -194,3 +196,65 @@ def test_many_windows_together_alarm_no_more_often_than_one() -> None:
         at = pd.Timestamp("2026-03-02", tz="UTC") + pd.to_timedelta(rng.uniform(0, 24 * 7, 1400), unit="h")
         alarmed += compare_tables(before, after.assign(at=at), by="day").severity != "none"
     assert alarmed <= 2
+
+
+@pytest.mark.parametrize("kind", ["nested", "empty"])
+def test_a_column_that_could_not_be_compared_does_not_pass(
+    kind: str, reference: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = {"nested": [{"a": i} for i in range(2000)], "empty": [None] * 2000}[kind]
+    table(0, 2000, days=3, extra=values).to_parquet(reference)
+    current = written(table(1, 2000, days=3, extra=[{"a": i + 5} for i in range(2000)]))
+    words = ["drift", "--reference", str(reference), "--current", current]
+    assert run(words) == 4
+    told = capsys.readouterr().out
+    assert told.startswith("1 column of the reference could not be compared: extra.")
+    assert "Not compared: extra; the rest is as in the reference (2000 rows)." in told
+    assert "As in the reference" not in told
+    assert run([*words, "--html", "page.html", "--json"]) == 4
+    assert json.loads(capsys.readouterr().out)["uncompared"] == ["extra"]
+    assert "1 column of the reference could not be compared: extra." in Path("page.html").read_text("utf-8")
+    assert run([*words, "--ignore", "extra"]) == 0
+
+
+def test_a_column_that_is_empty_in_both_tables_passes(reference: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table(0, 2000, days=3, extra=None).to_parquet(reference)
+    assert run(["drift", "--reference", str(reference), "--current", written(table(1, 900, days=3, extra=None))]) == 0
+    assert "note: extra has no value in either table" in capsys.readouterr().out
+
+
+def test_decimals_are_numbers(reference: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    amounts = np.random.default_rng(5).lognormal(3, 1, 2000)
+    price = [None, *(Decimal(f"{amount:.2f}") for amount in amounts[1:])]
+    table(0, 2000, days=3, price=price).to_parquet(reference)
+    words = ["drift", "--reference", str(reference), "--current"]
+    assert run([*words, written(table(1, 2000, days=3, price=price))]) == 0
+    dearer = [None if one is None else 10 * one for one in price]
+    assert run([*words, written(table(1, 2000, days=3, price=dearer))]) == 1
+    assert "price: major" in capsys.readouterr().out
+
+
+def test_dates_are_times_and_cut_windows() -> None:
+    days = [date(2026, 3, 2) + timedelta(days=i % 2) for i in range(900)]
+    found = compare_tables(table(0, 900, day=days), table(1, 900, day=[None, *days[1:]]))
+    assert {"day", "day.hour"} <= {column.feature for column in found.windows[0].columns}
+    assert not found.uncompared
+    cut = compare_tables(table(0, 900, day=days), table(1, 900, day=days), by="day", time="day")
+    assert [window.start[:10] for window in cut.windows] == ["2026-03-02", "2026-03-03"]
+
+
+def test_hours_are_those_of_the_zone_that_is_named(reference: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(5)
+    hours = rng.choice([9, 10, 14, 15], 900)
+
+    def at_work(month: int) -> Any:
+        days = pd.Timestamp(f"2026-{month:02d}-05", tz="Europe/Paris") + pd.to_timedelta(hours, unit="h")
+        return days.tz_convert("UTC")
+
+    table(0, 900, at=at_work(1)).to_parquet(reference)
+    words = ["drift", "--reference", str(reference), "--current", written(table(1, 900, at=at_work(7)))]
+    assert run(words) == 1
+    assert "at.hour: major" in capsys.readouterr().out
+    assert run([*words, "--zone", "Europe/Paris"]) == 0
+    assert run([*words, "--zone", "Paris"]) == 2
+    assert "'Paris' is not a known zone" in capsys.readouterr().err

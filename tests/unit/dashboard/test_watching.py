@@ -97,6 +97,19 @@ def test_the_badge_is_what_the_newest_windows_come_to(nobody: TestClient) -> Non
     harbour.close()
 
 
+def test_what_moved_long_ago_is_no_badge(nobody: TestClient) -> None:
+    house: House = nobody.app.state.house  # type: ignore[attr-defined]
+    harbour = Harbour(house.settings.home)
+    harbour.apply(PLAIN)
+    hour, now = 60 * MINUTE, house.clock()
+    moved = msgspec.structs.replace(
+        window(0, ("age",), drift=Signal(severity="major")), start=now - 6 * hour, end=now - 5 * hour
+    )
+    harbour.state.windows.add([record(moved)], deployment="churn", marks={})
+    assert watch(house, "churn", "")["badge"] == "no data lately"
+    harbour.close()
+
+
 def record(window: Window) -> WindowRecord:
     return WindowRecord(
         deployment="churn",

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from seatrial.drift import FeatureDrift, decide_window
 from seatrial.drift.by_kind import ColumnReference
 from seatrial.drift.columns import Values
+from seatrial.drift.hours import hours
 from seatrial.drift.identifiers import KnownIds
 from seatrial.drift.texts import Vocabulary, tokens_of
 from seatrial.spec.signature import Feature, FeatureKind
@@ -17,8 +19,8 @@ from seatrial.spec.signature import Feature, FeatureKind
 WORDS = [f"word{i}" for i in range(300)]
 
 
-def column(kind: FeatureKind, values: Any) -> ColumnReference:
-    return ColumnReference.from_values(Feature(name="x", kind=kind), values)
+def column(kind: FeatureKind, values: Any, zone: str | None = None) -> ColumnReference:
+    return ColumnReference.from_values(Feature(name="x", kind=kind, zone=zone), values)
 
 
 def drifts(reference: ColumnReference, window: Values) -> dict[str, FeatureDrift]:
@@ -150,3 +152,33 @@ def test_a_vocabulary_keeps_the_most_frequent_tokens() -> None:
     shares = made.unseen_shares(["the mouse", "", None, "Cat"])
     assert shares == pytest.approx([0.5, 0, np.nan, 0], nan_ok=True)
     assert tokens_of("Größe: 5_x, 東京!") == ["größe", "5_x", "東京"]
+
+
+def test_office_hours_of_a_zone_stay_the_same_when_clocks_change() -> None:
+    """The same hours in Paris, in winter and in summer: an hour apart in UTC."""
+    rng = np.random.default_rng(0)
+    paris = ZoneInfo("Europe/Paris")
+
+    def at_work(first: datetime, rows: int) -> list[datetime]:
+        days, times = rng.integers(0, 20, rows).tolist(), rng.choice([9, 10, 11, 14, 15, 16], rows).tolist()
+        return [
+            (first + timedelta(days=day)).replace(hour=hour).astimezone(UTC)
+            for day, hour in zip(days, times, strict=True)
+        ]
+
+    winter, summer = (at_work(datetime(2026, month, 5, tzinfo=paris), 2000) for month in (1, 7))
+    in_utc = drifts(column("time", winter), summer)["x.hour"]
+    assert "major" in (in_utc.severity, in_utc.quality)
+    in_paris = drifts(column("time", winter, "Europe/Paris"), summer)["x.hour"]
+    assert (in_paris.severity, in_paris.quality) == ("none", "none")
+
+
+@pytest.mark.parametrize("zone", ["Europe/Paris", "Asia/Kathmandu", "America/St_Johns", "Australia/Lord_Howe"])
+def test_hours_are_those_that_the_calendar_says(zone: str) -> None:
+    seconds = np.random.default_rng(1).uniform(-1e9, 4e9, 2000)
+    wanted = [f"{datetime.fromtimestamp(s, ZoneInfo(zone)).hour:02d}" for s in seconds.tolist()]
+    assert hours(np.array([*seconds, np.nan]), zone) == [*wanted, None]
+
+
+def test_a_time_beyond_the_calendar_has_an_hour_all_the_same() -> None:
+    assert hours(np.array([1e15, -1e15, 0.0]), "Europe/Paris") == [*hours(np.array([1e15, -1e15]), None), "01"]

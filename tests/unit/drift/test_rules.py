@@ -1,12 +1,15 @@
 """Rules of columns: when they are broken, how badly, and what that does to drift."""
 
+import math
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
 from seatrial.drift import FeatureDrift
-from seatrial.drift.arrival import against_bounds, against_usual
+from seatrial.drift.arrival import against_bounds, against_usual, dispersion
 from seatrial.drift.rules import Count, lower_limit, severity_of, with_rules
 
 Q = 0.005
@@ -96,3 +99,45 @@ def test_what_was_so_before_is_usual() -> None:
     found = against_usual(20, [100, 100, 10], Q)
     assert found is not None
     assert found.severity == "none"
+
+
+LEVEL = 0.5 / 720
+"""Of an alert, where windows are of an hour."""
+
+
+@pytest.mark.parametrize(("sessions", "size"), [(0.05, 1), (5, 1), (0.3, 12), (2, 12), (10, 12), (2, 40)])
+@pytest.mark.parametrize("units_known", [True, False])
+def test_rows_that_come_in_sessions_or_are_few_are_told_no_more_often_than_chance_allows(
+    sessions: float, size: int, units_known: bool
+) -> None:
+    rng = np.random.default_rng(0)
+    told = 0
+    for counts in rng.poisson(sessions, (3000, 5, 7)) * size:
+        slots = [counts[1:, j].tolist() for j in range(7)]
+        spread = dispersion(slots, float(size) if units_known else 1.0)
+        found = against_usual(int(counts[0, 3]), slots[3], LEVEL, spread)
+        assert found is not None
+        told += found.severity != "none"
+    assert told <= 5, "at the level itself 2.1 of 3 000, and 8 at most in 999 of 1 000 tries"
+
+
+@pytest.mark.parametrize(("times", "severity"), [(0.0, "major"), (5.0, "moderate"), (20.0, "major")])
+def test_a_fall_and_a_flood_of_sessions_are_told(times: float, severity: str) -> None:
+    rng = np.random.default_rng(0)
+    slots = (rng.poisson(40, (7, 4)) * 12).tolist()
+    found = against_usual(int(times * 480), slots[3], LEVEL, dispersion(slots, 12.0))
+    assert found is not None
+    assert found.severity == severity
+
+
+def test_a_few_rows_in_hours_that_are_empty_are_no_news_and_a_flood_is() -> None:
+    empty = [[0, 0, 0, 0]] * 7
+    found = [against_usual(rows, empty[0], LEVEL, dispersion(empty)) for rows in (4, 1000)]
+    assert [one.severity for one in found if one] == ["none", "major"]
+
+
+def test_dispersion_is_pearsons_and_at_least_that_of_units() -> None:
+    assert dispersion([[4, 8], [6]]) == (pytest.approx((4 + 4) / 6), 1.0)
+    assert dispersion([[4, 8]], by_unit=12.0) == (12.0, 1.0)
+    assert dispersion([[5, 5, 5]]) == (1.0, 2.0)
+    assert dispersion([]) == (1.0, math.inf)

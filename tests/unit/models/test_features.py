@@ -32,6 +32,11 @@ CASES: dict[str, tuple[object, str, bool]] = {
     "object strings": (np.array(["a", "a", None], dtype=object), "category", True),
     "ids": ([f"customer-{i}" for i in range(200)], "id", False),
     "sentences": ([f"this is number {i} of them" for i in range(200)], "text", False),
+    "many codes": ([f"z{i % 900}" for i in range(20_000)], "category", False),
+    "many cities": ([f"North Town {i % 900}" for i in range(20_000)], "category", False),
+    "too many codes": ([f"z{i % 1001}" for i in range(20_000)], "text", False),
+    "sentences that repeat": ([f"this is number {i % 900} of them" for i in range(20_000)], "text", False),
+    "answers that repeat": ([f"this is number {i % 90} of them" for i in range(20_000)], "category", False),
     "embeddings": ([[1.0, 2.0], [3.0, 4.0]], "embedding", False),
     "lists": ([[1.0], [3.0, 4.0]], "list", False),
 }
@@ -54,6 +59,14 @@ def test_categories_that_are_numbers_become_their_texts() -> None:
     assert infer_feature("x", column).categories == ("3", "1")
     assert category_text(2.0) == "2"
     assert category_text(True) == "true"
+
+
+def test_a_time_knows_the_zone_that_it_is_written_in_and_the_schema_may_name_one() -> None:
+    times = pd.Series(pd.to_datetime(["2026-01-01T00:00Z"] * 2))
+    zoned = infer_features(pd.DataFrame({"utc": times, "paris": times.dt.tz_convert("Europe/Paris")}))
+    assert [feature.zone for feature in zoned] == [None, "Europe/Paris"]
+    corrected = apply_schema(zoned, {"utc": {"kind": "time", "zone": "Asia/Tokyo"}, "paris": {"nullable": True}})
+    assert [feature.zone for feature in corrected] == ["Asia/Tokyo", "Europe/Paris"]
 
 
 def test_an_embedding_knows_its_width() -> None:

@@ -28,6 +28,8 @@ features:
         ("features: {a: nubmer}", "did you mean `number`"),
         ("features: {a: {kind: number, categories: [x]}}", "`a` is a number and has no `categories`"),
         ("features: {a: {kind: number, width: 3}}", "`a` is a number and has no `width`"),
+        ("features: {a: {kind: number, zone: Europe/Paris}}", "`a` is a number and has no `zone`"),
+        ("features: {a: {kind: time, zone: Europe/Pariss}}", "`Europe/Pariss` is not a known zone"),
         ("features: {a: {kind: category, categories: [x, x]}}", "the category `x` twice"),
         ("features: {a: {kind: category, categories: [1.5]}}", "`1.5` is not a category"),
         ("features: {a: {nulable: true}}", "did you mean `nullable`"),

@@ -177,7 +177,7 @@ def test_profiles_of_other_cells_do_not_share_a_shelf(world: Any) -> None:
 
 def test_new_categories_beside_the_past_are_counted_whatever_the_training_saw_once(world: Any, deployment: Any) -> None:
     features = tuple(
-        msgspec.structs.replace(feature, singletons=2000) if feature.name == "plan" else feature
+        msgspec.structs.replace(feature, barely_listed=2000) if feature.name == "plan" else feature
         for feature in world.profile.features
     )
     world.profile = msgspec.structs.replace(world.profile, features=features)
@@ -189,3 +189,14 @@ def test_new_categories_beside_the_past_are_counted_whatever_the_training_saw_on
     for window in found:
         (plan,) = [column for column in window.features if column.feature == "plan"]
         assert plan.quality != "none"
+
+
+@pytest.mark.parametrize(("length", "against"), [(2, "same hours"), (7, "same hours"), (14, "same weekday")])
+def test_a_window_is_no_part_of_its_own_past(world: Any, length: int, against: Any) -> None:
+    """Of a window that is longer than the step only what ended before it began is left."""
+    world.fill(0, 10, 10)
+    start = T0 + 40 * DAY
+    panes = Panes(world.source, Span("champion", "", start, start + length * DAY), "true", {}, {}, "churn")
+    step = 7 if against == "same weekday" else 1
+    wanted = [start - k * step * DAY for k in range(1, 28 // step + 1) if k * step >= length]
+    assert panes._parts(against) == [(at, at + length * DAY) for at in wanted]

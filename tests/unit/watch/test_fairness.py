@@ -8,7 +8,7 @@ import pytest
 
 from seatrial.spec.deployment import FairnessMonitor, Monitors
 from seatrial.watch.alerts import alerts_of
-from seatrial.watch.groups import groups_of, largest_gap, shares
+from seatrial.watch.groups import gaps_between, groups_of, left_out, shares, surest_gap
 from seatrial.watch.interval import share_by_unit
 from seatrial.watch.monitor import watch
 from seatrial.watch.window import Window
@@ -126,9 +126,59 @@ def test_intervals_are_those_of_the_share_by_unit_at_the_shared_level() -> None:
     first, _ = shares(("a", "b"), values, units, hits, everyone, 0.01, 10)
     by_unit = hits[:100].reshape(50, 2).sum(axis=1).astype(float)
     assert first.measured == share_by_unit(by_unit, np.full(50, 2.0), 0.01)
-    assert largest_gap([first]) is None
+    assert surest_gap(gaps_between([first])) is None
 
 
 def test_the_largest_groups_come_first() -> None:
     assert groups_of(["b"] * 3 + ["a"] * 3 + ["c"] * 5 + [None] * 9 + ["d"], 2) == ("c", "a", "b")
     assert groups_of([None], 1) == ()
+    assert left_out(["b"] * 3 + ["a"] * 3 + ["c"] * 5 + [None] * 9 + ["d"], 4) == (("a", 3), ("b", 3), ("d", 1))
+    many = [f"g{i:02d}" for i in range(22) for _ in range(30 - i)]
+    assert left_out(many, 1) == (("g20", 10), ("g21", 9))
+
+
+def test_a_small_group_hides_no_gap_between_large_ones(world: Any, deployment: Callable[..., Any]) -> None:
+    """North and south are 30 points apart for certain; east lies lower still, by chance."""
+    serve(world, "north", 3000, 1800)
+    serve(world, "south", 3000, 900)
+    serve(world, "east", 60, 15)
+    window = found(world, deployment)
+    (gap,) = window.gaps
+    assert (gap.high, gap.low, window.severity) == ("north", "south", "major")
+    assert gap.lower > 0.2
+
+
+def test_a_gap_that_is_wide_by_its_value_alone_keeps_a_condition_open(
+    world: Any, deployment: Callable[..., Any]
+) -> None:
+    """What is shown is the surest pair; east is 35 points off, and nobody knows."""
+    serve(world, "north", 3000, 1800)
+    serve(world, "south", 3000, 1560)
+    serve(world, "east", 60, 15)
+    window = found(world, deployment, at_most=0.3)
+    assert (window.severity, window.drift.calm) == ("none", False)
+
+
+def test_groups_that_are_left_out_are_named(world: Any, deployment: Callable[..., Any]) -> None:
+    serve(world, "north", 200, 100)
+    serve(world, "south", 200, 100)
+    serve(world, "tiny", 20, 20)
+    assert found(world, deployment).sentence.endswith("Not compared: context.region tiny (20) with too few rows.")
+
+
+def test_pairs_together_are_told_no_more_often_than_one_may() -> None:
+    """Six groups, fifteen pairs, half of the groups exactly as far apart as may be: the level is divided over them."""
+    rng, apart = np.random.default_rng(0), 0.1
+    names = list("abcdef")
+    values = np.repeat(np.array(names, dtype=object), 150)
+    units = np.array([f"u{i}" for i in range(values.size)], dtype=object)
+    rates = np.where(np.isin(values, ["a", "b", "c"]), 0.4, 0.4 + apart)
+    told = 0
+    for _ in range(400):
+        by_group = shares(
+            names, values, units, rng.random(values.size) < rates, np.ones(values.size, bool), 0.05 / 15, 1
+        )
+        gap = surest_gap(gaps_between(by_group))
+        assert gap is not None
+        told += gap.measured.lower > apart
+    assert told <= 34, "at 0.05 there are 20 of 400, and 34 at most in 999 of 1 000 tries"

@@ -1,5 +1,6 @@
 """Labels that stop coming for most answers are a quality incident of their own."""
 
+import json
 from typing import Any
 
 import msgspec
@@ -7,7 +8,9 @@ import pytest
 
 from seatrial.releases.records import Alert
 from seatrial.spec.deployment import MetricSpec
+from seatrial.watch import labelling
 from seatrial.watch.alerts import alerts_of, condition_of
+from seatrial.watch.clock import watermark
 from seatrial.watch.leaving import leaving
 from seatrial.watch.monitor import watch
 from seatrial.watch.telling import told_of
@@ -105,3 +108,50 @@ def test_a_smaller_fall_is_shown_only_as_it_is(world: Any, watching: Any, share:
     fill(world, [1.0, 1.0, 1.0, share])
     last = windows(world, watching(ACCURACY))[-1]
     assert (last.quality.severity, last.features, last.checked) == ("none", (), ("labels",))
+
+
+CUTS: dict[str, dict[str, Any]] = {
+    "one after another": {"window": 20},
+    "sliding": {"window": 20, "every": 10},
+    "by rows": {"window": 86400, "rows": 400},
+}
+
+
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("kept", [True, False], ids=["kept", "switched on as the fall begins"])
+def test_a_fall_is_seen_however_windows_are_cut(world: Any, watching: Any, cut: str, kept: bool) -> None:
+    """Labels fall at 120 s. Read as the loop does, a step at a time, after all or nothing was read before."""
+    fill(world, [1.0] * 12 + [0.02] * 6)
+    spec = watching(ACCURACY, minimum_labels=50, **CUTS[cut])
+    shelf: dict[str, bytes] = {}
+    before = watch(spec, {"champion": world.profile}, world.source, 0, T0 + 130 * SECOND, shelf=shelf) if kept else ()
+    mark, found = T0 + 120 * SECOND, list(before)
+    for now in range(140, 230, 10):
+        found += watch(spec, {"champion": world.profile}, world.source, mark, T0 + now * SECOND, shelf=shelf)
+        mark = max(mark, watermark(spec, T0 + now * SECOND).performance)
+    fell = [w for w in found if w.start >= T0 + 120 * SECOND]
+    assert len(fell) >= 2
+    assert {w.checked for w in fell} == {("labels",)}
+    assert {w.quality.severity for w in fell} == {"major"}
+
+
+def test_a_window_by_rows_is_beside_the_28_before(world: Any, watching: Any) -> None:
+    """The first ones, in which hardly any label came, are no longer among them."""
+    fill(world, [0.02] * 4 + [1.0] * 30 + [0.05])
+    spec = watching(ACCURACY, minimum_labels=50, window=86400, rows=ROWS)
+    shelf: dict[str, bytes] = {}
+    assert windows(world, spec, 0, shelf)[-1].quality.severity == "major"
+    (kept,) = (json.loads(content) for content in shelf.values() if content.startswith(b"[["))
+    assert len(kept) == 29
+
+
+def test_an_alert_of_sliding_windows_is_held_to_the_level_of_their_step(
+    world: Any, watching: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twice as many windows are looked at, and each may spend half as much."""
+    asked: list[float] = []
+    true_level = labelling.per_window
+    monkeypatch.setattr(labelling, "per_window", lambda *args: asked.append(args[0]) or true_level(*args))
+    fill(world, [1.0] * 10)
+    windows(world, watching(ACCURACY, minimum_labels=50, window=20, every=10))
+    assert set(asked) == {10.0}

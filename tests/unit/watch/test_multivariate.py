@@ -105,6 +105,34 @@ def test_a_heavy_unit_is_one_row_and_samples_are_bounded(deployment: Any, profil
     assert (window.rows, window.apart.before, window.severity) == (300, 300, "none")
 
 
+def test_units_that_come_daily_weigh_in_the_past_what_they_weigh_in_a_window(deployment: Any, profile: Any) -> None:
+    """Nothing moves; a sixth of the units come nearly every day, the others once a month, and a column tells which."""
+    rng = np.random.default_rng(7)
+    daily = rng.random(3000) < 0.15
+    own = rng.normal(size=(3000, 3)) + np.outer(np.where(daily, 2.0, 0.0), [1.0, 0.0, 0.0])
+
+    def day(number: int) -> dict[str, Any]:
+        units = np.flatnonzero(rng.random(3000) < np.where(daily, 0.9, 1 / 28))
+        return {"at": T0 + number * DAY + np.arange(units.size), "table": own[units], "unit": units}
+
+    window = found(source_of(*map(day, range(29))), deployment, profile, T0 + 28 * DAY)
+    assert window.apart is not None
+    assert (window.severity, window.drift.calm) == ("none", True)
+    assert window.apart.lower < 0.5
+
+
+def test_a_window_of_two_days_has_a_past_of_two_days(deployment: Any, profile: Any) -> None:
+    """A unit is one row of each two days, on whichever of them it came."""
+    rng = np.random.default_rng(8)
+    units = np.arange(400)
+    days = [{**rows(T0 + day * DAY, 400, rng), "unit": units} for day in range(6)]
+    together = MultivariateMonitor(window=2 * DAY / SECOND)
+    spec = deployment(monitors=Monitors(data=None, performance=None, multivariate=together))
+    since = T0 // (2 * DAY) * (2 * DAY) + 2 * DAY
+    windows = watch(spec, {"champion": profile}, source_of(*days), since, since + 4 * DAY + 10 * SECOND)
+    assert [(w.rows, w.apart.before) for w in windows if w.apart] == [(400, 400), (400, 800)]
+
+
 def test_the_same_rows_say_the_same(deployment: Any, profile: Any) -> None:
     rng = np.random.default_rng(4)
     parts = [rows(T0 + day * DAY, 900, rng) for day in range(2)]

@@ -156,3 +156,19 @@ def test_what_is_usual_is_learnt_from_the_same_windows_of_earlier_weeks(
     since = T0 + 3 * WEEK * SECOND
     windows = found(world, deployment, since=since, now=since + 25 * SECOND, arrival="usual", minimum_rows=10)
     assert [broken(window).get("arrival of rows") for window in windows] == ["moderate", None]
+
+
+@pytest.mark.parametrize("each", [1, 20])
+def test_rows_of_one_visitor_are_one_arrival(world: Any, deployment: Callable[..., Any], each: int) -> None:
+    """A third of the usual rows: certain where each is a visitor, and chance where three came instead of nine."""
+    for week in range(4):
+        begin = week * WEEK
+        for place in range(-3, 4):
+            rows = world.fill(
+                begin + 100 + 10 * place, begin + 110 + 10 * place, 60 if (week, place) == (3, 0) else 180
+            )
+            for number, row in enumerate(rows):
+                row["unit"] = f"u{place}-{number // each}"
+    since = T0 + (3 * WEEK + 100) * SECOND
+    windows = found(world, deployment, since=since, now=since + 15 * SECOND, arrival="usual", minimum_rows=10)
+    assert broken(windows[0]).get("arrival of rows") == ("moderate" if each == 1 else None)

@@ -96,3 +96,21 @@ def test_the_shadows_answers_are_read_once(world: Any, deployment: Any) -> None:
     first = found(world, deployment, shelf=shelf)
     world.rows = [row for row in world.rows if row["role"] != "shadow"]
     assert found(world, deployment, shelf=shelf) == first
+
+
+@pytest.mark.parametrize("reason", ["override", "rule", "explicit", "cold-start"])
+def test_somebody_who_tried_it_before_is_not_its_launch(world: Any, deployment: Any, reason: str) -> None:
+    world.answer(-10 * 86400, **LIVE, reason=reason)
+    world.fill(0, 10, 400, **SHADOW, reason="split")
+    world.fill(10, 20, 400, **LIVE, reason="split", **{"prediction.label": "a"})
+    (window,) = found(world, deployment)
+    assert (window.state, window.drift.alarm) == ("measured", "major")
+    assert "its 400 answers as a shadow" in window.sentence
+
+
+@pytest.mark.parametrize("reason", ["split", "canary", "bandit"])
+def test_whoever_the_weights_send_there_is_its_launch(world: Any, deployment: Any, reason: str) -> None:
+    world.fill(0, 10, 400, **SHADOW, reason="split")
+    world.fill(10, 20, 400, **LIVE, reason=reason)
+    (window,) = found(world, deployment)
+    assert (window.state, window.severity) == ("measured", "none")

@@ -1,12 +1,16 @@
 """Training-serving skew: logged features beside another source's, row by row."""
 
 import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import numpy as np
 import pytest
 
+from seatrial.drift import Profile
 from seatrial.spec.deployment import LogSpec, Monitors, OutcomeSpec, SkewMonitor
+from seatrial.spec.signature import Feature
 from seatrial.watch.alerts import alerts_of
 from seatrial.watch.interval import share_by_unit
 from seatrial.watch.monitor import watch
@@ -141,3 +145,43 @@ def test_nothing_to_compare_is_no_data(world: Any, deployment: Any, more: dict[s
 def test_severity_is_of_the_lower_end(lower: float, severity: str) -> None:
     rate = GroupRate(by="age", group="", rate="differs", value=0.5, lower=lower, upper=0.6, rows=100)
     assert severity_of(rate, 0.01) == severity
+
+
+SAME = [
+    lambda s: s,
+    lambda s: datetime.fromtimestamp(s, UTC).isoformat(),
+    lambda s: datetime.fromtimestamp(s, UTC).isoformat().replace("+00:00", "Z"),
+    lambda s: datetime.fromtimestamp(s, timezone(timedelta(hours=5, minutes=45))).isoformat(),
+    lambda s: datetime.fromtimestamp(s, UTC).isoformat().removesuffix("+00:00"),
+    lambda s: s + 0.9,
+]
+OTHER = [
+    lambda s: s + 15 * 86400,
+    lambda s: s + 1.1,
+    lambda s: datetime.fromtimestamp(s, UTC).isoformat().replace("+00:00", "+01:00"),
+    lambda s: datetime.fromtimestamp(s, UTC).date().isoformat(),
+    lambda _: "a while ago",
+]
+
+
+@pytest.mark.parametrize(("say", "differs"), [*((say, 0.0) for say in SAME), *((say, 1.0) for say in OTHER)])
+def test_times_are_the_same_instant_within_a_second_however_they_are_written(
+    world: Any, deployment: Any, say: Callable[[float], object], differs: float
+) -> None:
+    """A share of the seconds since 1970 would be weeks."""
+    for number, row in enumerate(world.fill(0, 10, 100)):
+        row["feature.signed"] = 1_700_000_000.0 + number * 86400
+        world.happen(
+            (row["at"] - T0) / SECOND,
+            "offline",
+            fields=json.dumps({"signed": say(row["feature.signed"])}),
+            request_id=row["request_id"],
+        )
+    signed = Profile.from_values([Feature(name="signed", kind="time")], {"signed": [1.7e9, 1.8e9]})
+    skew = SkewMonitor(outcome="offline", window=10, within=5, grace=5, minimum_rows=50)
+    spec = deployment(
+        outcomes={"offline": OutcomeSpec(fields={"signed": "string"})},
+        monitors=Monitors(data=None, performance=None, skew=skew),
+    )
+    (window,) = watch(spec, {"champion": signed}, world.source, 0, LATER)
+    assert rate(window, "signed").value == differs
