@@ -26,7 +26,7 @@ from seatrial.stats.effect import Effect
 from seatrial.stats.evidence import Evidence
 from seatrial.stats.futility import is_futile
 from seatrial.stats.interval import Interval
-from seatrial.stats.minimum import what_is_missing
+from seatrial.stats.minimum import what_is_missing, what_is_missing_once
 from seatrial.stats.planned_looks import Stage, judge_looks
 from seatrial.stats.primary import word_of
 from seatrial.stats.spending import Spending
@@ -73,7 +73,7 @@ def _once(ask: Ask, measure: Measure, part: Counted) -> Verdict:
     """By the method that fits: few units, or events, are judged exactly and not adjusted; within one stratum."""
     plain, strata = part.without_covariate(), part.parts()
     effect = plain.combined().effect
-    small = what_is_missing(effect) is not None
+    small = what_is_missing_once(effect) is not None
     if len(strata) != 1:
         if measure.ranks:
             reason = "ranks cannot be combined over changes of weights"
