@@ -17,8 +17,8 @@ from seatrial.routing.assign import assign_many
 from seatrial.routing.snapshot import Arm as Weight
 from seatrial.routing.snapshot import Entry
 from seatrial.spec.errors import BadInput
-from seatrial.stats.multivariate import MultiMoments
 from seatrial.stats.minimum import what_is_missing
+from seatrial.stats.multivariate import MultiMoments
 from seatrial.stats.same_arms import SameArms, same_arms
 from seatrial.stats.welch import welch_of
 
