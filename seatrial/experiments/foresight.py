@@ -205,7 +205,7 @@ def _difference(ask: Ask, values: Moments) -> float:
 
 
 def _moments(column: Column, measure: Measure, mask: Mask) -> Moments:
-    counted = mask & (column.labels > 0) if measure.needs_label else mask
+    counted = mask & measure.told(column)
     x = measure.limited(column.x[counted])
     if measure.shape in ("mean", "proportion"):
         return Moments.from_values(x)
