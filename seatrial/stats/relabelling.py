@@ -103,7 +103,8 @@ def _draw_large(n: int, k: int, ways: int, rng: np.random.Generator) -> Codes:
         rows = found[left]
         again = np.zeros(rows.shape, dtype=np.bool_)
         again[:, 1:] = rows[:, 1:] == rows[:, :-1]
-        left, rows, again = (x[again.any(axis=1)] for x in (left, rows, again))
+        open_ = again.any(axis=1)
+        left, rows, again = left[open_], rows[open_], again[open_]
         rows[again] = rng.integers(0, n, int(again.sum()), dtype=np.int32)
         found[left] = np.sort(rows, axis=1)
     return found
