@@ -1,6 +1,7 @@
 """An outcome without the number that is measured: its unit is missing, not zero, as in a file with empty cells."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,9 @@ from seatrial.experiments.coverage import fared
 from seatrial.experiments.judge import judge
 from seatrial.experiments.judgement import Judgement
 from seatrial.experiments.measures import Column, measure_of, read
+from seatrial.experiments.narrowed import shared_ids
+from seatrial.experiments.remembered import Limits, read_again
+from seatrial.experiments.unit_shelf import DiskShelves
 from tests import worlds
 
 S = worlds.SECOND
@@ -162,3 +166,33 @@ def test_by_entry_a_unit_with_a_hole_is_left_out() -> None:
     (found,) = fared(source, measure_of("m", spec("mean"), {}), worlds.START, worlds.START + 100 * S).values()
     assert (found.units, found.value) == (2, 2.0)
     assert not np.isnan(NAN if found.lower is None else found.lower)
+
+
+def test_what_is_remembered_has_the_same_holes_as_what_is_read_afresh(tmp_path: Path) -> None:
+    n = 300
+    at = worlds.START + np.arange(n) * S
+    names = worlds.unit_names(n)
+    ids = [f"o{i}" for i in range(n)]
+    fields = [json.dumps({"note": "x"} if i % 7 == 0 else {"amount": i}) for i in range(n)]
+    sent = worlds.outcomes("buy", at + S, unit=names, fields=fields, id=ids)
+    # Of the first hundred some come again, too late: a number where there was none, and none where there was one.
+    again = [i for i in range(100) if i % 5 == 0]
+    late = worlds.outcomes(
+        "buy",
+        at[again] + S,
+        unit=[names[i] for i in again],
+        fields=[json.dumps({"amount": 1} if i % 7 == 0 else {"note": "x"}) for i in again],
+        received_at=[worlds.START + 250 * S] * len(again),
+        id=[ids[i] for i in again],
+    )
+    source = worlds.source([worlds.rows(RUN, names, at)], [sent, late])
+    measures = [measure_of("m", spec("mean"), {})]
+    shelves, limits = DiskShelves(tmp_path), Limits(lag=0, least=0, part=100, share=0.5, most=1000)
+    for seconds in (200, 300, 400):
+        now = worlds.START + seconds * S
+        _, columns = read_again(source, RUN, measures, now, shelves, shared_ids(source, ["buy"]), limits)
+        remembered, afresh = columns["m"], read(source, RUN, measures, now)[1]["m"]
+        np.testing.assert_array_equal(remembered.x, afresh.x)
+        np.testing.assert_array_equal(remembered.x_all, afresh.x_all)
+        assert np.isnan(afresh.x[:100]).sum() == 15
+    assert np.isnan(afresh.x_all[:100]).sum() == 12, "three were told late"
