@@ -13,7 +13,7 @@ from seatrial.stats.cuped import Ratio, cuped, cuped_ratios
 from seatrial.stats.effect import Effect
 from seatrial.stats.exact_proportion import shares_tests
 from seatrial.stats.interval import TestResult
-from seatrial.stats.minimum import what_is_missing
+from seatrial.stats.minimum import what_is_missing_once
 from seatrial.stats.moments import PairMoments
 from seatrial.stats.multivariate import MultiMoments
 from seatrial.stats.unconditional import Table
@@ -105,7 +105,7 @@ def table_of(metric: Metric, arms: Arms, treatment: str, control: str) -> Table 
 
 def is_small(measured: Measured) -> bool:
     """Whether there is too little for a normal approximation, so that one look is judged exactly, and not adjusted."""
-    return what_is_missing(measured.unadjusted) is not None
+    return what_is_missing_once(measured.unadjusted) is not None
 
 
 def _table(metric: Metric, arms: Arms, treatment: str, control: str) -> tuple[int, int, int, int] | None:

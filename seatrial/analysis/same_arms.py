@@ -17,6 +17,7 @@ from seatrial.routing.assign import assign_many
 from seatrial.routing.snapshot import Arm as Weight
 from seatrial.routing.snapshot import Entry
 from seatrial.spec.errors import BadInput
+from seatrial.stats.minimum import what_is_missing
 from seatrial.stats.multivariate import MultiMoments
 from seatrial.stats.same_arms import SameArms, same_arms
 from seatrial.stats.welch import welch_of
@@ -61,9 +62,12 @@ def split_files(files: Files, plan: Plan, splits: int) -> tuple[SameArms, ...]:
         judged = Judged(plan, {"": arms}, _ARMS[0], {"": shares}, frozenset(), columns)
         for metric in plan.metrics:
             verdict = judged.verdict(metric, _ARMS[1], plan.alpha)
-            welch = welch_of(judged.measured(metric, _ARMS[1]).effect).p_value
+            effect = judged.measured(metric, _ARMS[1]).effect
+            welch = welch_of(effect).p_value
             p_value = verdict.p_value if metric.ranks else welch
-            if verdict.word != "no-data" and p_value is not None:
+            # Too few carriers for a verdict make no claim, but what their p-values look like counts.
+            spoke = verdict.word != "no-data" or what_is_missing(effect) is None
+            if spoke and p_value is not None:
                 said[metric.name][0].append(verdict.word in ("better", "worse"))
                 said[metric.name][1].append(p_value)
     return tuple(same_arms(name, *found, plan.alpha, len(said)) for name, found in said.items())

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from seatrial.control.judging import judge_now
-from seatrial.experiments.forecast import standard_error
+from seatrial.experiments.forecast import labelled_share, standard_error, triggered_share
 from seatrial.experiments.foresight import Foresight, foresee
 from seatrial.experiments.judgement import Judgement
 from seatrial.ledger.reader import Reader
@@ -23,7 +23,7 @@ class Outlook(NamedTuple):
     Attributes:
         foresight: Units and days by metric.
         by: The date asked about, microseconds since 1970 UTC; None: none was.
-        units_then: Units of both arms that will have matured by then.
+        units_then: Units of both arms that will be counted by then: matured, triggered, with a label.
         chance: Of the primary being shown better or worse by then; None where nothing can be said.
         sentence: The chance in words; "" where it was not asked for.
     """
@@ -71,7 +71,8 @@ def chance_of(found: Foresight, judgement: Judgement, plan_units: int, now: int,
         return Outlook(found, by, None, None, f"What it comes to by {when} cannot be told: {_why(found, by, now)}.")
     verdict = primary.verdict
     units = verdict.n_treatment + verdict.n_control
-    then = units + round(found.units_a_day * max(by - now - primary.matures * 1e6, 0.0) / DAY)
+    counting = found.units_a_day * triggered_share(primary) * labelled_share(primary)
+    then = units + round(counting * max(by - now - primary.matures * 1e6, 0.0) / DAY)
     se = standard_error(verdict, plan_units)
     if se is None:
         why = f"{verdict.metric} has no asymptotic interval yet ({show_count(units)} units)"

@@ -66,7 +66,7 @@ def _caps(
     for measure in measures:
         column, share = columns[measure.name], deployment.metrics[measure.name].cap_at or 1.0
         matured = ours & (units.first_at + measure.matures <= now)
-        totals = column.x[matured & (column.labels > 0) if measure.needs_label else matured][:first]
+        totals = column.x[matured & measure.told(column)][:first]
         cap = quantile_cap(totals, share) if totals.size >= NEEDED else None
         if cap is not None:
             found[measure.name] = cap

@@ -143,10 +143,10 @@ def check_outcome_ids(shared: SharedIds) -> Check:
 
 
 def check_coverage(coverage: Mapping[str, Effect], run: ReleaseRun) -> Check:
-    """Whether both arms have equally many of the labels that they want; sequential.
+    """Whether both arms have equally many of the labels, and of the numbers of outcomes, that they want; sequential.
 
     Args:
-        coverage: By metric, labels there are of labels wanted, as a ratio by unit.
+        coverage: By metric, labels there are of labels wanted, as a ratio by unit, or units without a hole.
         run: For the planned number of units.
     """
     unequal = [
@@ -154,11 +154,12 @@ def check_coverage(coverage: Mapping[str, Effect], run: ReleaseRun) -> Check:
     ]
     if unequal:
         said = "; ".join(_coverage(name, coverage[name]) for name in unequal)
-        sentence = f"The arms have unequal shares of their labels: {said}."
+        sentence = f"The arms have unequal shares of their labels or numbers: {said}."
     elif coverage:
-        sentence = f"Labels are there equally in both arms: {'; '.join(_coverage(*item) for item in coverage.items())}."
+        said = "; ".join(_coverage(*item) for item in coverage.items())
+        sentence = f"Labels and numbers are there equally in both arms: {said}."
     else:
-        sentence = "No metric needs labels."
+        sentence = "No metric needs labels or numbers."
     gaps = [abs(effect.effect) for effect in coverage.values() if math.isfinite(effect.effect)]
     return Check(
         name="label-coverage", ok=not unequal, withholds=True, value=max(gaps, default=None), sentence=sentence

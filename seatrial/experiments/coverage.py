@@ -116,7 +116,8 @@ def fared(source: Source, measure: Measure, since: int, now: int) -> dict[str, F
     table = source.sql(
         f"""WITH {", ".join(parts)} SELECT units.entry, coalesce(m.x, 0)::DOUBLE AS x, coalesce(m.y, 0)::DOUBLE AS y
         FROM units LEFT JOIN m ON m.u = units.u
-        WHERE units.first_at + $matures <= $now AND (NOT $needs OR coalesce(m.labels, 0) > 0) ORDER BY units.u""",
+        WHERE units.first_at + $matures <= $now AND (NOT $needs OR coalesce(m.labels, 0) > 0)
+          AND NOT isnan(coalesce(m.x, 0)::DOUBLE) ORDER BY units.u""",
         given | {"matures": measure.matures, "needs": measure.needs_label},
     )
     return _by_entry(table, measure)

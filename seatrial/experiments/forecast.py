@@ -1,8 +1,8 @@
 """When a release under way can be decided: the day by which its primary is likely shown better or worse.
 
 From what is seen now: the effect and its standard error, the rate at which units come under the present weights, how
-many wait for the end of their window, and what part of the matured ones has a label. It is a forecast; nothing acts on
-it.
+many wait for the end of their window, what part of them a trigger lets count, and what part of the matured ones has a
+label. It is a forecast; nothing acts on it.
 """
 
 import msgspec
@@ -34,12 +34,14 @@ def with_forecast(judgement: Judgement, release: ReleaseSpec, run: ReleaseRun) -
     needed = units_needed(primary.verdict, run.plan_units)
     if rate is None or needed is None:
         return judgement
+    rate *= triggered_share(primary)
     at = _when(primary, needed, rate, judgement.at)
     ends = ends_of(release, run)
     late = ends is not None and at > ends
+    differing = "" if primary.triggered is None else " whose answers differ"
     sentence = (
-        f"At {show_count(round(rate))} units a day {primary.name} is shown better or worse by {show_moment(at)} "
-        f"({show_count(needed)} units) with a chance of {CHANCE:.0%}, by what is seen now"
+        f"At {show_count(round(rate))} units a day{differing} {primary.name} is shown better or worse by "
+        f"{show_moment(at)} ({show_count(needed)} units) with a chance of {CHANCE:.0%}, by what is seen now"
         f"{f'; the release ends before, at {show_moment(ends)}' if late and ends is not None else ''}."
     )
     found = Expected(at=at, units=needed, units_a_day=rate, chance=CHANCE, in_time=not late, sentence=sentence)
@@ -84,9 +86,21 @@ def _when(primary: MetricJudgement, needed: int, rate: float, now: int) -> int:
     """The moment at which so many units will have matured, those that wait counted first."""
     counts = primary.counts
     counted = counts.champion + counts.challenger
-    labelled = counted / (counted + counts.missing)
-    to_come = max(0.0, (needed - counted) / labelled - counts.waiting)
+    to_come = max(0.0, (needed - counted) / labelled_share(primary) - counts.waiting)
     return now + round(to_come / rate * _DAY + primary.matures * 1e6)
+
+
+def triggered_share(primary: MetricJudgement) -> float:
+    """The part of all units that a trigger lets count, by those that matured; 1 without a trigger."""
+    found = primary.triggered
+    return found.units / found.of if found is not None and found.of else 1.0
+
+
+def labelled_share(primary: MetricJudgement) -> float:
+    """The part of the matured units that count, the others lacking a label or a number; 1 before there are any."""
+    counts = primary.counts
+    counted = counts.champion + counts.challenger
+    return counted / (counted + counts.missing) if counted else 1.0
 
 
 def standard_error(verdict: Verdict, plan_units: float) -> float | None:

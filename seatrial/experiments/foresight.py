@@ -1,10 +1,10 @@
 """Before a release begins: how many units and days each of its metrics will need, at the traffic that there is.
 
-What the champion did in the last days stands for both arms: its mean and spread by unit, and how many units come a
-day. With no true difference a guardrail is shown to keep its margin, and a primary of its smallest effect is shown to
-be better, with so many units in four of five releases (``stats.power``). All of them must hold for a version to ship,
-so that each is planned with the power by which all together have that (``power_of_each``). It is a forecast, and
-nothing acts on it.
+What the champion did in the last days in the release's entry stands for both arms: its mean and spread by unit, how
+many units come a day, and what part of them gets a label. With no true difference a guardrail is shown to keep its
+margin, and a primary of its smallest effect is shown to be better, with so many units in four of five releases
+(``stats.power``). All of them must hold for a version to ship, so that each is planned with the power by which all
+together have that (``power_of_each``). It is a forecast, and nothing acts on it.
 """
 
 import dataclasses
@@ -47,7 +47,7 @@ class Need(NamedTuple):
     Attributes:
         metric: Its name.
         units: Of both arms together; None when it cannot be told.
-        days: Until so many have come and matured; None likewise.
+        days: Until so many have come, with a label where one is needed, and matured; None likewise.
         why: Why it cannot be told, in words that end a sentence; "" when it can.
     """
 
@@ -61,7 +61,7 @@ class Foresight(NamedTuple):
     """What a release will need.
 
     Attributes:
-        units_a_day: Units that come a day, by the last days; None when too few came to tell.
+        units_a_day: Units that come to the release's entry a day, by the last days; None when too few came to tell.
         steps: Days that each canary step needs for its ``minimum_units``.
         needs: The primary first, then the guardrails.
         at_most: Days that the file allows; None: no limit.
@@ -85,11 +85,11 @@ def foresee(deployment: Deployment, run: ReleaseRun, view: Source, now: int) -> 
     asks = asks_of(deployment, release, past, thresholds, answers=True)
     measures = [m for m in measures_of(deployment, past, asks) if asks[m.name].part != "secondary"]
     measures += [_relaxed(m.name, deployment, past, asks[m.name]) for m in measures if m.name in QUANTILES]
-    units, columns = read(AsIfDrawn(view, run.champion), past, measures, now)
+    units, columns = read(AsIfDrawn(view, run.champion, run.entry), past, measures, now)
     n = len(units.first_at)
     if n < LEAST_UNITS:
         return Foresight(None, at_most=_at_most(release))
-    rate = _units_a_day(view, past.started_at, now)
+    rate = _units_a_day(view, run.entry, past.started_at, now)
     if rate is None:
         return Foresight(None, at_most=_at_most(release))
     share, each = _largest_share(release), power_of_each(POWER, len(release.guardrails))
@@ -141,12 +141,12 @@ def _days(days: float) -> str:
     return "a minute"
 
 
-def _units_a_day(view: Source, since: int, now: int) -> float | None:
-    """Units that come a day, whichever variant they get: of both arms where a release is under way."""
+def _units_a_day(view: Source, entry: str, since: int, now: int) -> float | None:
+    """Units that an entry takes a day, whichever variant they get: of both arms where a release is under way."""
     asked = f"""SELECT count(DISTINCT unit) AS n, min(epoch_us("at")) AS first FROM rows
-        WHERE role IN ('answer', 'app') AND unit_named AND {SPLITS}
+        WHERE role IN ('answer', 'app') AND unit_named AND {SPLITS} AND entry = $entry
           AND "at" >= to_timestamp($since) AND epoch_us("at") <= $now"""
-    (row,) = view.sql(asked, {"since": since / 1e6, "now": now}).to_pylist()
+    (row,) = view.sql(asked, {"since": since / 1e6, "now": now, "entry": entry}).to_pylist()
     if row["n"] < LEAST_UNITS:
         return None
     return float(row["n"]) / (max(float(now - row["first"]) / 1e6, 3600.0) / _DAY)
@@ -175,6 +175,9 @@ def _need(
         return Need(name, None, None, "it ranks answers, and how they will be ranked is not foretold")
     if measure.shape == "quantile":
         return Need(name, None, None, "what a quantile needs depends on how dense its values are there")
+    once = ask.part == "primary" and ask.plan.name == "fixed"
+    if measure.range is not None and not once:
+        return Need(name, None, None, "with a `range` it is judged by betting, which needs more units than a mean does")
     matured = units.first_at + measure.matures <= now
     values = _moments(columns[name], measure, matured)
     difference = _difference(ask, values)
@@ -192,9 +195,9 @@ def _need(
         plan = plan_means(difference, float(np.sqrt(values.variance)), design)
     except BadInput as error:
         return Need(name, None, None, str(error))
-    once = ask.part == "primary" and ask.plan.name == "fixed"
     found = plan.fixed if once else plan.always_valid
-    return Need(name, found, found / rate + measure.matures / 1e6 / _DAY)
+    told = values.n / int(np.count_nonzero(matured))  # of the units that come the others lack a label, or a number
+    return Need(name, found, found / (rate * told) + measure.matures / 1e6 / _DAY)
 
 
 def _difference(ask: Ask, values: Moments) -> float:
@@ -205,7 +208,7 @@ def _difference(ask: Ask, values: Moments) -> float:
 
 
 def _moments(column: Column, measure: Measure, mask: Mask) -> Moments:
-    counted = mask & (column.labels > 0) if measure.needs_label else mask
+    counted = mask & measure.told(column)
     x = measure.limited(column.x[counted])
     if measure.shape in ("mean", "proportion"):
         return Moments.from_values(x)
@@ -217,6 +220,17 @@ def _moments(column: Column, measure: Measure, mask: Mask) -> Moments:
 
 def _steps(stage: CanaryStage, rate: float) -> Sequence[float]:
     return [max(stage.minimum_units / (share * rate), stage.bake / _DAY) for share in stage.steps]
+
+
+def planned_shares(release: ReleaseSpec) -> tuple[float, ...]:
+    """The challenger's shares of its canary's steps and its test, below 1; a half where there is neither."""
+    found: list[float] = []
+    for stage in release.stages:
+        if isinstance(stage, CanaryStage):
+            found += stage.steps
+        elif isinstance(stage, TestStage):
+            found.append(stage.share)
+    return tuple(share for share in found if share < 1) or (0.5,)
 
 
 def _largest_share(release: ReleaseSpec) -> float:

@@ -5,6 +5,7 @@ release and moment give the same judgement, whatever is remembered of earlier on
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import msgspec
@@ -64,6 +65,7 @@ def judge(
     losses: Losses = NO_LOSSES,
     shelves: Shelves | None = None,
     in_detail: bool = False,
+    primary_alpha: float | None = None,
 ) -> Judgement:
     """What is known about a release at one moment.
 
@@ -75,6 +77,7 @@ def judge(
         losses: Rows that were served and never written.
         shelves: Where what was read is kept, so that the next judgement reads only what is new; None: nowhere.
         in_detail: Also what takes seconds or shows answers, of a shadow: for somebody who asked, not to be kept.
+        primary_alpha: Of the primary, where it is one of several questions; None: the release's, as of all metrics.
 
     Raises:
         BadInput: The file has no release, or names a metric that does not exist.
@@ -89,6 +92,10 @@ def judge(
     answers = answer_column(view) is not None
     names = column_names(view)
     asks = asks_of(deployment, deployment.release, run, thresholds, answers=answers, columns=names)
+    if primary_alpha is not None:
+        name = deployment.release.primary.metric
+        question = msgspec.structs.replace(asks[name].question, alpha=primary_alpha)
+        asks[name] = replace(asks[name], question=question)
     measures = {measure.name: measure for measure in measures_of(deployment, run, asks)}
     outcomes = outcomes_of(list(measures.values()))
     shared = shared_ids(view, outcomes)
@@ -220,7 +227,7 @@ _REASONS: dict[str, str] = {
     "both-arms": "units met two variants within one phase",
     "outcome-ids": "units of both variants share ids of outcomes",
     "dropped-rows": "rows were dropped",
-    "label-coverage": "the arms have unequal shares of their labels",
+    "label-coverage": "the arms have unequal shares of their labels or numbers",
     "trigger-rate": "the arms were triggered unequally",
     "untriggered": "units whose answers did not differ show an effect",
 }

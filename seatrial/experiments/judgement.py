@@ -37,7 +37,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
         challenger: In the challenger's.
         waiting: Units whose window or grace is still open.
         censored: Units whose variant changed while their window was open.
-        missing: Matured units without a label.
+        missing: Matured units without a label, or with an outcome without its number.
         late: Outcomes that arrived after their unit matured: in the fixed analyses only.
         early: Outcomes stamped before their unit's exposure: in none.
         clusters: Clusters that the counted units lie in: of the arm that has more; None where none are declared.

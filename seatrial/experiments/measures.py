@@ -129,6 +129,7 @@ class Measure:
             because a unit that asks more often has more chances of *any*.
         ranks: Whether units are compared by ranks, for one look.
         number: Columns of a row of which the first that is known is its answer as a number; ``{p}number`` in ``sql``.
+        holes: Whether an outcome may lack the number that is measured: ``x`` is then NaN, and its unit is missing.
         unfolds: Whether ``sql`` also gives what happened early, late and before (``experiments.unfolding``).
     """
 
@@ -151,6 +152,7 @@ class Measure:
     catalogue: int | None = None
     by_first: bool = False
     ranks: bool = False
+    holes: bool = False
     unfolds: bool = False
 
     @property
@@ -168,6 +170,16 @@ class Measure:
         if self.range is not None:
             return np.clip(x, *self.range)
         return x if self.cap is None else np.minimum(x, self.cap)
+
+    def told(self, column: "Column") -> NDArray[np.bool_]:
+        """Units [n] of which it is known what they count with: a label where one is needed, and no hole."""
+        labelled = column.labels > 0 if self.needs_label else np.ones(len(column.x), dtype=np.bool_)
+        return labelled & np.isfinite(column.x) if self.holes else labelled
+
+    @property
+    def stops(self) -> bool:
+        """Whether what arrives after a single planned look is kept out of its numbers."""
+        return self.parameters.get("by", FOREVER) != FOREVER
 
     @property
     def matures(self) -> int:
@@ -203,7 +215,10 @@ def answer_window(deployment: Deployment) -> float:
 
 def declared_measures(deployment: Deployment, run: ReleaseRun) -> tuple[Measure, ...]:
     """The measures of the file's metrics."""
-    return tuple(measure_of(name, deployment, run.caps) for name in deployment.metrics)
+    after = run.plan.after if run.plan.name == "fixed" else None
+    began = run.phases[0].started_at if run.phases else run.started_at
+    last = None if after is None else began + _micros(after)
+    return tuple(measure_of(name, deployment, run.caps, last) for name in deployment.metrics)
 
 
 def error_measures(deployment: Deployment) -> tuple[Measure, ...]:
@@ -374,11 +389,17 @@ def column_of(table: Named, index: int, measure: Measure, covariates: Sequence[s
     if measure.covariate is not None:
         z = table[f"z{covariates.index(measure.covariate)}"].cast(pa.float64()).to_numpy()  # null becomes NaN
     around = Around(*(table[f"m{index}_{part}"].to_numpy() for part in PARTS)) if measure.unfolds else None
+    if measure.holes:  # what came late without its number changes nothing
+        numbers["x_all"] = np.where(np.isnan(numbers["x_all"]), numbers["x"], numbers["x_all"])
     return Column(**numbers, z=z, answers=answers, around=around)
 
 
-def measure_of(name: str, deployment: Deployment, caps: Mapping[str, float]) -> Measure:
-    """The measure of one of the file's metrics; ``caps`` holds for metrics that declare none."""
+def measure_of(name: str, deployment: Deployment, caps: Mapping[str, float], last: int | None = None) -> Measure:
+    """The measure of one of the file's metrics; ``caps`` holds for metrics that declare none.
+
+    ``last``: when the last unit of a single planned look may be exposed, microseconds since 1970 UTC; what arrives
+    after that has matured is in no number. None: there is no such plan.
+    """
     spec = deployment.metrics[name]
     value = value_measure(spec, _ON_TIME, _BY_NOW, _TIMES)
     first = spec.outcome if value is None else value.outcomes[0]
@@ -392,6 +413,7 @@ def measure_of(name: str, deployment: Deployment, caps: Mapping[str, float]) -> 
     given |= {} if value is not None or first is None else {"outcome": first}
     model, ranking = model_measure(spec), ranking_measure(spec)
     other = model or ranking or value
+    given |= {"by": FOREVER if last is None else last + within + grace} if other is value else {}
     sql, shape, paths = _KINDS[spec.kind](spec, label) if other is None else (other.sql, other.shape, other.parameters)
     cap = spec.cap if spec.cap is not None else caps.get(name)
     return Measure(
@@ -413,6 +435,7 @@ def measure_of(name: str, deployment: Deployment, caps: Mapping[str, float]) -> 
         ranks=spec.compare == "ranks",
         one_by_one=ranking is not None and ranking.one_by_one,
         catalogue=spec.catalogue,
+        holes=outcome is not None and other is value and (value is not None or not label),
         unfolds=unfolds(spec, label=label),
     )
 
@@ -420,21 +443,32 @@ def measure_of(name: str, deployment: Deployment, caps: Mapping[str, float]) -> 
 _INSIDE = f"a.t BETWEEN a.first_at - {SKEW} AND a.first_at + ${{p}}within"
 _ARRIVED = "a.came <= a.first_at + ${p}matures AND a.until > a.first_at + ${p}matures"
 _ON_TIME = f"{_INSIDE} AND {_ARRIVED}"
-_BY_NOW = f"{_INSIDE} AND a.until > $now"
-_TIMES = f"""count(*) FILTER ({_BY_NOW} AND a.came > a.first_at + ${{p}}matures) AS late,
+_BY_NOW = f"{_INSIDE} AND a.came <= ${{p}}by AND a.until > least(${{p}}by, $now)"
+_TIMES = f"""count(*) FILTER ({_INSIDE} AND a.until > $now AND a.came > a.first_at + ${{p}}matures) AS late,
     count(*) FILTER (a.t < a.first_at - {SKEW} AND a.t >= $since * 1000000 - {SKEW} AND a.until > $now) AS early"""
 
 
-def _totals(aggregate: str, second: str, label: bool, each: str = "") -> str:
+def _totals(aggregate: str, second: str, label: bool, known: str, each: str = "", *, settles: bool = False) -> str:
     """A query for sums over a unit's outcomes; ``aggregate`` and ``second`` are expressions with a FILTER to follow.
 
-    ``each`` is what one outcome adds to a metric that unfolds; empty for one that does not.
+    ``known`` says whether an outcome has its number. A label without one is none; any other is a hole: what its unit
+    comes to is not known, unless a 1 ``settles`` it. ``each`` is what one outcome adds to a metric that unfolds; empty
+    for one that does not.
     """
-    labels = f"count(*) FILTER ({_ON_TIME})" if label else "0"
+    on_time, by_now = (f"{when} AND {known}" if label else when for when in (_ON_TIME, _BY_NOW))
+
+    def total(when: str) -> str:
+        found = f"{aggregate} FILTER ({when})"
+        if label:
+            return found
+        open_ = f" AND coalesce({found}, 0) <> 1" if settles else ""
+        return f"CASE WHEN bool_or(NOT ({known})) FILTER ({when}){open_} THEN 'nan'::DOUBLE ELSE {found} END"
+
+    labels = f"count(*) FILTER ({on_time})" if label else "0"
     wanted = "1" if label else "0"
     around = f", {around_sql(each, _ARRIVED, SKEW)}" if each and not label else ""
-    return f"""SELECT a.u, {aggregate} FILTER ({_ON_TIME}) AS x, {second} FILTER ({_ON_TIME}) AS y,
-    {aggregate} FILTER ({_BY_NOW}) AS x_all, {second} FILTER ({_BY_NOW}) AS y_all,
+    return f"""SELECT a.u, {total(on_time)} AS x, {second} FILTER ({on_time}) AS y,
+    {total(by_now)} AS x_all, {second} FILTER ({by_now}) AS y_all,
     {labels} AS labels, {wanted} AS wanted, {_TIMES}{around}
     FROM attached a WHERE a.outcome = ${{p}}outcome GROUP BY a.u"""
 
@@ -444,7 +478,8 @@ def _field(parameter: str) -> str:
 
 
 _VALUE = f"coalesce(a.value_number, {finite_number('a.value_text')}, CASE WHEN a.value_text IS NULL THEN 1 END)"
-"""An outcome's own value; one without any simply happened: 1."""
+"""An outcome's own value; one without any simply happened: 1, whatever others carry. A metric whose outcomes must carry
+a number names the field that holds it."""
 
 
 HAPPENED_AT_ALL = "coalesce({value}, 1)"
@@ -459,28 +494,33 @@ def path(name: str) -> str:
 def _mean(spec: MetricSpec, label: bool) -> tuple[str, Shape, dict[str, object]]:
     value = _field("value") if spec.value is not None else _VALUE
     paths: dict[str, object] = {"value": path(spec.value)} if spec.value is not None else {}
-    return _totals(f"{'avg' if label else 'sum'}({value})", "count(*)", label, value), "mean", paths
+    total = f"{'avg' if label else 'sum'}({value})"
+    return _totals(total, "count(*)", label, f"{value} IS NOT NULL", value), "mean", paths
 
 
 def _proportion(spec: MetricSpec, label: bool) -> tuple[str, Shape, dict[str, object]]:
     value = _field("value") if spec.value is not None else HAPPENED_AT_ALL.format(value=_VALUE)
     paths: dict[str, object] = {"value": path(spec.value)} if spec.value is not None else {}
     happened = f"({value} <> 0)::INT"
-    return _totals(f"max({happened})", "count(*)", label, happened), "proportion", paths
+    known = f"{value} IS NOT NULL"
+    return _totals(f"max({happened})", "count(*)", label, known, happened, settles=True), "proportion", paths
 
 
 def _ratio(spec: MetricSpec, label: bool) -> tuple[str, Shape, dict[str, object]]:
     if spec.numerator is None or spec.denominator is None:
         raise BadInput("a ratio has a `numerator` and a `denominator`: name a field of the outcome for each.")
     paths: dict[str, object] = {"numerator": path(spec.numerator), "denominator": path(spec.denominator)}
-    return _totals(f"sum({_field('numerator')})", f"sum({_field('denominator')})", label), "ratio", paths
+    above, below = _field("numerator"), _field("denominator")
+    known = f"({above} IS NOT NULL AND {below} IS NOT NULL)"
+    return _totals(f"sum({above})", f"sum({below})", label, known), "ratio", paths
 
 
 def _quantile(spec: MetricSpec, label: bool) -> tuple[str, Shape, dict[str, object]]:
     """Of the unit's first outcome in its window; of several at once the smallest, so that it is always the same."""
     value = _field("value") if spec.value is not None else _VALUE
     paths: dict[str, object] = {"value": path(spec.value)} if spec.value is not None else {}
-    return _totals(f"any_value({value} ORDER BY a.t, {value})", "count(*)", label), "quantile", paths
+    first = f"any_value({value} ORDER BY a.t, {value})"
+    return _totals(first, "count(*)", label, f"{value} IS NOT NULL"), "quantile", paths
 
 
 _KINDS = {"mean": _mean, "proportion": _proportion, "ratio": _ratio, "quantile": _quantile}

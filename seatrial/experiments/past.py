@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from seatrial.experiments.source import Source
+from seatrial.ledger.sql import literal
 from seatrial.releases.run import Phase, ReleaseRun
 from seatrial.routing.snapshot import Arm
 
@@ -16,16 +17,23 @@ SPLITS = "reason NOT IN ('override', 'explicit', 'rule', 'cold-start')"
 
 
 class AsIfDrawn:
-    """A source in which the champion's rows look as if they had been drawn by a release: only their numbers matter."""
+    """A source in which the champion's rows look as if they had been drawn by a release: only their numbers matter.
 
-    def __init__(self, view: Source, champion: str) -> None:
+    Args:
+        view: The ledger.
+        champion: Whose rows.
+        entry: Only those that this routing entry took, as the release's will; "": whichever did.
+    """
+
+    def __init__(self, view: Source, champion: str, entry: str = "") -> None:
         self._view = view
+        self._entry = f" AND entry = {literal(entry)}" if entry else ""
         self._champion = champion.replace("'", "''")
 
     def sql(self, query: str, parameters: Mapping[str, object]) -> pa.Table:
         """``query`` over the rows as if drawn."""
         rows = f"""rows AS (SELECT * REPLACE ('foresight' AS release, true AS contested, 'split' AS reason, 1 AS phase)
-          FROM rows WHERE variant = '{self._champion}' AND {SPLITS})"""
+          FROM rows WHERE variant = '{self._champion}' AND {SPLITS}{self._entry})"""
         body = query.strip()
         asked = f"WITH {rows}, {body[5:]}" if body.startswith("WITH ") else f"WITH {rows} {body}"
         return self._view.sql(asked, parameters)

@@ -2,8 +2,9 @@
 
 What a planned look saw is found again at any time, because what had arrived when a unit matured never changes: the
 units that were first exposed until the planned end, or the first so many by exposure. Looking between two planned looks
-therefore shows what the last one showed, and nothing is spent. A single look at the planned end has no earlier one to
-agree with, so what arrives later of those units enters it.
+therefore shows what the last one showed, and nothing is spent. A single look at a planned end has no earlier one to
+agree with: what arrived late until then enters it. What arrives after it does not, for a verdict that changes with
+every late outcome is many looks (as much variance late as on time: 12.9 % false claims instead of 5 %).
 """
 
 import math
@@ -26,7 +27,7 @@ from seatrial.stats.effect import Effect
 from seatrial.stats.evidence import Evidence
 from seatrial.stats.futility import is_futile
 from seatrial.stats.interval import Interval
-from seatrial.stats.minimum import what_is_missing
+from seatrial.stats.minimum import what_is_missing, what_is_missing_once
 from seatrial.stats.planned_looks import Stage, judge_looks
 from seatrial.stats.primary import word_of
 from seatrial.stats.spending import Spending
@@ -55,14 +56,14 @@ def judge_planned(ask: Ask, sample: Sample, measure: Measure, watched: Verdict) 
 
 
 def _at_the_end(ask: Ask, sample: Sample, counted: Counted, measure: Measure) -> Verdict:
-    """Once, of the units that were planned: before that nothing, and afterwards of the same units, with what came late
-    of them; where answers are ranked one by one, without it."""
+    """Once, of the units that were planned: before that nothing, and afterwards the same of the same units. What came
+    late until the planned end counts where that is a moment; by units, and of answers, only what each matured with."""
     plan = ask.plan
     waiting = _until(plan, ask.began + measure.matures, sample.at, counted)
     if waiting:
         return no_data(sample.effect, ask.question, ask.part, "fixed", waiting)
     planned = np.cumsum(counted.here) <= plan.units if plan.units is not None else _exposed_by(counted, ask)
-    whole = counted if sample.with_late is None or measure.shape in BY_ROW else sample.with_late
+    whole = sample.with_late if sample.with_late is not None and measure.stops else counted
     part = whole.where(planned)
     if measure.shape in BY_ROW:
         return judge_once(ask, effect_of(part), part)
@@ -73,7 +74,7 @@ def _once(ask: Ask, measure: Measure, part: Counted) -> Verdict:
     """By the method that fits: few units, or events, are judged exactly and not adjusted; within one stratum."""
     plain, strata = part.without_covariate(), part.parts()
     effect = plain.combined().effect
-    small = what_is_missing(effect) is not None
+    small = what_is_missing_once(effect) is not None
     if len(strata) != 1:
         if measure.ranks:
             reason = "ranks cannot be combined over changes of weights"

@@ -52,10 +52,11 @@ class Sample:
         uncapped: The combined effect without the outlier cap, where there is one.
         by_phase: The effect of each phase, by its number.
         counts: Units with and without the event by stratum, for exact sequences; empty where there are no events.
-        coverage: Labels there are of labels wanted, as a ratio by unit; None where no label is needed.
+        coverage: Labels there are of labels wanted, as a ratio by unit, or units whose outcomes have their numbers;
+            None where neither is needed.
         waiting: Units whose window or grace is still open.
         censored: Units whose variant changed while their window was open.
-        missing: Matured units without a label.
+        missing: Matured units without a label, or with an outcome without its number.
         late: Outcomes that arrived after their unit matured.
         early: Outcomes stamped before their unit's exposure.
         adjustment: What the effect is adjusted for; None where nothing.
@@ -109,7 +110,7 @@ def take_sample(
         only: Units [n] that count; the others stay beside as ``rest``. None: all do.
     """
     eligible, censored, waiting, matured = standing(units, measure.within, measure.matures, run, now)
-    here = matured & (column.labels > 0) if measure.needs_label else matured
+    here = matured & measure.told(column) if measure.needs_label or measure.holes else matured
     whole = Counted(
         shape=measure.shape,
         x=measure.limited(column.x),
@@ -143,7 +144,7 @@ def take_sample(
         counts=_counts(counted, column.labels > 0 if measure.by_first else counted.x > 0, run)
         if measure.shape in ("proportion", "share") and units.cluster is None
         else (),
-        coverage=_coverage(whole, column, matured) if measure.needs_label else None,
+        coverage=_coverage(whole, column, measure, matured) if measure.needs_label or measure.holes else None,
         waiting=int((waiting & shown).sum()),
         censored=int((censored & shown).sum()),
         missing=int((matured & ~here & shown).sum()),
@@ -181,7 +182,10 @@ def _uncapped(counted: Counted, x: Values) -> Effect:
     return (whole.without_covariate() if refusal(whole) else whole).combined().effect
 
 
-def _coverage(capped: Counted, column: Column, matured: Mask) -> Effect:
+def _coverage(capped: Counted, column: Column, measure: Measure, matured: Mask) -> Effect:
+    if not measure.needs_label:
+        known = measure.told(column).astype(np.float64)
+        return replace(capped, shape="mean", x=known, here=matured, z=None).combined().effect
     wanted = np.maximum(column.wanted, 1.0)  # a unit without any outcome wants one label
     labels = np.minimum(column.labels, wanted)
     return replace(capped, shape="share", x=labels, y=wanted, here=matured, z=None).combined().effect

@@ -128,8 +128,10 @@ def judge_several(
     method = experiment.method
 
     def one(challenger: str, level: float) -> Judgement:
-        run = _run(deployment, contest, challenger, began, level, method.plan_units)
-        return judge(_as_release(deployment, experiment, challenger), run, source, now, losses=losses, shelves=shelves)
+        # The level of the family is the primaries' alone: each guardrail keeps alpha, the others have their own family.
+        run = _run(deployment, contest, challenger, began, method.alpha, method.plan_units)
+        spec = _as_release(deployment, experiment, challenger)
+        return judge(spec, run, source, now, losses=losses, shelves=shelves, primary_alpha=level)
 
     first = {name: one(name, method.alpha / len(challengers)) for name in challengers}
     members = as_family({name: _p_value(found) for name, found in first.items()}, method.alpha, experiment.family)

@@ -33,7 +33,7 @@ def sample_of(sums: Sums, measure: Measure, run: ReleaseRun, now: int) -> Sample
         uncapped=None if sums.uncapped is None else _combined(sums.uncapped, shape),
         by_phase=by_phase(by_stratum),
         counts=_counts(sums, run),
-        coverage=_combined(sums.coverage, "share") if measure.needs_label else None,
+        coverage=_coverage(sums.coverage, measure),
         waiting=sums.waiting,
         censored=sums.censored,
         missing=sums.missing,
@@ -51,6 +51,12 @@ def effect_of_arms(arms: Arms, shape: Shape) -> Effect:
         return Effect.of_means(t.x, c.x, two_valued=shape == "proportion")
     found = Effect.of_ratios(t, c, two_valued=shape == "share")
     return rooted(found) if shape == "root" else found
+
+
+def _coverage(strata: Strata, measure: Measure) -> Effect | None:
+    if measure.needs_label:
+        return _combined(strata, "share")
+    return _combined(strata, "mean") if measure.holes else None
 
 
 def _effects(strata: Strata, shape: Shape) -> dict[int, Effect]:

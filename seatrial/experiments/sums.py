@@ -42,7 +42,8 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True):
         by_now: With all that has arrived since; None: nothing has, for any of them.
         uncapped: As ``on_time`` without the cap; None: there is none.
         events: Units with the event by stratum, of the challenger and the champion; empty where there are no events.
-        coverage: Labels there are and labels wanted, of matured units; empty where none is needed.
+        coverage: Of matured units labels there are and labels wanted, or where outcomes may lack their number the share
+            whose number is known, as numerator; empty where neither can be missing.
         around: Totals in the first third of the window, and in the rest of it; empty where that cannot be told.
         before: Totals of as long before the exposure, as numerator; likewise.
         happened: Whether any unit has something before its exposure.
@@ -103,8 +104,8 @@ class Summing:
         parted = self._of_window(measure.within, measure.matures)
         eligible, censored, waiting, matured = parted.standing
         here, sides = matured, parted.matured
-        if measure.needs_label:
-            here = matured & (column.labels > 0)
+        if measure.needs_label or (measure.holes and not _zero(column.x)):
+            here = matured & measure.told(column)
             sides = self._sides(here, parted.strata)
         had = sides
         if by_label(measure):
@@ -120,11 +121,11 @@ class Summing:
             events=_events(sides, column.labels if measure.by_first else x)
             if measure.shape in ("proportion", "share")
             else {},
-            coverage=_coverage(parted.matured, column) if measure.needs_label else {},
+            coverage=_coverage(parted.matured, measure, column),
             **_around(sides, column, measure.cap),
             waiting=int(np.count_nonzero(waiting)),
             censored=int(np.count_nonzero(censored)),
-            missing=int(np.count_nonzero(matured & ~here)) if measure.needs_label else 0,
+            missing=0 if here is matured else int(np.count_nonzero(matured & ~here)),
             late=_total(column.late, matured),
             early=_total(column.early, eligible),
         )  # fmt: skip
@@ -212,7 +213,9 @@ def _events(sides: Mapping[int, Sides], x: Values) -> dict[int, tuple[int, int]]
     }
 
 
-def _coverage(matured: Mapping[int, Sides], column: Column) -> Strata:
+def _coverage(matured: Mapping[int, Sides], measure: Measure, column: Column) -> Strata:
+    if not measure.needs_label:
+        return _reduced(matured, measure.told(column).astype(np.float64), None) if measure.holes else {}
     wanted = np.maximum(column.wanted, 1.0)  # a unit without any outcome wants one label
     return _reduced(matured, np.minimum(column.labels, wanted), wanted)
 

@@ -1,5 +1,6 @@
 """A metric of value by unit: outcomes times numbers, less what its requests cost; ``y`` is the cost alone."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from seatrial.experiments.labels import finite_number
@@ -35,9 +36,9 @@ def value_measure(spec: MetricSpec, on_time: str, by_now: str, times: str) -> Va
     SELECT u, sum(x) AS x, sum(y) AS y, sum(x_all) AS x_all, sum(y_all) AS y_all, 0 AS labels, 0 AS wanted,
            sum(late) AS late, sum(early) AS early
     FROM (
-      SELECT a.u, sum(a.v) FILTER ({on_time}) AS x, 0 AS y, sum(a.v) FILTER ({by_now}) AS x_all, 0 AS y_all, {times}
+      SELECT a.u, {_total(on_time)} AS x, 0 AS y, {_total(by_now)} AS x_all, 0 AS y_all, {times}
       FROM (
-        SELECT *, {worth.sql} AS v FROM attached
+        SELECT *, {worth.sql} AS v, {worth.unknown} AS unknown FROM attached
         WHERE outcome IN ({", ".join(f"${{p}}{name}" for name in worth.outcomes)})
       ) a GROUP BY a.u
       UNION ALL
@@ -47,17 +48,24 @@ def value_measure(spec: MetricSpec, on_time: str, by_now: str, times: str) -> Va
     return ValueMeasure("mean", sql, given, tuple(worth.outcomes.values()))
 
 
+def _total(when: str) -> str:
+    """An outcome without one of its numbers makes the sum unknown."""
+    return f"CASE WHEN bool_or(a.unknown) FILTER ({when}) THEN 'nan'::DOUBLE ELSE sum(a.v) FILTER ({when}) END"
+
+
 class Worth(NamedTuple):
     """What an outcome adds, as SQL over its columns, and the parameters that it is asked with.
 
     Attributes:
         outcomes: The names that count, by parameter.
         fields: Paths of their fields, by parameter.
+        unknown: SQL of whether it lacks one of the numbers that it adds.
     """
 
     sql: str
     outcomes: dict[str, str]
     fields: dict[str, str]
+    unknown: str
 
 
 def worth_of(spec: MetricSpec, mark: str = "$") -> Worth:
@@ -73,10 +81,17 @@ def worth_of(spec: MetricSpec, mark: str = "$") -> Worth:
         ]
         return " + ".join(parts)
 
+    def unknown(outcome: str) -> str:
+        return " OR ".join(f"{_number(k, t, mark)} IS NULL" for k, t in enumerate(terms) if t.outcome == outcome)
+
+    def by_name(each: Callable[[str], str]) -> str:
+        return f"CASE outcome {' '.join(f'WHEN {mark}o{k} THEN {each(name)}' for k, name in enumerate(names))} END"
+
     return Worth(
-        f"CASE outcome {' '.join(f'WHEN {mark}o{k} THEN {of(name)}' for k, name in enumerate(names))} END",
+        by_name(of),
         {f"o{k}": name for k, name in enumerate(names)},
         {f"f{k}": _path(term.field) for k, term in enumerate(terms) if term.field is not None},
+        by_name(unknown),
     )
 
 

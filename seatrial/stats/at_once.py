@@ -1,7 +1,8 @@
 """The verdict of one look at a planned end, by the method that fits what there is; the verdict says which.
 
-From the minimum on (100 units an arm, ten events of each kind) intervals are Welch's. Below it shares are judged
-exactly and means by permutation, so that a small test is no test without an answer. By ranks where the metric says so.
+From the minimum on (100 units an arm, ten events of each kind, ten units that carry a mean or ratio) intervals are
+Welch's, in the larger of the unpooled and the pooled standard error. Below it shares are judged exactly and means by
+permutation, so that a small test is no test without an answer. By ranks where the metric says so.
 """
 
 from collections.abc import Callable
@@ -12,8 +13,8 @@ from numpy.typing import ArrayLike
 from seatrial.stats.by_evidence import judge_by
 from seatrial.stats.effect import Effect
 from seatrial.stats.guardrail import judge_guardrail
-from seatrial.stats.minimum import what_is_missing
-from seatrial.stats.permuted import permuted_evidence
+from seatrial.stats.minimum import is_spread, what_is_missing, what_is_missing_once
+from seatrial.stats.permuted import can_be_relabelled, permuted_evidence
 from seatrial.stats.primary import judge_primary
 from seatrial.stats.ranked import ranked_evidence, ranked_shift
 from seatrial.stats.sentence import sentence_of
@@ -42,9 +43,16 @@ def judge_at_once(
     if small and table is not None and fewest:
         counts = table
         return judge_by(effect, question, role, lambda levels: unconditional_evidence(counts, levels))
-    if small and values is not None and fewest > 1 and effect.se > 0:
-        arms = values()
-        return judge_by(effect, question, role, lambda levels: permuted_evidence(*arms, effect, levels))
+    if values is not None and fewest > 1 and effect.se > 0:
+        missing = what_is_missing_once(effect, question.treatment, question.control)
+        if missing is not None:
+            arms = values()
+            if not small and is_spread(*arms):
+                effect = msgspec.structs.replace(effect, carriers=None)
+            elif not can_be_relabelled(*arms):
+                return no_data(effect, question, role, "fixed", f"{missing}, and it has too many units to relabel")
+            else:
+                return judge_by(effect, question, role, lambda levels: permuted_evidence(*arms, effect, levels))
     if role == "guardrail":
         return judge_guardrail(effect, question, method="fixed")
     return judge_primary(effect, question, method="fixed", role=role)

@@ -70,6 +70,8 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
         covariance_pooled: The same with the variance pooled over both arms.
         degrees: Degrees of freedom for one look; None: Welch's, from the two variances.
         clusters: How many clusters the units of treatment and control lie in; None: each stands for itself.
+        carriers: Effective numbers of units that carry the means (the numerators of ratios) of treatment and control:
+            (Σx)² / Σx². None: no such number is known.
     """
 
     n_treatment: int
@@ -85,6 +87,7 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     covariance_pooled: float = 0.0
     degrees: float | None = None
     clusters: tuple[int, int] | None = None
+    carriers: tuple[float, float] | None = None
 
     @classmethod
     def of_means(cls, treatment: Moments, control: Moments, *, two_valued: bool = False) -> "Effect":
@@ -100,13 +103,17 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
             treatment_variance_pooled=_over(pooled, treatment.n),
             control_variance_pooled=_over(pooled, control.n),
             events=_events_of_means(treatment, control) if two_valued else None,
+            carriers=(treatment.effective_events, control.effective_events),
         )
 
     @classmethod
     def of_ratios(cls, treatment: PairMoments, control: PairMoments, *, two_valued: bool = False) -> "Effect":
         """From numerators x and denominators y by unit; ``two_valued`` when x counts some of y's items (accuracy)."""
-        effect = cls.of_means(linearise(treatment), linearise(control))
-        return msgspec.structs.replace(effect, events=_events_of_ratios(treatment, control)) if two_valued else effect
+        return msgspec.structs.replace(
+            cls.of_means(linearise(treatment), linearise(control)),
+            events=_events_of_ratios(treatment, control) if two_valued else None,
+            carriers=(treatment.x.effective_events, control.x.effective_events),
+        )
 
     def with_difference(self, difference: Difference) -> "Effect":
         """The same arms with another estimate of their difference; the control's mean stays as it is."""
@@ -122,7 +129,7 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def unpooled(self) -> "Effect":
-        """The same with each arm's own variance only, as fixed-horizon methods use it."""
+        """The same with each arm's own variance only, as Welch's t uses it."""
         return msgspec.structs.replace(
             self,
             treatment_variance_pooled=self.treatment_variance,
@@ -157,7 +164,7 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def se(self) -> float:
-        """The larger of the two: what a sequence uses."""
+        """The larger of the two: what verdicts use."""
         return self.contrast_se(1.0)
 
     def contrast(self, factor: float) -> float:

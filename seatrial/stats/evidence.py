@@ -14,7 +14,7 @@ from seatrial.stats.contrast import Margin, contrasts, relative_interval, shifte
 from seatrial.stats.degrees import degrees_of
 from seatrial.stats.effect import Effect
 from seatrial.stats.interval import Interval, Side
-from seatrial.stats.minimum import what_is_missing
+from seatrial.stats.minimum import what_is_missing, what_is_missing_once
 from seatrial.stats.sequence import always_valid_p, multiplier
 from seatrial.stats.verdict import Question
 
@@ -77,9 +77,11 @@ def gather(
     missing = what_is_missing(effect, question.treatment, question.control)
     if method == "exact" or (method == "always-valid" and counts and missing is not None):
         return _exact(counts, levels) if _both_arms(counts) else missing or "no events were counted"
+    if method == "fixed":
+        return what_is_missing_once(effect, question.treatment, question.control) or _fixed(effect, levels)
     if missing is not None:
         return missing
-    return _fixed(effect, levels) if method == "fixed" else _sequence(effect, levels, question.plan_units)
+    return _sequence(effect, levels, question.plan_units)
 
 
 def _both_arms(counts: Sequence[PhaseCounts]) -> bool:
@@ -100,16 +102,17 @@ def _sequence(effect: Effect, levels: Levels, plan_units: float) -> Evidence:
 
 
 def _fixed(effect: Effect, levels: Levels) -> Evidence:
-    own = effect.unpooled()
-    degrees = degrees_of(own)
+    """Welch's t in the larger of the unpooled and the pooled standard error: a small arm's own is too small as often
+    as its rare values have not come (of 100 units beside 9 900, 1 % of which buy, 30 % claims without a difference)."""
+    degrees = degrees_of(effect)
 
     def widest(end: tuple[Level, ...]) -> float:
         return max(float(stdtrit(degrees, 1 - e.one_sided)) for e in end)
 
     def p_value(shift: Margin, side: Side) -> float:
-        return max(_fixed_p(c.value / c.se, degrees, side) for c in contrasts(own, shift))
+        return max(_fixed_p(c.value / c.se, degrees, side) for c in contrasts(effect, shift))
 
-    return _from_multipliers(words(levels, "for one look"), own, widest(levels.lower), widest(levels.upper), p_value)
+    return _from_multipliers(words(levels, "for one look"), effect, widest(levels.lower), widest(levels.upper), p_value)
 
 
 def _from_multipliers(

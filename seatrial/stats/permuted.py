@@ -12,27 +12,19 @@ References:
     Phipson, Smyth (2010), Permutation p-values should never be zero, Stat. Appl. Genet. Mol. Biol. 9(1).
 """
 
-import itertools
 import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from seatrial.spec.errors import BadInput
 from seatrial.stats.contrast import Margin, contrasts, control_is_solid
 from seatrial.stats.effect import Effect
 from seatrial.stats.evidence import Evidence, Levels, words
 from seatrial.stats.interval import Interval, Side
-
-Floats = NDArray[np.float64]
-
-MOST_COUNTED = 20_000
-"""Ways to deal the labels out that are all counted."""
-
-DRAWN = 9_999
-"""Of more, so many are drawn, and the one that was seen is added."""
+from seatrial.stats.relabelling import Floats, can_deal, deal
 
 SEED = 1
 
@@ -72,16 +64,8 @@ class Relabelled:
         self._sign = 1.0 if t.size <= c.size else -1.0
         self._small = min(t.size, c.size)
         self._n = t.size + c.size
-        ways = math.comb(self._n, self._small)
-        self.counted = ways <= MOST_COUNTED
-        start = 0 if t.size <= c.size else t.size
-        seen = np.arange(start, start + self._small)
-        if self.counted:
-            self._dealt = np.array(list(itertools.combinations(range(self._n), self._small)))
-            self._seen = int(np.flatnonzero((self._dealt == seen).all(axis=1))[0])
-        else:
-            self._dealt = np.vstack([seen, _draw(self._n, self._small, DRAWN, np.random.default_rng(seed))])
-            self._seen = 0
+        self._dealt = deal(t, c, np.random.default_rng(seed))
+        self.counted = self._dealt.every
         # Values about their common middle, and a factor about the arms' own, lose no digits far from 0.
         middle = np.concatenate([t, c]).mean()
         self._by_shift = self._summed(np.concatenate([t, c]) - middle, _beside(-np.ones(t.size), np.zeros(c.size)))
@@ -93,7 +77,7 @@ class Relabelled:
     @property
     def ways(self) -> int:
         """How many there are, or were drawn."""
-        return len(self._dealt)
+        return len(self._dealt.table)
 
     def of_shift(self, shift: float, side: Side) -> float:
         """The p-value against "the treatment adds at most (``lower``) or at least (``upper``) ``shift``"."""
@@ -105,7 +89,7 @@ class Relabelled:
 
     def _summed(self, a: Floats, b: Floats) -> tuple[Sums, Sums]:
         parts = (a, b, a * a, a * b, b * b)
-        own = Sums(*(part[self._dealt].sum(axis=1) for part in parts))
+        own = Sums(*(self._dealt.sums(part) for part in parts))
         whole = Sums(*(np.array(part.sum()) for part in parts))
         return own, whole
 
@@ -121,8 +105,13 @@ class Relabelled:
         with np.errstate(divide="ignore", invalid="ignore"):
             t = np.where(gap == 0, 0.0, gap / np.sqrt(np.where(variance > 1e-24 * scale**2, variance, 0.0)))
         t = t if side == "lower" else -t
-        seen = t[self._seen]
+        seen = t[self._dealt.seen]
         return float(np.count_nonzero(t >= seen - 1e-9 * max(1.0, abs(seen) if math.isfinite(seen) else 1.0))) / t.size
+
+
+def can_be_relabelled(treatment: ArrayLike, control: ArrayLike) -> bool:
+    """Whether that takes seconds: of large arms, most of whose values differ, it does not."""
+    return can_deal(_values(treatment), _values(control))
 
 
 def permuted_evidence(
@@ -218,16 +207,6 @@ def _reach(p_value: Callable[[float], float], step: float, level: float, line: f
 def _spread(sums: Floats, squares: Floats, n: int) -> Floats:
     """The variance of a mean, from sums of n values and of their squares."""
     found: Floats = np.maximum(squares - sums * sums / n, 0.0) / ((n - 1) * n)
-    return found
-
-
-def _draw(n: int, k: int, ways: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """``ways`` subsets of k of n, each by Floyd's method: nothing of length n is held."""
-    found = np.empty((ways, k), dtype=np.int64)
-    for column, last in enumerate(range(n - k, n)):
-        drawn = rng.integers(0, last + 1, ways)
-        taken = (found[:, :column] == drawn[:, None]).any(axis=1)
-        found[:, column] = np.where(taken, last, drawn)
     return found
 
 

@@ -80,6 +80,7 @@ def _weighted(phases: Sequence[Effect]) -> Effect:
         covariance=variance(lambda p: p.covariance),
         covariance_pooled=variance(lambda p: p.covariance_pooled),
         degrees=_degrees(weights, phases),
+        carriers=_carriers(phases),
     )
 
 
@@ -99,6 +100,11 @@ def _events(phases: Sequence[Effect]) -> Events | None:
             return None
         total = phase.events if total is None else total.plus(phase.events)
     return total
+
+
+def _carriers(phases: Sequence[Effect]) -> tuple[float, float] | None:
+    known = [phase.carriers for phase in phases if phase.carriers is not None]
+    return (sum(t for t, _ in known), sum(c for _, c in known)) if len(known) == len(phases) else None
 
 
 def _nothing(phases: Sequence[Effect]) -> Effect:

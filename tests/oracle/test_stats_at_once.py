@@ -16,9 +16,10 @@ from seatrial.stats.effect import Effect
 from seatrial.stats.evidence import Evidence, Level, Levels
 from seatrial.stats.mann_whitney import mann_whitney
 from seatrial.stats.moments import Moments
-from seatrial.stats.permuted import MOST_COUNTED, Relabelled, permuted_evidence
+from seatrial.stats.permuted import Relabelled, permuted_evidence
 from seatrial.stats.proportion import newcombe
 from seatrial.stats.ranked import ranked_evidence
+from seatrial.stats.relabelling import MOST_COUNTED
 from seatrial.stats.unconditional import Table, unconditional_evidence, unconditional_p
 from seatrial.stats.verdict import Question
 

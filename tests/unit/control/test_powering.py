@@ -1,11 +1,12 @@
 """The chance of a conclusion by a date, from what a release is judged to be now."""
 
+import msgspec
 import numpy as np
 import pytest
 
 from seatrial.control.powering import DAY, chance_of, outlook
 from seatrial.experiments.foresight import Foresight
-from seatrial.experiments.judgement import Counts, Judgement, MetricJudgement
+from seatrial.experiments.judgement import Counts, Judgement, MetricJudgement, Triggered
 from seatrial.spec.errors import NotFound
 from seatrial.spec.settings import load_settings
 from seatrial.stats import Effect, Moments, Question, judge_primary
@@ -70,3 +71,25 @@ def test_a_deployment_without_a_release_is_asked_otherwise(harbour: Harbour) -> 
     )
     with pytest.raises(NotFound, match="no release under way; ask by flags"):
         outlook(settings, "churn", NOW)
+
+
+def test_units_that_no_trigger_lets_count_and_those_without_a_label_do_not_come() -> None:
+    found = judged(0.1)
+    primary = found.primary
+    assert primary is not None
+    counted = primary.counts.champion + primary.counts.challenger
+    some = msgspec.structs.replace(
+        primary,
+        triggered=Triggered(share=0.5, units=200, of=1000),
+        counts=msgspec.structs.replace(primary.counts, missing=counted),
+    )
+    metrics = tuple(some if metric is primary else metric for metric in found.metrics)
+    fewer = chance_of(Foresight(1000.0), msgspec.structs.replace(found, metrics=metrics), 5000, NOW, NOW + 30 * DAY)
+    all_of_them = chance_of(Foresight(1000.0), found, 5000, NOW, NOW + 30 * DAY)
+    units = primary.verdict.n_treatment + primary.verdict.n_control
+    assert fewer.units_then is not None
+    assert all_of_them.units_then is not None
+    assert fewer.units_then - units == pytest.approx((all_of_them.units_then - units) * 0.2 * 0.5, abs=1)
+    assert fewer.chance is not None
+    assert all_of_them.chance is not None
+    assert fewer.chance < all_of_them.chance

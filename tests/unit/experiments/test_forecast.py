@@ -18,9 +18,11 @@ from seatrial.stats.power import chance_of_conclusion
 from seatrial.stats.primary import judge_primary
 from seatrial.stats.verdict import Question, Verdict
 from tests import worlds
+from tests.unit.experiments import test_trigger
 
 SECOND, DAY = worlds.SECOND, 86_400 * worlds.SECOND
 N = 2000
+RUN = test_trigger.RUN
 
 
 def deployment(at_most: float | None = None) -> Deployment:
@@ -127,3 +129,24 @@ def test_nothing_is_foretold_of_another_plan_or_before_anybody_came() -> None:
     fixed = msgspec.structs.replace(found.metric("revenue").verdict, method="95% interval for one look")
     metrics = tuple(msgspec.structs.replace(m, verdict=fixed) if m.name == "revenue" else m for m in found.metrics)
     assert with_forecast(msgspec.structs.replace(found, metrics=metrics, **bare), spec, run).expected is None
+
+
+def test_only_units_that_a_trigger_lets_count_are_forecast() -> None:
+    found = judge(test_trigger.deployment(), RUN, test_trigger.world(differing=0.1), worlds.START + 4000 * SECOND)
+    release = test_trigger.deployment().release
+    assert release is not None
+    expected = with_forecast(found, release, RUN).expected
+    primary = found.primary
+    assert expected is not None
+    assert primary is not None
+    assert primary.triggered is not None
+    rate = arrival_rate(found, RUN)
+    assert rate is not None
+    share = primary.triggered.units / primary.triggered.of
+    assert 0.08 < share < 0.12
+    assert expected.units_a_day == pytest.approx(share * rate)
+    to_come = expected.units - primary.counts.champion - primary.counts.challenger - primary.counts.waiting
+    assert (expected.at - found.at) / DAY == pytest.approx(
+        to_come / (share * rate) + primary.matures / 86_400, rel=1e-3
+    )
+    assert "units a day whose answers differ" in expected.sentence

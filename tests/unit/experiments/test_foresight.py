@@ -149,3 +149,49 @@ def test_rows_that_no_split_reaches_are_no_traffic(reason: str) -> None:
     assert foresee(deployment({}), RUN, week(reason=[reason] * 7_000), NOW).units_a_day is None
     half = foresee(deployment({}), RUN, week(reason=[reason, "split"] * 3_500), NOW)
     assert half.units_a_day == pytest.approx(500, rel=0.01)
+
+
+def test_only_units_of_the_release_s_entry_come() -> None:
+    tenth = np.where(np.arange(7_000) % 10 == 0, "everybody", "elsewhere").astype(object)
+    whole, part = (foresee(deployment({}), RUN, source, NOW) for source in (week(), week(entry=tenth)))
+    assert part.units_a_day == pytest.approx(whole.units_a_day / 10, rel=0.02)
+    assert needs(part)["conversion"].days > 5 * needs(whole)["conversion"].days
+    none = np.full(7_000, "elsewhere", dtype=object)
+    assert foresee(deployment({}), RUN, week(entry=none), NOW).units_a_day is None
+
+
+def labelled(share: float, **more: Any) -> Foresight:
+    """A week in which so many of 7 000 units get a label, 30 % of which are 1; the primary is their mean."""
+    n, rng = 7_000, np.random.default_rng(3)
+    at = np.sort(worlds.START + rng.integers(0, 7 * DAY, n))
+    names = worlds.unit_names(n)
+    rows = worlds.rows(RUN, names, at, variant=np.full(n, "champion", dtype=object), release=[""] * n)
+    here = np.flatnonzero(np.arange(n) % round(1 / share) == 0)
+    came = worlds.outcomes(
+        "buy", at[here] + 1, unit=[names[i] for i in here], value_number=(rng.random(len(here)) < 0.3) * 1.0
+    )
+    spec = worlds.deployment(
+        outcomes={"buy": {"label": True}},
+        metrics={"m": {"kind": "mean", "outcome": "buy", "within": 3600.0, "grace": 0.0} | more},
+        release={
+            "of": "challenger",
+            "into": "everybody",
+            "stages": [{"kind": "test"}],
+            "primary": {"metric": "m", "minimum_effect": {"absolute": 0.05}},
+        },
+    )
+    return foresee(spec, RUN, worlds.source([rows], [came]), NOW)
+
+
+def test_units_without_a_label_do_not_bring_the_end_nearer() -> None:
+    for share in (1.0, 0.1):
+        found = labelled(share)
+        need = needs(found)["m"]
+        assert found.units_a_day == pytest.approx(1_000, rel=0.02)
+        assert need.days == pytest.approx(need.units / (share * found.units_a_day) + 1 / 24, rel=0.02)
+
+
+def test_what_is_judged_by_betting_is_not_planned_as_a_mean() -> None:
+    need = needs(labelled(1.0, range=(0.0, 1.0)))["m"]
+    assert need.units is None
+    assert "judged by betting" in need.why

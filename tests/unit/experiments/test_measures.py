@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 
 from seatrial.experiments.measures import (
@@ -48,10 +49,14 @@ def test_a_mean_of_outcomes_without_a_value_counts_them() -> None:
     assert measured({"kind": "mean", **BUY}, units("a"), clicked).x.tolist() == [2.0]
 
 
-def test_a_mean_of_a_field_reads_numbers_and_ignores_what_is_none() -> None:
-    fields = [json.dumps({"amount": value}) for value in (2.5, True, None, "x", 1e999)] + ["{}"]
-    bought = worlds.outcomes("buy", at(*range(110, 116)), unit=["a"] * 6, fields=fields)
-    assert measured({"kind": "mean", "value": "amount", **BUY}, units("a"), bought).x.tolist() == [3.5]
+def test_a_mean_of_a_field_adds_numbers_and_is_unknown_with_what_is_none() -> None:
+    metric = {"kind": "mean", "value": "amount", **BUY}
+    numbers = [json.dumps({"amount": value}) for value in (2.5, True)]
+    bought = worlds.outcomes("buy", at(110, 111), unit=["a"] * 2, fields=numbers)
+    assert measured(metric, units("a"), bought).x.tolist() == [3.5]
+    for none in (*(json.dumps({"amount": value}) for value in (None, "x", 1e999)), "{}"):
+        bought = worlds.outcomes("buy", at(110, 111, 112), unit=["a"] * 3, fields=[*numbers, none])
+        assert np.isnan(measured(metric, units("a"), bought).x).tolist() == [True]
 
 
 def test_a_field_may_have_any_name() -> None:

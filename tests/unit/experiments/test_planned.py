@@ -111,15 +111,28 @@ def test_a_fixed_plan_says_the_same_ever_after() -> None:
     )
 
 
-def test_what_arrives_late_of_the_planned_units_enters_the_one_look() -> None:
+def test_what_arrives_late_until_the_planned_end_enters_the_one_look() -> None:
     world = World(0.3, late=300)
     total = world.spent + np.where(np.arange(UNITS) < 300, world.spent, 0.0)
-    for plan, planned in (({"after": 600.0}, 601), ({"units": 500}, 500)):
+    for plan, planned, values in (({"after": 600.0}, 601, total), ({"units": 500}, 500, world.spent)):
         found = world.judged(700, name="fixed", **plan).metric("revenue").verdict
-        x, t = total[:planned], world.treated[:planned]
+        x, t = values[:planned], world.treated[:planned]
         expected = oracle.ttest_ind(x[t], x[~t], equal_var=False)
         assert found.n_treatment + found.n_control == planned
-        assert found.p_value == pytest.approx(expected.pvalue, rel=1e-9)
+        assert found.p_value == pytest.approx(expected.pvalue, rel=1e-2), "in the larger of both standard errors"
+        assert (found.treatment_mean, found.control_mean) == pytest.approx((x[t].mean(), x[~t].mean()), rel=1e-9)
+
+
+@pytest.mark.parametrize("plan", [{"after": 300.0}, {"units": 250}])
+def test_what_arrives_after_the_one_look_changes_nothing_and_is_counted_beside(plan: dict[str, Any]) -> None:
+    world, none = World(0.3, late=300), World(0.3)
+    # The look is at 340 seconds, and by then a second purchase of the first 241 units had arrived, 100 seconds late.
+    first = world.judged(340, name="fixed", **plan).metric("revenue")
+    later = world.judged(1100, name="fixed", **plan).metric("revenue")
+    assert first.verdict.word != "no-data"
+    assert later.verdict == first.verdict
+    assert (first.counts.late, later.counts.late) == (241, 300)
+    assert (first.verdict == none.judged(340, name="fixed", **plan).metric("revenue").verdict) == ("units" in plan)
 
 
 def test_a_look_that_was_taken_does_not_learn_what_arrives_late() -> None:

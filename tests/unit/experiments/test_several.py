@@ -142,3 +142,11 @@ def test_units_are_told_as_they_came_and_the_page_holds_all_of_it() -> None:
     ):
         assert said in page
     assert page.count("Can it be trusted?") == 1
+
+
+def test_the_family_s_level_is_for_the_primaries_alone() -> None:
+    found = judged({"a": 0.5}, guard=True)
+    levels = {one.challenger: {m.name: (m.part, m.verdict.alpha) for m in one.metrics} for one in found.judgements}
+    assert {of["spent"] for of in levels.values()} == {("primary", 0.05 / 3), ("primary", 0.05 / 2)}
+    assert {of["errors"] for of in levels.values()} == {("guardrail", 0.05)}
+    assert {of["seen"] for of in levels.values()} == {("secondary", 0.05)}
