@@ -39,6 +39,9 @@ MEASURES = (
     measured("share", by_first=True),
     measured("share", needs_label=True),
     measured("root"),
+    measured("mean", holes=True, unfolds=True),
+    measured("proportion", holes=True),
+    measured("ratio", holes=True),
 )
 
 
@@ -91,6 +94,12 @@ def column(measure: Measure, whole: Column, at: np.ndarray[Any, np.dtype[np.int6
     for name in ("x", "y"):
         late = taken(getattr(whole, f"{name}_all"))
         found[f"{name}_all"] = found[name] if np.array_equal(late, found[name]) else late
+    if measure.holes:  # a third have an outcome without its number
+        same = found["x_all"] is found["x"]
+        for name in ("x", "x_all"):
+            found[name] = np.where(found["labels"] == 2, np.nan, found[name])
+        if same:
+            found["x_all"] = found["x"]
     around = Around(*(part[at].astype(float) for part in whole.around)) if whole.around and measure.unfolds else None
     return Column(**found, around=around)
 
