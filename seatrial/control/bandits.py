@@ -241,6 +241,9 @@ def _sentence(bandit: BanditSpec, seen: Rewards, weights: dict[str, float], remo
     if seen.out_of_range:
         low, high = bandit.reward.range or (0.0, 1.0)
         said.append(f"{seen.out_of_range} rewards lay outside {low:g} to {high:g} and were cut to it.")
+    if seen.unknown:
+        what = f"the field `{bandit.reward.value}`" if bandit.reward.value is not None else "a number"
+        said.append(f"{seen.unknown} records were left out: a `{bandit.reward.outcome}` of theirs came without {what}.")
     if seen.early:
         said.append(f"{seen.early} outcomes came before the row they would belong to and do not count.")
     said += [f"`{arm}` is out, because too many of its requests fail." for arm in removed]

@@ -52,6 +52,7 @@ class SeenOfBandit(msgspec.Struct, frozen=True, kw_only=True):
         came: Whether any outcome had come.
         early: Outcomes that came before the row they would belong to.
         out_of_range: Rewards cut to their range.
+        unknown: Records left out, because an outcome of theirs lacks the number they are paid by.
         failed: Rows that each arm did not answer.
         lines: Of a bandit that chooses by context, what its lines follow from; None: too little had been earned; unset:
             they are too large for the audit, or older than this field.
@@ -67,6 +68,7 @@ class SeenOfBandit(msgspec.Struct, frozen=True, kw_only=True):
     early: int
     out_of_range: int
     failed: dict[str, int]
+    unknown: int = 0
     lines: LinesSeen | msgspec.UnsetType | None = msgspec.UNSET
 
 
@@ -113,6 +115,7 @@ def reweigh(site: Site, senses: Senses, deployment: str, name: str, now: int, wh
             early=seen.early,
             out_of_range=seen.out_of_range,
             failed=dict(seen.failed),
+            unknown=seen.unknown,
             lines=learned.lines if learned.lines is None or is_small(learned.lines) else msgspec.UNSET,
         )
         return Step(

@@ -5,7 +5,8 @@ that record's reward. Where the windows of two epochs overlap, what lies in both
 the unit's return would pay arms by who came back. Each epoch draws anew, so what an earlier arm brings falls on all
 arms of the later epoch alike. Rows of a split (``prior``) are one record a unit and release. An outcome counts once in
 a record, however often it is sent (the latest revision of an id), and not at all when it lies before the row or after
-the window, or comes after maturity.
+the window, or comes after maturity. A record with an outcome that lacks the number it is paid by is not known, and left
+out: 0 would be a claim.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from seatrial.experiments.measures import path
@@ -61,7 +63,8 @@ came AS (
 )
 SELECT r.unit, r.phase, r.variant, r.propensity, r.revision, r.t, r.more,
        count(c.value) FILTER (c.t >= r.t) AS n, coalesce(sum(c.value) FILTER (c.t >= r.t), 0)::DOUBLE AS total,
-       count(*) FILTER (c.t < r.t AND r.before IS NULL) AS early
+       count(*) FILTER (c.t < r.t AND r.before IS NULL) AS early,
+       count(*) FILTER (c.t >= r.t AND c.value IS NULL) AS holes
 FROM (SELECT *, lag(t) OVER (PARTITION BY unit ORDER BY t) AS before FROM records) r
 LEFT JOIN came c ON c.unit = r.unit AND c.t >= r.t - {SKEW} AND c.t <= r.t + $within
   AND c.came <= r.t + $within + $grace
@@ -92,6 +95,7 @@ class Rewards:
         revisions: Of the snapshot that drew each.
         any_came: Whether any outcome came at all.
         out_of_range: How many were cut to the range.
+        unknown: Matured records left out, because an outcome of theirs lacks the number they are paid by.
         early: Outcomes up to five minutes before a unit's first row, which do not count.
         rows: Rows of each arm, matured or not.
         failed: How many of them its variant did not answer.
@@ -111,6 +115,7 @@ class Rewards:
     revisions: tuple[int, ...] = ()
     any_came: bool = False
     out_of_range: int = 0
+    unknown: int = 0
     early: int = 0
     rows: Mapping[str, int] = field(default_factory=dict)
     failed: Mapping[str, int] = field(default_factory=dict)
@@ -151,7 +156,8 @@ def read_rewards(
     if reward.value is not None:
         window["path"] = path(reward.value)
     more = "NULL" if context is None else _more(source, context)
-    found = source.sql(_REWARDS.format(value=_value(reward), more=more), given | window)
+    matured = source.sql(_REWARDS.format(value=_value(reward), more=more), given | window)
+    found = matured.filter(pc.equal(matured["holes"], 0))
     counted = source.sql(_FAILED.format(more="NULL"), given).to_pylist()
     along = [] if context is None else found["more"].to_pylist()
     values, out_of_range = _in_range(_numbers(found, "total"), reward)
@@ -163,9 +169,10 @@ def read_rewards(
         propensities=_numbers(found, "propensity"),
         at=tuple(found["t"].to_pylist()),
         revisions=tuple(found["revision"].to_pylist()),
-        any_came=bool(_numbers(found, "n").any()),
+        any_came=bool(_numbers(matured, "n").any()),
         out_of_range=out_of_range,
-        early=int(_numbers(found, "early").sum()),
+        unknown=matured.num_rows - found.num_rows,
+        early=int(_numbers(matured, "early").sum()),
         rows={row["variant"]: row["n"] for row in counted},
         failed={row["variant"]: row["failed"] for row in counted},
         met={row["variant"]: row["units"] for row in counted},

@@ -10,6 +10,9 @@ again says the same.
     mean          x: sum (of labels: average)             y: 1
     ratio         x: numerator                            y: denominator
     quantile      x: the first outcome                     y: 1
+
+An outcome that lacks the number which is measured says nothing of its unit, which is missing then; a label without one
+is no label.
 """
 
 from collections.abc import Mapping, Sequence
@@ -116,7 +119,7 @@ ORDER BY unit"""
 _WORTH = """
 SELECT s.unit AS unit, coalesce(w.x, 0) - s.answers * $cost::DOUBLE AS x
 FROM (SELECT unit, count(*) AS answers FROM served GROUP BY unit) s LEFT JOIN (
-  SELECT unit, sum({worth})::DOUBLE AS x FROM (
+  SELECT unit, CASE WHEN bool_or({unknown}) THEN 'nan'::DOUBLE ELSE sum({worth})::DOUBLE END AS x FROM (
     SELECT DISTINCT unit, h, outcome, value_number, value_text, "fields" FROM attached) GROUP BY unit) w
   ON w.unit IS NOT DISTINCT FROM s.unit ORDER BY s.unit"""
 
@@ -140,7 +143,7 @@ def read_matured(source: Source, span: Span, metric: MetricSpec, *, label: bool)
     table = source.sql(f"{served} {_totals(metric, label)}", _parameters(span, metric))
     wanted = table["wanted"][0].as_py() if table.num_rows else 0  # the same in every row
     x, y = _floats(table["x"]), _floats(table["y"])
-    there = y > 0 if label else np.ones(len(y), dtype=np.bool_)
+    there = np.isfinite(x) & ((y > 0) | (not label))
     return Matured(x[there], y[there], int(wanted), _names(table["unit"])[there])
 
 
@@ -149,7 +152,7 @@ def _value(source: Source, span: Span, metric: MetricSpec) -> Matured:
     worth = worth_of(metric)
     which = f"outcome IN ({', '.join(f'${name}' for name in worth.outcomes)})"
     served = _SERVED.format(answer="NULL", more="", which=which, plain="true")
-    query = f"WITH {served} {_WORTH.format(worth=worth.sql)}"
+    query = f"WITH {served} {_WORTH.format(worth=worth.sql, unknown=worth.unknown)}"
     given = {
         **_times(span, metric),
         **worth.outcomes,
@@ -158,7 +161,8 @@ def _value(source: Source, span: Span, metric: MetricSpec) -> Matured:
     }
     table = source.sql(query, given)
     x = _floats(table["x"])
-    return Matured(x, np.ones(len(x)), len(x), _names(table["unit"]))
+    known = np.isfinite(x)
+    return Matured(x[known], np.ones(int(known.sum())), len(x), _names(table["unit"])[known])
 
 
 def _together(pieces: list[pa.Table]) -> Matured:
@@ -265,16 +269,21 @@ def _accuracy(metric: MetricSpec) -> str:
 
 
 def _totals(metric: MetricSpec, label: bool) -> str:
-    """Sums over a unit's outcomes; of several labels of one unit the average."""
+    """Sums over a unit's outcomes; of several labels of one unit the average. NaN where one lacks its number."""
     y = "1"
     if metric.kind == "ratio":
-        x, y = f"sum({_field('numerator')})", f"sum({_field('denominator')})"
+        above, below = _field("numerator"), _field("denominator")
+        x, y, known = f"sum({above})", f"sum({below})", f"({above} IS NOT NULL AND {below} IS NOT NULL)"
     else:
         value = _field("value") if metric.value is not None else _VALUE
         if metric.kind == "proportion" and metric.value is None:
             value = HAPPENED_AT_ALL.format(value=value)
         x = _TOTALS.get(metric.kind, "avg({value})" if label else "sum({value})").format(value=value)
-    return _BY_UNIT.format(x=x, y=y)
+        known = f"{value} IS NOT NULL"
+    if label:
+        return _BY_UNIT.format(x=f"{x} FILTER ({known})", y=f"{'max(1)' if y == '1' else y} FILTER ({known})")
+    settled = f" AND coalesce({x}, 0) <> 1" if metric.kind == "proportion" else ""
+    return _BY_UNIT.format(x=f"CASE WHEN bool_or(NOT ({known})){settled} THEN 'nan'::DOUBLE ELSE {x} END", y=y)
 
 
 _TOTALS = {"proportion": "max(({value} <> 0)::INT)", "quantile": "any_value({value} ORDER BY t, {value})"}

@@ -125,7 +125,6 @@ def test_an_outcome_sent_twice_is_one_and_two_outcomes_sum() -> None:
         click("u", 130, fields='{"amount": 3}', id="x"),
         click("u", 130, fields='{"amount": 5}', id="x", received_at=131 * SECOND),
         click("u", 140, fields='{"amount": 7}', id="y"),
-        click("u", 150, fields='{"amount": null}', id="z"),
     ]
     assert rewards([row("u", 100)], paid, reward).values.tolist() == [12]
 
@@ -135,6 +134,21 @@ def test_a_reward_outside_its_range_is_cut_and_counted() -> None:
     found = rewards([row("u", 100), row("v", 100)], [click("u", 130, fields='{"amount": 1000}')], reward)
     assert found.values.tolist() == [10, 0]
     assert found.out_of_range == 1
+
+
+def test_a_reward_that_came_without_its_number_is_not_known() -> None:
+    paid = RewardSpec(outcome="click", value="amount", range=(0, 100), within=600, grace=60)
+    rows = [row("u", 100), row("v", 100), row("w", 100, "b"), row("x", 100, "b")]
+    came = [
+        click("u", 130, fields='{"amount": 7}'),
+        click("v", 130, fields='{"amount": 5}'),
+        click("v", 140, fields="{}"),
+        click("w", 130, fields='{"amount": null}'),
+    ]
+    found = rewards(rows, came, paid)
+    assert dict(zip(found.units, found.values.tolist(), strict=True)) == {"u": 7.0, "x": 0.0}
+    assert (found.unknown, found.any_came) == (2, True)
+    assert rewards(rows, came).unknown == 0  # that something came needs no number
 
 
 def test_outcomes_find_their_unit_by_request_and_by_key() -> None:

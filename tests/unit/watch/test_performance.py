@@ -201,6 +201,31 @@ def test_a_mean_is_of_units_and_absent_outcomes_are_zero(world: Any, watching: A
     assert found.upper - found.value > 4.5 * totals.std() / 150**0.5
 
 
+@pytest.mark.parametrize("kind", ["mean", "proportion", "quantile"])
+def test_a_unit_whose_outcome_lacks_its_number_is_missing_and_not_0(world: Any, watching: Any, kind: str) -> None:
+    more = {"quantile": 0.5} if kind == "quantile" else {}
+    spec = watching(MetricSpec(kind=kind, outcome="sale", value="amount", within=5, grace=0, **more))
+    rows = world.fill(0, 10, 300)
+    for i, row in enumerate(rows[:200]):
+        fields = '{"amount": 1}' if i < 150 else "{}"
+        world.happen((row["at"] - T0) / SECOND, "sale", unit=row["unit"], fields=fields)
+    world.happen((rows[0]["at"] - T0) / SECOND + 1, "sale", unit=rows[0]["unit"], fields="{}")
+    found = performance(windows(world, spec)[0])
+    known = 250 - (kind != "proportion")  # that it happened once settles a proportion
+    assert found.units == known
+    assert found.value == pytest.approx({"mean": 149 / 249, "proportion": 150 / 250, "quantile": 1.0}[kind])
+
+
+def test_a_value_whose_outcome_lacks_its_number_is_missing(world: Any, watching: Any) -> None:
+    spec = watching(MetricSpec(kind="value", of="2 * sale.amount", within=5, grace=0))
+    for i, row in enumerate(world.fill(0, 10, 300)[:200]):
+        fields = '{"amount": 1}' if i < 150 else "{}"
+        world.happen((row["at"] - T0) / SECOND, "sale", unit=row["unit"], fields=fields)
+    (window,) = windows(world, spec)
+    found = performance(window)
+    assert (found.units, found.wanted, found.value) == (250, 300, pytest.approx(300 / 250))
+
+
 def test_a_mean_of_labels_leaves_units_without_one_out(world: Any, watching: Any) -> None:
     spec = watching(MetricSpec(kind="mean", outcome="truth", within=5, grace=0))
     for row in world.fill(0, 10, 300)[:150]:
