@@ -9,7 +9,7 @@ from seatrial.analysis.reduce import Arm, Arms
 from seatrial.stats.bayes import Bayesian, compare_normal, compare_shares, region
 from seatrial.stats.conditional import PhaseCounts
 from seatrial.stats.contrast import Margin
-from seatrial.stats.cuped import Ratio, cuped, cuped_ratios
+from seatrial.stats.cuped import Ratio, coefficients, cuped, cuped_ratios
 from seatrial.stats.effect import Effect
 from seatrial.stats.exact_proportion import shares_tests
 from seatrial.stats.interval import TestResult
@@ -41,7 +41,8 @@ def measure(metric: Metric, treatment: Arm | None, control: Arm | None, *, adjus
     c = MultiMoments.nothing(k) if control is None else control.moments
     plain = plain_effect(metric, t, c)
     own = 2 if metric.divided else 1
-    if not adjust or k == own or min(t.n, c.n) < 2 or t.n + c.n < k + 2 or not plain.se > 0:
+    few = min(t.n, c.n) < 2 or t.n + c.n < k + 2
+    if not adjust or k == own or few or not plain.se > 0 or not coefficients([t, c])[own - 1 :].any():
         return Measured(plain, plain, None)
     if metric.divided:
         adjusted = cuped_ratios(t, c, Ratio(0, 1), list(range(2, k)))

@@ -14,7 +14,9 @@ from seatrial.experiments.judge import judge
 from seatrial.experiments.judgement import Judgement
 from seatrial.experiments.measures import Column, measure_of, read
 from seatrial.experiments.narrowed import shared_ids
-from seatrial.experiments.remembered import Limits, read_again
+from seatrial.experiments.remembered import Kept, Limits, read_again
+from seatrial.experiments.sample import take_sample
+from seatrial.experiments.summed import sample_of
 from seatrial.experiments.unit_shelf import DiskShelves
 from tests import worlds
 
@@ -187,12 +189,23 @@ def test_what_is_remembered_has_the_same_holes_as_what_is_read_afresh(tmp_path: 
     )
     source = worlds.source([worlds.rows(RUN, names, at)], [sent, late])
     measures = [measure_of("m", spec("mean"), {})]
-    shelves, limits = DiskShelves(tmp_path), Limits(lag=0, least=0, part=100, share=0.5, most=1000)
+    limits = Limits(lag=0, least=0, part=100, piece=50, share=0.5, most=1000)
     for seconds in (200, 300, 400):
         now = worlds.START + seconds * S
-        _, columns = read_again(source, RUN, measures, now, shelves, shared_ids(source, ["buy"]), limits)
-        remembered, afresh = columns["m"], read(source, RUN, measures, now)[1]["m"]
+        shared = shared_ids(source, ["buy"])
+        known = read_again(source, RUN, measures, now, DiskShelves(tmp_path), shared, ["m"], limits)
+        assert isinstance(known, Kept)
+        remembered = known.columns["m"]
+        units, numbers = read(source, RUN, measures, now)
+        afresh = numbers["m"]
         np.testing.assert_array_equal(remembered.x, afresh.x)
         np.testing.assert_array_equal(remembered.x_all, afresh.x_all)
         assert np.isnan(afresh.x[:100]).sum() == 15
+        summed = sample_of(known.sums["m"], measures[0], RUN, now)
+        sample = take_sample(units, afresh, measures[0], RUN, now)
+        assert summed.missing == sample.missing > 0
+        assert summed.effect.treatment_mean == pytest.approx(sample.effect.treatment_mean, rel=1e-12)
+        assert summed.coverage is not None
+        assert sample.coverage is not None
+        assert summed.coverage.treatment_mean == pytest.approx(sample.coverage.treatment_mean, rel=1e-12)
     assert np.isnan(afresh.x_all[:100]).sum() == 12, "three were told late"
