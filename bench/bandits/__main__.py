@@ -48,6 +48,8 @@ _PRICES = {
     "change-reset": Options(reset=0.01),
 }
 _LEAST = 200
+_UNDECIDED = (("thompson", "three", 1), ("thompson", "ten-10000", 10), ("epsilon-greedy", "ten-10000", 1))
+"""Missed a bar under 200 seeds by less than two standard errors of the mean difference, and so are played on."""
 _SWITCH = ("thompson", "switch", 1)
 _CONTESTANTS = ("seatrial", "mabwiser", "river")
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -57,7 +59,8 @@ Scene = tuple[str, str, int]
 def repetitions_of(scene: Scene) -> int:
     """Seeds from 0. A run of epsilon-greedy may cling to a worse arm, so that its regrets scatter most of all."""
     policy, world, _ = scene
-    return 1000 if policy == "epsilon-greedy" and WORLDS[world].horizon == 1000 else _LEAST
+    scattered = policy == "epsilon-greedy" and (WORLDS[world].horizon == 1000 or world == "three")
+    return 1000 if scattered or scene in _UNDECIDED else _LEAST
 
 
 def environment() -> str:

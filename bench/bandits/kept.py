@@ -42,7 +42,7 @@ class Kept:
         contestant, what, first, stop = piece
         if len(regrets) != stop - first:
             raise ValueError(f"{len(regrets)} regrets of {contestant} for {stop - first} seeds of {what}")
-        self._found[f"{contestant} {what} from {first}"] = regrets
+        self._found[f"{contestant} {what} from {first}"] = [round(one, 6) for one in regrets]
         together = self._found.setdefault(f"{contestant} {what}", [])
         while waiting := self._waiting(contestant, what, len(together)):
             del self._found[f"{contestant} {what} from {len(together)}"]
