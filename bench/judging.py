@@ -70,16 +70,16 @@ def write_log(folder: Path, rows: int, metrics: int) -> None:
         exposed = {"unit": unit, "variant": np.where(rng.random(n) < 0.5, "new", "control"), "at": _times(at)}
         tables = {"exposures": pa.table(exposed)}
         who = rng.integers(0, n, size=n * metrics // 5)
-        tables["outcomes"] = pa.table(
-            {
-                "unit": unit[who],
-                "outcome": np.array([f"o{i}" for i in range(metrics)])[rng.integers(0, metrics, len(who))],
-                "at": _times(at[who] + rng.integers(0, 5 * DAY, len(who))),
-                "value": rng.lognormal(1, 1, len(who)),
-            }
-        )
+        outcome = np.array([f"o{i}" for i in range(metrics)])[rng.integers(0, metrics, len(who))]
+        happened = _times(at[who] + rng.integers(0, 5 * DAY, len(who)))
+        value = rng.lognormal(1, 1, len(who))
+        # The ledger's own name of it beside, so that both judges are asked the same.
+        told = {"unit": unit[who], "outcome": outcome, "at": happened, "value": value, "value_number": value}
+        tables["outcomes"] = pa.table(told)
         for name, table in tables.items():
-            files.setdefault(name, ParquetWriter(folder / f"{name}.parquet", table.schema)).write_table(table)
+            if name not in files:
+                files[name] = ParquetWriter(folder / f"{name}.parquet", table.schema)
+            files[name].write_table(table)
     for writer in files.values():
         writer.close()
 
@@ -231,9 +231,13 @@ def alone(folder: Path, rows: int, metrics: int) -> None:
     files = [str(folder / f"{name}.parquet") for name in ("exposures", "outcomes")]
     ways = {"the judge of files": ["--ours", *files], "the judge of releases": ["--release", str(folder)]}
     print(f"exposures and outcomes, {rows} units x {metrics} metrics, {rows * metrics // 5} outcomes")
+    effects: list[float] = []
     for name, way in ways.items():
         found = turn([sys.executable, "-m", "bench.judging", "--metrics", str(metrics), *way])
+        effects.append(found.effect)
         print(f"  {name}: {found.seconds:.3g} s, processor {found.processor:.3g} s, {found.megabytes:.0f} MB at most")
+    if abs(effects[0] / effects[1] - 1) > 1e-9:
+        raise SystemExit(f"the two judges differ: {effects}")
 
 
 if __name__ == "__main__":

@@ -2,26 +2,29 @@
 
 A file of exposures has a row an exposure (``unit``, ``variant``, ``at``), or, where no outcomes stand beside it, a row
 a unit with its totals as columns. A file of outcomes has a row each: ``unit``, ``outcome``, ``at``, ``value``, and its
-fields as columns. Nothing is loaded whole: DuckDB streams the files, and spills what does not fit its share of memory.
+fields as columns. Nothing is loaded whole: DuckDB streams the files, and spills most of what does not fit its share of
+memory.
 """
 
 import glob
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeAlias
+from typing import Any, NamedTuple, Self, TypeAlias, TypeVar
 
 import duckdb
 import pandas as pd
 import pyarrow as pa
 
 from seatrial.ledger.sql import literal, quoted
-from seatrial.spec.errors import BadInput
+from seatrial.spec.errors import BadInput, Unavailable
 from seatrial.spec.problems import did_you_mean, nearest
 
 Data: TypeAlias = str | Path | pa.Table | pd.DataFrame
 """A ``.parquet`` or ``.csv`` file, a pattern of several (``day-*.parquet``), or a table in memory."""
+
+Found = TypeVar("Found")
 
 MEMORY = "1500MB"
 """What DuckDB may hold before it spills to the disk."""
@@ -179,20 +182,35 @@ class Files:
 
         Raises:
             BadInput: A value cannot be read as what its column is.
+            Unavailable: It needs more memory than there is for it.
         """
-        try:
-            return self._connection.sql(sql, params=parameters).to_arrow_table()
-        except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
-            raise BadInput(f"a value cannot be read: {_first_line(error)}; mend the file") from None
+        return self._within_memory(lambda: self._connection.sql(sql, params=parameters).to_arrow_table())
 
     def batches(self, sql: str) -> Iterator[pa.RecordBatch]:
         """The same of a query without parameters, batch by batch: nothing is held whole."""
         yield from self._connection.sql(sql).to_arrow_reader(_BATCH)
 
     def run(self, sql: str) -> None:
-        """Runs a statement."""
+        """Runs a statement; raises as ``query``."""
+        self._within_memory(lambda: self._connection.execute(sql))
+
+    def _within_memory(self, work: Callable[[], Found]) -> Found:
+        """Each thread holds a table of groups of its own, so what does not fit is tried once more on one thread."""
         try:
-            self._connection.execute(sql)
+            return self._read(work)
+        except duckdb.OutOfMemoryException:
+            self._connection.execute("SET threads = 1")
+        try:
+            return self._read(work)
+        except duckdb.OutOfMemoryException:
+            raise Unavailable(
+                f"these files need more than the {MEMORY} that judging may hold; judge fewer metrics at a time, or "
+                "fewer units"
+            ) from None
+
+    def _read(self, work: Callable[[], Found]) -> Found:
+        try:
+            return work()
         except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
             raise BadInput(f"a value cannot be read: {_first_line(error)}; mend the file") from None
 
