@@ -1,6 +1,6 @@
 """Deployment-months in which nothing is wrong: what is shown, what becomes an alert, whom it wakes.
 
-    python -m bench.false_alerts --months 1000 --processes 2 --keep /tmp/months.jsonl
+    python -m bench.false_alerts --months 1000 --processes 2 --keep FILE
 
 A month is 720 windows of an hour with 300 rows of ten features, against one reference of 2 000 rows that all of them
 share, and 30 days of 400 labels by 80 units (correlation 0.3), against a holdout of 500 rows. Everything after the rows
@@ -17,16 +17,14 @@ one of two that have the cycle on the fourth day, and stays: how many hours unti
 import argparse
 import gc
 import math
-import multiprocessing
 from collections.abc import Iterable, Iterator
-from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.months import arguments_of, live
 from bench.results import PAGE, filled
 from seatrial.drift import FeatureDrift, FeatureProfile, Moments, decide_windows
 from seatrial.drift.decide import Q
@@ -50,8 +48,6 @@ PAST = 28 * 24
 """Hours back that are asked."""
 ROWS, REFERENCE = 300, 2000
 LABELS, UNITS, CORRELATION, HOLDOUT, ACCURACY, MARGIN = 400, 80, 0.3, 500, 0.9, 0.05
-_ROUND = 4
-"""Months of each world in turn, so that a run that is stopped has some of every one."""
 RECEIVER = AlertSpec(to="json://receiver")
 
 Values = NDArray[np.float64]
@@ -372,38 +368,20 @@ def _delays(world: World, months: list[Month]) -> str:
     return f"{found} ({len(months) - len(hours)})"
 
 
-def read(path: Path) -> list[Month]:
-    """Months that were kept."""
-    return [msgspec.json.decode(line, type=Month) for line in path.read_text().splitlines()] if path.exists() else []
-
-
 def main(arguments: Iterable[str] | None = None) -> None:
     """Lives the months that are not kept yet, keeps each, and prints the table of all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--months", type=int, default=1000, help="of each world")
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--only", default="", help="worlds whose name contains this")
-    parser.add_argument("--publish", action="store_true", help="put the table into bench/README.md")
-    parser.add_argument("--keep", type=Path, required=True, help="file of months; those in it are not lived again")
+    arguments_of(parser, months=1000)
     given = parser.parse_args(list(arguments) if arguments is not None else None)
-    kept = read(given.keep)
-    known = {(m.world, m.seed) for m in kept}
-    with multiprocessing.get_context("spawn").Pool(given.processes) as pool, given.keep.open("a", buffering=1) as file:
-        for seed in range(0, given.months, _ROUND):
-            for number, world in enumerate(WORLDS):
-                todo = [s for s in range(seed, min(seed + _ROUND, given.months)) if (world.name, s) not in known]
-                if given.only in world.name:
-                    for found in pool.imap(partial(_numbered, number), todo):
-                        kept.append(found)
-                        file.write(msgspec.json.encode(found).decode() + "\n")
+    kept = live(given, [world.name for world in WORLDS], _named, Month)
     print(table(kept))
     if given.publish:
         PAGE.write_text(filled(PAGE.read_text("utf-8"), "false-alerts", table(kept)), "utf-8")
 
 
-def _numbered(world: int, seed: int) -> Month:
+def _named(name: str, seed: int) -> Month:
     gc.disable()  # a month makes a hundred thousand values that live until its end
-    found = month(WORLDS[world], seed)
+    found = month(next(world for world in WORLDS if world.name == name), seed)
     gc.enable()
     gc.collect()
     return found

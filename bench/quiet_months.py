@@ -1,6 +1,6 @@
 """Months of a deployment that declares every monitor, in which nothing is wrong: alerts that begin, by monitor.
 
-    python -m bench.quiet_months --months 100 --processes 2 --keep /tmp/quiet.jsonl --publish
+    python -m bench.quiet_months --months 100 --processes 2 --keep FILE --publish
 
 A month is 30 days of 1 200 answers by 400 people a day (of 5 000, whose scores resemble each other) to a version that
 stood in shadow for three days before: labels within a day as its scores say, an offline copy of its features in which
@@ -11,17 +11,15 @@ that slide by six hours; windows of 1 000 rows.
 
 import argparse
 import json
-import multiprocessing
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import closing
-from functools import partial
-from pathlib import Path
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
+from bench.months import arguments_of, live
 from bench.results import PAGE, filled
 from seatrial.drift import Profile, accuracy_baseline, classification_profile
 from seatrial.drift.estimates import calibrate
@@ -216,23 +214,9 @@ def table(months: Iterable[Month]) -> str:
 def main(arguments: Iterable[str] | None = None) -> None:
     """Lives the months that are not kept yet, keeps each, and prints the table of all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--months", type=int, default=100, help="of each world")
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--only", default="", help="worlds whose name contains this")
-    parser.add_argument("--publish", action="store_true", help="put the table into bench/README.md")
-    parser.add_argument("--keep", type=Path, required=True, help="file of months; those in it are not lived again")
+    arguments_of(parser, months=100)
     given = parser.parse_args(list(arguments) if arguments is not None else None)
-    lines = given.keep.read_text().splitlines() if given.keep.exists() else []
-    kept = [msgspec.json.decode(line, type=Month) for line in lines]
-    known = {(m.world, m.seed) for m in kept}
-    with multiprocessing.get_context("spawn").Pool(given.processes) as pool, given.keep.open("a", buffering=1) as file:
-        for first in range(0, given.months, 4):
-            for world in WORLDS:
-                seeds = range(first, min(first + 4, given.months)) if given.only in world else ()
-                todo = [seed for seed in seeds if (world, seed) not in known]
-                for found in pool.imap(partial(month, world), todo):
-                    kept.append(found)
-                    file.write(msgspec.json.encode(found).decode() + "\n")
+    kept = live(given, tuple(WORLDS), month, Month)
     print(table(kept))
     if given.publish:
         PAGE.write_text(filled(PAGE.read_text("utf-8"), "quiet-months", table(kept)), "utf-8")

@@ -156,7 +156,8 @@ def measure(matured: Matured, metric: MetricSpec, monitor: PerformanceMonitor, a
         case "ratio" | "precision_at" | "recall_at" | "ndcg" | "mrr":
             return ratio_by_unit(matured.x, matured.y, alpha)
         case "quantile":
-            return quantile_by_unit(matured.x, metric.quantile or 0.5, alpha)
+            assert metric.quantile is not None  # the file is refused without it
+            return quantile_by_unit(matured.x, metric.quantile, alpha)
         case _:
             raise BadInput(f"a performance monitor of a {metric.kind} is not built yet; name another metric.")
 
