@@ -142,6 +142,10 @@ def _posting(notice: str) -> Post:
                     if limit.is_over:  # what was cut off may look like a whole answer
                         raise requests.Timeout
                     return int(answer.status_code)
+            except requests.RequestException as error:  # or like a reset, where the other end was still sending
+                if limit.is_over:
+                    raise requests.Timeout from error
+                raise
             finally:
                 limit.cancel()
 

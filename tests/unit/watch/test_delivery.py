@@ -5,6 +5,7 @@ import json
 import logging
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -122,8 +123,9 @@ def test_a_receiver_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> N
 class Dripping:
     """A server that never ends the headers of its answer, and is never silent."""
 
-    def __init__(self) -> None:
-        self._over = threading.Event()
+    def __init__(self, resets: bool = False) -> None:
+        self.over = threading.Event()
+        self._resets = resets
         self._listener = socket.socket()
         self._listener.bind(("127.0.0.1", 0))
         self._listener.listen()
@@ -137,12 +139,12 @@ class Dripping:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        self.over.set()
         self._thread.join()
         self._listener.close()
 
     def _serve(self) -> None:
-        while not self._over.is_set():
+        while not self.over.is_set():
             try:
                 connection, _ = self._listener.accept()
             except TimeoutError:
@@ -151,9 +153,11 @@ class Dripping:
                 self._drip(connection)
 
     def _drip(self, connection: socket.socket) -> None:
+        if self._resets:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.recv(65536)
         connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
-        while not self._over.wait(0.01):
+        while not self.over.wait(0.01):
             connection.sendall(b"a")
             self.dripped += 1
 
@@ -170,6 +174,19 @@ def said_of(address: str) -> list[str]:
 def test_a_receiver_that_drips_its_answer_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "DEADLINE", 0.2)
     with Dripping() as server:
+        assert said_of(f"json://127.0.0.1:{server.port}/hook") == ["Timeout"]
+
+
+def test_a_reset_when_the_time_is_over_is_said_to_be_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is still sending when its connection is ended answers with a reset, which may be read first."""
+    monkeypatch.setattr(delivery, "DEADLINE", 0.2)
+    with Dripping(resets=True) as server:
+
+        def end(limit: Any) -> None:
+            limit._over.set()
+            server.over.set()
+
+        monkeypatch.setattr(delivery._Limit, "_end", end)
         assert said_of(f"json://127.0.0.1:{server.port}/hook") == ["Timeout"]
 
 
