@@ -33,7 +33,7 @@ from seatrial.control.plan import Moment, make_plan
 from seatrial.control.transitions import advanced, baking, concluded, promoted, rolled_back
 from seatrial.experiments.asks import Ask, asks_of, measures_of
 from seatrial.experiments.judgement import Counts, Judgement, MetricJudgement, PhaseEffect
-from seatrial.experiments.measures import Measure
+from seatrial.experiments.measure import Measure
 from seatrial.experiments.metric import verdict_of
 from seatrial.experiments.sample import Sample
 from seatrial.releases.records import DeploymentState

@@ -7,7 +7,7 @@ import msgspec
 from seatrial.control.experiment import primary_of
 from seatrial.control.site import open_site
 from seatrial.experiments.coverage import NO_ENTRY, Fared, Hits, fared, hits_of
-from seatrial.experiments.measures import measure_of
+from seatrial.experiments.declared_measures import measure_of
 from seatrial.ledger.reader import Reader
 from seatrial.spec.deployment import Deployment, EntrySpec
 from seatrial.spec.errors import BadInput

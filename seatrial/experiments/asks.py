@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from seatrial.experiments import ranking_measures
-from seatrial.experiments.measures import Measure, declared_measures, error_measures, latency_measure
+from seatrial.experiments.answer_measures import error_measures, latency_measure
+from seatrial.experiments.declared_measures import declared_measures
+from seatrial.experiments.measure import Measure
 from seatrial.experiments.model_measures import KINDS, numbers_of
 from seatrial.experiments.rollback import alpha_of_rollback
 from seatrial.experiments.row_columns import has_column

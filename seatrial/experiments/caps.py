@@ -13,8 +13,10 @@ import numpy as np
 
 from seatrial.experiments.asks import CAP_NEEDS
 from seatrial.experiments.counted import Mask, Values
-from seatrial.experiments.measures import Column, Measure, measure_of, read
+from seatrial.experiments.declared_measures import measure_of
+from seatrial.experiments.measure import Column, Measure
 from seatrial.experiments.past import LOOK_BACK, AsIfDrawn, past_run
+from seatrial.experiments.question import read
 from seatrial.experiments.source import Source
 from seatrial.experiments.units import Units
 from seatrial.releases.run import ReleaseRun

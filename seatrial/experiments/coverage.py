@@ -15,8 +15,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from seatrial.experiments.measures import ATTACHED, HAPPENED, Measure, also_of, answer_column
-from seatrial.experiments.row_columns import column_names
+from seatrial.experiments.measure import Measure
+from seatrial.experiments.outcome_tables import ATTACHED, HAPPENED
+from seatrial.experiments.question import also_of
+from seatrial.experiments.row_columns import answer_column, column_names
 from seatrial.experiments.shapes import BY_ROW, Shape
 from seatrial.experiments.source import Source
 from seatrial.spec.errors import BadInput

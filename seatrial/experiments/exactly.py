@@ -8,7 +8,7 @@ import numpy as np
 
 from seatrial.experiments.asks import Ask
 from seatrial.experiments.counted import Counted, Values
-from seatrial.experiments.measures import Measure
+from seatrial.experiments.measure import Measure
 from seatrial.experiments.sample import Sample, weight_left
 from seatrial.experiments.units import STRATUM
 from seatrial.releases.run import ReleaseRun

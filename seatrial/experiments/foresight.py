@@ -14,11 +14,13 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from seatrial.experiments.answer_measures import latency_measure
 from seatrial.experiments.asks import Ask, asks_of, measures_of
 from seatrial.experiments.caps import caps_before
 from seatrial.experiments.counted import Mask
-from seatrial.experiments.measures import Column, Measure, latency_measure, read
+from seatrial.experiments.measure import Column, Measure
 from seatrial.experiments.past import SPLITS, AsIfDrawn, past_run
+from seatrial.experiments.question import read
 from seatrial.experiments.shapes import BY_ROW
 from seatrial.experiments.source import Source
 from seatrial.experiments.thresholds import QUANTILES, fixed_thresholds

@@ -5,8 +5,8 @@ measured on units of this step: no data never advances. Whether a guardrail is *
 phases together, and needs no gate.
 """
 
+from seatrial.experiments.answer_measures import answer_window
 from seatrial.experiments.judgement import Judgement, MetricJudgement
-from seatrial.experiments.measures import answer_window
 from seatrial.releases.run import ReleaseRun
 from seatrial.spec.deployment import CanaryStage, Deployment
 from seatrial.stats.minimum import MINIMUM_UNITS

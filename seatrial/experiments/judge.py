@@ -30,13 +30,14 @@ from seatrial.experiments.exposing import in_clusters
 from seatrial.experiments.family import as_family
 from seatrial.experiments.gaps import find_gaps
 from seatrial.experiments.judgement import Check, Judgement, MetricJudgement
-from seatrial.experiments.measures import Measure, answer_column, outcomes_of
+from seatrial.experiments.measure import Measure
 from seatrial.experiments.metric import judge_metric, without_data
 from seatrial.experiments.model_measures import KINDS
 from seatrial.experiments.narrowed import Shared, shared_ids
 from seatrial.experiments.outcome_ids import ids_of_both_arms
+from seatrial.experiments.question import outcomes_of
 from seatrial.experiments.remembered import read_again
-from seatrial.experiments.row_columns import column_names
+from seatrial.experiments.row_columns import answer_column, column_names
 from seatrial.experiments.sample import Sample, take_sample
 from seatrial.experiments.shadow.compare import compare_shadow, failures_tolerated
 from seatrial.experiments.shadow.comparison import ShadowComparison

@@ -12,7 +12,8 @@ import msgspec
 
 from seatrial.experiments.census import Census, take_census, together
 from seatrial.experiments.kept_units import Columns, OnePiece
-from seatrial.experiments.measures import COLUMNS, Measure, longest_of
+from seatrial.experiments.measure import COLUMNS, Measure
+from seatrial.experiments.question import longest_of
 from seatrial.experiments.shelf import Piece, Shelf
 from seatrial.experiments.sums import Summing, Sums, merged
 from seatrial.experiments.unfolding import PARTS

@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from seatrial.experiments.answers import Answers
-from seatrial.experiments.measures import COLUMNS, Column, Measure
+from seatrial.experiments.measure import COLUMNS, Column, Measure
 from seatrial.experiments.shelf import Piece, Shelf
 from seatrial.experiments.unfolding import PARTS, Around
 

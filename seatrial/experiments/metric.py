@@ -9,7 +9,7 @@ from seatrial.experiments.asks import Ask
 from seatrial.experiments.counted import Counted
 from seatrial.experiments.exactly import judge_exactly
 from seatrial.experiments.judgement import Counts, MetricJudgement, PhaseEffect
-from seatrial.experiments.measures import Measure
+from seatrial.experiments.measure import Measure
 from seatrial.experiments.one_look import judge_once
 from seatrial.experiments.planned import judge_planned
 from seatrial.experiments.returns import return_on_costs

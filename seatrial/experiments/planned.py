@@ -14,7 +14,7 @@ import numpy as np
 
 from seatrial.experiments.asks import Ask
 from seatrial.experiments.counted import Counted, Mask, refusal
-from seatrial.experiments.measures import Measure
+from seatrial.experiments.measure import Measure
 from seatrial.experiments.one_look import judge_once
 from seatrial.experiments.sample import Sample
 from seatrial.experiments.shapes import BY_ROW

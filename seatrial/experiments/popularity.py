@@ -1,6 +1,6 @@
 """Which items are popular: those of which most outcomes of a kind happened lately, or the most of a field came."""
 
-from seatrial.experiments.measures import path
+from seatrial.experiments.declared_measures import path
 from seatrial.experiments.source import Source
 from seatrial.experiments.worth import FIELD, HAPPENED
 from seatrial.releases.popular_files import Scored

@@ -22,9 +22,10 @@ import pyarrow as pa
 from seatrial.experiments.census import Census, take_census
 from seatrial.experiments.kept_sums import Asked, Totals, totals_of
 from seatrial.experiments.kept_units import AllPieces, Columns
-from seatrial.experiments.measures import Column, Measure, Question, longest_of, outcomes_of, question, read
+from seatrial.experiments.measure import Column, Measure
 from seatrial.experiments.narrowed import Narrowed, Shared, touched_units
 from seatrial.experiments.pieces import MARK, changes_of, cut
+from seatrial.experiments.question import Question, longest_of, outcomes_of, question, read
 from seatrial.experiments.shelf import Past, Shelf, Shelves
 from seatrial.experiments.source import Source
 from seatrial.experiments.sums import Sums

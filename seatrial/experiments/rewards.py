@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from seatrial.experiments.measures import path
+from seatrial.experiments.declared_measures import path
 from seatrial.experiments.source import Source
 from seatrial.experiments.units import SKEW
 from seatrial.experiments.worth import FIELD, HAPPENED, OWN

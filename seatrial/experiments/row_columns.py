@@ -4,11 +4,25 @@ from collections.abc import Sequence
 
 from seatrial.experiments.source import Source
 
+_ANSWER = "prediction.label"
+
 
 def column_names(source: Source) -> list[str]:
     """The columns of ``rows``."""
     names: list[str] = source.sql("SELECT * FROM rows LIMIT 0", {}).column_names
     return names
+
+
+def answer_column(source: Source) -> str | None:
+    """SQL of the label that was answered; None where no row carries one.
+
+    A column whose type changed lives on beside its later ones, ``prediction.label#<type>``.
+    """
+    names = column_names(source)
+    found = [f'"{name}"' for name in names if name == _ANSWER or name.startswith(f"{_ANSWER}#")]
+    if len(found) < 2:
+        return found[0] if found else None
+    return f"coalesce({', '.join(f'CAST({name} AS VARCHAR)' for name in found)})"
 
 
 def has_column(name: str, names: Sequence[str]) -> bool:

@@ -13,9 +13,9 @@ from seatrial.experiments.asks import asks_of, measures_of
 from seatrial.experiments.caps import caps_before
 from seatrial.experiments.exposing import in_clusters
 from seatrial.experiments.foresight import LEAST_UNITS, planned_shares
-from seatrial.experiments.measures import read
 from seatrial.experiments.metric import verdict_of
 from seatrial.experiments.past import AsIfDrawn, past_run
+from seatrial.experiments.question import read
 from seatrial.experiments.sample import take_sample
 from seatrial.experiments.source import Source
 from seatrial.experiments.thresholds import fixed_thresholds

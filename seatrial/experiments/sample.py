@@ -12,7 +12,7 @@ import numpy as np
 from seatrial.experiments.adjustment import adjusted
 from seatrial.experiments.counted import Counted, Mask, Values, by_phase, refusal
 from seatrial.experiments.judgement import Adjustment
-from seatrial.experiments.measures import Column, Measure
+from seatrial.experiments.measure import Column, Measure
 from seatrial.experiments.standing import standing
 from seatrial.experiments.unfolding import Unfolding, unfolding
 from seatrial.experiments.units import STRATUM, Units

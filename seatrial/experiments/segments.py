@@ -17,9 +17,9 @@ from seatrial.experiments.asks import Ask, asks_of, measures_of
 from seatrial.experiments.counted import Counted
 from seatrial.experiments.covariates import CONTEXT
 from seatrial.experiments.exposing import exposing_values, in_clusters
-from seatrial.experiments.measures import answer_column, read
 from seatrial.experiments.planned import effect_of
-from seatrial.experiments.row_columns import column_names
+from seatrial.experiments.question import read
+from seatrial.experiments.row_columns import answer_column, column_names
 from seatrial.experiments.sample import Sample, take_sample
 from seatrial.experiments.sentences import counted as counted_in_words
 from seatrial.experiments.sentences import names, plural

@@ -1,7 +1,7 @@
 """From sums to what is known of a metric: as ``take_sample``, without the units."""
 
 from seatrial.experiments.counted import by_phase, rooted
-from seatrial.experiments.measures import Measure
+from seatrial.experiments.measure import Measure
 from seatrial.experiments.sample import Sample, weight_left
 from seatrial.experiments.shapes import Shape
 from seatrial.experiments.sums import Arms, Strata, Sums

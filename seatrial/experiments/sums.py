@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seatrial.experiments.counted import Mask, Values
-from seatrial.experiments.measures import Column, Measure
+from seatrial.experiments.measure import Column, Measure
 from seatrial.experiments.sample import by_label
 from seatrial.experiments.shapes import BY_ROW
 from seatrial.experiments.standing import Standing, standing

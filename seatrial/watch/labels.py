@@ -22,8 +22,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from seatrial.experiments.declared_measures import HAPPENED_AT_ALL
 from seatrial.experiments.labels import is_right
-from seatrial.experiments.measures import HAPPENED_AT_ALL, answer_column
+from seatrial.experiments.row_columns import answer_column
 from seatrial.experiments.source import Source
 from seatrial.experiments.value_measure import worth_of
 from seatrial.ledger.reviewed import WEIGHED_ALIKE

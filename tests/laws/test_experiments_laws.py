@@ -7,8 +7,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seatrial.experiments.answer_measures import error_measures
+from seatrial.experiments.declared_measures import declared_measures
 from seatrial.experiments.judge import judge
-from seatrial.experiments.measures import declared_measures, error_measures, read
+from seatrial.experiments.question import read
 from seatrial.experiments.sample import take_sample
 from tests import worlds
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seatrial.experiments.measures import declared_measures, read
+from seatrial.experiments.declared_measures import declared_measures
+from seatrial.experiments.question import read
 from seatrial.ledger.reader import Reader
 from tests import worlds
 from tests.ledger_events import compacted, outcome, write_outcomes

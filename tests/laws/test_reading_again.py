@@ -11,9 +11,12 @@ import pyarrow.compute as pc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seatrial.experiments.answer_measures import error_measures
 from seatrial.experiments.census import take_census
-from seatrial.experiments.measures import COLUMNS, declared_measures, error_measures, outcomes_of, read
+from seatrial.experiments.declared_measures import declared_measures
+from seatrial.experiments.measure import COLUMNS
 from seatrial.experiments.narrowed import shared_ids
+from seatrial.experiments.question import outcomes_of, read
 from seatrial.experiments.remembered import Limits, read_again
 from seatrial.experiments.sample import take_sample
 from seatrial.experiments.shelf import Change, Past, Piece

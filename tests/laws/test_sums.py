@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seatrial.experiments.measures import Column, Measure
+from seatrial.experiments.measure import Column, Measure
 from seatrial.experiments.sample import Sample, take_sample
 from seatrial.experiments.shapes import Shape
 from seatrial.experiments.summed import sample_of

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from seatrial.experiments.asks import Ask
-from seatrial.experiments.measures import Column, Measure
+from seatrial.experiments.measure import Column, Measure
 from seatrial.experiments.metric import verdict_of
 from seatrial.experiments.sample import take_sample
 from seatrial.experiments.units import NEVER, Units

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from seatrial.experiments.asks import asks_of, measures_of
-from seatrial.experiments.measures import Column, read
+from seatrial.experiments.measure import Column
 from seatrial.experiments.metric import verdict_of
+from seatrial.experiments.question import read
 from seatrial.experiments.sample import take_sample
 from seatrial.experiments.source import TableSource
 from seatrial.experiments.units import Units

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from seatrial.experiments.census import take_census
+from seatrial.experiments.declared_measures import declared_measures
 from seatrial.experiments.judge import judge
-from seatrial.experiments.measures import Measure, declared_measures, read
+from seatrial.experiments.measure import Measure
+from seatrial.experiments.question import read
 from seatrial.experiments.sample import take_sample
 from seatrial.experiments.source import TableSource
 from seatrial.experiments.units import Units

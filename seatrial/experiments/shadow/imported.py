@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from seatrial.experiments.measures import happened
+from seatrial.experiments.outcome_tables import happened
 from seatrial.experiments.shadow.comparison import JudgedModel, Review
 from seatrial.experiments.shadow.judged import Judged, Population, weigh
 from seatrial.experiments.shadow.pairs import Answered

@@ -13,10 +13,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from seatrial.experiments.declared_measures import path
 from seatrial.experiments.labels import is_right, labels_of_rows
-from seatrial.experiments.measures import HAPPENED, answer_column, path
+from seatrial.experiments.outcome_tables import HAPPENED
 from seatrial.experiments.ranking_measures import ITEMS, items_column
-from seatrial.experiments.row_columns import column_names, number_column
+from seatrial.experiments.row_columns import answer_column, column_names, number_column
 from seatrial.experiments.source import Source
 from seatrial.experiments.units import SKEW
 from seatrial.releases.run import ReleaseRun

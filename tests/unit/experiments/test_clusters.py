@@ -5,7 +5,7 @@ import pytest
 
 from seatrial.experiments.exposing import clusters_of, in_clusters
 from seatrial.experiments.judge import judge
-from seatrial.experiments.measures import read
+from seatrial.experiments.question import read
 from seatrial.experiments.source import TableSource
 from seatrial.spec.deployment import Deployment
 from seatrial.spec.problems import SpecError

@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seatrial.experiments.counted import UNITS_A_COVARIATE, covariates_of
+from seatrial.experiments.declared_measures import declared_measures
 from seatrial.experiments.judge import judge
 from seatrial.experiments.judgement import Judgement
-from seatrial.experiments.measures import Column, Measure, declared_measures, read
+from seatrial.experiments.measure import Column, Measure
+from seatrial.experiments.question import read
 from seatrial.experiments.sample import take_sample
 from seatrial.experiments.units import NEVER, Units
 from tests import worlds

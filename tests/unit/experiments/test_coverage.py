@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from seatrial.experiments.coverage import Fared, Hits, fared, hits_of
-from seatrial.experiments.measures import measure_of
+from seatrial.experiments.declared_measures import measure_of
 from tests import worlds
 
 RUN = worlds.release((0.5, 0))

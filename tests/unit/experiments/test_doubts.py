@@ -14,7 +14,7 @@ from seatrial.experiments.doubts import ALPHA, check_gaps, p_value
 from seatrial.experiments.gaps import Gaps, Short, Silent, find_gaps, short_of
 from seatrial.experiments.judge import judge
 from seatrial.experiments.judgement import Check, Judgement
-from seatrial.experiments.measures import read
+from seatrial.experiments.question import read
 from seatrial.experiments.source import TableSource
 from seatrial.experiments.unfolding import Around, unfolding
 from seatrial.experiments.units import Units

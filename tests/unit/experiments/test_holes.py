@@ -10,10 +10,12 @@ import pytest
 
 from seatrial.analysis.judging import judge as judge_files
 from seatrial.experiments.coverage import fared
+from seatrial.experiments.declared_measures import measure_of
 from seatrial.experiments.judge import judge
 from seatrial.experiments.judgement import Judgement
-from seatrial.experiments.measures import Column, measure_of, read
+from seatrial.experiments.measure import Column
 from seatrial.experiments.narrowed import shared_ids
+from seatrial.experiments.question import read
 from seatrial.experiments.remembered import Kept, Limits, read_again
 from seatrial.experiments.sample import take_sample
 from seatrial.experiments.summed import sample_of

@@ -10,9 +10,11 @@ import pyarrow as pa
 import pytest
 
 from seatrial.experiments import remembered
+from seatrial.experiments.answer_measures import error_measures
+from seatrial.experiments.declared_measures import declared_measures
 from seatrial.experiments.judge import judge
-from seatrial.experiments.measures import declared_measures, error_measures, outcomes_of
 from seatrial.experiments.narrowed import shared_ids
+from seatrial.experiments.question import outcomes_of
 from seatrial.experiments.remembered import Known, Limits, read_again
 from seatrial.experiments.shelf import Piece
 from seatrial.experiments.source import TableSource

@@ -6,15 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seatrial.experiments.measures import (
-    Column,
-    answer_column,
-    answer_window,
-    declared_measures,
-    error_measures,
-    latency_measure,
-    read,
-)
+from seatrial.experiments.answer_measures import answer_window, error_measures, latency_measure
+from seatrial.experiments.declared_measures import declared_measures
+from seatrial.experiments.measure import Column
+from seatrial.experiments.question import read
+from seatrial.experiments.row_columns import answer_column
 from seatrial.spec.errors import BadInput
 from tests import worlds
 

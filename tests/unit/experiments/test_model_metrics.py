@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from sklearn import metrics as oracle
 
+from seatrial.experiments.declared_measures import declared_measures
 from seatrial.experiments.judge import judge
 from seatrial.experiments.judgement import Judgement, MetricJudgement
-from seatrial.experiments.measures import declared_measures, read
+from seatrial.experiments.question import read
 from seatrial.spec.deployment import Deployment
 from tests import worlds
 

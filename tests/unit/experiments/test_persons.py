@@ -6,7 +6,7 @@ import numpy as np
 
 from seatrial.experiments.judge import judge
 from seatrial.experiments.judgement import Check, Judgement
-from seatrial.experiments.measures import read
+from seatrial.experiments.question import read
 from seatrial.experiments.segments import segment
 from seatrial.experiments.source import TableSource
 from seatrial.routing.assign import assign_many

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import ndcg_score
 
+from seatrial.experiments.declared_measures import declared_measures
 from seatrial.experiments.judge import judge
-from seatrial.experiments.measures import Column, declared_measures, read
+from seatrial.experiments.measure import Column
+from seatrial.experiments.question import read
 from seatrial.stats import ranking
 from tests import worlds
 

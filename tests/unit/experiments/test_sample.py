@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from seatrial.experiments.measures import Column, Measure
+from seatrial.experiments.measure import Column, Measure
 from seatrial.experiments.sample import take_sample, weight_left
 from seatrial.experiments.units import NEVER, Units
 from tests import worlds

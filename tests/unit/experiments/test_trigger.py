@@ -9,7 +9,7 @@ import pytest
 from seatrial.experiments.doubts import p_value
 from seatrial.experiments.judge import judge
 from seatrial.experiments.judgement import Check, Judgement
-from seatrial.experiments.measures import Column, Measure
+from seatrial.experiments.measure import Column, Measure
 from seatrial.experiments.row_columns import column_names
 from seatrial.experiments.sample import Sample, take_sample
 from seatrial.experiments.source import TableSource

@@ -9,8 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from seatrial.experiments.measures import declared_measures, error_measures, outcomes_of, read
+from seatrial.experiments.answer_measures import error_measures
+from seatrial.experiments.declared_measures import declared_measures
 from seatrial.experiments.narrowed import shared_ids
+from seatrial.experiments.question import outcomes_of, read
 from seatrial.experiments.remembered import Known, Limits, read_again
 from seatrial.experiments.shelf import Change, Past, Piece
 from seatrial.experiments.source import Source, TableSource

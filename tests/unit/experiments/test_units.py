@@ -4,8 +4,10 @@ import msgspec
 import numpy as np
 import pytest
 
+from seatrial.experiments.answer_measures import error_measures
 from seatrial.experiments.census import take_census
-from seatrial.experiments.measures import Column, Measure, error_measures, read
+from seatrial.experiments.measure import Column, Measure
+from seatrial.experiments.question import read
 from seatrial.experiments.sample import take_sample
 from seatrial.experiments.units import NEVER, Units, count_rows
 from tests import worlds

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seatrial.experiments.declared_measures import declared_measures
 from seatrial.experiments.judge import judge
-from seatrial.experiments.measures import Column, declared_measures, read
+from seatrial.experiments.measure import Column
+from seatrial.experiments.question import read
 from seatrial.spec.errors import BadInput
 from seatrial.spec.value_terms import Term, terms_of
 from seatrial.stats.moments import PairMoments
