@@ -47,7 +47,7 @@ from seatrial.experiments.summed import sample_of
 from seatrial.experiments.sums import is_summed
 from seatrial.experiments.thresholds import fixed_thresholds
 from seatrial.experiments.trigger import Triggers, check_trigger_rate, check_untriggered, read_triggers
-from seatrial.experiments.units import NAMED, RowCounts, Units, count_crossers, count_rows
+from seatrial.experiments.units import RowCounts, Units, count_crossers, count_rows
 from seatrial.releases.run import ReleaseRun
 from seatrial.spec.deployment import Deployment
 from seatrial.spec.errors import BadInput
@@ -100,10 +100,9 @@ def judge(
     measures = {measure.name: measure for measure in measures_of(deployment, run, asks)}
     outcomes = outcomes_of(list(measures.values()))
     shared = shared_ids(view, outcomes)
-    kept = None if NAMED in names else shelves  # a name that turns out to be somebody else's changes what was read
     whole = deployment.unit.cluster is None and deployment.release.trigger is None
     summed = [name for name, measure in measures.items() if whole and _by_sums(asks[name], measure)]
-    known = read_again(view, run, list(measures.values()), now, kept, shared, summed)
+    known = read_again(view, run, list(measures.values()), now, shelves, shared, summed)
     triggers = read_triggers(view, run, now, names) if deployment.release.trigger is not None else None
     units: Units | None = None
     samples: dict[str, Sample] = {}

@@ -52,6 +52,7 @@ class Asked(NamedTuple):
         covariates: Likewise.
         summed: Names of those whose sums are wanted.
         now: Microseconds since 1970 UTC.
+        drawn_as: The column of the names by which units were drawn.
     """
 
     run: ReleaseRun
@@ -59,6 +60,7 @@ class Asked(NamedTuple):
     covariates: Sequence[str]
     summed: frozenset[str]
     now: int
+    drawn_as: str = "unit"
 
     @property
     def key(self) -> str:
@@ -96,8 +98,9 @@ def _brought(shelf: Shelf, piece: Piece, before: _Summed | None, asked: Asked) -
     stale = [measure for measure in wanted if before is None or not _holds(before, piece, measure, asked.now)]
     if before is not None and not stale:
         return before
-    rows = OnePiece(shelf, piece, [*_UNITS, *_columns(asked.measures, stale)])
-    units = Units.from_table(rows, asked.run, longest_of(asked.measures))
+    names = dict.fromkeys((*_UNITS, asked.drawn_as, *_columns(asked.measures, stale)))
+    rows = OnePiece(shelf, piece, list(names))
+    units = Units.from_table(rows, asked.run, longest_of(asked.measures), asked.drawn_as)
     summing, columns = Summing(units, asked.run, asked.now), Columns(rows, asked.measures, asked.covariates)
     taken = {measure.name: summing.of(measure, columns[measure.name]) for measure in stale}
     kept = {} if before is None else before.sums

@@ -6,7 +6,7 @@ that came late may have moved it. There it is unchanged where its *mark* is, a 6
 numbers; that another unit of a piece has the same by chance is as likely as one in 10^14.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ MARK = "mark"
 """The column of marks."""
 
 
-def changes_of(shelf: Shelf, fresh: pa.Table, until: int, size: int) -> Iterator[Change]:
+def changes_of(shelf: Shelf, fresh: pa.Table, until: int, size: int, renamed: Collection[str] = ()) -> Iterator[Change]:
     """How the pieces of a shelf change by units that were read again.
 
     Args:
@@ -27,15 +27,18 @@ def changes_of(shelf: Shelf, fresh: pa.Table, until: int, size: int) -> Iterator
         fresh: The units' answers; each once.
         until: Up to when everything had been read, microseconds since 1970 UTC.
         size: Units of a piece.
+        renamed: Units that may have been other people's, or may be no more: they are looked for in every piece, and
+            leave it where they were not read again.
     """
+    names = pa.array(sorted(renamed), pa.string())
     *earlier, last = shelf.pieces()
     for piece in earlier:
         if piece.units:
-            found = _placed(shelf, piece, fresh, until)
+            found = _placed(shelf, piece, fresh, until, names)
             fresh = found.left
             if found.table is not None:
                 yield Change(piece, found.table)
-    found = _placed(shelf, last, fresh, until)
+    found = _placed(shelf, last, fresh, until, names)
     if not found.left.num_rows:
         if found.table is not None:
             yield Change(last, found.table)
@@ -67,22 +70,27 @@ class _Placed(NamedTuple):
     left: pa.Table
 
 
-def _placed(shelf: Shelf, piece: Piece, fresh: pa.Table, until: int) -> _Placed:
+def _placed(shelf: Shelf, piece: Piece, fresh: pa.Table, until: int, renamed: pa.Array) -> _Placed:
     near = np.ones(fresh.num_rows, dtype=np.bool_)
     if piece.last <= until:
         first_at = fresh["first_at"].to_numpy()
         near = (first_at >= piece.first) & (first_at <= piece.last)
-    if not near.any():
+    if len(renamed):
+        near |= pc.is_in(fresh["unit"], value_set=renamed).to_numpy()
+    elif not near.any():
         return _Placed(None, fresh)
     as_before = near & np.isin(fresh[MARK].to_numpy(), shelf.read(piece, [MARK])[MARK].to_numpy())
     left, near = fresh.filter(pa.array(~as_before)), near[~as_before]
-    if not near.any():
+    if not near.any() and not len(renamed):
         return _Placed(None, left)
     known = shelf.read(piece, ["unit"])["unit"].combine_chunks()
     mine = near & pc.is_in(left["unit"], value_set=known).to_numpy()
-    if not mine.any():
+    same = fresh.filter(pa.array(as_before))["unit"].combine_chunks()
+    gone = renamed.filter(pc.invert(pc.is_in(renamed, value_set=same)))
+    if not mine.any() and not pc.any(pc.is_in(known, value_set=gone)).as_py():
         return _Placed(None, left)
     new = left.filter(pa.array(mine))
     table = shelf.read(piece)
-    kept = table.filter(pc.invert(pc.is_in(table["unit"], value_set=new["unit"].combine_chunks())))
+    others = pa.concat_arrays([new["unit"].combine_chunks(), gone.cast(new["unit"].type)])
+    kept = table.filter(pc.invert(pc.is_in(table["unit"], value_set=others)))
     return _Placed(pa.concat_tables([kept, new.cast(table.schema)]), left.filter(pa.array(~mine)))

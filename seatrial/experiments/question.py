@@ -33,8 +33,7 @@ def read(source: Source, run: ReleaseRun, measures: Sequence[Measure], now: int)
     asked = question(source, run, measures, now)
     table = source.sql(asked.query(), asked.parameters)
     columns = {m.name: column_of(table, index, m, asked.covariates) for index, m in enumerate(measures)}
-    drawn_as = "drawn_as" if "drawn_as" in table.column_names else "unit"
-    return Units.from_table(table, run, longest_of(measures), drawn_as), columns
+    return Units.from_table(table, run, longest_of(measures), asked.drawn_as), columns
 
 
 def longest_of(measures: Sequence[Measure]) -> int:
@@ -59,6 +58,7 @@ class Question(NamedTuple):
         parameters: Its parameters.
         covariates: Column ``z<i>`` is the i-th of these.
         measures: How many there are.
+        drawn_as: The column of the names by which units were drawn.
     """
 
     tables: str
@@ -66,6 +66,7 @@ class Question(NamedTuple):
     parameters: dict[str, object]
     covariates: tuple[str, ...]
     measures: int
+    drawn_as: str
 
     def query(self, units: str = "true") -> str:
         """The query, in order of exposure; of those units only for which the SQL condition holds."""
@@ -116,7 +117,8 @@ def question(source: Source, run: ReleaseRun, measures: Sequence[Measure], now: 
             picked.append(f"m{index}.answers AS m{index}_answers")
         given |= {f"m{index}_{name}": value for name, value in measure.parameters.items()}
     chosen = f"{', '.join(picked)} FROM units LEFT JOIN met ON met.u = units.u {' '.join(joins)}"
-    return Question(", ".join(parts), chosen, given, tuple(covariates), len(measures))
+    drawn_as = "drawn_as" if NAMED in names else "unit"
+    return Question(", ".join(parts), chosen, given, tuple(covariates), len(measures), drawn_as)
 
 
 def outcomes_of(measures: Sequence[Measure]) -> list[str]:

@@ -4,7 +4,8 @@ A unit is *touched* when a row of it, or an outcome that may concern it, has com
 anew are the same columns of the same question, so a judgement made of both is the one that reading everything gives
 (``tests/laws/test_reading_again.py``). That holds as long as nothing older is added or taken away, which is counted:
 where the rows and outcomes up to the last reading are not as many as they were (a late file, a unit that was forgotten,
-retention), everything is read again. The first reading goes through the units in parts, in order of exposure, so that
+retention), everything is read again. Who several names are is kept too: a name that turns out to be somebody else's
+touches both. The first reading goes through the units in parts, in order of exposure, so that
 its memory is bounded however many there are.
 
 Units are kept in pieces, and beside each piece its sums (``kept_sums``). A metric that can be told from sums asks for
@@ -24,6 +25,7 @@ from seatrial.experiments.kept_sums import Asked, Totals, totals_of
 from seatrial.experiments.kept_units import AllPieces, Columns
 from seatrial.experiments.measure import Column, Measure
 from seatrial.experiments.narrowed import Narrowed, Shared, touched_units
+from seatrial.experiments.persons import NOBODY, renamed_units
 from seatrial.experiments.pieces import MARK, changes_of, cut
 from seatrial.experiments.question import Question, longest_of, outcomes_of, question, read
 from seatrial.experiments.shelf import Past, Shelf, Shelves
@@ -113,7 +115,8 @@ class Kept:
 
     @cached_property
     def units(self) -> Units:
-        return Units.from_table(self._rows, self.asked.run, longest_of(self.asked.measures))
+        longest = longest_of(self.asked.measures)
+        return Units.from_table(self._rows, self.asked.run, longest, self.asked.drawn_as)
 
     @cached_property
     def columns(self) -> Mapping[str, Column]:
@@ -134,7 +137,7 @@ def read_again(
     summed: Collection[str] = (),
     limits: Limits = LIMITS,
 ) -> Known:
-    """As ``measures.read``, and remembers what it read.
+    """As ``question.read``, and remembers what it read.
 
     Args:
         source: Where rows and outcomes are.
@@ -155,7 +158,7 @@ def read_again(
             return JustRead(*read(source, run, measures, now))
         reading = _Reading(source, run, asked, outcomes_of(measures), shared, limits)
         reading.renew(shelf, now - limits.lag)
-        sums = Asked(run, tuple(measures), asked.covariates, frozenset(summed), now)
+        sums = Asked(run, tuple(measures), asked.covariates, frozenset(summed), now, asked.drawn_as)
         return Kept(shelf, sums, totals_of(shelf, sums))
 
 
@@ -199,11 +202,15 @@ class _Reading:
         if before != past:
             self._everything(shelf, until)
             return
+        persons = self._persons()
+        renamed = renamed_units(shelf.persons(), persons)
         touched = touched_units(self.source, self.run, self.outcomes, past.until, self.shared)
+        touched = [*touched, *sorted(renamed.difference(touched))]
         if len(touched) > min(self.limits.share * sum(piece.units for piece in shelf.pieces()), self.limits.most):
             self._everything(shelf, until)
         elif touched:
-            shelf.change(new, changes_of(shelf, self._read(touched), past.until, self.limits.piece))
+            changes = changes_of(shelf, self._read(touched), past.until, self.limits.piece, renamed)
+            shelf.change(new, changes, persons if renamed else None)
         else:
             shelf.change(new, iter(()))
 
@@ -214,7 +221,12 @@ class _Reading:
         names = self.source.sql(_NAMES, parameters(self.run, now))["unit"]
         parts = max(1, -(-_size(self.source, self.run) // self.limits.part))
         units = max(1, -(-len(names) // parts))
-        shelf.begin(new, cut(self._parts(names, units), self.limits.piece))
+        shelf.begin(new, cut(self._parts(names, units), self.limits.piece), self._persons())
+
+    def _persons(self) -> pa.Table:
+        if self.asked.drawn_as == "unit":
+            return NOBODY
+        return self.source.sql("SELECT alias, unit FROM persons", {})
 
     def _parts(self, names: pa.ChunkedArray, units: int) -> Iterator[pa.Table]:
         """The answer for all units, so many at once."""

@@ -60,10 +60,13 @@ class Shelf(Protocol):
     def same(self, piece: Piece) -> Mapping[str, float]:
         """The value of columns of numbers that have one in every row of a piece, NaN where they have none in any."""
 
-    def begin(self, past: Past, tables: Iterator[pa.Table]) -> None:
+    def persons(self) -> pa.Table:
+        """Who the units' other names are: columns ``alias`` and ``unit``."""
+
+    def begin(self, past: Past, tables: Iterator[pa.Table], persons: pa.Table) -> None:
         """Keeps these pieces alone, at least one."""
 
-    def change(self, past: Past, changes: Iterator[Change]) -> None:
+    def change(self, past: Past, changes: Iterator[Change], persons: pa.Table | None = None) -> None:
         """Keeps what is there but for some changes."""
 
     def sums(self) -> bytes:

@@ -66,7 +66,8 @@ _NO_OUTCOMES = "SELECT '' AS outcome, CAST(NULL AS TIMESTAMPTZ) AS \"at\" WHERE 
 
 class Source(Protocol):
     """Answers queries over ``rows`` (the envelope and typed columns), ``outcomes`` (the latest revisions, without the
-    withdrawn) and ``all_outcomes`` (every revision); one consistent state."""
+    withdrawn) and ``all_outcomes`` (every revision); one consistent state. Where people go by several names there is
+    ``persons`` too (``alias``, ``unit``), and rows have a column ``named_as``."""
 
     def sql(self, query: str, parameters: Mapping[str, object]) -> pa.Table:
         """The result of ``query``, whose ``$name`` parameters are exactly the keys of ``parameters``."""

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from seatrial.experiments.persons import NOBODY
 from seatrial.experiments.shelf import Change, Past, Piece
 from seatrial.ledger.locks import locked
 from seatrial.spec.errors import Unavailable
@@ -30,12 +31,14 @@ WAIT = 60.0
 
 
 class _Files(msgspec.Struct, frozen=True):
-    """What there is: pieces with the bytes of their files, how many pieces were ever made, and the sums' checksum."""
+    """What there is: pieces with the bytes of their files, how many files were ever made, the sums' checksum, and the
+    file of persons with its bytes; None: nobody has two names."""
 
     past: Past
     pieces: tuple[tuple[Piece, int], ...]
     made: int
     sums: int | None = None
+    persons: tuple[str, int] | None = None
 
 
 class DiskShelves:
@@ -96,20 +99,27 @@ class DiskShelf:
     def read(self, piece: Piece, names: Sequence[str] | None = None) -> pa.Table:
         """Columns of a piece."""
         with self._undamaged():
-            return self._file(piece).read(columns=None if names is None else list(names))
+            return self._file(piece.name).read(columns=None if names is None else list(names))
 
     def same(self, piece: Piece) -> Mapping[str, float]:
         """By what its file says of every column's least and largest value."""
         with self._undamaged():
-            return _same(self._file(piece))
+            return _same(self._file(piece.name))
 
-    def begin(self, past: Past, tables: Iterator[pa.Table]) -> None:
+    def persons(self) -> pa.Table:
+        """Those of ``past.json``."""
+        if self._files is None or self._files.persons is None:
+            return NOBODY
+        with self._undamaged():
+            return self._file(self._files.persons[0]).read()
+
+    def begin(self, past: Past, tables: Iterator[pa.Table], persons: pa.Table) -> None:
         """Other pieces, alone."""
-        self._keep(past, (Change(None, table) for table in tables), ())
+        self._keep(past, (Change(None, table) for table in tables), (), persons)
 
-    def change(self, past: Past, changes: Iterator[Change]) -> None:
+    def change(self, past: Past, changes: Iterator[Change], persons: pa.Table | None = None) -> None:
         """Some pieces instead of others."""
-        self._keep(past, changes, () if self._files is None else self._files.pieces)
+        self._keep(past, changes, () if self._files is None else self._files.pieces, persons)
 
     def sums(self) -> bytes:
         """What was written of sums."""
@@ -126,25 +136,37 @@ class DiskShelf:
             _replace(self._folder / _SUMS, sums)
             self._name(msgspec.structs.replace(self._files, sums=zlib.crc32(sums)))
 
-    def _keep(self, past: Past, changes: Iterator[Change], there: Sequence[tuple[Piece, int]]) -> None:
-        made = 0 if self._files is None else self._files.made
-        sums = None if self._files is None else self._files.sums
+    def _keep(
+        self, past: Past, changes: Iterator[Change], there: Sequence[tuple[Piece, int]], persons: pa.Table | None
+    ) -> None:
+        made, sums, known = 0, None, None
+        if self._files is not None:
+            made, sums, known = self._files.made, self._files.sums, self._files.persons
         found = {piece.name: (piece, size) for piece, size in there}
         with _while_there(self._folder):
             for instead_of, table in changes:
                 piece = _piece(f"piece-{made}", table)
-                path = self._folder / f"{piece.name}.parquet"
-                path.unlink(missing_ok=True)  # one that is open is left to whoever reads it
-                _write(path, table)
-                kept = (piece, path.stat().st_size)
+                kept = (piece, self._written(piece.name, table))
                 if instead_of is None:
                     found[piece.name] = kept
                 else:
                     found[instead_of.name] = kept  # where the other was
                 made += 1
-            self._name(_Files(past, tuple(found.values()), made, sums))
+            if persons is not None:
+                known = None
+                if persons.num_rows:
+                    known = (f"persons-{made}", self._written(f"persons-{made}", persons))
+                    made += 1
+            self._name(_Files(past, tuple(found.values()), made, sums, known))
             self._take()
             self._drop_others()
+
+    def _written(self, name: str, table: pa.Table) -> int:
+        """The bytes of a file that was written."""
+        path = self._folder / f"{name}.parquet"
+        path.unlink(missing_ok=True)  # one that is open is left to whoever reads it
+        _write(path, table)
+        return path.stat().st_size
 
     def _name(self, files: _Files) -> None:
         _replace(self._folder / _PAST, msgspec.json.encode(files))
@@ -154,30 +176,30 @@ class DiskShelf:
         """Opens all that counts: what is open stays readable."""
         try:
             files = msgspec.json.decode((self._folder / _PAST).read_bytes(), type=_Files)
-            opened = {piece.name: self._opened(piece, size) for piece, size in files.pieces}
+            opened = {name: self._opened(name, size) for name, size in _sizes(files).items()}
         except (OSError, msgspec.DecodeError):
             self._files = None
         else:
             self._files, self._open = files, opened
             self._read = {name: file for name, file in self._read.items() if name in opened}
 
-    def _opened(self, piece: Piece, size: int) -> pa.NativeFile:
-        if piece.name in self._open:
-            return self._open[piece.name]
-        file = pa.OSFile(str(self._folder / f"{piece.name}.parquet"))
+    def _opened(self, name: str, size: int) -> pa.NativeFile:
+        if name in self._open:
+            return self._open[name]
+        file = pa.OSFile(str(self._folder / f"{name}.parquet"))
         if file.size() != size:
-            raise OSError(f"{piece.name} has {file.size()} bytes of {size}")
+            raise OSError(f"{name} has {file.size()} bytes of {size}")
         return file
 
-    def _file(self, piece: Piece) -> pq.ParquetFile:
-        if piece.name not in self._read:
-            self._read[piece.name] = pq.ParquetFile(self._open[piece.name], page_checksum_verification=True)
-        return self._read[piece.name]
+    def _file(self, name: str) -> pq.ParquetFile:
+        if name not in self._read:
+            self._read[name] = pq.ParquetFile(self._open[name], page_checksum_verification=True)
+        return self._read[name]
 
     def _drop_others(self) -> None:
         if self._files is None:
             raise FileNotFoundError(self._folder / _PAST)
-        names = {f"{piece.name}.parquet" for piece, _ in self._files.pieces}
+        names = {f"{name}.parquet" for name in _sizes(self._files)}
         for path in self._folder.glob("*.parquet"):
             if path.name not in names:
                 path.unlink(missing_ok=True)
@@ -209,6 +231,12 @@ def _replace(path: Path, content: bytes) -> None:
     beside = path.with_name(f"{path.name}.new")
     beside.write_bytes(content)
     beside.replace(path)
+
+
+def _sizes(files: _Files) -> dict[str, int]:
+    """The bytes of every file that counts, by its name."""
+    found = {piece.name: size for piece, size in files.pieces}
+    return found if files.persons is None else found | dict([files.persons])
 
 
 def _piece(name: str, table: pa.Table) -> Piece:

@@ -16,6 +16,7 @@ from seatrial.experiments.census import take_census
 from seatrial.experiments.declared_measures import declared_measures
 from seatrial.experiments.measure import COLUMNS
 from seatrial.experiments.narrowed import shared_ids
+from seatrial.experiments.persons import NOBODY
 from seatrial.experiments.question import outcomes_of, read
 from seatrial.experiments.remembered import Limits, read_again
 from seatrial.experiments.sample import take_sample
@@ -23,6 +24,7 @@ from seatrial.experiments.shelf import Change, Past, Piece
 from seatrial.experiments.source import TableSource
 from seatrial.experiments.summed import sample_of
 from seatrial.experiments.sums import is_summed
+from seatrial.ledger.rows import ALIAS
 from seatrial.releases.run import ReleaseRun
 from tests import worlds
 from tests.laws.test_sums import assert_alike, told
@@ -58,6 +60,7 @@ class MemoryShelf:
         self._past: Past | None = None
         self._tables: dict[Piece, pa.Table] = {}
         self._sums = b""
+        self._persons = NOBODY
         self._made = 0
 
     @contextmanager
@@ -79,12 +82,17 @@ class MemoryShelf:
         del piece
         return {}
 
-    def begin(self, past: Past, tables: Iterator[pa.Table]) -> None:
+    def persons(self) -> pa.Table:
+        return self._persons
+
+    def begin(self, past: Past, tables: Iterator[pa.Table], persons: pa.Table) -> None:
+        self._persons = persons
         self.told.append("begin")
         self._tables = {self._piece(table): table for table in tables}
         self._past = past
 
-    def change(self, past: Past, changes: Iterator[Change]) -> None:
+    def change(self, past: Past, changes: Iterator[Change], persons: pa.Table | None = None) -> None:
+        self._persons = self._persons if persons is None else persons
         for instead_of, table in list(changes):
             self.told.append("add" if instead_of is None else f"change {instead_of.name}")
             if instead_of is not None:
@@ -134,7 +142,27 @@ def traffics(draw: st.DrawFn) -> Traffic:
     rows = worlds.rows(RUN, names, at, **{**extra, "request_id": requests, "row": list(range(n))})
     delay = np.where(rng.random(n) < 0.03, rng.integers(0, 60, n), rng.integers(0, 3, n)) * SECOND
     shown = worlds.table(rows).append_column("shown", pa.array(at + delay))
-    return Traffic(shown, _outcomes(rng, names, requests, at))
+    outcomes = _outcomes(rng, names, requests, at)
+    aliases = _aliases(rng, draw(st.sampled_from([0, 0, 3, 30])), units)
+    return Traffic(shown, pa.concat_tables([outcomes, aliases], promote_options="default"))
+
+
+def _aliases(rng: np.random.Generator, n: int, units: int) -> pa.Table:
+    """Units that turn out to be others, or are said not to be; some of nobody."""
+    alias, unit = ([f"unit-{i}" for i in rng.integers(0, units + 3, n)] for _ in range(2))
+    came = worlds.START + rng.integers(0, 150, n) * SECOND
+    moment = pa.array(came).cast(pa.timestamp("us", tz="UTC"))
+    columns = {
+        "outcome": pa.array([ALIAS] * n, pa.string()),
+        "id": pa.array(alias, pa.string()),
+        "key": pa.array(alias, pa.string()),
+        "unit": pa.array(unit, pa.string(), mask=rng.random(n) < 0.2),
+        "withdrawn": np.zeros(n, dtype=np.bool_),
+        "at": moment,
+        "received_at": moment,
+        "shown": came,
+    }
+    return pa.table(columns)
 
 
 def _outcomes(rng: np.random.Generator, names: list[str], requests: list[str], at: worlds.Array) -> pa.Table:

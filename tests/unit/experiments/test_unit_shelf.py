@@ -12,6 +12,7 @@ import pytest
 from seatrial.experiments.answer_measures import error_measures
 from seatrial.experiments.declared_measures import declared_measures
 from seatrial.experiments.narrowed import shared_ids
+from seatrial.experiments.persons import NOBODY
 from seatrial.experiments.question import outcomes_of, read
 from seatrial.experiments.remembered import Known, Limits, read_again
 from seatrial.experiments.shelf import Change, Past, Piece
@@ -50,7 +51,7 @@ def kept(folder: Path) -> None:
     with DiskShelves(folder).shelf(KEY) as shelf:
         assert shelf is not None
         assert shelf.past() is None
-        shelf.begin(PAST, iter([TABLE]))
+        shelf.begin(PAST, iter([TABLE]), NOBODY)
 
 
 def taken(folder: Path) -> DiskShelf:
@@ -83,9 +84,9 @@ def test_an_open_shelf_stays_readable_when_another_writes(tmp_path: Path) -> Non
     before, later = taken(tmp_path), taken(tmp_path)
     (tmp_path / KEY / "past.json").unlink()
     anew = taken(tmp_path)  # its first piece has the name that the other's had
-    anew.begin(PAST, iter([OTHER]))
+    anew.begin(PAST, iter([OTHER]), NOBODY)
     assert later.read(later.pieces()[0]).equals(TABLE)
-    anew.begin(PAST, iter([OTHER]))
+    anew.begin(PAST, iter([OTHER]), NOBODY)
     assert before.read(before.pieces()[0]).equals(TABLE)
     assert [taken(tmp_path).read(piece) for piece in taken(tmp_path).pieces()] == [OTHER]
 
@@ -95,7 +96,7 @@ def test_what_is_no_column_of_numbers_with_one_value_is_not_told_as_one(tmp_path
     columns = {"a": [1.0, 1.0], "b": [1.0, 2.0], "c": nulls, "d": [1.0, None], "e": ["one", "one"], "f": [[1], [1]]}
     with DiskShelves(tmp_path).shelf(KEY) as shelf:
         assert shelf is not None
-        shelf.begin(PAST, iter([pa.table({"first_at": [1, 2], **columns})]))
+        shelf.begin(PAST, iter([pa.table({"first_at": [1, 2], **columns})]), NOBODY)
         (piece,) = shelf.pieces()
         found = dict(shelf.same(piece))
     assert np.isnan(found.pop("c"))
@@ -169,7 +170,7 @@ def test_a_folder_taken_away_while_it_is_written_fails_by_name(tmp_path: Path) -
         path.unlink()
     (tmp_path / KEY).rmdir()
     with pytest.raises(Unavailable, match="was deleted while a judgement was kept there; judge again"):
-        shelf.begin(PAST, iter([TABLE]))
+        shelf.begin(PAST, iter([TABLE]), NOBODY)
 
 
 def test_only_the_questions_asked_last_are_kept(tmp_path: Path) -> None:
@@ -241,3 +242,26 @@ def test_few_rows_are_kept_nowhere(tmp_path: Path) -> None:
     now = worlds.START + 90 * SECOND
     reading_again(traffic(100, 50), now, DiskShelves(tmp_path), Limits())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_persons_are_kept_with_the_pieces_until_others_or_none_are(tmp_path: Path) -> None:
+    known = pa.table({"alias": ["cookie"], "unit": ["ann"]})
+    kept(tmp_path)
+    shelf = taken(tmp_path)
+    assert shelf.persons() == NOBODY
+    shelf.change(PAST, iter(()), known)
+    shelf.change(PAST, iter([Change(None, OTHER)]))
+    again = taken(tmp_path)
+    assert again.persons() == known
+    assert [again.read(piece) for piece in again.pieces()] == [TABLE, OTHER]
+    again.begin(PAST, iter([TABLE]), NOBODY)
+    assert taken(tmp_path).persons() == NOBODY
+    assert len(list((tmp_path / KEY).glob("*.parquet"))) == 1
+
+
+def test_a_torn_file_of_persons_is_as_if_nothing_were_kept(tmp_path: Path) -> None:
+    kept(tmp_path)
+    taken(tmp_path).change(PAST, iter(()), pa.table({"alias": ["cookie"], "unit": ["ann"]}))
+    (written,) = (tmp_path / KEY).glob("persons-*.parquet")
+    written.write_bytes(written.read_bytes()[:-1])
+    assert taken(tmp_path).past() is None
