@@ -279,16 +279,11 @@ def _declared(name: str, spec: MetricSpec, file: MetricsFile, *, outcomes: bool)
             range=spec.range,
             q=spec.quantile,
             ranks=spec.compare == "ranks",
-            covariates=_covariates(spec.covariate),
+            covariates=tuple(name.removeprefix("context.") for name in spec.covariates),
             label=declared is not None and declared.label,
             declared=declared is not None,
         )
     )
-
-
-def _covariates(written: str | None) -> tuple[str, ...]:
-    """Columns: ``context.prior_revenue`` of a deployment file is the column ``prior_revenue``."""
-    return () if written is None else (written.removeprefix("context."),)
 
 
 def read_margin(margin: SpecMargin) -> Margin:

@@ -1,16 +1,18 @@
-"""Whether a covariate may be taken for what it claims to be, and the effect adjusted for it.
+"""Whether covariates may be taken for what they claim to be, and the effect adjusted for them.
 
 A value from before the exposure cannot know the variant, so its mean, and how often it is missing, must be the same in
-both arms. Where a sequence at 0.001 shows otherwise it is refused and the plain estimate stands; adjusting for what the
-variant moved would take away a part of the effect.
+both arms. Where a sequence at 0.001 shows otherwise of any, the plain estimate stands; adjusting for what the variant
+moved would take away a part of the effect.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from seatrial.experiments.balance import differs
-from seatrial.experiments.counted import Counted
+from seatrial.experiments.counted import Counted, Values
+from seatrial.experiments.covariates import known_as
 from seatrial.experiments.judgement import Adjustment
 from seatrial.releases.run import ReleaseRun
 from seatrial.spec.errors import BadInput
@@ -19,7 +21,7 @@ from seatrial.stats.impute import impute
 from seatrial.stats.phases import combine_phases
 
 IMBALANCE_ALPHA = 0.001
-"""Over all looks: a covariate's mean and its missing share have half of it each."""
+"""Over all looks: shared alike by the means and missing shares of a metric's covariates."""
 
 
 class Adjusted(NamedTuple):
@@ -30,25 +32,25 @@ class Adjusted(NamedTuple):
     adjustment: Adjustment | None
 
 
-def adjusted(counted: Counted, covariate: str | None, run: ReleaseRun) -> Adjusted:
-    """The effect with its covariate taken out where it has one that may be trusted."""
+def adjusted(counted: Counted, covariates: Sequence[str], run: ReleaseRun) -> Adjusted:
+    """The effect with its covariates taken out where it has some, all of which may be trusted."""
     bare = counted.without_covariate()
     plain = bare.by_stratum()
-    if covariate is None or counted.z is None:
+    if not covariates or counted.z is None:
         return Adjusted(bare, plain, None)
-    z = counted.z[counted.here]
-    missing = float(np.isnan(z).mean()) if len(z) else 1.0
-    why = _refused(counted, missing, run)
+    holes = np.isnan(counted.z[counted.here])
+    missing = float(holes.any(axis=1).mean()) if len(holes) else 1.0
+    why = _refused(counted, covariates, run)
     try:
         found = plain if why else counted.by_stratum()
     except BadInput as error:
         why, found = str(error), plain
     if why:
-        return Adjusted(bare, plain, Adjustment(covariate=covariate, missing=missing, refused=why))
+        return Adjusted(bare, plain, Adjustment(covariates=tuple(covariates), missing=missing, refused=why))
     combined = combine_phases(list(plain.values())).effect
     before, after = combined.se_unpooled, combine_phases(list(found.values())).effect.se_unpooled
     said = Adjustment(
-        covariate=covariate,
+        covariates=tuple(covariates),
         missing=missing,
         variance_ratio=(after / before) ** 2 if before > 0 else None,
         unadjusted=combined.effect if before > 0 else None,
@@ -56,14 +58,25 @@ def adjusted(counted: Counted, covariate: str | None, run: ReleaseRun) -> Adjust
     return Adjusted(counted, found, said)
 
 
-def _refused(counted: Counted, missing: float, run: ReleaseRun) -> str:
+def _refused(counted: Counted, covariates: Sequence[str], run: ReleaseRun) -> str:
+    """What is wrong with the first that cannot be trusted, by its name where there are several."""
     assert counted.z is not None
-    if missing == 1:
-        return "no unit has a value of it"
-    filled, flags = impute(counted.z).T
-    level = IMBALANCE_ALPHA / 2
+    level = IMBALANCE_ALPHA / 2 / len(covariates)
+    for name, z in zip(covariates, counted.z.T, strict=True):
+        why = _distrusted(counted, z, level, run)
+        if why:
+            it = known_as([name]) if len(covariates) > 1 else "it"
+            return why.format(it=it, its=f"{it}'s" if len(covariates) > 1 else "its")
+    return ""
+
+
+def _distrusted(counted: Counted, z: Values, level: float, run: ReleaseRun) -> str:
+    here = z[counted.here]
+    if np.isnan(here).all():
+        return "no unit has a value of {it}"
+    filled, flags = impute(z).T
     if differs(counted.gap_of(flags), level, run.plan_units):
-        return "it is missing in one arm more often than in the other"
+        return "{it} is missing in one arm more often than in the other"
     if differs(counted.gap_of(filled), level, run.plan_units):
-        return "its mean is not the same in both arms, so it was not known before the exposure"
+        return "{its} mean is not the same in both arms, so it was not known before the exposure"
     return ""

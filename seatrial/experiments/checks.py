@@ -191,7 +191,7 @@ def check_covariates(samples: Mapping[str, Sample]) -> tuple[Check, ...]:
     if not found:
         return ()
     refused = [
-        f"{name} is not adjusted for {known_as(a.covariate)}, because {a.refused}"
+        f"{name} is not adjusted for {known_as(a.covariates)}, because {a.refused}"
         for name, a in found.items()
         if a.refused
     ]

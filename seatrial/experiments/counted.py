@@ -1,6 +1,6 @@
 """The counted units of one measure, and how any part of them becomes an effect.
 
-Arms are compared within strata of constant chance and then combined. With a covariate each stratum's effect is Lin's
+Arms are compared within strata of constant chance and then combined. With covariates each stratum's effect is Lin's
 regression: every arm has its own slope. A pooled slope (CUPED) is as good where arms are equal and alike, and too sure
 of itself where they are not: with a fifth of the units in the challenger's arm and an effect that grows with the
 covariate its 95 % intervals cover 92 % (``tests/statistics/adjustment.py``).
@@ -46,7 +46,7 @@ class Counted:
         strata: Groups in which the chance of either arm is constant.
         here: Which are counted.
         first_at: Their exposure, microseconds since 1970 UTC.
-        z: Their covariate, NaN where it is missing; None: the effect is not adjusted.
+        z: Their covariates [n, k], NaN where one is missing; None: the effect is not adjusted.
         answers: Labelled answers one by one, for a shape that ranks them.
         q: Of a quantile, which.
         cluster: A number from 0 for the cluster that each lies in; None: each stands for itself.
@@ -85,7 +85,7 @@ class Counted:
         """The effect within each stratum.
 
         Raises:
-            BadInput: The covariate explains the whole metric.
+            BadInput: The covariates explain the whole metric.
         """
         if self._clustered:
             return {s: by_cluster(one, self._clusters) for s, one in self._strata().items()}
@@ -211,7 +211,12 @@ def rooted(effect: Effect) -> Effect:
 
 
 def covariates_of(z: Values) -> Values:
-    """A covariate [n] as columns [n, k] to adjust for: filled, with a flag where some are missing; none if all are."""
+    """Covariates [n, k] as columns to adjust for: filled, each with a flag where some are missing; of one that all
+    lack, or that is the same for all, none."""
+    return np.column_stack([np.empty((len(z), 0)), *(_columns(each) for each in z.T)])
+
+
+def _columns(z: Values) -> Values:
     filled, missing = impute(z).T
     if missing.all() or filled.min(initial=np.inf) == filled.max(initial=-np.inf):
         return np.empty((len(z), 0))

@@ -80,6 +80,7 @@ def reading_of(wanted: Sequence[str], names: Sequence[str], run: ReleaseRun) -> 
     return Reading(tuple(tables), tuple(joins), columns, given)
 
 
-def known_as(covariate: str) -> str:
-    """A covariate in a sentence."""
-    return "the champion's earlier prediction" if covariate == PREDICTION else covariate.removeprefix(CONTEXT)
+def known_as(covariates: Sequence[str]) -> str:
+    """Covariates in a sentence."""
+    named = {PREDICTION: "the champion's earlier prediction"}
+    return " and ".join(named.get(name, name.removeprefix(CONTEXT)) for name in covariates)

@@ -59,7 +59,7 @@ def measure_of(name: str, deployment: Deployment, caps: Mapping[str, float], las
         cap=cap if shape == "mean" and value is None and spec.range is None else None,
         range=spec.range,
         q=spec.quantile,
-        covariate=spec.covariate,
+        covariates=spec.covariates,
         items=ranking is not None,
         number=() if model is None else model.number,
         ranks=spec.compare == "ranks",

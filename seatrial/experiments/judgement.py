@@ -77,14 +77,14 @@ class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
     """What an effect is adjusted for, and what that changed.
 
     Attributes:
-        covariate: ``context.<key>``, or ``prediction``: the champion's last one before the exposure.
-        missing: Share of the counted units that have none: imputed, and flagged beside.
+        covariates: Each ``context.<key>``, or ``prediction``: the champion's last one before the exposure.
+        missing: Share of the counted units that lack one: imputed, and flagged beside.
         variance_ratio: Squared standard error of the adjusted effect over the plain one's; None where it is refused.
         unadjusted: The plain effect; likewise.
         refused: Why it is not adjusted after all, in words; empty when it is.
     """
 
-    covariate: str
+    covariates: tuple[str, ...]
     missing: float
     variance_ratio: float | None = None
     unadjusted: float | None = None

@@ -100,11 +100,11 @@ class Columns(Mapping[str, Column]):
             late = self.rows.numbers(f"{prefix}{name}{_ALL}")
             none = late.strides == (0,) and len(late) and np.isnan(late[0])
             found[f"{name}{_ALL}"] = found[name] if none else np.where(np.isnan(late), found[name], late)
-        z = measure.covariate
+        z = [self.rows.numbers(f"z{self.covariates.index(name)}") for name in measure.covariates]
         around = (self.rows.numbers(f"{prefix}{part}") for part in PARTS)
         return Column(
             **found,
-            z=None if z is None else self.rows.numbers(f"z{self.covariates.index(z)}"),
+            z=np.column_stack(z) if z else None,
             answers=Answers.from_lists(self.rows[f"{prefix}answers"]) if measure.listed else None,
             around=Around(*around) if measure.unfolds else None,
         )

@@ -31,7 +31,7 @@ class Measure:
         cap: Outlier cap on unit totals, or None.
         range: The least and the largest total that a unit counts with, or None: by betting where there is one.
         q: Of a quantile, which.
-        covariate: What the effect is adjusted for (``experiments.covariates``), or None.
+        covariates: What the effect is adjusted for (``experiments.covariates``).
         others: Further outcomes that it needs.
         items: Whether it reads the row's list of items; ``{p}items`` in ``sql``.
         one_by_one: Whether the query also gives ``answers``: what a unit's numbers are made of, as a list.
@@ -55,7 +55,7 @@ class Measure:
     cap: float | None = None
     range: tuple[float, float] | None = None
     q: float | None = None
-    covariate: str | None = None
+    covariates: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
     items: bool = False
     number: tuple[str, ...] = ()
@@ -102,8 +102,8 @@ class Measure:
 class Column:
     """The numbers of one measure by unit, in order of exposure; arrays [n] of the names in ``COLUMNS``.
 
-    ``z`` is its covariate, NaN where it is missing; None: the measure has none. ``answers`` are its labelled answers
-    one by one, for a measure that ranks them. ``around`` is None where the measure does not unfold.
+    ``z`` are its covariates [n, k], NaN where one is missing; None: the measure has none. ``answers`` are its labelled
+    answers one by one, for a measure that ranks them. ``around`` is None where the measure does not unfold.
     """
 
     x: NDArray[np.float64]

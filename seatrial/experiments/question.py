@@ -128,16 +128,15 @@ def outcomes_of(measures: Sequence[Measure]) -> list[str]:
 
 def _covariates(measures: Sequence[Measure]) -> list[str]:
     """Each once, in order."""
-    return list(dict.fromkeys(m.covariate for m in measures if m.covariate is not None))
+    return list(dict.fromkeys(name for m in measures for name in m.covariates))
 
 
 def column_of(table: Named, index: int, measure: Measure, covariates: Sequence[str]) -> Column:
     """The numbers of the ``index``-th measure of a question, from its answer."""
     numbers = {c: table[f"m{index}_{c}"].to_numpy() for c in COLUMNS}
     answers = Answers.from_lists(table[f"m{index}_answers"]) if measure.listed else None
-    z = None
-    if measure.covariate is not None:
-        z = table[f"z{covariates.index(measure.covariate)}"].cast(pa.float64()).to_numpy()  # null becomes NaN
+    found = [table[f"z{covariates.index(name)}"].cast(pa.float64()) for name in measure.covariates]
+    z = np.column_stack([each.to_numpy() for each in found]) if found else None  # null becomes NaN
     around = Around(*(table[f"m{index}_{part}"].to_numpy() for part in PARTS)) if measure.unfolds else None
     if measure.holes:  # what came late without its number changes nothing
         numbers["x_all"] = np.where(np.isnan(numbers["x_all"]), numbers["x"], numbers["x_all"])

@@ -126,7 +126,7 @@ def take_sample(
     )
     shown = eligible if only is None else eligible & only
     capped = whole if only is None else whole.where(only)
-    found = adjusted(capped, measure.covariate, run)
+    found = adjusted(capped, measure.covariates, run)
     counted = found.counted
     arrived = matured & (column.y_all > 0) if by_label(measure) else here
     nothing_late = column.x_all is column.x and column.y_all is column.y and arrived is here and counted.z is None

@@ -265,7 +265,7 @@ def _same(metric: MetricJudgement) -> str:
 
 def _adjusted(metric: MetricJudgement) -> str:
     adjustment = metric.adjustment
-    return "" if adjustment is None or adjustment.refused else f", adjusted for {known_as(adjustment.covariate)}"
+    return "" if adjustment is None or adjustment.refused else f", adjusted for {known_as(adjustment.covariates)}"
 
 
 def _guardrails(metrics: Sequence[MetricJudgement]) -> list[str]:

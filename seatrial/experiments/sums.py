@@ -68,7 +68,7 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True):
 def is_summed(measure: Measure) -> bool:
     """Whether a metric can be told from sums; its units must lie in no clusters, and no trigger choose among them."""
     sorted_or_ordered = measure.shape in BY_ROW or measure.shape == "quantile" or measure.range is not None
-    return not (sorted_or_ordered or measure.ranks or measure.listed or measure.covariate is not None)
+    return not (sorted_or_ordered or measure.ranks or measure.listed or measure.covariates)
 
 
 class Sides(NamedTuple):

@@ -57,7 +57,8 @@ def _transform(values: Values) -> Values:
 
 def _metric(values: Values) -> Values:
     """Errors are better small, whatever is written."""
-    return {**values, "want": "lower"} if values["kind"] in ERRORS else values
+    made = {{"covariate": "covariates"}.get(key, key): value for key, value in values.items()}
+    return {**made, "want": "lower"} if values["kind"] in ERRORS else made
 
 
 def _margin(values: Values) -> Values:

@@ -69,17 +69,26 @@ def check_metrics(values: Values, found: Findings) -> None:
                 check_value(metric, path, values, found)
             if metric["kind"] in (*OF_LISTS, *OF_SHOWN):
                 check_task(metric["kind"], path, "ranking", values, found)
-            _covariate(metric, f"{path}.covariate", values, found)
+            _covariates(metric, f"{path}.covariate", values, found)
             _range(metric, path, found)
             _ranks(metric, path, found)
             _caps(metric, path, found)
 
 
-def _covariate(metric: Values, path: str, values: Values, found: Findings) -> None:
-    """A covariate is a number: of a declared context key, or a prediction that is one."""
-    name = metric.get("covariate")
-    if not isinstance(name, str) or "covariate" not in TAKES[metric["kind"]]:
+def _covariates(metric: Values, path: str, values: Values, found: Findings) -> None:
+    names = metric.get("covariate")
+    if not isinstance(names, list) or "covariate" not in TAKES[metric["kind"]]:
         return
+    for position, name in enumerate(names):
+        at = path if len(names) == 1 else f"{path}[{position}]"
+        if name in names[:position]:
+            found.add(at, name, f"`{name}` is there twice; remove one of them")
+        elif name is not BAD:
+            _covariate(name, at, values, found)
+
+
+def _covariate(name: str, path: str, values: Values, found: Findings) -> None:
+    """A covariate is a number: of a declared context key, or a prediction that is one."""
     if name == "prediction":
         task = values.get("task")
         if task in ("ranking", "raw"):

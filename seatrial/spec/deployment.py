@@ -288,8 +288,8 @@ class MetricSpec(Model):
     """Of a quantile: which, a share of units."""
     compare: Literal["means", "ranks"] = "means"
     """Of a mean: by ranks for one look, the Hodges-Lehmann shift."""
-    covariate: str | None = None
-    """``context.<key>`` or ``prediction``: what the estimate is adjusted for."""
+    covariates: tuple[str, ...] = ()
+    """Each ``context.<key>`` or ``prediction``: what the estimate is adjusted for."""
     positive: str = "1"
     """The label that precision, recall, F1 and scores are about; ``1`` is ``true`` as well."""
     of: str | None = None

@@ -337,6 +337,22 @@ class Either:
 
 
 @dataclass(frozen=True)
+class OneOrMore:
+    """One of a shape, or a list of them; read as a list."""
+
+    item: Shape
+
+    def read(self, node: Node, path: str, found: Findings) -> Any:
+        if node.kind == "list":
+            return Listed(self.item, least=1).read(node, path, found)
+        read = self.item.read(node, path, found)
+        return BAD if read is BAD else [read]
+
+    def schema(self) -> Schema:
+        return {"anyOf": [self.item.schema(), Listed(self.item, least=1).schema()]}
+
+
+@dataclass(frozen=True)
 class Parsed:
     """Whatever ``parse`` reads, with the schema given."""
 

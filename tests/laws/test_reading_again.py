@@ -37,7 +37,7 @@ DEPLOYMENT = worlds.deployment(
     metrics={
         "accuracy": {"kind": "accuracy", "outcome": "digit", **WINDOW},
         "auc": {"kind": "auc", "outcome": "digit", "positive": "1", **WINDOW},
-        "revenue": {"kind": "mean", "outcome": "buy", "covariate": "context.age", **WINDOW},
+        "revenue": {"kind": "mean", "outcome": "buy", "covariates": ["context.age"], **WINDOW},
         "conversion": {"kind": "proportion", "outcome": "buy", **WINDOW},
     },
     release={

@@ -146,7 +146,7 @@ def test_merged_sums_of_parts_tell_what_all_units_tell(
 
 
 @pytest.mark.parametrize(
-    "more", [{"range": (0.0, 1.0)}, {"covariate": "context.age"}, {"ranks": True}, {"one_by_one": True}]
+    "more", [{"range": (0.0, 1.0)}, {"covariates": ("context.age",)}, {"ranks": True}, {"one_by_one": True}]
 )
 def test_what_needs_a_column_a_unit_is_not_summed(more: dict[str, Any]) -> None:
     assert is_summed(measured("mean"))

@@ -69,7 +69,9 @@ def claims(cell: Cell, effect: float, looks: int, seed: int) -> int | None:
     x = x + effect * x.std() * treated
     covariate = z if cell.values == "normal" else np.exp(1.5 * z)
     ones, none = np.ones(UNITS), np.zeros(UNITS)
-    column = Column(x=x, y=ones, x_all=x, y_all=ones, labels=ones, wanted=ones, late=none, early=none, z=covariate)
+    column = Column(
+        x=x, y=ones, x_all=x, y_all=ones, labels=ones, wanted=ones, late=none, early=none, z=covariate[:, None]
+    )
     units = Units(
         unit=pa.chunked_array([pa.nulls(UNITS, pa.string())]),
         variant=np.where(treated, "challenger", "champion").astype(object),
@@ -77,7 +79,7 @@ def claims(cell: Cell, effect: float, looks: int, seed: int) -> int | None:
         first_at=worlds.START + np.arange(UNITS) * SECOND,
         moved_at=np.full(UNITS, NEVER),
     )
-    measure = MEASURE if not cell.adjusted else Measure(**(MEASURE.__dict__ | {"covariate": "context.prior"}))
+    measure = MEASURE if not cell.adjusted else Measure(**(MEASURE.__dict__ | {"covariates": ("context.prior",)}))
     ask = Ask("primary", "mean", QUESTION, plan=Plan(**cell.plan), began=worlds.START)
     run = worlds.release((cell.share, 0))
     for n in np.linspace(UNITS / looks, UNITS, looks).astype(int).tolist():

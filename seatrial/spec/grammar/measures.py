@@ -4,7 +4,7 @@ from typing import get_args
 
 from seatrial.spec.deployment import MetricKind
 from seatrial.spec.grammar.words import COUNT, COVARIATE, DURATION, FIELD, LABEL, NAME, SOME_SHARE, SOME_TIME, TERMS
-from seatrial.spec.shapes import Boolean, Choice, Key, Listed, Named, Number, Record, Text
+from seatrial.spec.shapes import Boolean, Choice, Key, Listed, Named, Number, OneOrMore, Record, Text
 
 FIELD_KINDS = ("number", "integer", "string", "boolean")
 
@@ -100,9 +100,9 @@ METRIC = Record(
             "unit's last list that showed the `item`.",
         ),
         "covariate": Key(
-            COVARIATE,
+            OneOrMore(COVARIATE),
             "For `mean`, `proportion` and `ratio`: what the difference is adjusted for, `context.<key>` of a unit's "
-            "first exposing request, or `prediction`, the champion's last one before it.",
+            "first exposing request, or `prediction`, the champion's last one before it; several as a list.",
         ),
     },
     later={

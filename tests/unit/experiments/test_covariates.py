@@ -1,5 +1,6 @@
 """Covariates: which value of a unit is read, and what an adjusted effect is, beside statsmodels' own regression."""
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -32,11 +33,11 @@ def at(*seconds: float) -> list[int]:
 
 def read_z(rows: list[dict[str, Any]], covariate: str) -> dict[str, float]:
     """The covariate by unit."""
-    deployment = worlds.deployment(outcomes={"buy": {}}, metrics={"m": {**BUY, "covariate": covariate}})
+    deployment = worlds.deployment(outcomes={"buy": {}}, metrics={"m": {**BUY, "covariates": [covariate]}})
     units, columns = read(worlds.source(rows), RUN, declared_measures(deployment, RUN), NOW)
     z = columns["m"].z
     assert z is not None
-    return dict(zip(units.unit.to_pylist(), z.tolist(), strict=True))
+    return dict(zip(units.unit.to_pylist(), z[:, 0].tolist(), strict=True))
 
 
 def test_a_context_key_is_read_from_the_first_exposing_request_alone() -> None:
@@ -115,10 +116,12 @@ def exposed(treated: np.ndarray, phase: np.ndarray | None = None) -> Units:
 def column(x: np.ndarray, z: np.ndarray, y: np.ndarray | None = None) -> Column:
     ones, none = np.ones(len(x)), np.zeros(len(x))
     below = ones if y is None else y
-    return Column(x=x, y=below, x_all=x, y_all=below, labels=ones, wanted=ones, late=none, early=none, z=z)
+    return Column(
+        x=x, y=below, x_all=x, y_all=below, labels=ones, wanted=ones, late=none, early=none, z=z.reshape(len(x), -1)
+    )
 
 
-MEASURE = Measure("m", "mean", 60 * SECOND, 10 * SECOND, "", covariate="context.prior")
+MEASURE = Measure("m", "mean", 60 * SECOND, 10 * SECOND, "", covariates=("context.prior",))
 
 
 def drawn(seed: int, n: int = 600, share: float = 0.3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -155,6 +158,49 @@ def test_missing_covariates_are_filled_and_flagged_and_nobody_is_dropped() -> No
     assert sample.effect.n == len(x)
     assert sample.adjustment is not None
     assert sample.adjustment.missing == pytest.approx(hole.mean())
+
+
+def test_several_covariates_are_adjusted_for_together() -> None:
+    treated, z, x = drawn(8)
+    rng = np.random.default_rng(9)
+    w = rng.exponential(2, len(x))
+    x = x + w
+    holed = np.where(rng.random(len(w)) < 0.1, np.nan, w)
+    both = replace(MEASURE, covariates=("context.prior", "prediction"))
+    sample = take_sample(exposed(treated), column(x, np.column_stack([z, holed])), both, RUN, NOW)
+    hole, t = np.isnan(holed), treated.astype(float)
+    filled = np.where(hole, holed[~hole].mean(), holed)
+    centred = [each - each.mean() for each in (z, filled, hole.astype(float))]
+    design = np.column_stack([np.ones(len(x)), t, *centred, *(t * c for c in centred)])
+    fit = sm.OLS(x, design).fit(cov_type="HC2")
+    assert sample.effect.effect == pytest.approx(fit.params[1], rel=1e-9)
+    one = take_sample(exposed(treated), column(x, z), MEASURE, RUN, NOW)
+    assert sample.effect.se_unpooled < 0.8 * one.effect.se_unpooled
+    assert sample.adjustment is not None
+    assert sample.adjustment.covariates == ("context.prior", "prediction")
+    assert sample.adjustment.missing == pytest.approx(hole.mean())
+
+
+def test_of_several_covariates_one_that_the_variant_moved_refuses_all_by_its_name() -> None:
+    treated, z, x = drawn(10, 3000, 0.5)
+    moved = np.random.default_rng(11).normal(0, 1, len(x)) + treated
+    both = replace(MEASURE, covariates=("context.prior", "context.after"))
+    sample = take_sample(exposed(treated), column(x, np.column_stack([z, moved])), both, RUN, NOW)
+    assert sample.adjustment is not None
+    assert sample.adjustment.refused.startswith("after's mean is not the same in both arms")
+    assert sample.effect.effect == pytest.approx(x[treated].mean() - x[~treated].mean())
+
+
+def test_several_covariates_are_read_in_their_order() -> None:
+    rows = worlds.rows(RUN, ["a", "b"], at(100, 101), **{"context.prior": [3.0, 4.0], "context.age": [30.0, 40.0]})
+    metric = {**BUY, "covariates": ["context.prior", "context.age"]}
+    other = {**BUY, "covariates": ["context.age"]}
+    deployment = worlds.deployment(outcomes={"buy": {}}, metrics={"m": metric, "o": other})
+    _, columns = read(worlds.source([rows]), RUN, declared_measures(deployment, RUN), NOW)
+    assert columns["m"].z is not None
+    assert columns["m"].z.tolist() == [[3.0, 30.0], [4.0, 40.0]]
+    assert columns["o"].z is not None
+    assert columns["o"].z.tolist() == [[30.0], [40.0]]
 
 
 def test_phases_are_adjusted_by_themselves_and_combined_by_precision() -> None:
@@ -197,13 +243,13 @@ def test_a_covariate_that_is_the_same_for_all_changes_nothing(seed: int, value: 
     plain = take_sample(exposed(treated), column(x, np.full(200, np.nan)), MEASURE, RUN, NOW)
     constant = take_sample(exposed(treated), column(x, np.full(200, value)), MEASURE, RUN, NOW)
     assert constant.effect == plain.effect
-    assert covariates_of(np.full(3, value)).shape == (3, 0)
+    assert covariates_of(np.full((3, 1), value)).shape == (3, 0)
 
 
 def test_an_adjusted_ratio_keeps_its_ratio_of_totals_as_the_baseline() -> None:
     treated, z, x = drawn(6)
     y = np.random.default_rng(7).poisson(3, len(x)) + 1.0
-    ratio = Measure("m", "ratio", 60 * SECOND, 0, "", covariate="context.prior")
+    ratio = Measure("m", "ratio", 60 * SECOND, 0, "", covariates=("context.prior",))
     sample = take_sample(exposed(treated), column(x * y, z, y), ratio, RUN, NOW)
     assert sample.effect.control_mean == pytest.approx((x * y)[~treated].sum() / y[~treated].sum())
     assert sample.adjustment is not None
@@ -213,7 +259,7 @@ def test_an_adjusted_ratio_keeps_its_ratio_of_totals_as_the_baseline() -> None:
 
 def judged(rows: dict[str, Any], spent: np.ndarray) -> Judgement:
     bought = worlds.outcomes("buy", np.asarray(rows["at"]) + SECOND, unit=rows["unit"], value_number=spent)
-    metric = {**BUY, "covariate": "context.prior"}
+    metric = {**BUY, "covariates": ["context.prior"]}
     deployment = worlds.deployment(
         outcomes={"buy": {}},
         metrics={"revenue": metric},
@@ -287,7 +333,7 @@ def test_the_champion_s_earlier_prediction_may_be_the_covariate() -> None:
     )
     both = {name: [*earlier[name], *rows.get(name, [None] * len(z))] for name in earlier}
     spent = z + noise + treated
-    metric = {**BUY, "covariate": "prediction"}
+    metric = {**BUY, "covariates": ["prediction"]}
     deployment = worlds.deployment(
         task="regression",
         outcomes={"buy": {}},

@@ -40,13 +40,13 @@ def test_a_ledger_with_nothing_in_it_gives_no_data(tmp_path: Path) -> None:
 
 def test_every_kind_of_metric_is_asked_of_a_ledger_with_nothing_in_it(tmp_path: Path) -> None:
     more = {"ratio": {"numerator": "a", "denominator": "b"}, "value": {"of": "truth", "outcome": None}}
-    covariates = {"mean": "context.prior", "proportion": "prediction"}
+    covariates = {"mean": ["context.prior", "prediction"], "proportion": ["prediction"]}
     metrics = {
         f"m_{kind}": {
             "kind": kind,
             "outcome": "truth",
             "within": 30.0,
-            "covariate": covariates.get(kind),
+            "covariates": covariates.get(kind, []),
             **more.get(kind, {}),
         }
         for kind in get_args(MetricKind)
@@ -95,7 +95,7 @@ def test_covariates_scores_and_segments_are_read_from_the_ledger_s_own_columns(t
         context={"country": {"kind": "string"}, "prior": {"kind": "number"}},
         outcomes={"buy": {}, "truth": {"label": True}},
         metrics={
-            "revenue": {"kind": "mean", "outcome": "buy", "within": 30.0, "covariate": "context.prior"},
+            "revenue": {"kind": "mean", "outcome": "buy", "within": 30.0, "covariates": ["context.prior"]},
             "loss": {"kind": "log_loss", "outcome": "truth", "within": 30.0, "want": "lower"},
         },
         release={

@@ -30,7 +30,7 @@ DEPLOYMENT = worlds.deployment(
     outcomes={"buy": {}},
     metrics={
         "revenue": {"kind": "mean", "outcome": "buy", "cap": 3.0, **WINDOW},
-        "adjusted": {"kind": "mean", "outcome": "buy", "covariate": "context.age", **WINDOW},
+        "adjusted": {"kind": "mean", "outcome": "buy", "covariates": ["context.age"], **WINDOW},
         "median": {"kind": "quantile", "outcome": "buy", "quantile": 0.5, **WINDOW},
         "bounded": {"kind": "mean", "outcome": "buy", "range": [0.0, 4.0], **WINDOW},
         "conversion": {"kind": "proportion", "outcome": "buy", **WINDOW},

@@ -39,7 +39,7 @@ def test_full_file(full_text: str) -> None:
     assert read.outcomes["purchase"].fields == {"amount": "number", "items": "integer"}
     assert read.outcomes["churned"].label
     assert read.metrics["revenue"].cap == 5000.0
-    assert read.metrics["revenue"].covariate == "context.prior_revenue"
+    assert read.metrics["revenue"].covariates == ("context.prior_revenue",)
     assert read.metrics["right"] == model.MetricSpec(
         kind="accuracy", outcome="churned", within=30 * 86400.0, grace=86400.0
     )
@@ -235,6 +235,9 @@ EDITS = {
     "value with an outcome": ("kind: proportion, outcome: purchase", "kind: value, of: purchase.amount, outcome: purchase", "outcome", "the value `conversion` has no use for `outcome`"),
     "cost of nobody": ("kind: proportion, outcome: purchase", "kind: value, of: purchase.amount, cost: {chalenger: 1}", "chalenger", "did you mean `challenger`"),
     "covariate of a key that is none": ("covariate: context.prior_revenue", "covariate: context.prior_revenu", "context.prior_revenu", "not a key of `context`; did you mean `prior_revenue`"),
+    "covariate twice": ("covariate: context.prior_revenue", "covariate: [prediction, prediction]", "prediction", "`prediction` is there twice"),
+    "one of two covariates is none": ("covariate: context.prior_revenue", "covariate: [prediction, context.prior_revenu]", "context.prior_revenu", "not a key of `context`; did you mean `prior_revenue`"),
+    "no covariate in a list": ("covariate: context.prior_revenue", "covariate: []", r"\[\]", "is an empty list"),
     "covariate that is a string": ("covariate: context.prior_revenue", "covariate: context.country", "context.country", "a covariate is a number, an integer or a boolean"),
     "covariate of a feature": ("covariate: context.prior_revenue", "covariate: features.tenure", "features.tenure", "write `context.<key>`"),
     "covariate of an accuracy": ("within: 30d, grace: 1d", "within: 30d, grace: 1d, covariate: prediction", "covariate", "the accuracy `right` has no use for `covariate`"),
