@@ -67,6 +67,7 @@ def _note_refused(site: Site, spec: Deployment, deployment: str, who: Who, versi
         alpha=release.method.alpha,
         plan=plan_of(release.method),
         plan_units=release.method.plan_units,
+        family=release.method.family,
         started_at=now,
         status="failed",
         ended_at=now,

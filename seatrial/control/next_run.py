@@ -15,6 +15,8 @@ from seatrial.spec.errors import Conflict
 
 _TERMS = tuple(MetricSpec.model_fields)
 """Of a metric that a release decides by: all of it."""
+_KEYS = {"covariates": "covariate"}
+"""What the file calls some of them."""
 
 
 class Moment(Protocol):
@@ -160,6 +162,7 @@ def _begin(spec: Deployment, release: ReleaseSpec, challenger: Slot, draft: Depl
         alpha=release.method.alpha,
         plan=plan_of(release.method),
         plan_units=release.method.plan_units,
+        family=release.method.family,
         started_at=moment.now,
     )
     held = draft.holdout is not None and draft.holdout.open
@@ -221,6 +224,7 @@ def _reweighed(run: ReleaseRun, stage: Stage, moment: Moment) -> ReleaseRun:
 def _effect(name: str, run: ReleaseRun) -> str:
     """What an edit leads to: an error rate is spent from the first look on, so it holds until another release."""
     kept: dict[str, object] = {"release.method.alpha": run.alpha, "release.method.plan_units": run.plan_units}
+    kept["release.method.family"] = f"the family by {run.family}"
     if name == "release.method":
         kept[name] = f"the method {run.plan.name}"
     stays = f"this one keeps {kept[name]}, and " if name in kept else ""
@@ -242,6 +246,7 @@ def terms(spec: Deployment, release: ReleaseSpec) -> dict[str, object]:
         "release.primary.minimum_effect": release.primary.minimum_effect,
         "release.method.alpha": release.method.alpha,
         "release.method.plan_units": release.method.plan_units,
+        "release.method.family": release.method.family,
         "release.method": plan_of(release.method),
         "release.trigger": release.trigger,
         "unit.cluster": spec.unit.cluster,
@@ -249,5 +254,5 @@ def terms(spec: Deployment, release: ReleaseSpec) -> dict[str, object]:
     agreed |= {f"release.guardrails.{name}": margin for name, margin in release.guardrails.items()}
     for name in (release.primary.metric, *release.guardrails):
         if name in spec.metrics:
-            agreed |= {f"metrics.{name}.{key}": getattr(spec.metrics[name], key) for key in _TERMS}
+            agreed |= {f"metrics.{name}.{_KEYS.get(key, key)}": getattr(spec.metrics[name], key) for key in _TERMS}
     return agreed

@@ -169,7 +169,7 @@ class MetricJudgement(msgspec.Struct, frozen=True, kw_only=True):
         cap: The cap, or for latency the frozen threshold in microseconds.
         tolerated: For a latency guardrail the challenger's own threshold, its margin added, in microseconds.
         adjustment: What the effect is adjusted for; None where nothing.
-        adjusted_p: Of a secondary metric, its p-value as one of all of them (Holm); its word stands by it.
+        adjusted_p: Of a secondary metric, its p-value as one of them all (Holm; by e-BH none): its word stands by it.
         scores: Of a metric of answers, and of coverage, each variant by itself, over all phases; for one look.
         places: Of click-through, each place of each variant's lists, over all phases; for one look.
         triggered: Where only units whose answers differ count: the effect over all; None where all count.

@@ -7,6 +7,7 @@ import msgspec
 from seatrial.releases.plan import Plan
 from seatrial.releases.states import StateName, state_of
 from seatrial.routing.snapshot import Arm
+from seatrial.spec.deployment import FamilyWord
 
 StageKind = Literal["shadow", "canary", "test"]
 RunStatus = Literal[
@@ -65,6 +66,7 @@ class ReleaseRun(msgspec.Struct, frozen=True, kw_only=True):
         alpha: Error rate of the primary's sequence, fixed when the release began.
         plan: When the primary is judged, fixed likewise.
         plan_units: Units for which the sequences are tightest, fixed likewise.
+        family: How the metrics that do not decide are adjusted together, fixed likewise.
         caps: Outlier cap by metric, fixed before the first look.
         status: ``pending`` (the calendar is closed), ``running``, ``baking`` (a canary step that has its units),
             ``paused`` (by hand), ``proposed`` (a person is asked to promote), or how it ended.
@@ -90,6 +92,7 @@ class ReleaseRun(msgspec.Struct, frozen=True, kw_only=True):
     alpha: float = 0.05
     plan: Plan = Plan()
     plan_units: int = 5000
+    family: FamilyWord = "holm"
     caps: dict[str, float] = {}
     status: RunStatus = "running"
     edited: tuple[str, ...] = ()

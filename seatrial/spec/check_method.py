@@ -13,7 +13,7 @@ TAKES: dict[str, tuple[str, ...]] = {
     "group-sequential": ("units", "looks", "spending"),
     "bayes": ("prior",),
 }
-_ALWAYS = ("name", "alpha", "plan_units")
+_ALWAYS = ("name", "alpha", "plan_units", "family")
 
 
 def method_of(release: Values) -> str:

@@ -351,6 +351,7 @@ class Primary(Model):
 
 MethodName = Literal["always-valid", "fixed", "group-sequential", "bayes"]
 SpendingForm = Literal["obrien-fleming", "pocock"]
+FamilyWord = Literal["holm", "e-bh"]
 
 
 class Prior(Model):
@@ -364,6 +365,7 @@ class Method(Model):
     name: MethodName = "always-valid"
     alpha: float = 0.05
     plan_units: int = 5000
+    family: FamilyWord = "holm"
     after: float | None = None
     """``fixed``: seconds from the first exposure on in which units are counted; or ``units``."""
     units: int | None = None
@@ -403,7 +405,7 @@ class ExperimentSpec(Model):
     method: Method = Method()
     """Always-valid; ``alpha`` and ``plan_units`` stand beside in the file."""
     guardrails: dict[str, Margin] = {}
-    family: Literal["holm", "e-bh"] = "holm"
+    family: FamilyWord = "holm"
 
 
 class Constraint(Model):

@@ -2,7 +2,7 @@
 
 from typing import get_args
 
-from seatrial.spec.deployment import MethodName, SpendingForm
+from seatrial.spec.deployment import FamilyWord, MethodName, SpendingForm
 from seatrial.spec.grammar.climbing import CALENDAR, CANARY, CHALLENGE, HOLDOUT
 from seatrial.spec.grammar.words import CONTEXT_KEY, COUNT, DURATION, MARGIN, NAME, SOME_SHARE, SOME_TIME
 from seatrial.spec.shapes import Choice, Key, Listed, Named, Number, Record
@@ -67,6 +67,11 @@ METHOD = Record(
         ),
         "alpha": Key(Number(above=0, maximum=0.5), "Chance of a false verdict, a plain number.", default="0.05"),
         "plan_units": Key(COUNT, "Number of units at which the sequence is tightest.", default="5000"),
+        "family": Key(
+            Choice(get_args(FamilyWord)),
+            "How metrics that do not decide are one family: no false claim (`holm`), or few of the claims (`e-bh`).",
+            default="holm",
+        ),
         "after": Key(SOME_TIME, "Of `fixed`: units first exposed within so long of the first are counted."),
         "units": Key(COUNT, "Of `fixed` and `group-sequential`: matured units of both arms at the end."),
         "looks": Key(

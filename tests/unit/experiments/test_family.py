@@ -11,6 +11,7 @@ from seatrial.experiments.judge import judge
 from seatrial.experiments.judgement import Judgement
 from seatrial.releases.plan import Plan
 from seatrial.releases.run import ReleaseRun
+from seatrial.stats.e_values import e_from_p
 from tests import worlds
 
 SECOND = worlds.SECOND
@@ -53,6 +54,19 @@ def test_p_values_are_adjusted_over_all_secondary_metrics() -> None:
     assert [m.adjusted_p for m in others] == pytest.approx(expected)
     assert found.primary is not None
     assert found.primary.adjusted_p is None, "the primary has all of alpha"
+
+
+def test_by_e_values_words_stand_as_in_the_family_of_the_same_p_values() -> None:
+    effects = {"primary": 0.0, **{f"m{i}": 0.03 * i for i in range(OTHERS)}}
+    found = judged(effects, run=msgspec.structs.replace(RUN, family="e-bh"))
+    others = [m for m in found.metrics if m.part == "secondary" and m.verdict.p_value is not None]
+    p_values = np.array([m.verdict.p_value for m in others])
+    e_values = np.sort([e_from_p(p) for p in p_values])[::-1]
+    k = max(i for i, e in enumerate(e_values, 1) if e >= len(others) / (0.05 * i))  # Wang and Ramdas 2022, section 2
+    kept = p_values <= np.sort(p_values)[k - 1]
+    assert 0 < kept.sum() < (p_values <= 0.05).sum()
+    assert [m.verdict.word in ("better", "worse") for m in others] == kept.tolist()
+    assert {m.adjusted_p for m in others} == {None}
 
 
 def test_a_word_that_one_metric_alone_would_get_is_taken_back_among_many() -> None:
