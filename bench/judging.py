@@ -41,15 +41,15 @@ class Turn(NamedTuple):
     effect: float
 
 
-def write_units(file: Path, rows: int, metrics: int) -> None:
-    """A row a unit: its variant and so many totals."""
+def write_units(file: Path, rows: int, metrics: int, variants: int = 2) -> None:
+    """A row a unit: its variant, one of so many in equal shares, and so many totals."""
     rng = np.random.default_rng(1)
     writer: ParquetWriter | None = None
     for first in range(0, rows, PART):
         n = min(PART, rows - first)
         columns: dict[str, object] = {
             "unit": np.arange(first, first + n),
-            "variant": np.where(rng.random(n) < 0.5, "new", "control"),
+            "variant": _names(variants)[rng.integers(0, variants, n)],
             **{f"m{i}": rng.lognormal(1, 1, n) for i in range(metrics)},
         }
         table = pa.table(columns)
@@ -57,6 +57,10 @@ def write_units(file: Path, rows: int, metrics: int) -> None:
         writer.write_table(table)
     if writer is not None:
         writer.close()
+
+
+def _names(variants: int) -> np.ndarray:
+    return np.array(["control", "new", *(f"new-{i}" for i in range(2, variants))])
 
 
 def write_log(folder: Path, rows: int, metrics: int) -> None:
