@@ -143,7 +143,7 @@ def _shadow_claims(treatment: float, control: float, worlds: int, pairs: int, lo
     return float(np.mean([_ever_exact(world[:, 0], world[:, 1]) for world in counts.astype(np.float64)]))
 
 
-def main(worlds: int = 1000) -> None:
+def main(worlds: int = 2000) -> None:
     print("| shares | units | sequence speaks | with plain Welch | one fixed look |\n|---|---|---|---|---|")
     for control, treatment, units in (
         (0.10, 0.08, 10_000),

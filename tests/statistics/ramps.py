@@ -125,7 +125,7 @@ def _evidence(events: tuple[int, ...], shares: tuple[float, ...], direction: str
     return log_evidence(phases, "less" if direction == "less" else "greater")
 
 
-def main(worlds: int = 1000) -> None:
+def main(worlds: int = 2000) -> None:
     print("| guardrails | rolled back | called better |\n|---|---|---|")
     for name, kinds in (("light", LIGHT), ("heavy", HEAVY)):
         found = run(kinds, worlds=worlds)
