@@ -8,9 +8,7 @@ every late outcome is many looks (as much variance late as on time: 12.9 % false
 """
 
 import math
-from collections.abc import Sequence
 
-import msgspec
 import numpy as np
 
 from seatrial.experiments.asks import Ask
@@ -26,11 +24,9 @@ from seatrial.stats.bayes import NOTE, compare_normal
 from seatrial.stats.contrast import Margin
 from seatrial.stats.effect import Effect
 from seatrial.stats.evidence import Evidence
-from seatrial.stats.futility import is_futile
-from seatrial.stats.group_walk import CLOSEST
 from seatrial.stats.interval import Interval
+from seatrial.stats.looks_so_far import LookPlan, judge_so_far
 from seatrial.stats.minimum import what_is_missing, what_is_missing_once
-from seatrial.stats.planned_looks import Stage, judge_looks
 from seatrial.stats.primary import word_of
 from seatrial.stats.spending import Spending
 from seatrial.stats.statement import no_data, stated
@@ -113,40 +109,23 @@ def _until(plan: Plan, matured_from: int, now: int, counted: Counted) -> str:
 
 
 def _at_looks(ask: Ask, sample: Sample, counted: Counted, measure: Measure) -> Verdict:
-    """At the looks so far. A release that has run `at_most` looks once more, at all that had matured by then, and that
-    look has all of alpha that is left. So few units after a planned look that nothing lies between the two make it the
-    same look: it takes that one's place, unless that one has decided."""
-    plan, units = ask.plan, ask.plan.units or 1
+    """At the looks so far. A release that has run `at_most` looks once more, at all that had matured by then."""
     over = ask.ends is not None and sample.at >= ask.ends
     n = counted.n if ask.ends is None or not over else counted.where(counted.first_at + measure.matures <= ask.ends).n
-    ends = [math.ceil(units * look / plan.looks) for look in range(1, plan.looks + 1)]
-    taken = [end for end in ends if end <= n]
-    cut = over and len(taken) < len(ends)
-    spending = Spending(plan.spending)
-
-    def stages_at(looks: Sequence[int]) -> list[Stage]:
-        return [Stage(end / units, effect_of(counted.first(end))) for end in looks]
-
-    if cut and n > (taken[-1] if taken else 0) and n / units >= CLOSEST:
-        if taken and (n - taken[-1]) / units < CLOSEST:
-            decided = judge_looks(stages_at(taken), ask.question, role=ask.part, spending=spending).stopped_at
-            cut = decided is None
-            taken = [*taken[:-1], n] if cut else taken
-        else:
-            taken.append(n)
-    if not taken:
-        reason = f"{show_count(n)} of {show_count(ends[0])} matured units for the first of {plan.looks} planned looks"
-        return no_data(sample.effect, ask.question, ask.part, "group-sequential", reason)
-    stages, final = stages_at(taken), cut or len(taken) == len(ends)
-    verdict = judge_looks(stages, ask.question, role=ask.part, spending=spending, final=final).verdict
-    if verdict.word == "no-data":
-        return verdict
-    last = ", the last at `at_most`" if cut else ""
-    shares = [end / units for end in ends]
-    futile = verdict.word == "inconclusive" and not final
-    futile = futile and is_futile(stages[-1].effect, shares, len(taken), ask.question, spending)
-    method = f"{verdict.method} of {plan.looks} ({plan.spending}){last}"
-    return msgspec.structs.replace(verdict, method=method, futile=futile)
+    plan = LookPlan(ask.plan.units or 1, ask.plan.looks, Spending(ask.plan.spending))
+    found = judge_so_far(
+        plan,
+        n,
+        lambda end: effect_of(counted.first(end)),
+        ask.question,
+        ask.part,
+        over=over,
+        last="the last at `at_most`",
+    )
+    if found is not None:
+        return found
+    reason = f"{show_count(n)} of {show_count(plan.ends[0])} matured units for the first of {plan.looks} planned looks"
+    return no_data(sample.effect, ask.question, ask.part, "group-sequential", reason)
 
 
 def _posterior(ask: Ask, effect: Effect, watched: Verdict) -> Verdict:
