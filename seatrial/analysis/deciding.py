@@ -23,7 +23,7 @@ def conclude(
         control: The control's.
         findings: The primary first.
         failed: Checks that withhold every verdict.
-        method: How it was judged; says what may be done next.
+        method: How more units could decide; says what may be done next.
     """
     metrics = [_distrusted(finding, failed) for finding in findings] if failed else list(findings)
     words: dict[str, list[Word]] = {"primary": [], "guardrail": [], "secondary": []}
@@ -95,6 +95,10 @@ def _next(recommendation: Recommendation, treatment: str, control: str, metrics:
         return f"Keep {control} and collect more units."
     if method == "fixed":
         return f"Keep {control}; more units need a new test, or --method always-valid, planned with `seatrial power`."
+    if method == "group-sequential":
+        if metrics[0].verdict.futile:
+            return f"Keep {control}: as it stands, the looks to come will hardly show a difference."
+        return f"Keep {control}; the next planned look may decide, and after the last one a new test."
     return f"Keep {control} and look again when more units have come."
 
 

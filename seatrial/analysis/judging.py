@@ -11,6 +11,7 @@ from pathlib import Path
 from numpy.typing import ArrayLike
 
 from seatrial.analysis import trust
+from seatrial.analysis.at_looks import Taken, judge_at_looks, take_looks
 from seatrial.analysis.changing import check_changing
 from seatrial.analysis.deciding import conclude
 from seatrial.analysis.effects import Measured, bayesian_of, is_small, table_of, tests_of
@@ -46,6 +47,7 @@ from seatrial.stats.contrast import Margin
 from seatrial.stats.effect import Effect
 from seatrial.stats.families import FamilyName
 from seatrial.stats.guardrail import judge_guardrail
+from seatrial.stats.looks_so_far import LookPlan
 from seatrial.stats.novelty import Novelty, novelty
 from seatrial.stats.phases import Phases, combine_phases
 from seatrial.stats.primary import judge_primary
@@ -63,6 +65,8 @@ def judge(
     guardrails: Mapping[str, str] | None = None,
     alpha: float | None = None,
     method: How = "fixed",
+    looks: LookPlan | None = None,
+    over: bool = False,
     control: str = "",
     shares: Mapping[str, float | Mapping[str, float]] | None = None,
     columns: Columns = Columns(),
@@ -84,7 +88,10 @@ def judge(
         minimum_effect: The smallest difference that matters: ``relative:2%`` or ``absolute:0.5``.
         guardrails: By how much a metric may be worse at most, written likewise.
         alpha: Chance of a false claim on the primary; 0.05.
-        method: ``fixed`` for one look at the planned end; ``always-valid`` when it is repeated as data come in.
+        method: ``fixed`` for one look at the planned end; ``always-valid`` when it is repeated as data come in;
+            ``group-sequential`` for a few planned looks.
+        looks: Those: planned units of all variants, how many looks, and how alpha is spent over them.
+        over: Whether no more units come, so that what is left of alpha is spent on all there are.
         control: Which variant the others are compared with; the one called ``control`` or ``champion`` unless named.
         shares: What each variant was to get (any scale), or that by phase; equal unless given.
         columns: What the files call unit, variant and time.
@@ -112,6 +119,8 @@ def judge(
         guardrails=guardrails or {},
         alpha=alpha,
         method=method,
+        looks=looks,
+        over=over,
         control=control,
         shares=shares or {},
         family=family,
@@ -153,10 +162,15 @@ def judge_files(files: Files, plan: Plan, *, over_time: bool = False, segments: 
         raise NoData(
             f"{files.names['exposures']} has the one variant {control!r}; there is nothing to compare it with yet"
         )
+    if plan.looks is not None and len(treatments) > 1:
+        raise BadInput(
+            f"planned looks compare two variants, and these are {control}, {', '.join(treatments)}; use --method "
+            "always-valid, or judge two of them"
+        )
     units = reduction.units()
     shares = shares_by_phase(plan, units, (control, *treatments))
     checks, unbalanced = _checks(plan, reduction, phased, control, treatments, shares)
-    judged = Judged(plan, phased, control, shares, unbalanced)
+    judged = Judged(plan, phased, control, shares, unbalanced, taken=take_looks(reduction, plan))
     judged = replace(judged, columns=read_columns(reduction, plan, judged.small_means(treatments)))
     failed = [check for check in checks if check.withholds and not check.ok]
     findings = together(judged, treatments)
@@ -172,7 +186,7 @@ def judge_files(files: Files, plan: Plan, *, over_time: bool = False, segments: 
         checks=checks,
         family=plan.family,
         comparisons=tuple(
-            conclude(treatment, control, found, failed, plan.method) for treatment, found in findings.items()
+            conclude(treatment, control, found, failed, judged.next_by) for treatment, found in findings.items()
         ),
     )
     if over_time or segments:
@@ -276,6 +290,7 @@ class Judged:
         shares: What each variant was to get in each phase.
         unbalanced: Covariates that are not adjusted for.
         columns: Of the metrics that are judged unit by unit.
+        taken: What metrics had at planned looks.
     """
 
     plan: Plan
@@ -284,6 +299,14 @@ class Judged:
     shares: Shares
     unbalanced: frozenset[str]
     columns: Mapping[str, Column] = field(default_factory=dict)
+    taken: Mapping[str, Taken] = field(default_factory=dict)
+
+    @property
+    def next_by(self) -> How:
+        """By which method more units could still decide; ``fixed`` where none could, as after the last planned look."""
+        looks, taken = self.plan.looks, self.taken.get(self.plan.primary)
+        done = looks is not None and taken is not None and (self.plan.over or taken.n >= looks.units)
+        return "fixed" if done else self.plan.method
 
     def findings(self, treatment: str, alpha: float) -> list[Finding]:
         """All that is known of every metric, the primary judged at ``alpha``."""
@@ -364,21 +387,22 @@ class Judged:
         measured = self.measured(metric, treatment)
         effect = measured.effect
         counts = (
-            counts_over(metric, self.phased, self.shares, treatment, self.control)
-            if plan.method == "always-valid"
-            else ()
+            counts_over(metric, self.phased, self.shares, treatment, self.control) if plan.method != "fixed" else ()
         )
         asked = question(plan, metric, treatment, self.control, alpha)
         part = plan.part(metric.name)
-        if metric.one_by_one and plan.method == "always-valid":
+        if metric.name in self.taken:
+            adjust = not self.unbalanced.intersection(metric.covariates)
+            return judge_at_looks(self.taken[metric.name], plan, metric, asked, part, adjust=adjust, now=effect)
+        if metric.one_by_one and plan.method != "fixed":
             column = self.columns[metric.name]
             weights = {name: weight_of(shares, treatment, self.control) for name, shares in self.shares.items()}
             return judge_column(metric, column, effect, asked, part, weights)
         if plan.method == "fixed":
             return self._at_once(metric, measured, asked, part)
         if part == "guardrail":
-            return judge_guardrail(effect, asked, counts=counts, method=plan.method)
-        return judge_primary(effect, asked, counts=counts, method=plan.method, role=part)
+            return judge_guardrail(effect, asked, counts=counts, method="always-valid")
+        return judge_primary(effect, asked, counts=counts, method="always-valid", role=part)
 
     def _at_once(self, metric: Metric, measured: Measured, asked: Question, part: Role) -> Verdict:
         column = self.columns.get(metric.name)

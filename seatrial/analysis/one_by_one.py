@@ -53,7 +53,7 @@ def read_columns(reduction: Reduction, plan: Plan, small: Collection[str] = ()) 
     for metric in plan.metrics:
         if not metric.one_by_one and metric.name not in small:
             continue
-        if metric.range is not None and plan.method == "always-valid" and not reduction.timed:
+        if metric.range is not None and plan.method != "fixed" and not reduction.timed:
             raise BadInput(
                 f"{metric.name!r} has a range, and is judged at any time by betting in order of exposure, which needs "
                 "times; add the column `at` to the exposures, or remove the range"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from seatrial.analysis.verdicts import Analysis, Check, Comparison, Finding
+from seatrial.analysis.verdicts import Analysis, Check, Comparison, Finding, How
 from seatrial.experiments.judgement import Check as ReleaseCheck
 from seatrial.reports.charts import verdict_over_time
 from seatrial.reports.experiment_charts import (
@@ -57,8 +57,15 @@ def notebook_html(found: Analysis) -> str:
     )
 
 
+_HOWS: dict[How, str] = {
+    "fixed": "one look at a planned end",
+    "always-valid": "intervals that hold at every look",
+    "group-sequential": "intervals that hold at the planned looks",
+}
+
+
 def _subtitle(found: Analysis) -> str:
-    how = "one look at a planned end" if found.method == "fixed" else "intervals that hold at every look"
+    how = _HOWS[found.method]
     until = f", data until {found.until[:16]} UTC" if found.until else ""
     return f"against {found.control}, {how}{until}"
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from seatrial.analysis.ends import moment_of
+from seatrial.analysis.looks import MOST_LOOKS
 from seatrial.analysis.metrics import Metric, margin_of, metrics_of_file, named, read_margin
 from seatrial.analysis.verdicts import How
 from seatrial.spec.errors import BadInput
@@ -13,6 +14,7 @@ from seatrial.spec.problems import did_you_mean
 from seatrial.stats.contrast import Margin
 from seatrial.stats.families import FamilyName
 from seatrial.stats.interval import check_alpha
+from seatrial.stats.looks_so_far import LookPlan
 from seatrial.stats.verdict import Question, Role
 
 CONTROLS = ("control", "champion")
@@ -29,7 +31,10 @@ class Plan:
         minimum_effect: The smallest difference cared about; None: any.
         guardrails: By how much a metric may be worse at most.
         alpha: Chance of a false claim on the primary, over all treatments.
-        method: ``fixed`` for one look at the planned end, ``always-valid`` for any number.
+        method: ``fixed`` for one look at the planned end, ``always-valid`` for any number, ``group-sequential`` for a
+            few planned ones.
+        looks: Those, of ``group-sequential``; None: of the others.
+        over: Whether no more units come, so that the last look is now.
         control: Name of the control; "": the variant called so.
         shares: What each variant was to get; empty: equal shares.
         phase: A column of the exposures that says which weights held; "": the same throughout.
@@ -47,6 +52,8 @@ class Plan:
     guardrails: Mapping[str, Margin] = field(default_factory=dict)
     alpha: float = 0.05
     method: How = "fixed"
+    looks: LookPlan | None = None
+    over: bool = False
     control: str = ""
     shares: Mapping[str, float] = field(default_factory=dict)
     phase: str = ""
@@ -76,6 +83,7 @@ class Plan:
         if primary in self.guardrails:
             raise BadInput(f"{primary!r} is the primary metric and a guardrail; it can be one of them")
         check_alpha(self.alpha)
+        self._check_looks()
         ranked = next((metric.name for metric in self.metrics if metric.ranks), None)
         if ranked is not None and self.method != "fixed":
             raise BadInput(
@@ -94,6 +102,22 @@ class Plan:
             )
         ordered = sorted(self.metrics, key=lambda m: (m.name != primary, m.name not in self.guardrails))
         return replace(self, primary=primary, metrics=tuple(ordered))
+
+    def _check_looks(self) -> None:
+        if (self.method == "group-sequential") != (self.looks is not None):
+            raise BadInput(
+                "planned looks and the method `group-sequential` belong together: give --planned-units with it, and "
+                "with no other method"
+            )
+        if self.over and self.looks is None:
+            raise BadInput("only planned looks end before their time; leave --over out, or use group-sequential")
+        if self.looks is None:
+            return
+        units, looks = self.looks.units, self.looks.looks
+        if not (2 <= looks <= MOST_LOOKS and units >= looks):
+            raise BadInput(
+                f"{looks} looks at {units} planned units are none: give 2 to {MOST_LOOKS} looks, and units for each"
+            )
 
     def part(self, name: str) -> Role:
         """A metric's part in the decision."""
@@ -132,6 +156,8 @@ def with_options(
     method: How,
     control: str,
     shares: Mapping[str, float | Mapping[str, float]],
+    looks: LookPlan | None = None,
+    over: bool = False,
     family: FamilyName | None = None,
     cluster: str = "",
     phase: str = "",
@@ -151,6 +177,8 @@ def with_options(
         guardrails={**plan.guardrails, **margins},
         alpha=plan.alpha if alpha is None else alpha,
         method=method,
+        looks=looks,
+        over=over,
         control=control or plan.control,
         shares=flat or plan.shares,
         phase=phase or plan.phase,

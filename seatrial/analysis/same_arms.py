@@ -40,6 +40,8 @@ def split_files(files: Files, plan: Plan, splits: int) -> tuple[SameArms, ...]:
         BadInput: No control, or too few of its units for any verdict.
     """
     plan = replace(plan.checked(), guardrails={}, minimum_effect=None)
+    if plan.looks is not None:
+        raise BadInput("splits of one's own units are judged once each, and not at planned looks; leave --method out")
     relation = Relation(
         files,
         plan.metrics,

@@ -133,19 +133,22 @@ def _over_time(reduction: Reduction) -> tuple[dict[int, Phased], tuple[Daily, ..
     sofar: Phased = {}
     looks: dict[int, Phased] = {}
     for group, phased in sorted(reduction.arms(by=bucket).items(), key=lambda item: int(item[0])):
-        for phase, metrics in phased.items():
-            for name, arms in metrics.items():
-                held = sofar.setdefault(phase, {}).setdefault(name, {})
-                for variant, arm in arms.items():
-                    held[variant] = _merged(held.get(variant), arm)
-        looks[(int(group) + 1) * step] = {
-            phase: {name: dict(arms) for name, arms in metrics.items()} for phase, metrics in sofar.items()
-        }
+        looks[(int(group) + 1) * step] = add_up(sofar, phased)
     rows = reduction.query(f"SELECT {bucket} AS b, variant, count(*) AS n FROM judged GROUP BY ALL ORDER BY ALL")
     came: dict[int, dict[str, int]] = {}
     for row in rows:
         came.setdefault(int(row["b"]) * step, {})[row["variant"]] = int(row["n"])
     return looks, tuple(Daily(at=at, units=units) for at, units in came.items())
+
+
+def add_up(sofar: Phased, phased: Phased) -> Phased:
+    """Adds further units to ``sofar``, and gives a copy of what it is then."""
+    for phase, metrics in phased.items():
+        for name, arms in metrics.items():
+            held = sofar.setdefault(phase, {}).setdefault(name, {})
+            for variant, arm in arms.items():
+                held[variant] = _merged(held.get(variant), arm)
+    return {phase: {name: dict(arms) for name, arms in metrics.items()} for phase, metrics in sofar.items()}
 
 
 def _merged(before: Arm | None, arm: Arm) -> Arm:

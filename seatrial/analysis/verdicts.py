@@ -12,7 +12,7 @@ from seatrial.stats.recommendation import Recommendation
 from seatrial.stats.segments import Segments
 from seatrial.stats.verdict import Role, Verdict, Word
 
-How = Literal["fixed", "always-valid"]
+How = Literal["fixed", "always-valid", "group-sequential"]
 CheckName = Literal[
     "sample-ratio",
     "changing-shares",
@@ -172,6 +172,7 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         control: Name of the control.
         method: ``fixed``: one look, now, as planned. ``always-valid``: may be repeated as data come in.
+            ``group-sequential``: likewise, and speaks at its planned looks.
         alpha: Chance of a false claim on the primary metric, over all treatments.
         units: By variant, before any exclusion.
         shares: What each variant was to get, fractions of 1; over several phases, of all their units.

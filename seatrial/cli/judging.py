@@ -59,9 +59,17 @@ def judge(
         "", help="What each variant was to get, A=90%,B=10%, or by phase, 1: A=90%,B=10%; 2: A=50%,B=50%. Else equal."
     ),
     phase: str = typer.Option("", help="A column that says which shares held when: variants are compared inside each."),
-    method: Literal["fixed", "always-valid"] = typer.Option(
-        "fixed", help="fixed: one look, at the planned end. always-valid: when you look again and again."
+    method: Literal["fixed", "always-valid", "group-sequential"] = typer.Option(
+        "fixed",
+        help="fixed: one look, at the planned end. always-valid: when you look again and again. group-sequential: at "
+        "a few looks, planned before.",
     ),
+    planned_units: int | None = typer.Option(None, min=2, help="Of group-sequential: units of both arms at the end."),
+    looks: int = typer.Option(5, min=2, help="Of group-sequential: how many, at equal parts of the planned units."),
+    spending: Literal["obrien-fleming", "pocock"] = typer.Option(
+        "obrien-fleming", help="Of group-sequential: alpha nearly all at the end, or about evenly."
+    ),
+    over: bool = typer.Option(False, "--over", help="Of group-sequential: no more units come; the last look is now."),
     alpha: float | None = typer.Option(None, help="Chance of a false claim, 0.05 if not said."),
     family: Literal["holm", "e-bh"] | None = typer.Option(
         None, help="Several treatments, or metrics: holm (no false claim, if not said) or e-bh (few of the claims)."
@@ -124,6 +132,8 @@ def judge(
     from seatrial.analysis.files import Columns, Files
     from seatrial.analysis.judging import judge_files
     from seatrial.analysis.planning import plan_of, with_options
+    from seatrial.stats.looks_so_far import LookPlan
+    from seatrial.stats.spending import Spending
 
     plan = with_options(
         plan_of(_metrics(metric, file), outcomes=outcomes is not None),
@@ -132,6 +142,8 @@ def judge(
         guardrails=pairs(guardrail, "--guardrail"),
         alpha=alpha,
         method=method,
+        looks=None if planned_units is None else LookPlan(planned_units, looks, Spending(spending)),
+        over=over,
         control=control,
         shares=_shares(shares),
         family=family,

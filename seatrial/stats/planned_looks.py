@@ -144,8 +144,9 @@ def _evidence(stages: Sequence[Stage], reach: _Reach, question: Question, result
         for s, a, b in zip(stages, *_cut(reach, len(stages)), strict=True)
     ]
     known = [interval for interval in relative if interval is not None]
+    looks = "1 planned look" if len(stages) == 1 else f"{len(stages)} planned looks"
     return Evidence(
-        method=f"{100 * (1 - question.alpha):.4g}% interval at {len(stages)} planned looks",
+        method=f"{100 * (1 - question.alpha):.4g}% interval at {looks}",
         absolute=_beyond(stages, reach, ZERO),
         relative=Interval(max(i.lower for i in known), min(i.upper for i in known))
         if relative[-1] is not None

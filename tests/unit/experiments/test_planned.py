@@ -171,7 +171,8 @@ def test_a_planned_look_is_the_group_sequential_verdict_on_its_units(seconds: in
     ).verdict
     verdict = found.metric("revenue").verdict
     assert (verdict.word, verdict.lower, verdict.upper) == (expected.word, expected.lower, expected.upper)
-    assert f"{len(taken)} planned looks of 4 ({spending})" in verdict.method
+    looks = "1 planned look" if len(taken) == 1 else f"{len(taken)} planned looks"
+    assert f"{looks} of 4 ({spending})" in verdict.method
 
 
 @pytest.mark.parametrize("seconds", [640, 641, 1100])

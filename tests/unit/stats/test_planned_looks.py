@@ -33,7 +33,7 @@ def test_nothing_is_said_before_a_bound_is_crossed() -> None:
     upper = spending_bounds([0.5], 0.025, sides=1)[0].upper
     se = math.sqrt(2 / 1000)
     assert found.verdict.lower == pytest.approx(0.05 - upper * se, rel=1e-3)
-    assert "1 planned looks" in found.verdict.method
+    assert "1 planned look" in found.verdict.method
 
 
 def test_the_decision_stands_at_the_first_crossing() -> None:
