@@ -78,7 +78,7 @@ def gather(
     if method == "exact" or (method == "always-valid" and counts and missing is not None):
         return _exact(counts, levels) if _both_arms(counts) else missing or "no events were counted"
     if method == "fixed":
-        return what_is_missing_once(effect, question.treatment, question.control) or _fixed(effect, levels)
+        return what_is_missing_once(effect, question.treatment, question.control) or fixed_evidence(effect, levels)
     if missing is not None:
         return missing
     return _sequence(effect, levels, question.plan_units)
@@ -101,7 +101,7 @@ def _sequence(effect: Effect, levels: Levels, plan_units: float) -> Evidence:
     )
 
 
-def _fixed(effect: Effect, levels: Levels) -> Evidence:
+def fixed_evidence(effect: Effect, levels: Levels) -> Evidence:
     """Welch's t in the larger of the unpooled and the pooled standard error: a small arm's own is too small as often
     as its rare values have not come (of 100 units beside 9 900, 1 % of which buy, 30 % claims without a difference)."""
     degrees = degrees_of(effect)
@@ -152,6 +152,21 @@ def _exact(counts: Sequence[PhaseCounts], levels: Levels) -> Evidence:
         beyond=beyond,
         p_value=p_value,
         zero_by_ratio=True,
+    )
+
+
+def agreed(method: str, one: Evidence, other: Evidence) -> Evidence:
+    """Only what two methods both know: the wider intervals and the larger p-values."""
+
+    def wider(a: Interval, b: Interval) -> Interval:
+        return Interval(min(a.lower, b.lower), max(a.upper, b.upper))
+
+    return Evidence(
+        method=method,
+        absolute=wider(one.absolute, other.absolute),
+        relative=None if one.relative is None or other.relative is None else wider(one.relative, other.relative),
+        beyond=lambda shift: wider(one.beyond(shift), other.beyond(shift)),
+        p_value=lambda shift, side: max(one.p_value(shift, side), other.p_value(shift, side)),
     )
 
 

@@ -2,7 +2,9 @@
 
 "The treatment adds d to everybody" (or multiplies by f) is undone, and then the labels mean nothing: of all ways to
 deal them out, how many lie at least as far from no difference? Counted where they are few, else drawn. Each is measured
-in its own standard errors, so that arms of unequal spread and size do no harm where the samples grow.
+in its own standard errors, so that arms of unequal spread and size do no harm where the samples grow. Where they are
+small they do some (15 units beside 60 with a third of their spread: 8.3 % claims without a difference), so of arms of
+unequal size Welch's t must say so too.
 
 References:
     Fisher (1935), The design of experiments.
@@ -22,11 +24,14 @@ from numpy.typing import ArrayLike
 from seatrial.spec.errors import BadInput
 from seatrial.stats.contrast import Margin, contrasts, control_is_solid
 from seatrial.stats.effect import Effect
-from seatrial.stats.evidence import Evidence, Levels, words
+from seatrial.stats.evidence import Evidence, Levels, agreed, fixed_evidence, words
 from seatrial.stats.interval import Interval, Side
 from seatrial.stats.relabelling import Floats, can_deal, deal
 
 SEED = 1
+
+UNEVEN = 1.5
+"""Times as many units in one arm as in the other, from which on relabelling alone is not trusted."""
 
 _STEPS = 14
 """Halvings of an interval's end."""
@@ -139,9 +144,9 @@ def permuted_evidence(
     def p_value(shift: Margin, side: Side) -> float:
         return min(1.0, 2 * min(of(shift, "lower"), of(shift, "upper"))) if side == "two" else of(shift, side)
 
-    how = "all" if found.counted else "by"
-    return Evidence(
-        method=words(levels, f"by permutation for one look, as units are few ({how} {found.ways} relabellings)"),
+    ways = f"{'all' if found.counted else 'by'} {found.ways} relabellings"
+    evidence = Evidence(
+        method=words(levels, f"by permutation for one look, as units are few ({ways})"),
         absolute=_ends(found.of_shift, (effect.effect, 0.0), effect.se_unpooled, low, high),
         relative=_relative(found, effect, low, high),
         beyond=lambda shift: Interval(
@@ -149,6 +154,11 @@ def permuted_evidence(
         ),
         p_value=p_value,
     )
+    sizes = np.size(treatment), np.size(control)
+    if max(sizes) < UNEVEN * min(sizes):
+        return evidence
+    method = words(levels, f"by permutation and Welch's t for one look, as units are few and uneven ({ways})")
+    return agreed(method, evidence, fixed_evidence(effect.unpooled(), levels))
 
 
 def _signs(effect: Effect, shift: Margin) -> tuple[float, ...]:

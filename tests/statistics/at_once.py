@@ -1,7 +1,8 @@
 """One look at small samples: false claims, and power, of what is chosen there beside what would be used in large ones.
 
-Means by permutation in their own standard errors, beside Welch's t and the plain permutation of differences; shares by
-the unconditional exact test, beside the z-test and Fisher's. ``python -m tests.statistics.at_once`` prints the tables.
+Means by permutation in their own standard errors, of uneven arms with Welch's t, beside Welch's t and the plain
+permutation of differences; shares by the unconditional exact test, beside the z-test and Fisher's. ``python -m
+tests.statistics.at_once`` prints the tables.
 """
 
 import argparse
@@ -13,15 +14,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from seatrial.stats.contrast import ZERO
+from seatrial.stats.effect import Effect
+from seatrial.stats.evidence import Level, Levels
 from seatrial.stats.exact_proportion import fisher
 from seatrial.stats.moments import Moments
-from seatrial.stats.permuted import Relabelled
+from seatrial.stats.permuted import permuted_evidence
 from seatrial.stats.proportion import two_proportion_z
 from seatrial.stats.resampling import permutation_test
 from seatrial.stats.unconditional import Table, unconditional_p
 from seatrial.stats.welch import welch
 
 ALPHA = 0.05
+BOTH = Levels((Level(ALPHA, 2),), (Level(ALPHA, 2),))
 Draw = Callable[[np.random.Generator, int], NDArray[np.float64]]
 
 
@@ -78,7 +83,8 @@ def claims_of_means(cell: Means, worlds: int, seed: int = 1) -> dict[str, float]
     found = {"chosen": 0, "Welch": 0, "plain permutation": 0}
     for world in range(worlds):
         t, c = cell.treatment(rng, cell.n), cell.control(rng, cell.m)
-        found["chosen"] += Relabelled(t, c, seed=world).of_shift(0.0, "two") <= ALPHA
+        effect = Effect.of_means(Moments.from_values(t), Moments.from_values(c))
+        found["chosen"] += permuted_evidence(t, c, effect, BOTH, seed=world).p_value(ZERO, "two") <= ALPHA
         found["Welch"] += (welch(Moments.from_values(t), Moments.from_values(c)).p_value or 0.0) <= ALPHA
         plain = permutation_test(t, c, seed=world, resamples=999).p_value
         found["plain permutation"] += plain is not None and plain <= ALPHA

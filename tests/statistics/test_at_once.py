@@ -9,7 +9,7 @@ from tests.statistics.at_once import ALPHA, Means, claims_of_means, claims_of_sh
 WORLDS = 400
 
 
-@pytest.mark.parametrize(("n", "m", "a", "b"), [(6, 8, 1.0, 1.0), (5, 9, 2.0, 1.0)])
+@pytest.mark.parametrize(("n", "m", "a", "b"), [(6, 8, 1.0, 1.0), (5, 9, 2.0, 1.0), (15, 60, 3.0, 1.0)])
 def test_permutation_holds_its_level(n: int, m: int, a: float, b: float) -> None:
     found = claims_of_means(Means("", normal(0, a), normal(0, b), n, m), WORLDS)
     bar = ALPHA + 2 * math.sqrt(ALPHA * (1 - ALPHA) / WORLDS)
