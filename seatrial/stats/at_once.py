@@ -2,10 +2,11 @@
 
 From the minimum on (100 units an arm, ten events of each kind, ten units that carry a mean or ratio) intervals are
 Welch's, in the larger of the unpooled and the pooled standard error. Below it shares are judged exactly and means by
-permutation, so that a small test is no test without an answer. By ranks where the metric says so.
+permutation, so that a small test is no test without an answer. By ranks where the metric says so; quantiles by order
+statistics.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 from numpy.typing import ArrayLike
@@ -13,9 +14,10 @@ from numpy.typing import ArrayLike
 from seatrial.stats.by_evidence import judge_by
 from seatrial.stats.effect import Effect
 from seatrial.stats.guardrail import judge_guardrail
-from seatrial.stats.minimum import is_spread, what_is_missing, what_is_missing_once
+from seatrial.stats.minimum import MINIMUM_UNITS, is_spread, what_is_missing, what_is_missing_once
 from seatrial.stats.permuted import can_be_relabelled, permuted_evidence
 from seatrial.stats.primary import judge_primary
+from seatrial.stats.quantile_difference import Arms, quantile_evidence
 from seatrial.stats.ranked import ranked_evidence, ranked_shift
 from seatrial.stats.sentence import sentence_of
 from seatrial.stats.statement import no_data
@@ -69,3 +71,12 @@ def judge_by_ranks(effect: Effect, question: Question, role: Role, values: Value
     found = judge_by(effect, question, role, lambda levels: ranked_evidence(*arms, levels))
     found = msgspec.structs.replace(found, effect=ranked_shift(*arms))
     return msgspec.structs.replace(found, sentence=sentence_of(found, question))
+
+
+def judge_quantile_at_once(effect: Effect, question: Question, role: Role, phases: Sequence[Arms], q: float) -> Verdict:
+    """The verdict on a difference of ``q`` quantiles, once; ``phases`` are the arms of each."""
+    fewest = min(effect.n_treatment, effect.n_control)
+    if fewest < MINIMUM_UNITS:
+        arm = question.treatment if effect.n_treatment <= effect.n_control else question.control
+        return no_data(effect, question, role, "fixed", f"{fewest} of {MINIMUM_UNITS} matured units of {arm}")
+    return judge_by(effect, question, role, lambda levels: quantile_evidence(phases, q, levels, "fixed"))
