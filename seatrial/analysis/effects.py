@@ -64,13 +64,9 @@ def counts_of(metric: Metric, arms: Arms, treatment: str, control: str, weight: 
     return () if table is None else (PhaseCounts(*table, weight),)
 
 
-def tests_of(metric: Metric, measured: Measured, table: Table | None, alpha: float) -> tuple[TestResult, ...]:
+def tests_of(measured: Measured, table: Table | None, alpha: float) -> tuple[TestResult, ...]:
     """Classical results of the same units, for one look; ``table`` is of a share of one phase."""
-    if min(measured.effect.n_treatment, measured.effect.n_control) < 2:
-        return ()
     found = [welch_of(measured.effect, alpha)]
-    if metric.kind == "quantile":
-        return (msgspec.structs.replace(found[0], method="quantiles, outer interval"),)
     if measured.variance_ratio is not None:
         found.append(msgspec.structs.replace(welch_of(measured.unadjusted, alpha), method="Welch's t, unadjusted"))
     if table is not None:

@@ -42,15 +42,17 @@ from seatrial.analysis.unfolding import unfold
 from seatrial.analysis.verdicts import Analysis, Check, Finding, How, PhaseEffect
 from seatrial.spec.errors import BadInput, NoData
 from seatrial.spec.problems import did_you_mean
-from seatrial.stats.at_once import judge_at_once, judge_by_ranks
+from seatrial.stats.at_once import judge_at_once, judge_by_ranks, judge_quantile_at_once
 from seatrial.stats.contrast import Margin
 from seatrial.stats.effect import Effect
 from seatrial.stats.families import FamilyName
 from seatrial.stats.guardrail import judge_guardrail
+from seatrial.stats.interval import TestResult
 from seatrial.stats.looks_so_far import LookPlan
 from seatrial.stats.novelty import Novelty, novelty
 from seatrial.stats.phases import Phases, combine_phases
 from seatrial.stats.primary import judge_primary
+from seatrial.stats.quantile_difference import quantile_test
 from seatrial.stats.unconditional import Table
 from seatrial.stats.verdict import Question, Role, Verdict
 
@@ -324,7 +326,7 @@ class Judged:
             verdict=self.verdict(metric, treatment, alpha if metric.name == self.plan.primary else self.plan.alpha),
             waiting=sum(arm.waiting for arm in both),
             missing=sum(arm.missing for arm in both),
-            tests=tests_of(metric, measured, table, self.plan.alpha),
+            tests=self._tests(metric, measured, table, treatment),
             bayesian=bayesian_of(metric, measured, table, self._smallest(metric)),
             covariates=metric.covariates if adjusted else (),
             variance_ratio=measured.variance_ratio,
@@ -333,6 +335,15 @@ class Judged:
             uncapped=uncapped_over(phases, treatment, self.control),
             phases=self._by_phase(metric, treatment) if len(self.phased) > 1 and metric.kind != "quantile" else (),
         )
+
+    def _tests(self, metric: Metric, measured: Measured, table: Table | None, treatment: str) -> tuple[TestResult, ...]:
+        """Classical results of the same units, shown beside."""
+        if min(measured.effect.n_treatment, measured.effect.n_control) < 2:
+            return ()
+        if metric.kind == "quantile":
+            phases = self.columns[metric.name].by_phase(treatment, self.control)
+            return (quantile_test(phases, metric.q or 0.5, self.plan.alpha),)
+        return tests_of(measured, table, self.plan.alpha)
 
     def _by_phase(self, metric: Metric, treatment: str) -> tuple[PhaseEffect, ...]:
         return shown(self.phased, metric, self._phases(metric, treatment), treatment, self.control)
@@ -413,6 +424,10 @@ class Judged:
 
         if metric.ranks:
             return judge_by_ranks(measured.effect, asked, part, values)
+        if metric.kind == "quantile":
+            assert column is not None
+            phases = column.by_phase(asked.treatment, asked.control)
+            return judge_quantile_at_once(measured.effect, asked, part, phases, metric.q or 0.5)
         table = None if measured.variance_ratio is not None else self._table(metric, asked.treatment)
         of_means = values if metric.kind == "mean" and column is not None else None
         return judge_at_once(measured.effect, asked, part, table=table, values=of_means)

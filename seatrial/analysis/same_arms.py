@@ -19,6 +19,7 @@ from seatrial.routing.snapshot import Entry
 from seatrial.spec.errors import BadInput
 from seatrial.stats.minimum import what_is_missing
 from seatrial.stats.multivariate import MultiMoments
+from seatrial.stats.quantile_difference import quantile_test
 from seatrial.stats.same_arms import SameArms, same_arms
 from seatrial.stats.welch import welch_of
 
@@ -65,14 +66,18 @@ def split_files(files: Files, plan: Plan, splits: int) -> tuple[SameArms, ...]:
         for metric in plan.metrics:
             verdict = judged.verdict(metric, _ARMS[1], plan.alpha)
             effect = judged.measured(metric, _ARMS[1]).effect
-            welch = welch_of(effect).p_value
-            p_value = verdict.p_value if metric.ranks else welch
+            p_value = verdict.p_value if metric.ranks else welch_of(effect).p_value
+            if metric.kind == "quantile":
+                p_value = quantile_test(columns[metric.name].by_phase(_ARMS[1], _ARMS[0]), metric.q or 0.5).p_value
             # Too few carriers for a verdict make no claim, but what their p-values look like counts.
             spoke = verdict.word != "no-data" or what_is_missing(effect) is None
             if spoke and p_value is not None:
                 said[metric.name][0].append(verdict.word in ("better", "worse"))
                 said[metric.name][1].append(p_value)
-    return tuple(same_arms(name, *found, plan.alpha, len(said)) for name, found in said.items())
+    careful = {metric.name for metric in plan.metrics if metric.kind == "quantile"}
+    return tuple(
+        same_arms(name, *found, plan.alpha, len(said), careful=name in careful) for name, found in said.items()
+    )
 
 
 def _shares(plan: Plan, control: str, units: Mapping[str, Mapping[str, int]]) -> dict[str, float]:

@@ -124,6 +124,12 @@ class Counted:
         present = np.flatnonzero(np.bincount(self.strata[self.here]))  # unlike unique it need not sort
         return {int(s): self.here & (self.strata == s) for s in present}
 
+    def arms(self) -> list[Arms]:
+        """Both arms' values in each stratum."""
+        return [
+            Arms.of(self.x[here & self.treatment], self.x[here & ~self.treatment]) for here in self.parts().values()
+        ]
+
     def gap_of(self, values: Values) -> Effect:
         """The difference of the arms' means of other values [n] of these units."""
         return replace(self, shape="mean", x=values, z=None).combined().effect

@@ -15,7 +15,7 @@ from seatrial.releases.run import ReleaseRun
 from seatrial.stats.bounded import Bounded, bounded_evidence
 from seatrial.stats.by_evidence import judge_by
 from seatrial.stats.minimum import MINIMUM_UNITS
-from seatrial.stats.quantile_difference import Arms, quantile_evidence
+from seatrial.stats.quantile_difference import quantile_evidence
 from seatrial.stats.statement import no_data
 from seatrial.stats.verdict import Verdict
 
@@ -39,10 +39,7 @@ def _bounded(ask: Ask, sample: Sample, counted: Counted, bounds: tuple[float, fl
 
 
 def _quantile(ask: Ask, sample: Sample, counted: Counted) -> Verdict:
-    phases = [
-        Arms.of(counted.x[here & counted.treatment], counted.x[here & ~counted.treatment])
-        for here in counted.parts().values()
-    ]
+    phases = counted.arms()
     fewest = min(sample.effect.n_treatment, sample.effect.n_control)
     if fewest < MINIMUM_UNITS:
         reason = f"{fewest} of {MINIMUM_UNITS} matured units in the smaller arm"

@@ -26,6 +26,7 @@ from seatrial.stats.exact_proportion import shares_tests
 from seatrial.stats.guardrail import judge_guardrail
 from seatrial.stats.interval import TestResult, finite
 from seatrial.stats.primary import judge_primary
+from seatrial.stats.quantile_difference import quantile_test
 from seatrial.stats.statement import no_data
 from seatrial.stats.verdict import Verdict
 from seatrial.stats.welch import welch_of
@@ -161,8 +162,8 @@ def _fixed(ask: Ask, sample: Sample) -> tuple[TestResult, ...]:
     if min(effect.n_treatment, effect.n_control) < 2:
         return ()
     found = [welch_of(effect, ask.question.alpha)]
-    if sample.counted is not None and sample.counted.shape == "quantile":
-        found = [msgspec.structs.replace(found[0], method="quantiles, outer interval")]
+    if sample.with_late is not None and sample.with_late.shape == "quantile":
+        found = [quantile_test(sample.with_late.arms(), sample.with_late.q, ask.question.alpha)]
     if ask.kind == "value" and sample.counted is not None:
         found += return_on_costs(sample.counted, ask.question.alpha)
     if table is not None:

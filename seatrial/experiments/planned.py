@@ -19,7 +19,7 @@ from seatrial.experiments.sample import Sample
 from seatrial.experiments.shapes import BY_ROW
 from seatrial.releases.plan import Plan
 from seatrial.spec.units import show_count, show_moment
-from seatrial.stats.at_once import judge_at_once, judge_by_ranks
+from seatrial.stats.at_once import judge_at_once, judge_by_ranks, judge_quantile_at_once
 from seatrial.stats.bayes import NOTE, compare_normal
 from seatrial.stats.contrast import Margin
 from seatrial.stats.effect import Effect
@@ -73,6 +73,8 @@ def _once(ask: Ask, measure: Measure, part: Counted) -> Verdict:
     plain, strata = part.without_covariate(), part.parts()
     effect = plain.combined().effect
     small = what_is_missing_once(effect) is not None
+    if measure.shape == "quantile":
+        return judge_quantile_at_once(effect, ask.question, ask.part, part.arms(), part.q)
     if len(strata) != 1:
         if measure.ranks:
             reason = "ranks cannot be combined over changes of weights"

@@ -26,6 +26,7 @@ from seatrial.routing.snapshot import Arm, Entry
 from seatrial.spec.deployment import Deployment, ReleaseSpec
 from seatrial.spec.errors import BadInput
 from seatrial.stats.minimum import what_is_missing
+from seatrial.stats.quantile_difference import quantile_test
 from seatrial.stats.same_arms import SameArms, same_arms
 from seatrial.stats.welch import welch_of
 
@@ -74,6 +75,8 @@ def split_past(deployment: Deployment, run: ReleaseRun, view: Source, now: int, 
             sample = take_sample(split, columns[measure.name], measure, past, now)
             verdict = verdict_of(asks[measure.name], sample, measure, past)
             p_value = welch_of(sample.effect).p_value if math.isfinite(sample.effect.se_unpooled) else None
+            if measure.shape == "quantile" and sample.counted is not None:
+                p_value = quantile_test(sample.counted.arms(), sample.counted.q).p_value
             # Too few carriers for a verdict make no claim, but what their p-values look like counts.
             spoke = verdict.word != "no-data" or what_is_missing(sample.effect) is None
             if spoke and p_value is not None:
@@ -82,7 +85,10 @@ def split_past(deployment: Deployment, run: ReleaseRun, view: Source, now: int, 
     known = {name: found for name, found in said.items() if found[0]}
     if not known:
         raise BadInput("no metric of the last week has enough units and events for a verdict; wait for more")
-    return tuple(same_arms(name, *found, run.alpha, len(known)) for name, found in known.items())
+    careful = {measure.name for measure in measures if measure.shape == "quantile"}
+    return tuple(
+        same_arms(name, *found, run.alpha, len(known), careful=name in careful) for name, found in known.items()
+    )
 
 
 def _share(release: ReleaseSpec, n: int) -> float:

@@ -52,7 +52,7 @@ def overall(
     primary = [metric for metric in metrics if metric.part == "primary"]
     parts = [
         reading(metric, run, unit)
-        if metric.verdict.effect is not None
+        if None not in (metric.verdict.treatment_mean, metric.verdict.control_mean)
         else f"{metric.name} has {reading(metric, run, unit)}"
         for metric in primary
     ]
@@ -146,9 +146,11 @@ def reading(metric: MetricJudgement, run: ReleaseRun, unit: str) -> str:
     units = f"on {counted(verdict.n_treatment + verdict.n_control, plural(unit))}{_among(metric)}"
     if verdict.word == "no-data":
         return f"{what}, {units}, which is not enough: {verdict.reason}"
-    difference = f"{_difference(metric)}{_adjusted(metric)}"
+    difference = f"difference {_difference(metric)}{_adjusted(metric)}"
+    if verdict.above is not None:
+        difference = f"{verdict.above.told(challenger, champion)}, so that no shift is told"
     said = f"{_WORDS[verdict.word]}{_small(metric)}{_once(metric)}{_same(metric)}{_FUTILE if verdict.futile else ''}"
-    return f"{what} (difference {difference}), {units}: {said}"
+    return f"{what} ({difference}), {units}: {said}"
 
 
 def _among(metric: MetricJudgement) -> str:

@@ -11,10 +11,11 @@ References:
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import bdtr
+from scipy.special import bdtr, ndtr
 
 from seatrial.spec.errors import BadInput
 from seatrial.stats.bernoulli import log_evidence_above
@@ -59,6 +60,27 @@ def lower_rank(n: int, q: float, alpha: float) -> int:
     """
     level, most = -math.log(alpha), math.ceil(q * n)
     return min(_last(most, lambda k: (n - k + 1) / n > 1 - q and log_evidence_above(n - k + 1, n, 1 - q) >= level), n)
+
+
+def ranks_at(n: int, q: float, distance: ArrayLike) -> NDArray[np.int64]:
+    """The largest ranks of n values that lie below the ``q`` quantile for one look; 0: none. Whatever the ties.
+
+    Args:
+        n: Values, one a unit.
+        q: 0 to 1.
+        distance: Standard errors [k], 0 or more: each rank errs with the chance that a normal lies beyond it.
+    """
+    first, tails = _tails(n, q)
+    found = np.searchsorted(tails, ndtr(-np.asarray(distance, dtype=np.float64)), "right")
+    return np.where(found > 0, first + found - 1, 0)
+
+
+@lru_cache(maxsize=64)
+def _tails(n: int, q: float) -> tuple[int, NDArray[np.float64]]:
+    """A first rank, and from it on how often rank k lies above the quantile; ranks before it do in 1e-12 at most."""
+    first = max(1, math.floor(n * q - 8 * math.sqrt(n * q * (1 - q)) - 20))
+    ranks = np.arange(first, min(n, math.ceil(n * q) + 1) + 1, dtype=np.float64)
+    return first, np.asarray(bdtr(ranks - 1, n, q), dtype=np.float64)
 
 
 def _last(n: int, holds: Callable[[int], bool]) -> int:

@@ -29,7 +29,8 @@ class SameArms(msgspec.Struct, frozen=True, kw_only=True):
         claims: Of these, how many claimed a difference.
         alpha: Up to which share of claims is promised.
         p_claims: Chance of so many claims or more if the promise is kept.
-        p_uniform: Kolmogorov's p-value of "p-values are uniform"; those of a few heavy units or rare events are not.
+        p_uniform: Kolmogorov's p-value of "p-values are uniform" (of quantiles: not smaller than that); those of a few
+            heavy units or rare events are not.
         trustworthy: Whether the metric keeps its word.
         sentence: All of it in one sentence.
     """
@@ -45,7 +46,13 @@ class SameArms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def same_arms(
-    metric: str, claims: Sequence[bool], p_values: Sequence[float], alpha: float, metrics: int = 1
+    metric: str,
+    claims: Sequence[bool],
+    p_values: Sequence[float],
+    alpha: float,
+    metrics: int = 1,
+    *,
+    careful: bool = False,
 ) -> SameArms:
     """Judges a metric by what its splits said.
 
@@ -55,6 +62,8 @@ def same_arms(
         p_values: Each split's p-value for one look.
         alpha: The promised share of claims.
         metrics: How many are asked about; they share ``ALPHA``.
+        careful: P-values may be larger than uniform ones, as an outer interval's of tied values are; only smaller ones
+            tell against the metric.
 
     Raises:
         BadInput: No split had a verdict.
@@ -63,7 +72,8 @@ def same_arms(
         raise BadInput(f"{metric} had a verdict in none of its splits; it needs more units")
     n, made = len(claims), sum(claims)
     ordered, steps = np.sort(np.asarray(p_values, dtype=np.float64)), np.arange(1, n + 1) / n
-    apart = max(float((steps - ordered).max()), float((ordered - (steps - 1 / n)).max()))
+    small, large = float((steps - ordered).max()), float((ordered - (steps - 1 / n)).max())
+    apart = max(small, 0.0 if careful else large)
     p_claims = float(bdtrc(made - 1, n, alpha)) if made else 1.0
     p_uniform = float(kolmogorov(np.sqrt(n) * apart))
     bar = ALPHA / (2 * metrics)

@@ -9,7 +9,7 @@ def sentence_of(verdict: Verdict, question: Question) -> str:
     """What is known about the metric, for somebody who has read nothing else."""
     if verdict.word == "no-data":
         return f"{verdict.metric}: no data yet, {verdict.reason}."
-    return f"{verdict.metric}: {_claim(verdict, question)}{_evidence(verdict)}."
+    return f"{verdict.metric}: {_claim(verdict, question)}{_evidence(verdict, question)}."
 
 
 def _claim(verdict: Verdict, question: Question) -> str:
@@ -35,8 +35,11 @@ def _by(verdict: Verdict) -> str:
     return "" if verdict.effect is None else f" by {abs(verdict.effect):.4g}"
 
 
-def _evidence(verdict: Verdict) -> str:
+def _evidence(verdict: Verdict, question: Question) -> str:
     units = f"{_count(verdict.n_treatment)} and {_count(verdict.n_control)} units"
+    if verdict.above is not None:
+        told = verdict.above.told(question.treatment, question.control)
+        return f" ({told}, so that no shift is told; {verdict.method}, {units})"
     if _in_shares(verdict):
         ends = _ends(verdict.relative_lower, verdict.relative_upper, lambda x: f"{x:+.2%}")
     else:

@@ -15,6 +15,29 @@ Role = Literal["primary", "secondary", "guardrail"]
 Want = Literal["higher", "lower"]
 
 
+class Above(msgspec.Struct, frozen=True, kw_only=True):
+    """How often a unit of the challenger lies above one of the champion, equal ones counted half.
+
+    Attributes:
+        value: That share of all pairs, 0 to 1; one half where neither tends to larger values.
+        lower: Lower end of its interval.
+        upper: Upper end.
+        equal: Share of pairs with equal values.
+    """
+
+    value: float
+    lower: float
+    upper: float
+    equal: float
+
+    def told(self, treatment: str, control: str) -> str:
+        """In words, without a full stop."""
+        return (
+            f"of pairs {self.equal:.2%} are equal, and {treatment} is above {control} in {self.value:.2%} "
+            f"({self.lower:.2%} to {self.upper:.2%}), equal ones counted half"
+        )
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What can be said about one metric now.
 
@@ -40,6 +63,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         margin_scale: ``relative`` or ``absolute``: of the guardrail's margin, or of the smallest effect cared about.
         margin: Its size.
         p_value: Always-valid p-value against "no difference" (a guardrail: against "beyond the margin").
+        above: By ranks, where values are tied so that no shift is told: what the word rests on in place of an effect.
         smaller_than_cared: The direction is shown, and the whole interval lies inside the smallest effect cared about.
         futile: At a planned look below its futility bound: going on is unlikely to show the smallest effect cared
             about. Advice; nothing acts on it.
@@ -67,6 +91,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     margin_scale: Literal["relative", "absolute"] | None = None
     margin: float | None = None
     p_value: float | None = None
+    above: Above | None = None
     smaller_than_cared: bool = False
     futile: bool = False
     reason: str = ""

@@ -1,17 +1,25 @@
 """Differences of quantiles: against single arms' intervals, against the delta method, and over phases."""
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from numpy.typing import NDArray
+from scipy.stats import binom, norm
 
 from seatrial.spec.errors import BadInput
 from seatrial.stats.contrast import ZERO, Margin
 from seatrial.stats.evidence import Level, Levels
 from seatrial.stats.quantile import quantile_interval
-from seatrial.stats.quantile_difference import Arms, quantile_effect, quantile_evidence
+from seatrial.stats.quantile_difference import Arms, is_tied, quantile_effect, quantile_evidence, quantile_test
+from seatrial.stats.reach import lowest
+from tests.oracle.tea_tasting.worlds import arms as arms_of_worlds
 
+ANSWERS = json.loads((Path(__file__).parent / "tea_tasting" / "answers.json").read_text(encoding="utf-8"))["answers"]
+
+Values = NDArray[np.float64]
 BOTH = Levels((Level(0.05, 2),), (Level(0.05, 2),))
 RNG = np.random.default_rng(1)
 SLOW, FAST = RNG.lognormal(0.3, 1, 3000), RNG.lognormal(0, 1, 2000)
@@ -27,16 +35,74 @@ def test_one_phase_at_every_look_is_both_arms_at_half_of_alpha() -> None:
     assert relative == pytest.approx((t.lower - 1.2 * c.upper, t.upper - 1.2 * c.lower))
 
 
-def test_one_look_is_the_delta_method() -> None:
+def test_one_look_without_ties_is_the_delta_method() -> None:
     """The median of a normal sample has the standard error sqrt(pi/2)·sd/sqrt(n)."""
     rng = np.random.default_rng(2)
     arms = Arms.of(rng.normal(0, 1, 40_000), rng.normal(0, 1, 40_000))
     effect = quantile_effect(arms, 0.5)
     assert effect.se == pytest.approx(math.sqrt(math.pi / 2 * 2 / 40_000), rel=0.05)
-    known = quantile_evidence([arms], 0.5, BOTH, "fixed")
-    assert known.absolute == pytest.approx(
-        (effect.effect - norm.ppf(0.975) * effect.se, effect.effect + norm.ppf(0.975) * effect.se), rel=1e-9
-    )
+    half = norm.ppf(0.975) * math.sqrt(math.pi / 2 * 2 / 40_000)
+    known = quantile_evidence([arms], 0.5, BOTH, "fixed").absolute
+    assert known == pytest.approx((effect.effect - half, effect.effect + half), abs=0.1 * half)
+
+
+def test_one_look_without_ties_squares_and_adds_the_arms_binomial_intervals() -> None:
+    known = quantile_evidence([ARMS], 0.9, BOTH, "fixed").absolute
+    ends = []
+    for values in ARMS:
+        n = values.size
+        low = max(k for k in range(1, n + 1) if binom.cdf(k - 1, n, 0.9) <= 0.025)
+        high = min(k for k in range(1, n + 1) if binom.sf(k - 1, n, 0.9) <= 0.025)
+        middle = np.quantile(values, 0.9, method="averaged_inverted_cdf")
+        ends.append((values[low - 1], middle, values[high - 1]))
+    (a, t, b), (x, c, y) = ends
+    assert known == pytest.approx((t - c - math.hypot(t - a, y - c), t - c + math.hypot(b - t, c - x)), rel=1e-9)
+
+
+def test_one_look_with_ties_is_what_medians_within_a_joint_distance_allow() -> None:
+    rng = np.random.default_rng(6)
+    arms = Arms.of(rng.integers(0, 12, 150), rng.integers(0, 12, 120) * 1.5)
+    assert is_tied(arms.treatment, 0.5)
+
+    def low(values: Values, distance: float) -> float:
+        return float(
+            values[np.flatnonzero(binom.cdf(np.arange(values.size), values.size, 0.5) <= norm.sf(distance))[-1]]
+        )
+
+    def ends(z: float) -> list[float]:
+        angles = np.linspace(0, math.pi / 2, 1000)
+        parts = [(z * math.cos(angle), z * math.sin(angle)) for angle in angles]
+        t, c = arms
+        return [
+            min(low(t, a) + low(-c[::-1], b) for a, b in parts),
+            -min(low(-t[::-1], a) + low(c, b) for a, b in parts),
+        ]
+
+    known = quantile_evidence([arms], 0.5, BOTH, "fixed").absolute
+    z = float(norm.ppf(0.975))
+    exact, wider = ends(z), ends(z * math.sqrt(1 + 1 / 128))
+    assert wider[0] <= known.lower <= exact[0]
+    assert exact[1] <= known.upper <= wider[1]
+
+
+def test_tea_tastings_quantiles() -> None:
+    """Its interval is a bootstrap's, its quantile is interpolated: ours is within a seventh of its width."""
+    control, treatment = arms_of_worlds()
+    for name, q in (("median", 0.5), ("ninth_decile", 0.9)):
+        theirs = ANSWERS[name]
+        known = quantile_test([Arms.of(treatment["value"], control["value"])], q)
+        wide = theirs["effect_size_ci_upper"] - theirs["effect_size_ci_lower"]
+        assert known.effect == pytest.approx(theirs["effect_size"], abs=0.15 * wide)
+        assert known.lower == pytest.approx(theirs["effect_size_ci_lower"], abs=0.15 * wide)
+        assert known.upper == pytest.approx(theirs["effect_size_ci_upper"], abs=0.15 * wide)
+
+
+def test_the_reach_of_a_sum_is_that_of_a_normal_one_where_ends_are_straight() -> None:
+    errors = (1.0, 2.0, 0.5)
+    found = lowest([lambda d, s=s: -s * d for s in errors], 1.96)
+    assert -1.96 * math.hypot(*errors) >= found >= -1.96 * math.hypot(*errors) * 1.01
+    assert lowest([lambda d: np.where(d > 1, -math.inf, -d)], 0.5) == -0.5
+    assert lowest([lambda d: np.where(d > 1, -math.inf, -d), lambda d: -d], 1.5) == -math.inf
 
 
 @pytest.mark.parametrize("method", ["always-valid", "fixed"])

@@ -33,6 +33,8 @@ def answers() -> dict[str, object]:
         cuped=tt.Mean("value", "before"),
         cuped_ratio=tt.RatioOfMeans("orders", "visits", "orders_before", "visits_before"),
         ranks=tt.MannWhitneyU("value", correction=True, method="asymptotic"),
+        median=tt.Quantile("value", 0.5, method="percentile", n_resamples=20_000, rng=1),
+        ninth_decile=tt.Quantile("value", 0.9, method="percentile", n_resamples=20_000, rng=1),
     )
     found = experiment.analyze(data)
     return {name: {key: float(value) for key, value in result._asdict().items()} for name, result in found.items()}

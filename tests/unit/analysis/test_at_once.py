@@ -65,6 +65,21 @@ def test_ranks_are_a_metric_s_own_choice() -> None:
     assert "by ranks" in page
 
 
+def test_ranks_of_values_that_most_units_do_not_have_ship_nothing_that_is_worse() -> None:
+    rng = np.random.default_rng(7)
+    new, control = ((rng.random(4000) < share) * rng.lognormal(2, 1, 4000) for share in (0.07, 0.1))
+    found = judge(units(control, new), metrics={"spent": "mean:x,compare=ranks"}, minimum_effect="relative:2%")
+    assert found.comparisons[0].recommendation == "stop"
+    assert "so that no shift is told" in found.comparisons[0].sentence
+    assert "so that no shift is told" in found.to_html()
+    above = found.to_dict()["comparisons"][0]["metrics"][0]["verdict"]["above"]
+    assert above["upper"] < 0.5 < above["equal"]
+    metrics = {"clicks": "mean:x", "spent": "mean:x,compare=ranks"}
+    guarded = judge(units(control, new), metrics=metrics, guardrails={"spent": "relative:5%"}).comparisons[0]
+    assert guarded.metric("spent").verdict.word == "no-data"
+    assert guarded.recommendation != "ship"
+
+
 @pytest.mark.parametrize(
     ("metric", "options", "says"),
     [

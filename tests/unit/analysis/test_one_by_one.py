@@ -57,6 +57,36 @@ def test_one_look_at_a_quantile_is_the_outer_interval() -> None:
     assert wide.verdict.upper - wide.verdict.lower > found.verdict.upper - found.verdict.lower  # type: ignore[operator]
 
 
+def test_medians_at_the_edge_of_a_step_are_not_told_apart() -> None:
+    """Of 1 000 ratings 501 are at most 3 in one arm, and 499 in the other: medians of 3 and 4, of versions alike."""
+    stars = [3.0] * 501 + [4.0] * 499 + [3.0] * 499 + [4.0] * 501
+    units = pd.DataFrame({"unit": range(2000), "variant": ["new"] * 1000 + ["control"] * 1000, "stars": stars})
+    found = judge(units, metrics={"stars": "quantile:stars,q=50%"}).comparison("new")
+    said = found.metric("stars")
+    assert (said.verdict.treatment_mean, said.verdict.control_mean) == (3.0, 4.0)
+    assert (said.verdict.word, said.verdict.lower, said.verdict.upper) == ("inconclusive", -1.0, 1.0)
+    assert found.recommendation == "wait"
+    assert "from order statistics, for one look" in said.verdict.method
+    assert said.tests[0].p_value is not None
+    assert said.tests[0].p_value > 0.9
+
+
+def test_splits_of_tied_values_trust_a_quantile_that_claims_too_seldom() -> None:
+    rng = np.random.default_rng(2)
+    units = pd.DataFrame(
+        {
+            "unit": range(2000),
+            "variant": "control",
+            "stars": rng.choice([1, 2, 3, 4, 5], 2000, p=[0.1, 0.1, 0.3, 0.4, 0.1]),
+        }
+    )
+    plan = plan_of({"stars": "quantile:stars,q=50%"}, outcomes=False)
+    with Files(units, None) as files:
+        (found,) = split_files(files, plan, 60)
+    assert found.claims <= 3
+    assert found.trustworthy
+
+
 def test_a_quantile_is_of_each_units_first_outcome_in_its_window() -> None:
     units = exposed()
     day = pd.Timedelta(days=1)
