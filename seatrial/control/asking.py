@@ -124,8 +124,12 @@ def _beside(work: "Callable[[], Read]") -> "Future[Read]":
 
 
 def _back(spec: Deployment, name: str) -> int:
-    """Microseconds: as long as a row that happened earlier and was loaded late can still count for a metric."""
-    open_ = [(metric.within or 0.0) + metric.grace for metric in spec.metrics.values() if metric.outcome == name]
+    """Microseconds: as long as a row that happened earlier and was loaded late can still count for anybody."""
+    open_ = [(metric.within or 0.0) + metric.grace for metric in spec.metrics.values() if name in metric.outcomes]
+    rewards = [entry.bandit.reward for entry in spec.routing if entry.bandit is not None]
+    watched = [spec.monitors.concept, spec.monitors.fairness, spec.monitors.skew]
+    others = [*rewards, *(monitor for monitor in watched if monitor is not None)]
+    open_ += [other.within + other.grace for other in others if other.outcome == name]
     return max([_BACK, *(round(seconds * _SECOND) for seconds in open_)])
 
 

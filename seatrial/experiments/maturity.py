@@ -1,4 +1,7 @@
-"""When the outcomes of a unit are in: the share that arrived by each delay after the unit's first row."""
+"""When the outcomes of a unit are in: the share that arrived by each delay after the unit's first row.
+
+An outcome that is corrected came when it first did, and one that was withdrawn not at all.
+"""
 
 import math
 from collections.abc import Sequence
@@ -23,13 +26,18 @@ _QUERY = f"""WITH firsts AS (
   WHERE unit_named AND role IN ('answer', 'app') AND "at" >= make_timestamptz($since) AND "at" <= make_timestamptz($now)
   GROUP BY unit
 ), asked AS (
-  SELECT * FROM outcomes
-  WHERE outcome = $outcome AND {WEIGHED_ALIKE}
-    AND received_at <= make_timestamptz($now) AND "at" >= make_timestamptz($since)
-), joined AS ({pairs("rows", "asked")}),
-came AS (
+  SELECT *, row_number() OVER (PARTITION BY outcome, deployment, id ORDER BY received_at DESC) = 1 AS stands
+  FROM all_outcomes
+  WHERE outcome = $outcome AND {WEIGHED_ALIKE} AND received_at <= make_timestamptz($now)
+), happened AS (
+  SELECT * FROM asked WHERE NOT withdrawn AND "at" >= make_timestamptz($since)
+), joined AS ({pairs("rows", "happened")}),
+theirs AS (
   SELECT r.unit, min(epoch_us(j.received_at)) AS came
-  FROM joined j JOIN rows r ON r.row_id = j.row_id WHERE r.unit_named GROUP BY r.unit
+  FROM joined j JOIN rows r ON r.row_id = j.row_id
+  WHERE r.unit_named GROUP BY r.unit, j.outcome, j.deployment, j.id HAVING bool_or(j.stands)
+), came AS (
+  SELECT unit, min(came) AS came FROM theirs GROUP BY unit
 )
 SELECT epoch_us(f."at") AS t, c.came AS came FROM firsts f LEFT JOIN came c ON c.unit = f.unit"""
 

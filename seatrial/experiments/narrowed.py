@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from seatrial.experiments.source import Source
-from seatrial.experiments.units import DRAWN, parameters
+from seatrial.experiments.units import DRAWN, SKEW, parameters
 from seatrial.releases.run import ReleaseRun
 
 MOST_SHARED = 10_000
@@ -119,32 +119,29 @@ def _found(source: Source, query: str, given: Mapping[str, object]) -> tuple:  #
     return tuple(source.sql(query, given)["found"].to_pylist())
 
 
-_NEW = """new_rows AS (
-  SELECT unit, request_id, "key" AS k FROM rows WHERE {drawn} AND epoch_us("at") > $until
-)"""
-
 _STIRRED = f"""stirred AS (
   SELECT unit, request_id, "key" AS k FROM all_outcomes
   WHERE {_OF} AND {IDENTITY} IN (
-    SELECT {IDENTITY} FROM all_outcomes WHERE {_OF} AND epoch_us(received_at) > $until)
+    SELECT {IDENTITY} FROM all_outcomes WHERE {_OF} AND epoch_us(received_at) > $until - {{back}})
 )"""
+_BACK = f"CASE WHEN unit IS NULL THEN {SKEW} ELSE 0 END"
+"""Whose an outcome without a unit is, a row may say that comes so much later (``outcome_tables.whose``)."""
 
 
 def touched_units(source: Source, run: ReleaseRun, outcomes: Sequence[str], until: int, shared: Shared) -> list[str]:
-    """Units of which a row is later than ``until``, or that an outcome may concern which came later, or both through
-    a request or key that they share."""
+    """Units with a row of evidence later than ``until``, or that an outcome may concern which came later: by its name,
+    or by a request or key that it names. Other rows that came later change nobody (``outcome_tables.whose``)."""
     given: dict[str, object] = {**parameters(run, 2**62), "until": until}
-    tables, parts = [_NEW.format(drawn=DRAWN)], ["SELECT unit FROM new_rows"]
+    tables, parts = "", [f'SELECT unit FROM rows WHERE {DRAWN} AND epoch_us("at") > $until']
     if outcomes:
-        tables.append(_STIRRED)
+        tables = f"WITH {_STIRRED.format(back=_BACK if shared.anonymous else 0)}"
         given["names"] = list(outcomes)
         parts.append("SELECT unit FROM stirred")
     if shared.anonymous:
         for column, name in (("request_id", "request_id"), ("key", "k")):
-            ids = f"SELECT {name} FROM stirred UNION SELECT {name} FROM new_rows"
-            parts.append(f'SELECT unit FROM rows WHERE {_ANSWERS} AND "{column}" IN ({ids})')
+            parts.append(f'SELECT unit FROM rows WHERE {_ANSWERS} AND "{column}" IN (SELECT {name} FROM stirred)')
     found = source.sql(
-        f"WITH {', '.join(tables)} SELECT DISTINCT unit FROM ({' UNION ALL '.join(parts)}) WHERE unit IS NOT NULL",
+        f"{tables} SELECT DISTINCT unit FROM ({' UNION ALL '.join(parts)}) WHERE unit IS NOT NULL",
         given,
     )
     return list(found["unit"].to_pylist())

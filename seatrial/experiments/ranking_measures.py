@@ -2,7 +2,8 @@
 
 An answer of ``task: ranking`` is a list of items, the first place first. An outcome that names an ``item`` makes it
 relevant to one list: with ``credit: request`` the list of the request that the outcome names, with ``credit: item`` the
-unit's last list before the outcome that showed the item. Items count once a list, and all alike. No outcome is no hit,
+unit's last list up to the outcome that showed the item, and the first after it only where there is none: clocks differ,
+by up to five minutes. Items count once a list, and all alike. No outcome is no hit,
 as with a click; what nobody answered showed nothing and stays in its arm.
 """
 
@@ -76,8 +77,20 @@ _BY_REQUEST = f"""
       WHERE h.outcome = ${{p}}outcome AND h.item IS NOT NULL AND (h.unit IS NULL OR h.unit = p.unit)
         AND h.t BETWEEN p.t - {SKEW} AND p.first_at + ${{p}}within"""
 
+
+def credited_list(shown: str, outcome: str) -> str:
+    """SQL of the row ``r`` of the list that an outcome is credited to, over all that showed its item.
+
+    Args:
+        shown, outcome: Aliases; a list has ``r, t, request_id, i``, an outcome ``t``.
+    """
+    order = f"({shown}.t, {shown}.request_id, {shown}.i)"
+    last = f"arg_max({shown}.r, {order}) FILTER ({shown}.t <= {outcome}.t)"
+    return f"coalesce({last}, arg_min({shown}.r, {order}))"
+
+
 _BY_ITEM = f"""
-      SELECT arg_max(p.r, p.t) AS r, any_value(h.item) AS item, any_value(h.came) AS came,
+      SELECT {credited_list("p", "h")} AS r, any_value(h.item) AS item, any_value(h.came) AS came,
              any_value(h.until) AS until, any_value(p.first_at) AS first_at
       FROM attached h JOIN placed p ON p.u = h.u
       WHERE h.outcome = ${{p}}outcome AND list_contains(p.${{p}}items, h.item) AND h.t >= p.t - {SKEW}

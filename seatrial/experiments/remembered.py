@@ -171,7 +171,7 @@ def _size(source: Source, run: ReleaseRun) -> int:
 def _key(asked: Question) -> str:
     """The same for the same question at another moment."""
     fixed = {name: value for name, value in asked.parameters.items() if name != "now"}
-    return hashlib.sha256(repr((2, asked.query(), sorted(fixed.items()))).encode()).hexdigest()[:32]
+    return hashlib.sha256(repr((3, asked.query(), sorted(fixed.items()))).encode()).hexdigest()[:32]
 
 
 _NAMES = f"""SELECT unit FROM (

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from seatrial.experiments.declared_measures import path
+from seatrial.experiments.outcome_tables import whose
 from seatrial.experiments.source import Source
 from seatrial.experiments.units import SKEW
 from seatrial.experiments.worth import FIELD, HAPPENED, OWN
@@ -46,20 +47,16 @@ records AS (
        more: more}}}}, (t, request_id, "row")))
   FROM exposures GROUP BY unit, place
 ),
-asked AS (
-  SELECT request_id, any_value(unit) AS unit FROM rows WHERE role IN ('answer', 'app')
-  GROUP BY request_id HAVING count(DISTINCT unit) = 1
+happened AS MATERIALIZED (
+  SELECT row_number() OVER () AS h, o.unit, o.request_id, o."row" AS i, o."key" AS k, epoch_us(o."at") AS t,
+         epoch_us(o.received_at) AS came, {{value}} AS value
+  FROM outcomes o WHERE o.outcome = $outcome AND epoch_us(o.received_at) <= $now AND {WEIGHED_ALIKE}
 ),
-keyed AS (
-  SELECT "key" AS k, any_value(unit) AS unit FROM rows WHERE role IN ('answer', 'app') AND "key" IS NOT NULL
-  GROUP BY "key" HAVING count(DISTINCT unit) = 1
-),
+{whose("true")},
 came AS (
-  SELECT coalesce(o.unit, a.unit, q.unit) AS unit, epoch_us(o."at") AS t, epoch_us(o.received_at) AS came,
-         {{value}} AS value
-  FROM outcomes o LEFT JOIN asked a ON o.unit IS NULL AND o.request_id = a.request_id
-    LEFT JOIN keyed q ON o.unit IS NULL AND o.request_id IS NULL AND o."key" = q.k
-  WHERE o.outcome = $outcome AND epoch_us(o.received_at) <= $now AND {WEIGHED_ALIKE}
+  SELECT unit, t, came, value FROM happened WHERE unit IS NOT NULL
+  UNION ALL
+  SELECT w.unit, h.t, w.came, h.value FROM whose w JOIN happened h USING (h)
 )
 SELECT r.unit, r.phase, r.variant, r.propensity, r.revision, r.t, r.more,
        count(c.value) FILTER (c.t >= r.t) AS n, coalesce(sum(c.value) FILTER (c.t >= r.t), 0)::DOUBLE AS total,

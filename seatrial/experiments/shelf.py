@@ -55,7 +55,7 @@ class Shelf(Protocol):
         """All pieces, at least one where there is anything; those made first first."""
 
     def read(self, piece: Piece, names: Sequence[str] | None = None) -> pa.Table:
-        """Columns of a piece; None: all."""
+        """Columns of a piece; None: all. A number that was NaN may be null."""
 
     def same(self, piece: Piece) -> Mapping[str, float]:
         """The value of columns of numbers that have one in every row of a piece, NaN where they have none in any."""

@@ -248,7 +248,7 @@ def _piece(name: str, table: pa.Table) -> Piece:
 
 def _write(path: Path, table: pa.Table) -> None:
     pq.write_table(
-        table,
+        _without_nan(table),
         path,
         row_group_size=max(table.num_rows, 1),
         compression="zstd",
@@ -257,12 +257,20 @@ def _write(path: Path, table: pa.Table) -> None:
     )
 
 
-def _same(file: pq.ParquetFile) -> dict[str, float]:
-    """The one value of each column that has one, NaN for none at all.
+def _without_nan(table: pa.Table) -> pa.Table:
+    """NaN as null in columns of numbers: Parquet leaves NaN out of a column's least and largest value and counts nulls,
+    so only so does its end tell a column of zeros from one of zeros and holes."""
+    for place, field in enumerate(table.schema):
+        if pa.types.is_floating(field.type):
+            holes = pc.is_nan(table[field.name])
+            if pc.any(holes).as_py():
+                nulls = pa.scalar(None, field.type)
+                table = table.set_column(place, field.name, pc.if_else(holes, nulls, table[field.name]))
+    return table
 
-    NaN is not counted in a least and a largest value, so floats that are the same may hide some; those that are kept
-    here are never NaN unless they are null.
-    """
+
+def _same(file: pq.ParquetFile) -> dict[str, float]:
+    """The one value of each column that has one, NaN for none at all."""
     if file.metadata.num_row_groups != 1:
         return {}
     group = file.metadata.row_group(0)

@@ -12,6 +12,7 @@ from seatrial.spec.alerting import ClockTime, Sustained
 from seatrial.spec.calendar import Calendar, Window
 from seatrial.spec.signature import Task
 from seatrial.spec.units import show_duration
+from seatrial.spec.value_terms import terms_of
 
 MetricKind = Literal[
     "mean",
@@ -302,6 +303,13 @@ class MetricSpec(Model):
     """Of coverage: the items that there are."""
     credit: Literal["request", "item"] = "request"
     """Of those: an item counts for the list of the request that its outcome names, or the last that showed it."""
+
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        """All that it counts, each once."""
+        if self.kind == "value" and self.of is not None:
+            return tuple(dict.fromkeys(term.outcome for term in terms_of(self.of)))
+        return () if self.outcome is None else (self.outcome,)
 
 
 class ShadowStage(Model):

@@ -1,13 +1,13 @@
 """Metrics of ranked lists in one window, by unit: what an experiment calls NDCG, of the lists that were answered in it.
 
 An outcome that names an item makes it relevant to one list: the list of its request, or (``credit: item``) the unit's
-last list before it that showed the item, whether that list lies in the window or after it. No outcome is no hit.
+last list up to it that showed the item, whether that list lies in the window or after it. No outcome is no hit.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seatrial.experiments.ranking_measures import KINDS, items_column
+from seatrial.experiments.ranking_measures import KINDS, credited_list, items_column
 from seatrial.experiments.source import Source
 from seatrial.spec.check_models import OF_LISTS
 from seatrial.spec.deployment import MetricSpec
@@ -44,8 +44,8 @@ _CREDITED = {
   SELECT s.r, o.item FROM shown s JOIN happened o ON o.request_id = s.request_id AND (o.i IS NULL OR o.i = s.i)
     AND (o.k IS NULL OR o.k = s.k) AND (o.unit IS NULL OR o.unit = s.unit)
   WHERE s.mine AND o.t BETWEEN s.t - $skew AND s.t + $within""",
-    "item": """
-  SELECT arg_max(s.r, s.t) AS r, any_value(o.item) AS item FROM shown s JOIN happened o ON o.unit = s.unit
+    "item": f"""
+  SELECT {credited_list("s", "o")} AS r, any_value(o.item) AS item FROM shown s JOIN happened o ON o.unit = s.unit
   WHERE list_contains(s.items, o.item) AND o.t BETWEEN s.t - $skew AND s.t + $within GROUP BY o.h""",
 }
 """Which list an item counts for."""

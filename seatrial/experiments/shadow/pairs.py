@@ -1,9 +1,9 @@
 """Which pairs of answers there are, and which of them are independent observations.
 
 The same input drawn again, or the same unit asking again, is the same observation again, so a pair counts only when
-neither its input nor its unit was counted before. Labels are taken in the order of their arrival, and a pair's label as
-it first arrived: what was counted once never changes, so a sequence over it may be looked at any time. What a label was
-corrected to stands beside it, for analyses of one look.
+neither its input nor its unit was counted before. Labels are taken in the order of their arrival (one that was there
+before its pair, in that of the pair), and a pair's label as it first arrived: what was counted once never changes, so a
+sequence over it may be looked at any time. What a label was corrected to stands beside it, for analyses of one look.
 """
 
 from collections.abc import Hashable, Iterable, Sequence
@@ -48,7 +48,8 @@ _NO_LABELS = """labels AS (
 
 _LABELS = f"""
 labels AS (
-  SELECT n.r, min(n.came) AS came, arg_min({{{{'text': n.text, 'number': n.number}}}}, n.came) AS told,
+  SELECT n.r, greatest(min(n.came), any_value(p.t)) AS came,
+         arg_min({{{{'text': n.text, 'number': n.number}}}}, n.came) AS told,
          arg_min({{{{'text': n.text, 'number': n.number}}}}, n.came) FILTER (n.until > $now) AS stands
   FROM ({{found}}) n JOIN pairs p ON p.r = n.r WHERE n.t >= p.t - {SKEW} GROUP BY n.r
 )"""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
-from seatrial.control.asking import Asking, Read
+from seatrial.control.asking import Asking, Read, _back
 from seatrial.control.warehouse import ask
 from seatrial.ledger.reader import Reader
 from seatrial.spec.deployment import Deployment, SourceSpec
@@ -134,10 +134,23 @@ def test_what_is_new_is_read_once_and_a_correction_is_a_revision(warehouse: Ware
     assert again.outcomes == asked.outcomes
 
 
-def test_a_row_that_was_loaded_hours_late_is_found_while_it_can_count(tmp_path: Path, harbour: Harbour) -> None:
+COUNTED = {
+    "metric": FILE + "metrics: {left: {kind: proportion, outcome: churned, within: 6h, grace: 1h}}\n",
+    "value": FILE + "metrics: {left: {kind: value, of: 10 * churned, within: 6h, grace: 1h}}\n",
+    "reward": FILE.replace("}}\noutcomes", '}, new: {model: "models:/churn/2"}}\noutcomes')
+    + (
+        "routing: [{name: all, bandit: {policy: thompson, arms: [champion, new], every: 8h,"
+        " reward: {outcome: churned, within: 6h, grace: 1h}}}]\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("counts", COUNTED)
+def test_a_row_that_was_loaded_hours_late_is_found_while_it_can_count(
+    tmp_path: Path, harbour: Harbour, counts: str
+) -> None:
     warehouse = Warehouse(f"sqlite:///{tmp_path / 'warehouse.db'}")
-    metric = "metrics: {left: {kind: proportion, outcome: churned, within: 6h, grace: 1h}}\n"
-    asked = Asked(harbour, warehouse.url, FILE + metric)
+    asked = Asked(harbour, warehouse.url, COUNTED[counts])
     warehouse.add("ann", churned=True, minutes=12 * 60)
     asked.later(13 * 60)
     warehouse.add("bob", churned=True, minutes=8 * 60)  # happened four hours before, loaded after
@@ -145,6 +158,12 @@ def test_a_row_that_was_loaded_hours_late_is_found_while_it_can_count(tmp_path: 
     asked.later(10)
     assert [unit for unit, _, _ in asked.outcomes] == ["bob", "ann"]
     warehouse.close()
+
+
+def test_a_monitor_s_labels_are_asked_for_as_long_as_they_can_count() -> None:
+    concept = "monitors: {concept: {outcome: churned, within: 6h, grace: 1h}}\n"
+    spec = load_deployment(FILE.replace("churned: {", "churned: {label: true, ") + concept)
+    assert _back(spec, "churned") == 7 * 3600 * SECOND
 
 
 def test_a_query_that_gives_loaded_at_is_read_by_it(tmp_path: Path, harbour: Harbour) -> None:

@@ -162,3 +162,30 @@ def test_who_comes_back_and_changes_nothing_leaves_its_piece_alone(
     read, there = looked(tmp_path, monkeypatch, 201, back=[3, 250])
     assert there[:3] == ["piece-0", "piece-1", "piece-2"]
     assert not {"piece-0", "piece-1", "piece-2"} & set(read)
+
+
+@pytest.mark.parametrize("by", ["key", "request_id"])
+@pytest.mark.parametrize(("told", "asked"), [(10, 3000), (189.5, 489), (180, 470), (180, 500)])
+def test_who_uses_a_key_again_or_first_changes_what_is_kept_as_what_is_read(
+    tmp_path: Path, by: str, told: float, asked: int
+) -> None:
+    """Purchases by key came before other rows of it: of somebody else, or of the same units, in time or not."""
+    n, who = 400, list(range(0, 400, 10))
+    at = worlds.START + np.arange(n) * SECOND // 4
+    names = worlds.unit_names(n)
+    ids = [f"{by}-{i}" for i in range(n)]
+    mine = worlds.rows(RUN, names, at, **{by: ids if told == 10 else [f"other-{i}" for i in range(n)]})
+    again = [f"clerk-{i}" if told == 10 else names[i] for i in who]
+    later = worlds.rows(RUN, again, np.full(len(who), worlds.START + asked * SECOND), reason=["override"] * len(who))
+    rows = [mine, later | {by: [ids[i] for i in who]}]
+    came = np.full(len(who), worlds.START + round(told * SECOND))
+    bought = worlds.outcomes("buy", at[who] + SECOND, received_at=came, value_number=[3.0] * len(who))
+    bought[by] = [ids[i] for i in who]
+    for second in (190, 1000, 4000):
+        now = worlds.START + second * SECOND
+        there = [rows[0]] if second < asked else rows
+        source = worlds.source(there, [bought])
+        kept = judge(DEPLOYMENT, run_at(100), source, now, shelves=DiskShelves(tmp_path))
+        assert_alike(kept, judge(DEPLOYMENT, run_at(100), source, now))
+    revenue = kept.metric("revenue").counts
+    assert revenue.late == (0 if asked > told + 300 or told == 10 else len(who))

@@ -55,6 +55,24 @@ def test_what_was_before_or_will_be_is_not_seen() -> None:
     assert asked(rows, outcomes, now=6 * DAY, since=6 * DAY).curve == ()
 
 
+def test_an_outcome_that_is_corrected_came_when_it_first_did() -> None:
+    rows = [with_id(row(unit, 0)) for unit in ("ann", "bob", "cy", "dee")]
+    same = {"id": "one", "withdrawn": False}
+    outcomes = [
+        came("ann", 60, DAY, **same),
+        came("ann", 60, 20 * DAY, **same),
+        came("bob", 60, DAY, id="two", withdrawn=False),
+        came("bob", 60, 3 * DAY, id="two", withdrawn=True),
+        came("bob", 60, 5 * DAY, id="three", withdrawn=False),
+        came("cy", 60, DAY, id="four", withdrawn=False),
+        came("dee", 60, 5 * DAY, id="four", withdrawn=False),  # it was dee's
+    ]
+    by_day = {1: (3, (1.0, 1.0, 1.0)), 4: (2, (1.0, 1.0, 1.0)), 15: (3, (5.0, 5.0, 5.0)), 60: (3, (5.0, 5.0, 5.0))}
+    for day, (units, in_by) in by_day.items():
+        found = asked(rows, outcomes, now=day * DAY)
+        assert (found.came, found.in_by) == (units, in_by), day
+
+
 def test_it_is_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [with_id(row(f"u{n}", 0)) for n in range(10)]
     _tell_maturity(asked(rows, [came(f"u{n}", 60, (n + 1) * DAY // 4) for n in range(5)], now=8 * DAY))

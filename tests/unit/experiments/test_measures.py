@@ -172,6 +172,34 @@ def test_an_outcome_of_a_key_belongs_to_the_unit_of_that_key() -> None:
     assert measured({"kind": "mean", **BUY}, rows, bought).x.tolist() == [0.0, 4.0]
 
 
+@pytest.mark.parametrize("by", ["key", "request_id"])
+@pytest.mark.parametrize(("second", "kept"), [(105, 0.0), (110, 0.0), (110.001, 4.0), (169, 4.0), (5000, 4.0)])
+def test_whose_an_outcome_is_was_settled_when_it_came(by: str, second: float, kept: float) -> None:
+    """Rows of the same key that come later are of no matter, as of somebody else who looks at it again."""
+    rows = worlds.rows(RUN, ["a", "clerk"], at(100, second), reason=["split", "override"], **{by: ["x", "x"]})
+    bought = worlds.outcomes("buy", at(110), value_number=[4.0], **{by: ["x"]})
+    assert measured({"kind": "mean", **BUY}, rows, bought).x.tolist() == [kept]
+
+
+@pytest.mark.parametrize(
+    ("second", "x", "x_all", "late"),
+    [(130, 4.0, 4.0, 0), (170, 4.0, 4.0, 0), (171, 0.0, 4.0, 1), (420, 0.0, 4.0, 1), (420.001, 0.0, 0.0, 0)],
+)
+def test_an_outcome_before_any_row_of_its_key_has_come_with_the_first_within_five_minutes(
+    second: float, x: float, x_all: float, late: float
+) -> None:
+    rows = worlds.rows(RUN, ["a", "a", "b"], at(100, second, second + 1), key=[None, "x", "x"])
+    found = measured({"kind": "mean", **BUY}, rows, worlds.outcomes("buy", at(120), key=["x"], value_number=[4.0]))
+    assert (found.x[0], found.x_all[0], found.late[0]) == (x, x_all, late)
+    assert not found.x_all[1:].any()
+
+
+def test_an_outcome_before_rows_of_two_units_at_one_moment_belongs_to_none() -> None:
+    rows = worlds.rows(RUN, ["a", "b"], at(100, 100), key=["x", "x"])
+    found = measured({"kind": "mean", **BUY}, rows, worlds.outcomes("buy", at(99), key=["x"], value_number=[4.0]))
+    assert found.x_all.tolist() == [0.0, 0.0]
+
+
 def test_other_outcomes_do_not_count() -> None:
     bought = worlds.outcomes("browse", at(110), unit=["a"], value_number=[4.0])
     assert measured({"kind": "mean", **BUY}, units("a"), bought).x.tolist() == [0.0]

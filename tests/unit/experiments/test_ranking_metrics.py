@@ -104,6 +104,22 @@ def test_by_item_the_last_list_that_showed_it_is_credited() -> None:
     assert measured(rows, bought)["hit_rate"].x.tolist() == [0, 0], "without a request nothing is credited to one"
 
 
+def test_by_item_a_list_that_was_shown_afterwards_is_credited_only_where_there_is_none_before() -> None:
+    rows = worlds.rows(RUN, ["u", "u", "u", "v", "v", "w"], at(0, 10, 20, 11, 12, 5))
+    shown = lists(rows, [["b", "a"], ["c", "b", "a"], ["a"], ["a", "b"], ["b", "a"], ["a"]])
+    bought = worlds.outcomes("click", at(10, 10, 4.999), unit=["u", "v", "w"], item=["a", "a", "a"])
+    found = measured(shown, bought, credit="item")["mrr"]
+    assert found.x == pytest.approx([1 / 3, 1, 1]), "u at that moment, v by the first list after it, w too"
+
+
+def test_by_item_of_two_lists_at_one_moment_the_same_is_credited_however_they_lie() -> None:
+    names, both = ["request-a", "request-b"], [["a", "b"], ["b", "a"]]
+    bought = worlds.outcomes("click", at(1), unit=["u"], item=["a"])
+    for way in (1, -1):
+        rows = lists(worlds.rows(RUN, ["u", "u"], at(0, 0), request_id=names[::way]), both[::way])
+        assert measured(rows, bought, credit="item")["mrr"].x == pytest.approx([0.5])
+
+
 def test_what_came_late_counts_later_and_what_happened_after_the_window_never() -> None:
     rows = lists(worlds.rows(RUN, ["u", "v"], at(0, 0)), [["a"], ["a"]])
     late = worlds.outcomes(

@@ -159,6 +159,18 @@ def test_outcomes_find_their_unit_by_request_and_by_key() -> None:
     assert found.values.tolist() == [1, 1]
 
 
+@pytest.mark.parametrize(("at", "kept"), [(120, 0), (130, 0), (131, 1), (9000, 1)])
+@pytest.mark.parametrize("by", ["key", "request_id"])
+def test_whose_a_reward_is_was_settled_when_it_came(by: str, at: int, kept: int) -> None:
+    rows = [row("u", 100, **{by: "x"}), row("clerk", at, reason="override", **{by: "x"})]
+    assert rewards(rows, [click(None, 130, **{by: "x"})]).values.tolist() == [kept]
+
+
+def test_a_reward_of_one_instance_of_a_request_belongs_to_its_unit() -> None:
+    rows = [row("u", 100, request_id="r", row=0), row("v", 100, request_id="r", row=1)]
+    assert rewards(rows, [click(None, 130, request_id="r", row=1)]).values.tolist() == [0, 1]
+
+
 @pytest.mark.parametrize(
     "more",
     [

@@ -261,3 +261,16 @@ def test_what_was_counted_once_is_counted_at_every_later_look() -> None:
         before = counts
     assert before[0] > 3
     assert before[1] > 3
+
+
+def test_a_pair_whose_label_was_there_before_it_takes_no_other_s_place() -> None:
+    """One person's label came first, a second one's input was counted, and then the first asks with that input."""
+    source = pairs([1, 1], [0, 1], **{"unit": ["v", "u"], "feature.x": [0.0, 0.0]})
+    source = worlds.source(
+        [source.sql('SELECT * REPLACE (epoch_us("at") AS "at") FROM rows', {}).to_pydict()],
+        [worlds.outcomes("digit", [worlds.START, worlds.START + SECOND // 2], unit=["u", "v"], value_number=[1.0] * 2)],
+    )
+    for moment in (worlds.START + SECOND * 3 // 4, worlds.START + 10 * SECOND):
+        found = compare_shadow(DEPLOYMENT, RUN, source, moment)
+        assert found is not None
+        assert (found.labelled, found.only_champion_right) == (1, 1), "v's pair"

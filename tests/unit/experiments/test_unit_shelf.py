@@ -11,6 +11,7 @@ import pytest
 
 from seatrial.experiments.answer_measures import error_measures
 from seatrial.experiments.declared_measures import declared_measures
+from seatrial.experiments.kept_units import OnePiece
 from seatrial.experiments.narrowed import shared_ids
 from seatrial.experiments.persons import NOBODY
 from seatrial.experiments.question import outcomes_of, read
@@ -101,6 +102,21 @@ def test_what_is_no_column_of_numbers_with_one_value_is_not_told_as_one(tmp_path
         found = dict(shelf.same(piece))
     assert np.isnan(found.pop("c"))
     assert found == {"a": 1.0}
+
+
+def test_a_hole_among_equal_numbers_is_kept_and_hides_behind_none_of_them(tmp_path: Path) -> None:
+    nan = float("nan")
+    columns = {"a": [0.0, nan], "b": [nan, nan], "c": pa.chunked_array([[0.0], [0.0]]), "d": [nan, 1.0]}
+    with DiskShelves(tmp_path).shelf(KEY) as shelf:
+        assert shelf is not None
+        shelf.begin(PAST, iter([pa.table({"first_at": [1, 2], "unit": ["a", "b"], **columns})]), NOBODY)
+        (piece,) = shelf.pieces()
+        found = dict(shelf.same(piece))
+        rows = OnePiece(shelf, piece, list("abcd"))
+    assert np.isnan(found.pop("b"))
+    assert found == {"c": 0.0}
+    for name, values in (("a", [0.0, nan]), ("b", [nan, nan]), ("c", [0.0, 0.0]), ("d", [nan, 1.0])):
+        assert np.array_equal(rows.numbers(name), values, equal_nan=True), name
 
 
 def test_sums_whose_bytes_changed_are_not_there(tmp_path: Path) -> None:

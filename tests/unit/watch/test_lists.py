@@ -118,6 +118,16 @@ def test_an_item_counts_for_the_last_list_that_showed_it(world: Any, deployment:
     assert (before.performance.value, after.performance.value) == (0.0, 1.0)
 
 
+def test_a_list_that_was_shown_after_the_item_was_taken_is_no_hit(world: Any, deployment: Any) -> None:
+    for number in range(40):
+        first, again = (world.answer(second + number / 100, unit=f"u{number}") for second in (1, 4))
+        for row, items in ((first, "ab"), (again, "ba")):
+            row["prediction.json"] = json.dumps([{"item": item, "score": 0} for item in items])
+        took(world, first, "a", 2 + number / 100, by="unit")
+    found = measured(windows(world, deployment, "mrr", credit="item", within=20))
+    assert found.value == pytest.approx(0.5), "1 of the first list and 0 of the second"
+
+
 def test_what_was_not_shown_or_came_late_is_no_hit(world: Any, deployment: Any) -> None:
     rows = lists(world, 200)
     for i, row in enumerate(rows):
