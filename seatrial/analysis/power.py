@@ -30,6 +30,8 @@ from seatrial.stats.power import (
     plan_non_inferiority,
     plan_proportions,
 )
+from seatrial.stats.share_power import Claim, plan_shares
+from seatrial.stats.verdict import Want
 
 DAY = 86_400.0
 LEAST_UNITS = 100
@@ -52,6 +54,7 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
         within: Window of the metric, seconds.
         counted: The share of units that have a value; the others come too, and say nothing.
         cluster: The column that was drawn whole: then units are its clusters throughout; "": units were drawn.
+        want: Which way is good; None: it was not said, and a margin is then planned for the way that takes more.
     """
 
     metric: str
@@ -64,6 +67,7 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
     within: float = 0.0
     counted: float = 1.0
     cluster: str = ""
+    want: Want | None = None
 
     @property
     def share(self) -> bool:
@@ -123,7 +127,8 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
         past: What it rests on, a metric each.
         design: In words.
         needs: What was asked for.
-        curve: The same for a range of effects of the first metric, for a picture.
+        curve: The same for a range of effects of the first metric, for a picture; of a margin on a share, whose needs
+            take seconds each, only where a picture or a page is asked for.
     """
 
     past: tuple[Past, ...]
@@ -244,6 +249,7 @@ def _past(metric: Metric, arm: MultiMoments, rate: float | None, what: str) -> P
         units=arm.n,
         units_a_day=rate,
         within=metric.within or 0.0,
+        want=metric.want,
     )
 
 
@@ -259,7 +265,7 @@ def need(past: Past, effect: Margin, design: Design, goal: Goal = "better", look
     """Units and days for an effect of this size; or, as a margin, to show that it is kept with no true difference."""
     size = effect.size * abs(past.mean) if effect.scale == "relative" else effect.size
     design = design._replace(correlation=past.correlation if design.correlation == 0 else design.correlation)
-    plan = _plan(past, size, design, goal)
+    plan = _plan(past, effect, design, goal)
     if past.cluster:
         least = _least_clusters(design)
         plan = plan._replace(fixed=max(plan.fixed, least), always_valid=max(plan.always_valid, least))
@@ -286,14 +292,28 @@ def _least_clusters(design: Design) -> int:
     return math.ceil(MINIMUM_UNITS / smallest)
 
 
-def _plan(past: Past, size: float, design: Design, goal: Goal) -> Plan:
+def _plan(past: Past, effect: Margin, design: Design, goal: Goal) -> Plan:
+    size = effect.size * abs(past.mean) if effect.scale == "relative" else effect.size
     if goal == "non-inferior":
-        return plan_non_inferiority(size, past.sd, design)
+        return _of_margin(past, effect, design) if past.share else plan_non_inferiority(size, past.sd, design)
     if not past.share:
         return plan_means(size, past.sd, design)
     if past.mean + size >= 1:  # a rise is not possible, a fall is
         return plan_proportions(past.mean, past.mean - size, design)
     return plan_proportions(past.mean, past.mean + size, design)
+
+
+def _of_margin(past: Past, margin: Margin, design: Design) -> Plan:
+    """By the rule that judges shares, for the minimum of events is soon what decides."""
+    if not margin.size > 0:
+        raise BadInput(f"margin {margin.size!r} must be above 0: it is how much worse is still accepted")
+    ways: tuple[Want, ...] = ("lower", "higher") if past.want is None else (past.want,)
+    alike = margin.scale == "absolute" and design.share == design.control  # the arms can be exchanged
+    plans = [
+        plan_shares(Claim.of_margin(past.mean, margin, want), design._replace(sides=1))
+        for want in (ways[:1] if alike else ways)
+    ]
+    return Plan(max(plan.fixed for plan in plans), max(plan.always_valid for plan in plans))
 
 
 def _days(units: int, past: Past) -> float | None:
@@ -358,10 +378,15 @@ def visible_in_looks(past: Past, units: float, design: Design, looks: Looks) -> 
     )
 
 
+def slow(past: Past, goal: Goal) -> bool:
+    """Whether a need takes seconds to find, for the rule of rare events is tried and no formula asked."""
+    return past.share and goal == "non-inferior"
+
+
 def curve(past: Past, around: Margin, design: Design, goal: Goal, looks: Looks | None = None) -> tuple[Need, ...]:
-    """Needs for effects from a third of one to three times it."""
+    """Needs for effects from a third of one to three times it; few of them where each takes seconds to find."""
     found = []
-    for factor in np.geomspace(1 / 3, 3, 25):
+    for factor in np.geomspace(1 / 3, 3, 5 if slow(past, goal) else 25):
         try:
             found.append(need(past, Margin(around.scale, around.size * float(factor)), design, goal, looks))
         except BadInput:  # an effect beyond what a share can be has no number

@@ -74,7 +74,7 @@ def power(
     if by is not None:
         raise BadInput(f"--by {by} asks about a release; name its deployment")
     from seatrial.analysis.looks import Looks
-    from seatrial.analysis.power import Forecast, curve, need, told
+    from seatrial.analysis.power import Forecast, curve, need, slow, told
     from seatrial.stats.power import Design, power_of_each
 
     each = parse_share(share) if share is not None else 1 / (treatments + 1)
@@ -92,7 +92,8 @@ def power(
     else:
         size, goal = _size(effect, margin)
         needs = tuple(need(one, size, design, goal, planned) for one in past)
-        curves = curve(past[0], size, design, goal, planned)
+        drawn = html is not None or picture is not None or (json and not slow(past[0], goal))
+        curves = curve(past[0], size, design, goal, planned) if drawn else ()
         found = Forecast(past=past, design=told(design, guardrails, whole), needs=needs, curve=curves)
     if picture is not None:
         found.picture(picture)

@@ -8,6 +8,7 @@ together have that (``power_of_each``). It is a forecast, and nothing acts on it
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from seatrial.experiments.asks import Ask, asks_of, measures_of
 from seatrial.experiments.caps import caps_before
 from seatrial.experiments.counted import Mask
 from seatrial.experiments.measure import Column, Measure
+from seatrial.experiments.metric import method_of_guardrail
 from seatrial.experiments.past import SPLITS, AsIfDrawn, past_run
 from seatrial.experiments.question import read
 from seatrial.experiments.shapes import BY_ROW
@@ -29,9 +31,11 @@ from seatrial.releases.run import ReleaseRun
 from seatrial.spec.deployment import CanaryStage, Deployment, ReleaseSpec, TestStage
 from seatrial.spec.errors import BadInput
 from seatrial.spec.units import show_count
+from seatrial.stats.minimum import MINIMUM_EVENTS
 from seatrial.stats.moments import Moments, PairMoments
 from seatrial.stats.power import Design, plan_means, power_of_each
 from seatrial.stats.ratio import linearise
+from seatrial.stats.share_power import Claim, units_of_shares
 
 LEAST_UNITS = 100
 """Units below which nothing is foretold."""
@@ -194,12 +198,39 @@ def _need(
     sides = 2 if ask.part == "primary" else 1
     design = design._replace(alpha=ask.question.alpha, sides=sides, plan_units=ask.question.plan_units)
     try:
-        plan = plan_means(difference, float(np.sqrt(values.variance)), design)
+        if measure.shape == "proportion":
+            found = _of_shares(ask, values.mean, difference, design, once=once)
+        else:
+            plan = plan_means(difference, float(np.sqrt(values.variance)), design)
+            found = plan.fixed if once else plan.always_valid
     except BadInput as error:
         return Need(name, None, None, str(error))
-    found = plan.fixed if once else plan.always_valid
+    if measure.shape == "share":
+        found = max(found, _until_enough(columns[name], measure, matured, design))
     told = values.n / int(np.count_nonzero(matured))  # of the units that come the others lack a label, or a number
     return Need(name, found, found / (rate * told) + measure.matures / 1e6 / _DAY)
+
+
+def _of_shares(ask: Ask, share: float, difference: float, design: Design, *, once: bool) -> int:
+    """By the rule that judges shares of units: below ten events of each kind it is exact, and needs more."""
+    guards = ask.part == "guardrail"
+    if guards:
+        assert ask.question.margin is not None
+        claim = Claim.of_margin(share, ask.question.margin, ask.question.want)
+    else:
+        rises = (ask.question.want == "higher" and share + difference < 1) or share <= difference
+        claim = Claim(share, share + (difference if rises else -difference))
+    return units_of_shares(claim, design, "fixed" if once else method_of_guardrail(ask) if guards else "always-valid")
+
+
+def _until_enough(column: Column, measure: Measure, mask: Mask, design: Design) -> int:
+    """Units of both arms until the smaller has the least of effective events of each kind, as ratios are judged."""
+    counted = mask & measure.told(column)
+    x, y = measure.limited(column.x[counted]), column.y[counted]
+    fewest = min(Moments.from_values(kind).effective_events for kind in (x, y - x))
+    if not fewest > 0:
+        raise BadInput("one of its two kinds of event has not come yet")
+    return math.ceil(MINIMUM_EVENTS * len(x) / fewest / min(design.share, design.control))
 
 
 def _difference(ask: Ask, values: Moments) -> float:

@@ -129,7 +129,7 @@ def verdict_of(ask: Ask, sample: Sample, measure: Measure, run: ReleaseRun) -> V
         if exactly is not None:
             return exactly
         clustered = sample.counted is not None and sample.counted.cluster is not None
-        method: Method = "always-valid" if clustered else _method(ask)
+        method: Method = "always-valid" if clustered else method_of_guardrail(ask)
         return judge_guardrail(sample.effect, ask.question, counts=counts, method=method)
     watched = exactly or judge_primary(sample.effect, ask.question, counts=counts, role=ask.part)
     # A posterior has no p-value by which a word could stand as one of a family: the sequence speaks in its place.
@@ -137,7 +137,7 @@ def verdict_of(ask: Ask, sample: Sample, measure: Measure, run: ReleaseRun) -> V
     return watched if by_sequence else judge_planned(ask, sample, measure, watched)
 
 
-def _method(ask: Ask) -> Method:
+def method_of_guardrail(ask: Ask) -> Method:
     """On a ratio of rates the exact sequence finds rare failures sooner; on an absolute margin it does not."""
     margin = ask.question.margin
     on_ratio = margin is None or margin.scale == "relative" or margin.size == 0

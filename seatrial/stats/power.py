@@ -118,6 +118,11 @@ def plan_proportions(control: float, treatment: float, design: Design = DEFAULT)
     return _plan(treatment - control, *_of_proportions(control, treatment, design.checked()), design)
 
 
+def plan_units_of(distance: float, variance: float, design: Design = DEFAULT) -> Plan:
+    """Units to see a contrast so far from its line, whose variance times the units of all arms is ``variance``."""
+    return _plan(distance, variance, 0.0, design)
+
+
 def plan_ratios(difference: float, past: PairMoments, design: Design = DEFAULT) -> Plan:
     """Units to see a difference of ratios of totals, whose spread by unit is as in the ``past`` (delta method)."""
     return plan_means(difference, _sd_of(past), design)

@@ -19,6 +19,7 @@ from seatrial.experiments.forecast import standard_error
 from seatrial.stats import Effect, Moments, Question, judge_primary
 from seatrial.stats.contrast import Margin
 from seatrial.stats.power import Design, plan_group_sequential
+from seatrial.stats.share_power import Claim, plan_shares
 from seatrial.stats.spending import Spending
 
 ORACLE = NormalIndPower()
@@ -290,3 +291,21 @@ def test_a_share_by_cluster_spreads_as_its_clusters_do_and_takes_a_hundred_of_ea
     assert run(["power", *words, "--effect", "absolute:5%"]) == 0
     assert "clusters at one planned look" in capsys.readouterr().out
     assert run(["power", "--baseline", "10%", "--effect", "relative:5%", "--cluster", "shop"]) == 2
+
+
+def test_a_margin_on_a_rare_share_takes_what_the_judge_needs_below_ten_events(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ("--baseline", "0.1%", "--margin", "absolute:1%")
+    (needed,) = asked(capsys, *words)["needs"]
+    plan = plan_shares(Claim.of_margin(0.001, Margin("absolute", 0.01), "lower"), Design(sides=1))
+    assert (needed["fixed"], needed["always_valid"]) == plan
+    assert needed["fixed"] > 700  # the formula of many events says 248, with which nothing is ever shown
+    one_way, other_way = (
+        plan_shares(Claim.of_margin(0.001, Margin("absolute", 0.01), want), Design(share=0.2, sides=1))
+        for want in ("lower", "higher")
+    )
+    (needed,) = asked(capsys, *words, "--share", "20%")["needs"]
+    assert needed["fixed"] == max(one_way.fixed, other_way.fixed)
+    assert run(["power", "--baseline", "0.1%", "--margin", "absolute:0%"]) == 2
+    assert "must be above 0" in capsys.readouterr().err

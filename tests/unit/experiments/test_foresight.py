@@ -8,7 +8,9 @@ import pytest
 from seatrial.experiments.foresight import Foresight, foresee, told
 from seatrial.experiments.source import TableSource
 from seatrial.spec.deployment import Deployment
+from seatrial.stats.contrast import Margin
 from seatrial.stats.power import Design, plan_means, plan_proportions
+from seatrial.stats.share_power import Claim, units_of_shares
 from tests import worlds
 
 DAY = 86_400 * worlds.SECOND
@@ -195,3 +197,25 @@ def test_what_is_judged_by_betting_is_not_planned_as_a_mean() -> None:
     need = needs(labelled(1.0, range=(0.0, 1.0)))["m"]
     assert need.units is None
     assert "judged by betting" in need.why
+
+
+def failing(share: float) -> TableSource:
+    n = 7_000
+    bad = np.arange(n) % round(1 / share) == 0
+    return week(n, status=np.where(bad, "error", "ok").astype(object))
+
+
+@pytest.mark.parametrize(
+    ("margin", "method"),
+    [(Margin("absolute", 0.01), "always-valid"), (Margin("relative", 1.0), "exact")],
+)
+def test_rare_failures_are_planned_as_they_are_judged(margin: Margin, method: Any) -> None:
+    found = foresee(deployment({"errors": {margin.scale: margin.size}}), RUN, failing(0.001), NOW)
+    share = 7 / 7_000
+    claim, design = Claim.of_margin(share, margin, "lower"), Design(share=0.5, sides=1, power=0.9)
+    assert needs(found)["errors"].units == pytest.approx(units_of_shares(claim, design, method), rel=0.02)
+
+
+def test_a_rate_by_request_waits_for_its_events() -> None:
+    found = needs(foresee(deployment({"error_rate": {"absolute": 0.1}}), RUN, failing(0.001), NOW))
+    assert found["error_rate"].units == pytest.approx(10 / 0.001 / 0.5, rel=0.02)
