@@ -8,6 +8,7 @@ every late outcome is many looks (as much variance late as on time: 12.9 % false
 """
 
 import math
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
@@ -26,6 +27,7 @@ from seatrial.stats.contrast import Margin
 from seatrial.stats.effect import Effect
 from seatrial.stats.evidence import Evidence
 from seatrial.stats.futility import is_futile
+from seatrial.stats.group_walk import CLOSEST
 from seatrial.stats.interval import Interval
 from seatrial.stats.minimum import what_is_missing, what_is_missing_once
 from seatrial.stats.planned_looks import Stage, judge_looks
@@ -112,20 +114,30 @@ def _until(plan: Plan, matured_from: int, now: int, counted: Counted) -> str:
 
 def _at_looks(ask: Ask, sample: Sample, counted: Counted, measure: Measure) -> Verdict:
     """At the looks so far. A release that has run `at_most` looks once more, at all that had matured by then, and that
-    look has all of alpha that is left."""
+    look has all of alpha that is left. So few units after a planned look that nothing lies between the two make it the
+    same look: it takes that one's place, unless that one has decided."""
     plan, units = ask.plan, ask.plan.units or 1
     over = ask.ends is not None and sample.at >= ask.ends
     n = counted.n if ask.ends is None or not over else counted.where(counted.first_at + measure.matures <= ask.ends).n
     ends = [math.ceil(units * look / plan.looks) for look in range(1, plan.looks + 1)]
     taken = [end for end in ends if end <= n]
     cut = over and len(taken) < len(ends)
-    if cut and n > (taken[-1] if taken else 0):
-        taken.append(n)
+    spending = Spending(plan.spending)
+
+    def stages_at(looks: Sequence[int]) -> list[Stage]:
+        return [Stage(end / units, effect_of(counted.first(end))) for end in looks]
+
+    if cut and n > (taken[-1] if taken else 0) and n / units >= CLOSEST:
+        if taken and (n - taken[-1]) / units < CLOSEST:
+            decided = judge_looks(stages_at(taken), ask.question, role=ask.part, spending=spending).stopped_at
+            cut = decided is None
+            taken = [*taken[:-1], n] if cut else taken
+        else:
+            taken.append(n)
     if not taken:
         reason = f"{show_count(n)} of {show_count(ends[0])} matured units for the first of {plan.looks} planned looks"
         return no_data(sample.effect, ask.question, ask.part, "group-sequential", reason)
-    stages = [Stage(end / units, effect_of(counted.first(end))) for end in taken]
-    spending, final = Spending(plan.spending), cut or len(taken) == len(ends)
+    stages, final = stages_at(taken), cut or len(taken) == len(ends)
     verdict = judge_looks(stages, ask.question, role=ask.part, spending=spending, final=final).verdict
     if verdict.word == "no-data":
         return verdict

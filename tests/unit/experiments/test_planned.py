@@ -199,6 +199,40 @@ def test_the_last_look_before_the_first_planned_one_is_a_test_at_all_of_alpha() 
     assert found.lower == pytest.approx(world.effect(601).effect - half, rel=1e-6)
 
 
+@pytest.mark.parametrize("spending", ["obrien-fleming", "pocock"])
+def test_a_few_units_after_a_planned_look_make_the_last_look_in_its_place(spending: Any) -> None:
+    world = World(0.05)
+    plan = {"name": "group-sequential", "units": 50_000, "looks": 100, "spending": spending}
+    found = world.judged(542, at_most=542.0, **plan).metric("revenue").verdict  # 503 have matured
+    stages = [Stage(503 / 50_000, world.effect(503))]
+    expected = judge_looks(stages, Question(metric="revenue"), spending=Spending(spending), final=True).verdict
+    assert (found.word, found.lower) == (expected.word, expected.lower)
+    assert found.n_treatment + found.n_control == 503
+    assert "the last at `at_most`" in found.method
+
+
+def test_a_planned_look_that_has_decided_keeps_its_place() -> None:
+    world = World(3.0)
+    plan = {"name": "group-sequential", "units": 50_000, "looks": 100, "spending": "pocock"}
+    before = world.judged(541, **plan).metric("revenue").verdict
+    found = world.judged(542, at_most=542.0, **plan).metric("revenue").verdict
+    assert before.word == "better"
+    assert found == before
+
+
+@pytest.mark.parametrize("spending", ["obrien-fleming", "pocock"])
+@pytest.mark.parametrize("more", [1e-6, 9e-5])
+def test_a_last_look_in_another_s_place_holds_alpha(spending: Any, more: float) -> None:
+    """By integration over the three looks there were: the planned ones with their bounds, and the last with its own."""
+    looks = np.array([0.2, 0.4, 0.4 + more])
+    planned = [b.upper for b in spending_bounds(looks[:2], 0.05, Spending(spending))]
+    last = spending_bounds(looks[[0, 2]], 0.05, Spending(spending), final=True)[-1].upper
+    bounds = np.array([*planned, last])
+    covariance = np.sqrt(np.minimum.outer(looks, looks) / np.maximum.outer(looks, looks))
+    within = oracle.multivariate_normal(cov=covariance, allow_singular=True, seed=1).cdf(bounds, lower_limit=-bounds)
+    assert 1 - within == pytest.approx(0.05, abs=1e-4)
+
+
 def futility_bound(effect: Effect, smallest: float) -> float:
     """The Z at the second of four looks below which an effect of that size is unlikely to be shown."""
     shares = [0.25, 0.5, 0.75, 1.0]
