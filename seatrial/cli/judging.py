@@ -284,7 +284,7 @@ def _tell_analysis(found: Analysis) -> None:
             ("metric", "part", found.control, comparison.treatment, "difference", "verdict"),
             (_row(finding) for finding in comparison.metrics),
         )
-        for note in _notes(comparison):
+        for note in _notes(comparison, found.control):
             typer.echo(note)
     for check in found.checks:
         typer.echo(f"{'ok' if check.ok else 'FAILED' if check.withholds else 'warning'}: {check.sentence}")
@@ -318,10 +318,10 @@ def _ends(finding: Finding) -> str:
     return f"{ends[0] or '…'} to {ends[1] or '…'}"
 
 
-def _notes(comparison: Comparison) -> list[str]:
+def _notes(comparison: Comparison, control: str) -> list[str]:
     from seatrial.analysis.page import by_phase, posterior
 
-    notes = [*posterior(comparison), *by_phase(comparison)]
+    notes = [*posterior(comparison, control), *by_phase(comparison)]
     for finding in comparison.metrics:
         if finding.variance_ratio is not None:
             saved = f"{1 - finding.variance_ratio:.0%} of its variance"

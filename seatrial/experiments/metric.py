@@ -12,7 +12,7 @@ from seatrial.experiments.judgement import Counts, MetricJudgement, PhaseEffect
 from seatrial.experiments.measure import Measure
 from seatrial.experiments.one_look import judge_once
 from seatrial.experiments.planned import judge_planned
-from seatrial.experiments.returns import return_on_costs
+from seatrial.experiments.returns import returns_on_costs
 from seatrial.experiments.sample import Sample, weight_left
 from seatrial.experiments.scores import scores_of
 from seatrial.experiments.shapes import BY_ROW
@@ -53,7 +53,7 @@ def judge_metric(ask: Ask, sample: Sample, measure: Measure, run: ReleaseRun, un
             clusters=None if sample.effect.clusters is None else max(sample.effect.clusters),
         ),
         phases=tuple(_phase(number, found, run) for number, found in sample.by_phase.items()),
-        fixed=_fixed(ask, sample),
+        fixed=_fixed(ask, sample, run),
         bayesian=_bayesian(ask, sample),
         uncapped=None if sample.uncapped is None else finite(sample.uncapped.effect),
         cap=ask.cap,
@@ -156,7 +156,7 @@ def _phase(number: int, effect: Effect, run: ReleaseRun) -> PhaseEffect:
     )
 
 
-def _fixed(ask: Ask, sample: Sample) -> tuple[TestResult, ...]:
+def _fixed(ask: Ask, sample: Sample, run: ReleaseRun) -> tuple[TestResult, ...]:
     effect, table = sample.arrived, _table(sample)
     if min(effect.n_treatment, effect.n_control) < 2:
         return ()
@@ -164,7 +164,7 @@ def _fixed(ask: Ask, sample: Sample) -> tuple[TestResult, ...]:
     if sample.counted is not None and sample.counted.shape == "quantile":
         found = [msgspec.structs.replace(found[0], method="quantiles, outer interval")]
     if ask.kind == "value" and sample.counted is not None:
-        found += return_on_costs(sample.counted, ask.question.alpha)
+        found += returns_on_costs(sample.counted, ask.question.alpha, (run.challenger, run.champion))
     if table is not None:
         found += shares_tests(*table, ask.question.alpha)
     return tuple(msgspec.structs.replace(result, method=f"{result.method} (fixed)") for result in found)
@@ -175,10 +175,11 @@ def _bayesian(ask: Ask, sample: Sample) -> Bayesian | None:
     if min(effect.n_treatment, effect.n_control) < 2:
         return None
     rope = region(ask.question.margin, effect.control_mean) if ask.part != "guardrail" else None
+    alpha = ask.question.alpha
     if table is not None and ask.plan.prior_sd is None:
-        found = compare_shares(*table, rope=rope)
+        found = compare_shares(*table, alpha=alpha, rope=rope)
     elif effect.se_unpooled > 0:
-        found = compare_normal(effect, ask.plan.prior_sd, prior_mean=ask.plan.prior_mean, rope=rope)
+        found = compare_normal(effect, ask.plan.prior_sd, alpha, prior_mean=ask.plan.prior_mean, rope=rope)
     else:
         return None
     if ask.question.want == "higher":
