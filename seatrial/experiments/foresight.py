@@ -8,7 +8,6 @@ together have that (``power_of_each``). It is a forecast, and nothing acts on it
 """
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -20,7 +19,7 @@ from seatrial.experiments.asks import Ask, asks_of, measures_of
 from seatrial.experiments.caps import caps_before
 from seatrial.experiments.counted import Mask
 from seatrial.experiments.measure import Column, Measure
-from seatrial.experiments.metric import method_of_guardrail
+from seatrial.experiments.needing import Floats, units_needed
 from seatrial.experiments.past import SPLITS, AsIfDrawn, past_run
 from seatrial.experiments.question import read
 from seatrial.experiments.shapes import BY_ROW
@@ -31,11 +30,10 @@ from seatrial.releases.run import ReleaseRun
 from seatrial.spec.deployment import CanaryStage, Deployment, ReleaseSpec, TestStage
 from seatrial.spec.errors import BadInput
 from seatrial.spec.units import show_count
-from seatrial.stats.minimum import MINIMUM_EVENTS
 from seatrial.stats.moments import Moments, PairMoments
-from seatrial.stats.power import Design, plan_means, power_of_each
+from seatrial.stats.power import Design, power_of_each
+from seatrial.stats.quantile import quantile
 from seatrial.stats.ratio import linearise
-from seatrial.stats.share_power import Claim, units_of_shares
 
 LEAST_UNITS = 100
 """Units below which nothing is foretold."""
@@ -179,14 +177,13 @@ def _need(
     measure = measures[name]
     if measure.shape in BY_ROW:
         return Need(name, None, None, "it ranks answers, and how they will be ranked is not foretold")
-    if measure.shape == "quantile":
-        return Need(name, None, None, "what a quantile needs depends on how dense its values are there")
     once = ask.part == "primary" and ask.plan.name == "fixed"
-    if measure.range is not None and not once:
-        return Need(name, None, None, "with a `range` it is judged by betting, which needs more units than a mean does")
     matured = units.first_at + measure.matures <= now
     values = _moments(columns[name], measure, matured)
-    difference = _difference(ask, values)
+    level = values.mean
+    if measure.shape == "quantile" and values.n:
+        level = quantile(_counted(columns[name], measure, matured)[0], measure.q or 0.5)
+    difference = _difference(ask, level)
     if name + _RELAXED in measures:
         difference = values.mean - _moments(columns[name + _RELAXED], measure, matured).mean
     if values.n < LEAST_UNITS:
@@ -198,54 +195,31 @@ def _need(
     sides = 2 if ask.part == "primary" else 1
     design = design._replace(alpha=ask.question.alpha, sides=sides, plan_units=ask.question.plan_units)
     try:
-        if measure.shape == "proportion":
-            found = _of_shares(ask, values.mean, difference, design, once=once)
-        else:
-            plan = plan_means(difference, float(np.sqrt(values.variance)), design)
-            found = plan.fixed if once else plan.always_valid
+        here = _counted(columns[name], measure, matured)
+        found = units_needed(ask, measure, values, difference, here, design, once=once)
     except BadInput as error:
         return Need(name, None, None, str(error))
-    if measure.shape == "share":
-        found = max(found, _until_enough(columns[name], measure, matured, design))
     told = values.n / int(np.count_nonzero(matured))  # of the units that come the others lack a label, or a number
     return Need(name, found, found / (rate * told) + measure.matures / 1e6 / _DAY)
 
 
-def _of_shares(ask: Ask, share: float, difference: float, design: Design, *, once: bool) -> int:
-    """By the rule that judges shares of units: below ten events of each kind it is exact, and needs more."""
-    guards = ask.part == "guardrail"
-    if guards:
-        assert ask.question.margin is not None
-        claim = Claim.of_margin(share, ask.question.margin, ask.question.want)
-    else:
-        rises = (ask.question.want == "higher" and share + difference < 1) or share <= difference
-        claim = Claim(share, share + (difference if rises else -difference))
-    return units_of_shares(claim, design, "fixed" if once else method_of_guardrail(ask) if guards else "always-valid")
-
-
-def _until_enough(column: Column, measure: Measure, mask: Mask, design: Design) -> int:
-    """Units of both arms until the smaller has the least of effective events of each kind, as ratios are judged."""
-    counted = mask & measure.told(column)
-    x, y = measure.limited(column.x[counted]), column.y[counted]
-    fewest = min(Moments.from_values(kind).effective_events for kind in (x, y - x))
-    if not fewest > 0:
-        raise BadInput("one of its two kinds of event has not come yet")
-    return math.ceil(MINIMUM_EVENTS * len(x) / fewest / min(design.share, design.control))
-
-
-def _difference(ask: Ask, values: Moments) -> float:
+def _difference(ask: Ask, level: float) -> float:
     margin = ask.question.margin
     if margin is None:
         return 0.0
-    return margin.size * abs(values.mean) if margin.scale == "relative" else margin.size
+    return margin.size * abs(level) if margin.scale == "relative" else margin.size
+
+
+def _counted(column: Column, measure: Measure, mask: Mask) -> tuple[Floats, Floats]:
+    counted = mask & measure.told(column)
+    return measure.limited(column.x[counted]), column.y[counted]
 
 
 def _moments(column: Column, measure: Measure, mask: Mask) -> Moments:
-    counted = mask & measure.told(column)
-    x = measure.limited(column.x[counted])
-    if measure.shape in ("mean", "proportion"):
+    x, y = _counted(column, measure, mask)
+    if measure.shape in ("mean", "proportion", "quantile"):
         return Moments.from_values(x)
-    found = linearise(PairMoments.from_values(x, column.y[counted]))
+    found = linearise(PairMoments.from_values(x, y))
     if measure.shape != "root" or not found.mean > 0:
         return found
     return Moments(found.n, float(np.sqrt(found.mean)), found.m2 / (4 * found.mean))

@@ -94,10 +94,15 @@ def units_of_shares(claim: Claim, design: Design = DEFAULT, method: Method = "fi
         raise BadInput("the true shares lie on the line itself, which no number of units shows; say which effect is")
     plan = plan_units_of(claim.distance, variance, design)
     formula = plan.fixed if method == "fixed" else plan.always_valid
-    least = max(MINIMUM_UNITS / min(design.share, design.control), ENOUGH / fewest)
-    if formula >= least and method != "exact":
+    if events_are_many(claim, formula, design) and method != "exact":
         return formula
+    least = max(MINIMUM_UNITS / min(design.share, design.control), ENOUGH / fewest)
     return _least_units(claim, design, method, max(formula, math.ceil(least)))
+
+
+def events_are_many(claim: Claim, units: float, design: Design = DEFAULT) -> bool:
+    """Whether so many units of all arms have events enough of each kind for the usual formula to say what they show."""
+    return units >= max(MINIMUM_UNITS / min(design.share, design.control), ENOUGH / _spread(claim, design)[1])
 
 
 def power_of_shares(claim: Claim, units: float, design: Design = DEFAULT, method: Method = "fixed") -> float:
