@@ -11,6 +11,7 @@ from seatrial.experiments.sentences import SHARES, told
 from seatrial.experiments.several import Several
 from seatrial.experiments.shadow.table import DIFFERING, HEADER, differing, lines
 from seatrial.experiments.shown_items import PLACES, place_rows
+from seatrial.experiments.spans import span_names
 from seatrial.reports.charts import verdict_over_time
 from seatrial.reports.experiment_charts import Arrival, EffectRow, effects, verdict_effects
 from seatrial.reports.page import Section, Table, render_page
@@ -34,6 +35,7 @@ def release_page(
     """
     parts = [_result(judgement), *_shadow(judgement), *_over_time(judgement, [*history, judgement])]
     parts += [_places(metric, judgement.champion) for metric in judgement.metrics if metric.places]
+    parts += [_spans(metric) for metric in judgement.metrics if metric.spans]
     parts += [_segments(one) for one in segments]
     parts += [units_section(arrivals)] if arrivals else []
     versions = f"{judgement.challenger_version or judgement.challenger} against {judgement.champion_version}"
@@ -111,6 +113,35 @@ def _places(metric: MetricJudgement, champion: str) -> Section:
     )
     table = Table(PLACES, place_rows(metric, champion))
     return Section(heading=f"{metric.name} by place", sentences=(said,), table=table)
+
+
+def _spans(metric: MetricJudgement) -> Section:
+    said = (
+        "Of units whose whole window has matured, each interval for one look. It describes, and decides nothing; the "
+        "check of novelty tells whether the effect changes."
+    )
+    share, names = metric.kind in SHARES, span_names(metric.spans)
+    rows = [
+        EffectRow(name, one.effect, one.lower, one.upper, "effect in this span")
+        for name, one in zip(names, metric.spans, strict=True)
+        if one.effect is not None and one.lower is not None
+    ]
+    cells = tuple(
+        (
+            name,
+            mean(one.champion, share=share),
+            mean(one.challenger, share=share),
+            "" if one.effect is None else f"{one.effect:+.4g}",
+            interval(one.lower, one.upper, share=False) or "too few",
+        )
+        for name, one in zip(names, metric.spans, strict=True)
+    )
+    return Section(
+        heading=f"{metric.name} by the time since exposure",
+        sentences=(said,),
+        charts=(effects(rows, title="difference"),) if rows else (),
+        table=Table(("since exposure", "champion", "challenger", "difference", "interval"), cells),
+    )
 
 
 def _over_time(judgement: Judgement, history: Sequence[Judgement]) -> list[Section]:

@@ -184,9 +184,11 @@ def _deployment(
     json: bool,
     segments: Sequence[str],
 ) -> None:
-    from seatrial.control.judging import declared_segments, judge_now, release_report, segments_now
+    from seatrial.control.judging import declared_segments, judge_now, release_report, segments_now, spans_now
 
     judgement = judge_now(settings(), deployment, holdout=holdout, in_detail=True)
+    if html is not None or json:
+        judgement = spans_now(settings(), deployment, judgement)
     asked = dict.fromkeys((*segments, *declared_segments(settings(), deployment)))
     found = [one for by in asked for one in segments_now(settings(), deployment, by)]
     if html is not None:
