@@ -75,16 +75,16 @@ def tests_of(measured: Measured, table: Table | None, alpha: float) -> tuple[Tes
 
 
 def bayesian_of(
-    metric: Metric, measured: Measured, table: Table | None, smallest: Margin | None = None
+    metric: Metric, measured: Measured, table: Table | None, smallest: Margin | None = None, alpha: float = 0.05
 ) -> Bayesian | None:
     """A posterior comparison, of which more is better; ``smallest`` is the effect below which all is the same."""
     effect = measured.effect
     if min(effect.n_treatment, effect.n_control) < 2:
         return None
     if table is not None and measured.variance_ratio is None:
-        found = compare_shares(*table, rope=region(smallest, effect.control_mean))
+        found = compare_shares(*table, alpha=alpha, rope=region(smallest, effect.control_mean))
     elif effect.se_unpooled > 0:
-        found = compare_normal(effect, rope=region(smallest, effect.control_mean))
+        found = compare_normal(effect, alpha=alpha, rope=region(smallest, effect.control_mean))
     else:
         return None
     if metric.want == "higher":

@@ -327,7 +327,7 @@ class Judged:
             waiting=sum(arm.waiting for arm in both),
             missing=sum(arm.missing for arm in both),
             tests=self._tests(metric, measured, table, treatment),
-            bayesian=bayesian_of(metric, measured, table, self._smallest(metric)),
+            bayesian=bayesian_of(metric, measured, table, self._smallest(metric), self.plan.alpha),
             covariates=metric.covariates if adjusted else (),
             variance_ratio=measured.variance_ratio,
             unadjusted=measured.unadjusted.effect if adjusted else None,

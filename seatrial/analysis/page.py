@@ -51,7 +51,7 @@ def notebook_html(found: Analysis) -> str:
     """What a notebook shows: sentences and numbers, without scripts."""
     rows = [(c.treatment, *row) for c in found.comparisons for row in _rows(c)]
     return html(
-        [comparison.sentence for comparison in found.comparisons],
+        [said for one in found.comparisons for said in (one.sentence, *posterior(one, found.control))],
         Table(("treatment", *_HEADER), tuple(rows)),
         [check.sentence for check in found.checks if not check.ok],
     )
@@ -75,17 +75,19 @@ def _result(found: Analysis, comparison: Comparison) -> Section:
         heading=f"{comparison.treatment} against {found.control}",
         badge=comparison.recommendation,
         verdict=TONES[comparison.recommendation],
-        sentences=(comparison.sentence, *posterior(comparison), *by_phase(comparison)),
+        sentences=(comparison.sentence, *posterior(comparison, found.control), *by_phase(comparison)),
         charts=verdict_effects([finding.verdict for finding in comparison.metrics]),
         table=Table(_HEADER, tuple(_rows(comparison))),
     )
 
 
-def posterior(comparison: Comparison) -> tuple[str, ...]:
-    """What a posterior says of the primary, where a smallest effect was named."""
-    found = comparison.primary.bayesian
-    known = found is not None and found.p_same is not None and comparison.primary.verdict.word != "no-data"
-    return (f"{comparison.primary.name}: {told(found)}",) if found is not None and known else ()
+def posterior(comparison: Comparison, control: str) -> tuple[str, ...]:
+    """What a posterior says of the primary, with the expected loss of each choice."""
+    primary = comparison.primary
+    if primary.bayesian is None or primary.verdict.word == "no-data":
+        return ()
+    names = (comparison.treatment, control)
+    return (f"{primary.name}: {told(primary.bayesian, share=primary.kind == 'proportion', names=names)}",)
 
 
 def by_phase(comparison: Comparison) -> tuple[str, ...]:

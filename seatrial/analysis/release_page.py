@@ -4,20 +4,19 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from seatrial.analysis.page import TONES, interval, mean, trust_section, units_section
+from seatrial.experiments.beside import bands, beside
 from seatrial.experiments.judgement import Judgement, MetricJudgement
 from seatrial.experiments.segments import MetricSegments
-from seatrial.experiments.sentences import told
+from seatrial.experiments.sentences import SHARES, told
 from seatrial.experiments.several import Several
 from seatrial.experiments.shadow.table import DIFFERING, HEADER, differing, lines
 from seatrial.experiments.shown_items import PLACES, place_rows
+from seatrial.experiments.spans import span_names
 from seatrial.reports.charts import verdict_over_time
 from seatrial.reports.experiment_charts import Arrival, EffectRow, effects, verdict_effects
 from seatrial.reports.page import Section, Table, render_page
 from seatrial.reports.points import VerdictPoint
 from seatrial.spec.units import show_moment
-from seatrial.stats.bayes import told as posterior_told
-
-_SHARES = ("proportion", "accuracy", "precision", "recall", "hit_rate", "click_through", "errors", "latency")
 
 
 def release_page(
@@ -36,6 +35,7 @@ def release_page(
     """
     parts = [_result(judgement), *_shadow(judgement), *_over_time(judgement, [*history, judgement])]
     parts += [_places(metric, judgement.champion) for metric in judgement.metrics if metric.places]
+    parts += [_spans(metric) for metric in judgement.metrics if metric.spans]
     parts += [_segments(one) for one in segments]
     parts += [units_section(arrivals)] if arrivals else []
     versions = f"{judgement.challenger_version or judgement.challenger} against {judgement.champion_version}"
@@ -74,7 +74,7 @@ def _result(judgement: Judgement, heading: str = "Verdict") -> Section:
         verdict=TONES[judgement.recommendation],
         sentences=(
             judgement.sentence if judgement.ended else f"{told(judgement)}",
-            *_posterior(judgement.primary),
+            *beside(judgement),
         ),
         charts=verdict_effects([m.verdict for m in judgement.metrics if m.verdict.word != "no-data"]),
         table=Table(
@@ -82,12 +82,6 @@ def _result(judgement: Judgement, heading: str = "Verdict") -> Section:
             tuple(_row(metric) for metric in judgement.metrics),
         ),
     )
-
-
-def _posterior(metric: MetricJudgement | None) -> list[str]:
-    if metric is None or metric.bayesian is None or metric.bayesian.p_same is None or metric.verdict.word == "no-data":
-        return []
-    return [f"{metric.name}: {posterior_told(metric.bayesian)}"]
 
 
 def _shadow(judgement: Judgement) -> list[Section]:
@@ -100,7 +94,7 @@ def _shadow(judgement: Judgement) -> list[Section]:
 
 
 def _row(metric: MetricJudgement) -> tuple[str, ...]:
-    v, share = metric.verdict, metric.kind in _SHARES
+    v, share = metric.verdict, metric.kind in SHARES
     return (
         metric.name,
         metric.part,
@@ -121,17 +115,44 @@ def _places(metric: MetricJudgement, champion: str) -> Section:
     return Section(heading=f"{metric.name} by place", sentences=(said,), table=table)
 
 
-def _over_time(judgement: Judgement, history: Sequence[Judgement]) -> list[Section]:
-    shown = [m for m in judgement.metrics if m.part != "secondary"]
-    charts = [
-        verdict_over_time(points, share=metric.kind in _SHARES, title=f"{metric.name}: difference")
-        for metric in shown
-        if len(points := _points(metric.name, history)) > 1
+def _spans(metric: MetricJudgement) -> Section:
+    said = (
+        "Of units whose whole window has matured, each interval for one look. It describes, and decides nothing; the "
+        "check of novelty tells whether the effect changes."
+    )
+    share, names = metric.kind in SHARES, span_names(metric.spans)
+    rows = [
+        EffectRow(name, one.effect, one.lower, one.upper, "effect in this span")
+        for name, one in zip(names, metric.spans, strict=True)
+        if one.effect is not None and one.lower is not None
     ]
-    if not charts:
-        return []
-    said = "Each band holds at every look together: it may be read at any time."
-    return [Section(heading="As units came", sentences=(said,), charts=tuple(charts))]
+    cells = tuple(
+        (
+            name,
+            mean(one.champion, share=share),
+            mean(one.challenger, share=share),
+            "" if one.effect is None else f"{one.effect:+.4g}",
+            interval(one.lower, one.upper, share=False) or "too few",
+        )
+        for name, one in zip(names, metric.spans, strict=True)
+    )
+    return Section(
+        heading=f"{metric.name} by the time since exposure",
+        sentences=(said,),
+        charts=(effects(rows, title="difference"),) if rows else (),
+        table=Table(("since exposure", "champion", "challenger", "difference", "interval"), cells),
+    )
+
+
+def _over_time(judgement: Judgement, history: Sequence[Judgement]) -> list[Section]:
+    found = [(m, _points(m.name, history)) for m in judgement.metrics if m.part != "secondary"]
+    shown = [(metric, points) for metric, points in found if len(points) > 1]
+    charts = tuple(
+        verdict_over_time(points, share=metric.kind in SHARES, title=f"{metric.name}: difference")
+        for metric, points in shown
+    )
+    said = bands([metric for metric, _ in shown])
+    return [Section(heading="As units came", sentences=said, charts=charts)] if charts else []
 
 
 def _segments(found: MetricSegments, challenger: str = "") -> Section:

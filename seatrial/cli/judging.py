@@ -196,9 +196,11 @@ def _deployment(
     json: bool,
     segments: Sequence[str],
 ) -> None:
-    from seatrial.control.judging import declared_segments, judge_now, release_report, segments_now
+    from seatrial.control.judging import declared_segments, judge_now, release_report, segments_now, spans_now
 
     judgement = judge_now(settings(), deployment, holdout=holdout, in_detail=True)
+    if html is not None or json:
+        judgement = spans_now(settings(), deployment, judgement)
     asked = dict.fromkeys((*segments, *declared_segments(settings(), deployment)))
     found = [one for by in asked for one in segments_now(settings(), deployment, by)]
     if html is not None:
@@ -296,7 +298,7 @@ def _tell_analysis(found: Analysis) -> None:
             ("metric", "part", found.control, comparison.treatment, "difference", "verdict"),
             (_row(finding) for finding in comparison.metrics),
         )
-        for note in _notes(comparison):
+        for note in _notes(comparison, found.control):
             typer.echo(note)
     for check in found.checks:
         typer.echo(f"{'ok' if check.ok else 'FAILED' if check.withholds else 'warning'}: {check.sentence}")
@@ -330,10 +332,10 @@ def _ends(finding: Finding) -> str:
     return f"{ends[0] or '…'} to {ends[1] or '…'}"
 
 
-def _notes(comparison: Comparison) -> list[str]:
+def _notes(comparison: Comparison, control: str) -> list[str]:
     from seatrial.analysis.page import by_phase, posterior
 
-    notes = [*posterior(comparison), *by_phase(comparison)]
+    notes = [*posterior(comparison, control), *by_phase(comparison)]
     for finding in comparison.metrics:
         if finding.variance_ratio is not None:
             saved = f"{1 - finding.variance_ratio:.0%} of its variance"

@@ -14,8 +14,11 @@ from seatrial.spec.errors import BadInput
 from seatrial.spec.units import parse_duration, parse_share, show_count
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from seatrial.analysis.looks import Looks
-    from seatrial.analysis.power import Forecast, Goal, Need, Past
+    from seatrial.analysis.power import Forecast, Need
+    from seatrial.analysis.power_past import Goal, Past, Values
     from seatrial.control.powering import Outlook
     from seatrial.stats.contrast import Margin
     from seatrial.stats.power import Design
@@ -27,6 +30,9 @@ _EXAMPLE = (
 )
 
 
+_SMALLEST = "smallest"
+
+
 def add_to(app: typer.Typer) -> None:
     app.command(epilog=_EXAMPLE)(power)
 
@@ -35,9 +41,13 @@ def power(
     deployment: str | None = typer.Argument(None, metavar="[DEPLOYMENT]", help="A release under way; none with flags."),
     by: str | None = typer.Option(None, help="With a deployment: the chance of a conclusion by this date, 2026-12-24."),
     effect: str | None = typer.Option(None, help="The smallest effect to see: relative:2% or absolute:0.5."),
-    margin: str | None = typer.Option(None, help="Instead: to show that it is not worse by this much."),
-    units: int | None = typer.Option(None, help="The inverse: which effect so many units of all arms show."),
-    days: str | None = typer.Option(None, help="The inverse: which effect so long a test shows, 14d."),
+    margin: str | None = typer.Option(
+        None, help="Instead: to show that it is not worse by this much; with --units or --days: smallest."
+    ),
+    units: int | None = typer.Option(
+        None, help="The inverse: which effect so many units of all arms show; with --margin smallest, which margin."
+    ),
+    days: str | None = typer.Option(None, help="The inverse: which effect, or margin, so long a test shows, 14d."),
     baseline: str | None = typer.Option(None, help="The share now, 10%."),
     mean: float | None = typer.Option(None, help="The mean now, with --sd."),
     sd: float | None = typer.Option(None, help="The standard deviation by unit."),
@@ -74,7 +84,7 @@ def power(
     if by is not None:
         raise BadInput(f"--by {by} asks about a release; name its deployment")
     from seatrial.analysis.looks import Looks
-    from seatrial.analysis.power import Forecast, curve, need, told
+    from seatrial.analysis.power import Forecast, curve, need, slow, told
     from seatrial.stats.power import Design, power_of_each
 
     each = parse_share(share) if share is not None else 1 / (treatments + 1)
@@ -82,17 +92,22 @@ def power(
     power = power_of_each(whole, guardrails)
     design = Design(each, alpha, power, treatments=treatments, correlation=correlation).checked()
     planned = None if looks is None else Looks(looks, spending).checked()
-    past = _past(baseline, mean, sd, data, outcomes, metric, control, cluster, units_a_day)
+    past, values = _past(baseline, mean, sd, data, outcomes, metric, control, cluster, units_a_day)
     if units is not None or days is not None:
-        if effect is not None or margin is not None:
-            raise BadInput("--units and --days ask which effect can be seen; leave --effect and --margin out")
-        found = Forecast(
-            past=past, design=told(design, guardrails, whole), needs=_inverse(past, design, units, days, planned)
-        )
+        if effect is not None or margin not in (None, _SMALLEST):
+            raise BadInput(
+                "--units and --days ask which effect can be seen, or with --margin smallest which margin can be held; "
+                "leave --effect and --margin out"
+            )
+        inverse: Goal = "better" if margin is None else "non-inferior"
+        needs = _inverse(past, values, design, inverse, units, days, planned)
+        found = Forecast(past=past, design=told(design, guardrails, whole), needs=needs)
     else:
         size, goal = _size(effect, margin)
-        needs = tuple(need(one, size, design, goal, planned) for one in past)
-        curves = curve(past[0], size, design, goal, planned)
+        needs = tuple(need(one, size, design, goal, planned, values.get(one.metric)) for one in past)
+        drawn = html is not None or picture is not None or (json and not slow(past[0], goal))
+        first = past[0]
+        curves = curve(first, size, design, goal, planned, values.get(first.metric)) if drawn else ()
         found = Forecast(past=past, design=told(design, guardrails, whole), needs=needs, curve=curves)
     if picture is not None:
         found.picture(picture)
@@ -111,6 +126,8 @@ def _size(effect: str | None, margin: str | None) -> tuple[Margin, Goal]:
         raise BadInput(
             "say what is to be shown: --effect relative:2%, or --margin relative:1% (not worse by that much)"
         )
+    if margin == _SMALLEST:
+        raise BadInput("--margin smallest asks which margin is held by --units or --days; give one of them")
     if effect is not None:
         return margin_of(effect, "--effect"), "better"
     return margin_of(margin or "", "--margin"), "non-inferior"
@@ -126,10 +143,10 @@ def _past(
     control: str,
     cluster: str,
     units_a_day: float | None,
-) -> tuple[Past, ...]:
+) -> tuple[tuple[Past, ...], Mapping[str, Values]]:
     import msgspec
 
-    from seatrial.analysis.power import past_of, stated
+    from seatrial.analysis.power_past import past_of, stated
 
     if units_a_day is not None and not units_a_day > 0:
         raise BadInput(f"{units_a_day:g} units a day are none; give a number above 0")
@@ -138,6 +155,7 @@ def _past(
             raise BadInput("--outcomes, --metric, --control and --cluster read the past from files; add --data")
         share = None if baseline is None else parse_share(baseline)
         past: tuple[Past, ...] = (stated(metric="it", baseline=share, mean=mean, sd=sd, correlation=0.0),)
+        values: Mapping[str, Values] = {}
     else:
         if baseline is not None or mean is not None or sd is not None:
             raise BadInput("--data says what there is now; leave --baseline, --mean and --sd out")
@@ -145,18 +163,26 @@ def _past(
         from seatrial.analysis.metrics import named
 
         with Files(data, outcomes) as files:
-            past = past_of(files, named(pairs(metric, "--metric"), outcomes=outcomes is not None), control, cluster)
+            metrics = named(pairs(metric, "--metric"), outcomes=outcomes is not None)
+            past, values = past_of(files, metrics, control, cluster)
         if not past:
             raise BadInput("--data needs a metric, like --metric conversion=proportion:purchase")
-    if units_a_day is None:
-        return past
-    return tuple(msgspec.structs.replace(one, units_a_day=units_a_day) for one in past)
+    if units_a_day is not None:
+        past = tuple(msgspec.structs.replace(one, units_a_day=units_a_day) for one in past)
+    return past, values
 
 
 def _inverse(
-    past: tuple[Past, ...], design: Design, units: int | None, days: str | None, looks: Looks | None
+    past: tuple[Past, ...],
+    values: Mapping[str, Values],
+    design: Design,
+    goal: Goal,
+    units: int | None,
+    days: str | None,
+    looks: Looks | None,
 ) -> tuple[Need, ...]:
-    from seatrial.analysis.power import DAY, visible, visible_always, visible_in_looks
+    from seatrial.analysis.power import visible, visible_always, visible_in_looks
+    from seatrial.analysis.power_past import DAY
 
     if units is not None and days is not None:
         raise BadInput("--units and --days are two ways to say how much there will be; give one of them")
@@ -171,9 +197,11 @@ def _inverse(
             many = one.units_a_day * one.counted * left
         else:
             many = float(units)
-        found.append(visible(one, many, design))
-        found += [] if looks is None else [visible_in_looks(one, many, design, looks)]
-        always = visible_always(one, many, design)
+        known = values.get(one.metric)
+        found.append(visible(one, many, design, goal, known))
+        if looks is not None and goal == "better" and one.kind != "quantile":
+            found.append(visible_in_looks(one, many, design, looks))
+        always = visible_always(one, many, design, goal, known)
         found += [] if always is None else [always]
     return tuple(found)
 
@@ -189,7 +217,9 @@ def _tell(found: Forecast) -> None:
 def _of_past(past: Past) -> str:
     mean = f"{100 * past.mean:.4g}%" if past.kind == "proportion" else f"{past.mean:.6g}"
     parts = [f"{past.metric} is {mean} now"]
-    if not past.share:
+    if past.kind == "quantile":
+        parts.append(f"with a standard error of {past.sd:.6g} over the root of the units")
+    elif not past.share:
         parts.append(f"standard deviation {past.sd:.6g} by {'cluster' if past.cluster else 'unit'}")
     if past.units is not None:
         parts.append(f"by {show_count(past.units)} {'clusters' if past.cluster else 'units'} of the past")

@@ -31,6 +31,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def tell(judgement: Judgement) -> None:
+    from seatrial.experiments.beside import beside
     from seatrial.experiments.sentences import lowered, told
     from seatrial.experiments.shown_items import PLACES, place_rows
 
@@ -49,6 +50,8 @@ def tell(judgement: Judgement) -> None:
         if metric.places:
             typer.secho(f"\n{metric.name} by place, for one look", bold=True)
             print_table(PLACES, place_rows(metric, judgement.champion))
+    for said in beside(judgement):
+        typer.echo(said)
     for check in judgement.checks:
         typer.echo(f"{'ok' if check.ok else 'FAILED' if check.withholds else 'warning'}: {check.sentence}")
 

@@ -62,6 +62,19 @@ def judge_now(settings: Settings, deployment: str, *, holdout: bool = False, in_
         return as_it_ended(judgement, held.run)
 
 
+def spans_now(settings: Settings, deployment: str, judgement: Judgement) -> Judgement:
+    """The judgement with its effects by the time since the exposure; as it is where it is not of the file's release."""
+    with State(settings.state_url) as state:
+        held = state.deployments.get(deployment)
+    if held.run is None or held.run.id != judgement.release:
+        return judgement
+    from seatrial.experiments.spans import with_spans  # slow to import: the statistics
+    from seatrial.ledger.reader import Reader
+
+    with Reader(settings.home).open(deployment, persons=True) as view:
+        return with_spans(judgement, load_deployment(held.text), held.run, view)
+
+
 def declared_segments(settings: Settings, deployment: str) -> tuple[str, ...]:
     """The context keys by which the file in force wants every judgement to be shown; none before units were exposed."""
     with State(settings.state_url) as state:

@@ -19,6 +19,7 @@ from seatrial.dashboard.house import House
 from seatrial.dashboard.meaning import is_share, meaning
 from seatrial.dashboard.traffic import Traffic, VersionTraffic
 from seatrial.dashboard.watching import watch
+from seatrial.experiments.beside import bands, beside
 from seatrial.experiments.judgement import MetricJudgement
 from seatrial.experiments.sentences import as_it_ended, told
 from seatrial.experiments.several import Several
@@ -102,6 +103,8 @@ def verdict(house: House, name: str, _range: str) -> dict[str, Any]:
             "tone": "",
             "sentence": "" if contest["contest"] else "No release has been judged yet.",
             "drawing": None,
+            "bands": (),
+            "beside": (),
             "metric": "",
             "metrics": [],
             "shadow": "",
@@ -120,6 +123,8 @@ def verdict(house: House, name: str, _range: str) -> dict[str, Any]:
         "tone": tone(judgement.ended or judgement.recommendation),
         "sentence": judgement.sentence,
         "drawing": charts.verdict_over_time(points, share=bool(primary and is_share(primary))) if points else None,
+        "bands": bands([primary]) if primary and points else (),
+        "beside": beside(judgement),
         "metric": primary.name if primary else "",
         "metrics": [_metric_row(metric, judgement.unit) for metric in judgement.metrics],
         "shadow": judgement.shadow.sentence if judgement.shadow else "",

@@ -103,6 +103,35 @@ def _totals(aggregate: str, second: str, label: bool, known: str, each: str = ""
     FROM attached a WHERE a.outcome = ${{p}}outcome GROUP BY a.u"""
 
 
+def span_measure(spec: MetricSpec, whole: Measure, begins: int, ends: int) -> Measure:
+    """What happens in one span of the window of a measure that unfolds; by unit, as it stood when the unit matured.
+
+    Args:
+        spec: The metric.
+        whole: Its measure.
+        begins: Microseconds since the exposure; what comes just then is of the span before, if there is one.
+        ends: Likewise, and within it.
+    """
+    each, aggregate = (_value_of(spec), "sum") if spec.kind == "mean" else (_happened(spec), "max")
+    after = f"a.t >= a.first_at - {SKEW}" if begins == 0 else "a.t > a.first_at + ${p}begins"
+    when = f"{after} AND a.t <= a.first_at + ${{p}}ends AND {_ARRIVED}"
+    sql = f"""SELECT a.u, {aggregate}({each}) FILTER ({when}) AS x, 0 AS y, 0 AS x_all, 0 AS y_all,
+    0 AS labels, 0 AS wanted, 0 AS late, 0 AS early
+    FROM attached a WHERE a.outcome = ${{p}}outcome GROUP BY a.u"""
+    asked = {"matures", "outcome", "value"} & whole.parameters.keys()
+    given = {name: whole.parameters[name] for name in asked} | {"ends": ends} | ({"begins": begins} if begins else {})
+    return Measure(f"{whole.name}/{begins}", whole.shape, whole.within, whole.grace, sql, given, whole.outcome)
+
+
+def _value_of(spec: MetricSpec) -> str:
+    return _field("value") if spec.value is not None else _VALUE
+
+
+def _happened(spec: MetricSpec) -> str:
+    value = _field("value") if spec.value is not None else HAPPENED_AT_ALL.format(value=_VALUE)
+    return f"({value} <> 0)::INT"
+
+
 def _field(parameter: str) -> str:
     return finite_number(f'json_extract_string(a."fields", ${{p}}{parameter})')
 
@@ -122,7 +151,7 @@ def path(name: str) -> str:
 
 
 def _mean(spec: MetricSpec, label: bool) -> tuple[str, Shape, dict[str, object]]:
-    value = _field("value") if spec.value is not None else _VALUE
+    value = _value_of(spec)
     paths: dict[str, object] = {"value": path(spec.value)} if spec.value is not None else {}
     total = f"{'avg' if label else 'sum'}({value})"
     return _totals(total, "count(*)", label, f"{value} IS NOT NULL", value), "mean", paths
@@ -131,7 +160,7 @@ def _mean(spec: MetricSpec, label: bool) -> tuple[str, Shape, dict[str, object]]
 def _proportion(spec: MetricSpec, label: bool) -> tuple[str, Shape, dict[str, object]]:
     value = _field("value") if spec.value is not None else HAPPENED_AT_ALL.format(value=_VALUE)
     paths: dict[str, object] = {"value": path(spec.value)} if spec.value is not None else {}
-    happened = f"({value} <> 0)::INT"
+    happened = _happened(spec)
     known = f"{value} IS NOT NULL"
     return _totals(f"max({happened})", "count(*)", label, known, happened, settles=True), "proportion", paths
 

@@ -19,6 +19,7 @@ from seatrial.experiments.asks import Ask, asks_of, measures_of
 from seatrial.experiments.caps import caps_before
 from seatrial.experiments.counted import Mask
 from seatrial.experiments.measure import Column, Measure
+from seatrial.experiments.needing import Floats, units_needed
 from seatrial.experiments.past import SPLITS, AsIfDrawn, past_run
 from seatrial.experiments.question import read
 from seatrial.experiments.shapes import BY_ROW
@@ -30,7 +31,8 @@ from seatrial.spec.deployment import CanaryStage, Deployment, ReleaseSpec, TestS
 from seatrial.spec.errors import BadInput
 from seatrial.spec.units import show_count
 from seatrial.stats.moments import Moments, PairMoments
-from seatrial.stats.power import Design, plan_means, power_of_each
+from seatrial.stats.power import Design, power_of_each
+from seatrial.stats.quantile import quantile
 from seatrial.stats.ratio import linearise
 
 LEAST_UNITS = 100
@@ -175,14 +177,13 @@ def _need(
     measure = measures[name]
     if measure.shape in BY_ROW:
         return Need(name, None, None, "it ranks answers, and how they will be ranked is not foretold")
-    if measure.shape == "quantile":
-        return Need(name, None, None, "what a quantile needs depends on how dense its values are there")
     once = ask.part == "primary" and ask.plan.name == "fixed"
-    if measure.range is not None and not once:
-        return Need(name, None, None, "with a `range` it is judged by betting, which needs more units than a mean does")
     matured = units.first_at + measure.matures <= now
     values = _moments(columns[name], measure, matured)
-    difference = _difference(ask, values)
+    level = values.mean
+    if measure.shape == "quantile" and values.n:
+        level = quantile(_counted(columns[name], measure, matured)[0], measure.q or 0.5)
+    difference = _difference(ask, level)
     if name + _RELAXED in measures:
         difference = values.mean - _moments(columns[name + _RELAXED], measure, matured).mean
     if values.n < LEAST_UNITS:
@@ -194,27 +195,31 @@ def _need(
     sides = 2 if ask.part == "primary" else 1
     design = design._replace(alpha=ask.question.alpha, sides=sides, plan_units=ask.question.plan_units)
     try:
-        plan = plan_means(difference, float(np.sqrt(values.variance)), design)
+        here = _counted(columns[name], measure, matured)
+        found = units_needed(ask, measure, values, difference, here, design, once=once)
     except BadInput as error:
         return Need(name, None, None, str(error))
-    found = plan.fixed if once else plan.always_valid
     told = values.n / int(np.count_nonzero(matured))  # of the units that come the others lack a label, or a number
     return Need(name, found, found / (rate * told) + measure.matures / 1e6 / _DAY)
 
 
-def _difference(ask: Ask, values: Moments) -> float:
+def _difference(ask: Ask, level: float) -> float:
     margin = ask.question.margin
     if margin is None:
         return 0.0
-    return margin.size * abs(values.mean) if margin.scale == "relative" else margin.size
+    return margin.size * abs(level) if margin.scale == "relative" else margin.size
+
+
+def _counted(column: Column, measure: Measure, mask: Mask) -> tuple[Floats, Floats]:
+    counted = mask & measure.told(column)
+    return measure.limited(column.x[counted]), column.y[counted]
 
 
 def _moments(column: Column, measure: Measure, mask: Mask) -> Moments:
-    counted = mask & measure.told(column)
-    x = measure.limited(column.x[counted])
-    if measure.shape in ("mean", "proportion"):
+    x, y = _counted(column, measure, mask)
+    if measure.shape in ("mean", "proportion", "quantile"):
         return Moments.from_values(x)
-    found = linearise(PairMoments.from_values(x, column.y[counted]))
+    found = linearise(PairMoments.from_values(x, y))
     if measure.shape != "root" or not found.mean > 0:
         return found
     return Moments(found.n, float(np.sqrt(found.mean)), found.m2 / (4 * found.mean))

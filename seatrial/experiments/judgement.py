@@ -151,6 +151,26 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     upper: float | None = None
 
 
+class SpanEffect(msgspec.Struct, frozen=True, kw_only=True):
+    """The effect in one span of a metric's window, of the units whose whole window has matured; for one look.
+
+    Attributes:
+        begins, ends: Seconds since the exposure.
+        champion, challenger: What a unit comes to in it, or the share of units to which it happens in it; None where an
+            arm has fewer than two units.
+        effect: Challenger minus champion; likewise.
+        lower, upper: Its interval at 1 - alpha; None where units or events are too few for one.
+    """
+
+    begins: float
+    ends: float
+    champion: float | None = None
+    challenger: float | None = None
+    effect: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+
+
 class MetricJudgement(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one metric.
 
@@ -172,6 +192,7 @@ class MetricJudgement(msgspec.Struct, frozen=True, kw_only=True):
         adjusted_p: Of a secondary metric, its p-value as one of them all (Holm; by e-BH none): its word stands by it.
         scores: Of a metric of answers, and of coverage, each variant by itself, over all phases; for one look.
         places: Of click-through, each place of each variant's lists, over all phases; for one look.
+        spans: The effect by the time since the exposure, where somebody asked and the window is two days at least.
         triggered: Where only units whose answers differ count: the effect over all; None where all count.
         sentence: One plain sentence.
     """
@@ -193,6 +214,7 @@ class MetricJudgement(msgspec.Struct, frozen=True, kw_only=True):
     adjusted_p: float | None = None
     scores: tuple[Score, ...] = ()
     places: tuple[Place, ...] = ()
+    spans: tuple[SpanEffect, ...] = ()
     triggered: Triggered | None = None
     sentence: str
 

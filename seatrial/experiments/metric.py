@@ -12,7 +12,7 @@ from seatrial.experiments.judgement import Counts, MetricJudgement, PhaseEffect
 from seatrial.experiments.measure import Measure
 from seatrial.experiments.one_look import judge_once
 from seatrial.experiments.planned import judge_planned
-from seatrial.experiments.returns import return_on_costs
+from seatrial.experiments.returns import returns_on_costs
 from seatrial.experiments.sample import Sample, weight_left
 from seatrial.experiments.scores import scores_of
 from seatrial.experiments.shapes import BY_ROW
@@ -54,7 +54,7 @@ def judge_metric(ask: Ask, sample: Sample, measure: Measure, run: ReleaseRun, un
             clusters=None if sample.effect.clusters is None else max(sample.effect.clusters),
         ),
         phases=tuple(_phase(number, found, run) for number, found in sample.by_phase.items()),
-        fixed=_fixed(ask, sample),
+        fixed=_fixed(ask, sample, run),
         bayesian=_bayesian(ask, sample),
         uncapped=None if sample.uncapped is None else finite(sample.uncapped.effect),
         cap=ask.cap,
@@ -130,7 +130,7 @@ def verdict_of(ask: Ask, sample: Sample, measure: Measure, run: ReleaseRun) -> V
         if exactly is not None:
             return exactly
         clustered = sample.counted is not None and sample.counted.cluster is not None
-        method: Method = "always-valid" if clustered else _method(ask)
+        method: Method = "always-valid" if clustered else method_of_guardrail(ask)
         return judge_guardrail(sample.effect, ask.question, counts=counts, method=method)
     watched = exactly or judge_primary(sample.effect, ask.question, counts=counts, role=ask.part)
     # A posterior has no p-value by which a word could stand as one of a family: the sequence speaks in its place.
@@ -138,7 +138,7 @@ def verdict_of(ask: Ask, sample: Sample, measure: Measure, run: ReleaseRun) -> V
     return watched if by_sequence else judge_planned(ask, sample, measure, watched)
 
 
-def _method(ask: Ask) -> Method:
+def method_of_guardrail(ask: Ask) -> Method:
     """On a ratio of rates the exact sequence finds rare failures sooner; on an absolute margin it does not."""
     margin = ask.question.margin
     on_ratio = margin is None or margin.scale == "relative" or margin.size == 0
@@ -157,7 +157,7 @@ def _phase(number: int, effect: Effect, run: ReleaseRun) -> PhaseEffect:
     )
 
 
-def _fixed(ask: Ask, sample: Sample) -> tuple[TestResult, ...]:
+def _fixed(ask: Ask, sample: Sample, run: ReleaseRun) -> tuple[TestResult, ...]:
     effect, table = sample.arrived, _table(sample)
     if min(effect.n_treatment, effect.n_control) < 2:
         return ()
@@ -165,7 +165,7 @@ def _fixed(ask: Ask, sample: Sample) -> tuple[TestResult, ...]:
     if sample.with_late is not None and sample.with_late.shape == "quantile":
         found = [quantile_test(sample.with_late.arms(), sample.with_late.q, ask.question.alpha)]
     if ask.kind == "value" and sample.counted is not None:
-        found += return_on_costs(sample.counted, ask.question.alpha)
+        found += returns_on_costs(sample.counted, ask.question.alpha, (run.challenger, run.champion))
     if table is not None:
         found += shares_tests(*table, ask.question.alpha)
     return tuple(msgspec.structs.replace(result, method=f"{result.method} (fixed)") for result in found)
@@ -176,10 +176,11 @@ def _bayesian(ask: Ask, sample: Sample) -> Bayesian | None:
     if min(effect.n_treatment, effect.n_control) < 2:
         return None
     rope = region(ask.question.margin, effect.control_mean) if ask.part != "guardrail" else None
+    alpha = ask.question.alpha
     if table is not None and ask.plan.prior_sd is None:
-        found = compare_shares(*table, rope=rope)
+        found = compare_shares(*table, alpha=alpha, rope=rope)
     elif effect.se_unpooled > 0:
-        found = compare_normal(effect, ask.plan.prior_sd, prior_mean=ask.plan.prior_mean, rope=rope)
+        found = compare_normal(effect, ask.plan.prior_sd, alpha, prior_mean=ask.plan.prior_mean, rope=rope)
     else:
         return None
     if ask.question.want == "higher":

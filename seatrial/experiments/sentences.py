@@ -13,7 +13,7 @@ from seatrial.spec.deployment import ReleaseSpec, ShadowStage
 from seatrial.spec.units import show_count, show_duration, show_moment
 from seatrial.stats.recommendation import Recommendation
 
-_SHARES = frozenset({"proportion", "accuracy", "precision", "recall", "hit_rate", "click_through", "errors", "latency"})
+SHARES = frozenset({"proportion", "accuracy", "precision", "recall", "hit_rate", "click_through", "errors", "latency"})
 _ONE_LOOK = frozenset({"auc", "calibration_error"})
 
 _OPENINGS: dict[Recommendation, str] = {
@@ -165,7 +165,7 @@ def _diluted(metric: MetricJudgement, unit: str) -> str:
     found = metric.triggered
     if found is None or found.lower is None or found.upper is None:
         return ""
-    if metric.kind in _SHARES:
+    if metric.kind in SHARES:
         return f"; over all {plural(unit)} that is {100 * found.lower:+.2g} to {100 * found.upper:+.2g} points"
     return f"; over all {plural(unit)} that is {found.lower:+.3g} to {found.upper:+.3g}"
 
@@ -186,7 +186,7 @@ _WORDS = {
 
 def value(metric: MetricJudgement, number: float) -> str:
     """A mean as it is read: shares in percent."""
-    return _percent(number) if metric.kind in _SHARES else f"{number:.4g}"
+    return _percent(number) if metric.kind in SHARES else f"{number:.4g}"
 
 
 def _verb(metric: MetricJudgement, unit: str) -> str:
@@ -241,7 +241,7 @@ def _difference(metric: MetricJudgement) -> str:
     lower, upper = metric.verdict.lower, metric.verdict.upper
     if lower is None or upper is None:
         return "unknown"
-    if metric.kind in _SHARES:
+    if metric.kind in SHARES:
         return f"{100 * lower:+.2g} to {100 * upper:+.2g} points"
     return f"{lower:+.3g} to {upper:+.3g}"
 

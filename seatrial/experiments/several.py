@@ -20,10 +20,11 @@ from seatrial.experiments.segments import MetricSegments, segment
 from seatrial.experiments.shelf import Shelves
 from seatrial.experiments.source import Source
 from seatrial.ledger.sql import literal
+from seatrial.releases.plan import plan_of
 from seatrial.releases.run import Phase, ReleaseRun
 from seatrial.reports.experiment_charts import Arrival
 from seatrial.routing.snapshot import Arm
-from seatrial.spec.deployment import Deployment, ExperimentSpec, ReleaseSpec, TestStage
+from seatrial.spec.deployment import Deployment, ExperimentSpec, Method, ReleaseSpec, TestStage
 from seatrial.stats.families import FamilyName, Member, as_family
 
 RELEASE = "experiment"
@@ -129,14 +130,14 @@ def judge_several(
 
     def one(challenger: str, level: float) -> Judgement:
         # The level of the family is the primaries' alone: each guardrail keeps alpha, the others have their own family.
-        run = _run(deployment, contest, challenger, began, method.alpha, method.plan_units)
+        run = _run(deployment, contest, challenger, began, method)
         spec = _as_release(deployment, experiment, challenger)
         return judge(spec, run, source, now, losses=losses, shelves=shelves, primary_alpha=level)
 
     first = {name: one(name, method.alpha / len(challengers)) for name in challengers}
     members = as_family({name: _p_value(found) for name, found in first.items()}, method.alpha, experiment.family)
     found = {
-        name: _placed(one(name, member.level), member, _run(deployment, contest, name, began, member.level, 1))
+        name: _placed(one(name, member.level), member, _run(deployment, contest, name, began, method))
         for name, member in members.items()
     }
     judgements = _others_as_family(list(found.values()), method.alpha, experiment.family)
@@ -167,7 +168,7 @@ def segment_several(
     began = _began(source, now)
 
     def of(challenger: str) -> tuple[MetricSegments, ...]:
-        run = _run(deployment, contest, challenger, began, experiment.method.alpha, experiment.method.plan_units)
+        run = _run(deployment, contest, challenger, began, experiment.method)
         spec = _as_release(deployment, experiment, challenger)
         return tuple(one for by in keys for one in segment(spec, run, source, now, by))
 
@@ -177,7 +178,7 @@ def segment_several(
 def arrivals_of(deployment: Deployment, contest: Contest, view: Source, now: int) -> tuple[Arrival, ...]:
     """Fresh units of every variant of the split, as they came."""
     source = _OfEntry(view, contest)
-    return arrivals(source, _run(deployment, contest, "", _began(source, now), 0.05, 1), now)
+    return arrivals(source, _run(deployment, contest, "", _began(source, now), Method()), now)
 
 
 def _challengers(deployment: Deployment, contest: Contest) -> list[str]:
@@ -202,9 +203,7 @@ def _as_release(deployment: Deployment, experiment: ExperimentSpec, challenger: 
     return deployment.model_copy(update={"release": release})
 
 
-def _run(
-    deployment: Deployment, contest: Contest, challenger: str, began: int, alpha: float, plan_units: int
-) -> ReleaseRun:
+def _run(deployment: Deployment, contest: Contest, challenger: str, began: int, method: Method) -> ReleaseRun:
     return ReleaseRun(
         id=RELEASE,
         deployment=deployment.deployment,
@@ -217,8 +216,9 @@ def _run(
         stage="test",
         stage_started_at=began,
         phases=(Phase(number=1, arms=contest.arms, started_at=began, revision=contest.revision),),
-        alpha=alpha,
-        plan_units=plan_units,
+        alpha=method.alpha,
+        plan_units=method.plan_units,
+        plan=plan_of(method),
         started_at=began,
     )
 

@@ -1,5 +1,6 @@
 """A judgement as a notebook shows it."""
 
+from seatrial.experiments.beside import beside
 from seatrial.experiments.judgement import Judgement, MetricJudgement
 from seatrial.experiments.sentences import value
 from seatrial.reports.notebook import html
@@ -12,7 +13,7 @@ def notebook_html(judgement: Judgement) -> str:
     """Sentence, numbers by metric, and what cannot be trusted."""
     shadow = [judgement.shadow.sentence] if judgement.shadow is not None else []
     return html(
-        [judgement.sentence, *shadow],
+        [judgement.sentence, *shadow, *beside(judgement)],
         Table(_HEADER, tuple(_row(metric) for metric in judgement.metrics)),
         [check.sentence for check in judgement.checks if not check.ok],
     )

@@ -405,13 +405,13 @@ class ReleaseSpec(Model):
 
 
 class ExperimentSpec(Model):
-    """A split of several variants that is judged as one family, at any time."""
+    """A split of several variants that is judged as one family, at any time or once."""
 
     entry: str
     """``in`` in the file."""
     primary: Primary
     method: Method = Method()
-    """Always-valid; ``alpha`` and ``plan_units`` stand beside in the file."""
+    """Always-valid, or fixed with ``after``; this, ``alpha`` and ``plan_units`` stand beside in the file."""
     guardrails: dict[str, Margin] = {}
     family: FamilyWord = "holm"
 

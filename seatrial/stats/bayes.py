@@ -27,7 +27,7 @@ _PANELS: NDArray[np.float64] = np.concatenate([_TAILS, [0.5], 1 - _TAILS[::-1]])
 ENOUGH = 500.0
 """With so many events, and others, in both arms the interval of shares is the normal one: the exact one costs 0.2 s."""
 
-NOTE = "Bayesian; stopping on it does not hold alpha."
+NOTE = "Bayesian: it holds no error rate, and stopping on it does not hold alpha."
 
 
 class BetaPrior(NamedTuple):
@@ -44,12 +44,13 @@ class Bayesian(msgspec.Struct, frozen=True, kw_only=True):
         p_better: P(treatment's true value is above control's), 0 to 1.
         loss_treatment: Expected loss, in the metric's unit, of choosing the treatment.
         loss_control: Expected loss of staying with the control.
-        lower: 2.5 % point of the posterior difference (with the default level); of shares with ``ENOUGH`` events and
+        lower: The point of the posterior difference with alpha / 2 below it; of shares with ``ENOUGH`` events and
             others in both arms by the normal approximation, which is then within a fiftieth of its standard deviation.
-        upper: 97.5 % point.
+        upper: That with alpha / 2 above it.
         p_same: P(the difference lies inside the region of practical equivalence); None where none was given.
         prior: The prior in words.
         note: What it may not be used for.
+        alpha: The interval covers 1 - alpha.
     """
 
     p_better: float
@@ -60,6 +61,7 @@ class Bayesian(msgspec.Struct, frozen=True, kw_only=True):
     prior: str
     p_same: float | None = None
     note: str = NOTE
+    alpha: float = 0.05
 
 
 def compare_shares(
@@ -103,6 +105,7 @@ def compare_shares(
         upper=ends[1],
         p_same=None if rope is None else max(0.0, gap.above(-_half(rope)) - gap.above(rope)),
         prior=f"Beta({prior.a:g}, {prior.b:g}) on each share",
+        alpha=alpha,
     )
 
 
@@ -143,6 +146,7 @@ def compare_normal(
         prior="flat on the difference"
         if prior_sd is None
         else f"Normal({prior_mean:g}, {prior_sd:g}) on the difference",
+        alpha=alpha,
     )
 
 
@@ -157,10 +161,22 @@ def region(margin: Margin | None, control_mean: float) -> float | None:
     return size if math.isfinite(size) and size > 0 else None
 
 
-def told(found: Bayesian) -> str:
-    """The posterior in words, to follow a metric's name."""
+def told(found: Bayesian, *, share: bool = False, names: tuple[str, str] = ("the treatment", "the control")) -> str:
+    """The posterior in words, to follow a metric's name.
+
+    Args:
+        found: Of better meaning what the metric wants.
+        share: Its unit is a share, told in points.
+        names: What treatment and control are called.
+    """
+    scale, unit = (100, " points") if share else (1, "")
     same = "" if found.p_same is None else f", {found.p_same:.1%} that it differs by less than you care about"
-    return f"a posterior ({found.prior}) gives {found.p_better:.1%} that the treatment is better{same}. {found.note}"
+    ends = f"{scale * found.lower:+.3g} to {scale * found.upper:+.3g}{unit} ({100 * (1 - found.alpha):.4g}% credible)"
+    losses = f"{names[0]} {scale * found.loss_treatment:.2g}{unit}, {names[1]} {scale * found.loss_control:.2g}{unit}"
+    return (
+        f"a posterior ({found.prior}) gives {found.p_better:.1%} that {names[0]} is better{same}; the difference is "
+        f"{ends}. Expected loss of choosing: {losses}. {found.note}"
+    )
 
 
 def p_above(first: BetaPrior, second: BetaPrior) -> float:

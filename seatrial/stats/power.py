@@ -12,7 +12,7 @@ References:
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from scipy.optimize import brentq
@@ -116,6 +116,55 @@ def plan_proportions(control: float, treatment: float, design: Design = DEFAULT)
     For rare events (below ten in an arm) the exact sequence often speaks earlier than this says.
     """
     return _plan(treatment - control, *_of_proportions(control, treatment, design.checked()), design)
+
+
+def plan_units_of(distance: float, variance: float, design: Design = DEFAULT) -> Plan:
+    """Units to see a contrast so far from its line, whose variance times the units of all arms is ``variance``."""
+    return _plan(distance, variance, 0.0, design)
+
+
+def least_units(power: Callable[[float], float], target: float) -> int:
+    """The least units of all arms, to a hundredth, with which a power that rises with them reaches a target.
+
+    Raises:
+        BadInput: More than anybody has do not.
+    """
+    high = 4.0
+    while power(high) < target:
+        high *= 2
+        if high > MOST_UNITS:
+            raise BadInput(f"showing this takes more than {MOST_UNITS:g} units; ask for a larger effect or margin")
+    low = high / 2
+    while high / low > 1.01:
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if power(middle) >= target else (middle, high)
+    return math.ceil(high)
+
+
+def smallest_size(power: Callable[[float], float], target: float, start: float) -> float:
+    """The smallest effect or margin, to a thousandth, with which a power that rises with it reaches a target.
+
+    Args:
+        power: By the size, above 0.
+        target: 0 to 1.
+        start: A size about as large, from which it is looked for up and down.
+
+    Returns:
+        Infinite where a million times ``start`` is not enough.
+    """
+    low = high = start
+    while power(high) < target:
+        low, high = high, 2 * high
+        if high > 1e6 * start:
+            return math.inf
+    while low == high or power(low) >= target:
+        low, high = low / 2, low
+        if low < 1e-9 * start:
+            return high
+    while high / low > 1.001:
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if power(middle) >= target else (middle, high)
+    return high
 
 
 def plan_ratios(difference: float, past: PairMoments, design: Design = DEFAULT) -> Plan:

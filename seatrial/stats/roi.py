@@ -9,6 +9,8 @@ References:
     Health Economics 5(4).
 """
 
+import math
+
 from scipy.special import ndtri
 
 from seatrial.spec.errors import BadInput
@@ -25,8 +27,9 @@ def roi(pair: PairMoments, alpha: float = 0.05) -> RatioInterval:
 def incremental_roi(treatment: PairMoments, control: PairMoments, alpha: float = 0.05) -> RatioInterval:
     """(additional value - additional cost) / additional cost, by unit, treatment against control.
 
-    Where the treatment may cost less than the control the ratio has no sign to be read: its ``shape`` is then not
-    ``interval``, and value and cost are to be read each by itself.
+    It can be read only where the treatment is shown to cost more. Where it may cost less the ratio has no sign (of one
+    that earns more and costs less it is below -1): its ``shape`` is then not ``interval``, and value and cost are to
+    be read each by itself. Where it is shown to cost less the value is NaN and ``everything`` is left.
 
     Raises:
         BadInput: Fewer than two units in an arm.
@@ -45,6 +48,8 @@ def incremental_roi(treatment: PairMoments, control: PairMoments, alpha: float =
         over(treatment.c_xy, control.c_xy),
         float(ndtri(1 - check_alpha(alpha) / 2)),
     )
+    if found.shape == "interval" and treatment.mean_y < control.mean_y:
+        return RatioInterval(math.nan, Interval(-math.inf, math.inf), "everything")
     return _less_one(found)
 
 

@@ -41,3 +41,15 @@ def test_a_cost_that_may_be_nothing_has_no_plain_interval() -> None:
     assert incremental_roi(*arms).shape != "interval"
     with pytest.raises(BadInput, match="1 and 2 units"):
         incremental_roi(PairMoments.from_values([1.0], [1.0]), PairMoments.from_values([1.0, 2.0], [1.0, 2.0]))
+
+
+def test_of_one_that_earns_more_and_costs_less_no_return_is_read() -> None:
+    rng = np.random.default_rng(4)
+    cheaper, dearer = (
+        PairMoments.from_values(rng.normal(value, 1, 500), rng.normal(cost, 0.01, 500))
+        for value, cost in ((12, 0.2), (10, 0.5))
+    )
+    found = incremental_roi(cheaper, dearer)
+    assert found.shape == "everything"
+    assert math.isnan(found.value)
+    assert incremental_roi(dearer, cheaper).value == pytest.approx(-1 - 2 / 0.3, rel=0.1)

@@ -12,7 +12,8 @@ import pytest
 
 from seatrial.analysis.documents import SegmentedJudgement, judge_schema
 from seatrial.analysis.judging import judge as judge_data
-from seatrial.analysis.power import need, stated
+from seatrial.analysis.power import need
+from seatrial.analysis.power_past import stated
 from seatrial.cli.app import run
 from seatrial.cli.output import plain, print_json
 from seatrial.experiments.judge import judge

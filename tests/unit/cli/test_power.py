@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from statsmodels.stats.power import NormalIndPower
 
 from seatrial.analysis.judging import judge
-from seatrial.analysis.power import Past, need, visible
+from seatrial.analysis.power import need, visible
+from seatrial.analysis.power_past import Past
 from seatrial.cli.app import run
 from seatrial.experiments.forecast import standard_error
 from seatrial.stats import Effect, Moments, Question, judge_primary
 from seatrial.stats.contrast import Margin
 from seatrial.stats.power import Design, plan_group_sequential
+from seatrial.stats.share_power import Claim, plan_shares
 from seatrial.stats.spending import Spending
 
 ORACLE = NormalIndPower()
@@ -290,3 +292,90 @@ def test_a_share_by_cluster_spreads_as_its_clusters_do_and_takes_a_hundred_of_ea
     assert run(["power", *words, "--effect", "absolute:5%"]) == 0
     assert "clusters at one planned look" in capsys.readouterr().out
     assert run(["power", "--baseline", "10%", "--effect", "relative:5%", "--cluster", "shop"]) == 2
+
+
+def test_a_margin_on_a_rare_share_takes_what_the_judge_needs_below_ten_events(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ("--baseline", "0.1%", "--margin", "absolute:1%")
+    (needed,) = asked(capsys, *words)["needs"]
+    plan = plan_shares(Claim.of_margin(0.001, Margin("absolute", 0.01), "lower"), Design(sides=1))
+    assert (needed["fixed"], needed["always_valid"]) == plan
+    assert needed["fixed"] > 700  # the formula of many events says 248, with which nothing is ever shown
+    one_way, other_way = (
+        plan_shares(Claim.of_margin(0.001, Margin("absolute", 0.01), want), Design(share=0.2, sides=1))
+        for want in ("lower", "higher")
+    )
+    (needed,) = asked(capsys, *words, "--share", "20%")["needs"]
+    assert needed["fixed"] == max(one_way.fixed, other_way.fixed)
+    assert run(["power", "--baseline", "0.1%", "--margin", "absolute:0%"]) == 2
+    assert "must be above 0" in capsys.readouterr().err
+
+
+@pytest.mark.simulation
+def test_a_quantile_and_a_mean_within_a_range_take_what_the_judge_takes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def exposures(seed: int, n: int, effect: float = 0.0) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        frame = pd.DataFrame({"unit": np.arange(n), "variant": np.where(rng.random(n) < 0.5, "control", "new")})
+        frame["at"] = pd.Timestamp("2026-03-02", tz="UTC") + pd.to_timedelta(np.linspace(0, 7, n), unit="D")
+        frame["x"] = rng.beta(2, 5, n) + effect * (frame["variant"] == "new")
+        return frame
+
+    file = str(tmp_path / "past.parquet")
+    exposures(0, 40_000).to_parquet(file)
+    for metric, effect in (("x=quantile:x,q=90%", 0.03), ("x=mean:x,range=0..2", 0.02)):
+        words = ("--data", file, "--metric", metric, "--control", "control")
+        found = asked(capsys, *words, "--effect", f"absolute:{effect}")
+        (needed,) = found["needs"]
+        assert needed["fixed"] < needed["always_valid"]
+        assert needed["always_valid_days"] == pytest.approx(needed["always_valid"] / (40_000 / 7), rel=1e-3)
+        assert found["curve"]
+        worlds, better = 40, 0
+        for seed in range(1, worlds + 1):
+            data = exposures(seed, needed["always_valid"], effect)
+            judged = judge(data, metrics={"x": metric.removeprefix("x=")}, method="always-valid")
+            better += judged.comparisons[0].primary.verdict.word == "better"
+        assert better / worlds == pytest.approx(0.8, abs=0.05 + 3 * (0.16 / worlds) ** 0.5)
+        back = asked(capsys, *words, "--units", str(needed["always_valid"]))["needs"]
+        assert back[-1]["effect"] == pytest.approx(effect, rel=0.03)
+        margin = asked(capsys, *words, "--margin", f"absolute:{effect}")["needs"][0]
+        held = asked(capsys, *words, "--units", str(margin["always_valid"]), "--margin", "smallest")["needs"]
+        assert (held[-1]["goal"], held[-1]["effect"]) == ("non-inferior", pytest.approx(effect, rel=0.03))
+    assert run(["power", *words[:2], "--metric", "x=quantile:x,q=90%", "--effect", "absolute:0.03"]) == 0
+    assert "with a standard error of" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "margin"),
+    [
+        (("--mean", "20", "--sd", "35"), 1.0),
+        (("--baseline", "10%"), 0.01),
+        (("--baseline", "0.1%"), 0.01),
+    ],
+)
+def test_which_margin_so_many_units_hold_takes_back_what_a_margin_needs(
+    words: tuple[str, ...], margin: float, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written = f"absolute:{margin}" if "--mean" in words else f"absolute:{100 * margin:g}%"
+    (needed,) = asked(capsys, *words, "--margin", written)["needs"]
+    for which, way in ((0, "fixed"), (-1, "always_valid")):
+        found = asked(capsys, *words, "--units", str(needed[way]), "--margin", "smallest")["needs"][which]
+        assert found["goal"] == "non-inferior"
+        assert found[way] == needed[way]
+        assert found["effect"] == pytest.approx(margin, rel=0.03) or found["effect"] < margin < 1.1 * found["effect"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--margin", "smallest"), "--margin smallest asks which margin is held by --units or --days"),
+        (("--units", "500", "--margin", "relative:1%"), "with --margin smallest which margin can be held"),
+    ],
+)
+def test_the_smallest_margin_is_asked_of_units(
+    words: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["power", "--baseline", "10%", *words]) == 2
+    assert says in capsys.readouterr().err.replace("\n", " ")

@@ -8,7 +8,11 @@ import pytest
 from seatrial.experiments.foresight import Foresight, foresee, told
 from seatrial.experiments.source import TableSource
 from seatrial.spec.deployment import Deployment
+from seatrial.stats.betting_power import BoundedClaim, units_of_bounded
+from seatrial.stats.contrast import Margin
 from seatrial.stats.power import Design, plan_means, plan_proportions
+from seatrial.stats.quantile_power import Past, QuantileClaim, plan_quantiles
+from seatrial.stats.share_power import Claim, units_of_shares
 from tests import worlds
 
 DAY = 86_400 * worlds.SECOND
@@ -160,16 +164,15 @@ def test_only_units_of_the_release_s_entry_come() -> None:
     assert foresee(deployment({}), RUN, week(entry=none), NOW).units_a_day is None
 
 
-def labelled(share: float, **more: Any) -> Foresight:
-    """A week in which so many of 7 000 units get a label, 30 % of which are 1; the primary is their mean."""
+def labelled(share: float, *, minutes: bool = False, smallest: float = 0.05, **more: Any) -> Foresight:
+    """A week in which so many of 7 000 units get a label, 30 % of them 1 (or minutes); the primary is their mean."""
     n, rng = 7_000, np.random.default_rng(3)
     at = np.sort(worlds.START + rng.integers(0, 7 * DAY, n))
     names = worlds.unit_names(n)
     rows = worlds.rows(RUN, names, at, variant=np.full(n, "champion", dtype=object), release=[""] * n)
     here = np.flatnonzero(np.arange(n) % round(1 / share) == 0)
-    came = worlds.outcomes(
-        "buy", at[here] + 1, unit=[names[i] for i in here], value_number=(rng.random(len(here)) < 0.3) * 1.0
-    )
+    values = rng.exponential(10, len(here)) if minutes else (rng.random(len(here)) < 0.3) * 1.0
+    came = worlds.outcomes("buy", at[here] + 1, unit=[names[i] for i in here], value_number=values)
     spec = worlds.deployment(
         outcomes={"buy": {"label": True}},
         metrics={"m": {"kind": "mean", "outcome": "buy", "within": 3600.0, "grace": 0.0} | more},
@@ -177,7 +180,7 @@ def labelled(share: float, **more: Any) -> Foresight:
             "of": "challenger",
             "into": "everybody",
             "stages": [{"kind": "test"}],
-            "primary": {"metric": "m", "minimum_effect": {"absolute": 0.05}},
+            "primary": {"metric": "m", "minimum_effect": {"absolute": smallest}},
         },
     )
     return foresee(spec, RUN, worlds.source([rows], [came]), NOW)
@@ -191,7 +194,38 @@ def test_units_without_a_label_do_not_bring_the_end_nearer() -> None:
         assert need.days == pytest.approx(need.units / (share * found.units_a_day) + 1 / 24, rel=0.02)
 
 
-def test_what_is_judged_by_betting_is_not_planned_as_a_mean() -> None:
-    need = needs(labelled(1.0, range=(0.0, 1.0)))["m"]
-    assert need.units is None
-    assert "judged by betting" in need.why
+def test_what_is_judged_by_betting_is_planned_so_and_not_as_a_mean() -> None:
+    bet, mean = needs(labelled(1.0, range=(0.0, 1.0)))["m"], needs(labelled(1.0))["m"]
+    claim = BoundedClaim(0.3, 0.21**0.5, 0.0, 1.0, 0.05)
+    assert bet.units == pytest.approx(units_of_bounded(claim), rel=0.05)
+    assert bet.units > 1.2 * mean.units
+
+
+def test_a_quantile_is_planned_by_how_dense_its_values_are() -> None:
+    need = needs(labelled(1.0, minutes=True, smallest=3.0, kind="quantile", quantile=0.9))["m"]
+    rng = np.random.default_rng(3)
+    rng.integers(0, 7 * DAY, 7_000)
+    past = Past.of(rng.exponential(10, 7_000), 0.9)  # but for those of the last hour
+    assert need.units == pytest.approx(plan_quantiles(past, QuantileClaim(3.0)).always_valid, rel=0.05)
+
+
+def failing(share: float) -> TableSource:
+    n = 7_000
+    bad = np.arange(n) % round(1 / share) == 0
+    return week(n, status=np.where(bad, "error", "ok").astype(object))
+
+
+@pytest.mark.parametrize(
+    ("margin", "method"),
+    [(Margin("absolute", 0.01), "always-valid"), (Margin("relative", 1.0), "exact")],
+)
+def test_rare_failures_are_planned_as_they_are_judged(margin: Margin, method: Any) -> None:
+    found = foresee(deployment({"errors": {margin.scale: margin.size}}), RUN, failing(0.001), NOW)
+    share = 7 / 7_000
+    claim, design = Claim.of_margin(share, margin, "lower"), Design(share=0.5, sides=1, power=0.9)
+    assert needs(found)["errors"].units == pytest.approx(units_of_shares(claim, design, method), rel=0.02)
+
+
+def test_a_rate_by_request_waits_for_its_events() -> None:
+    found = needs(foresee(deployment({"error_rate": {"absolute": 0.1}}), RUN, failing(0.001), NOW))
+    assert found["error_rate"].units == pytest.approx(10 / 0.001 / 0.5, rel=0.02)

@@ -9,7 +9,7 @@ from seatrial.experiments.several import Contest, Several, arrivals_of, judge_se
 from seatrial.experiments.source import TableSource
 from seatrial.routing.assign import assign_many
 from seatrial.routing.snapshot import Arm, Entry
-from seatrial.spec.deployment import Deployment
+from seatrial.spec.deployment import Deployment, Method
 from seatrial.spec.errors import BadInput
 from tests import worlds
 
@@ -150,3 +150,21 @@ def test_the_family_s_level_is_for_the_primaries_alone() -> None:
     assert {of["spent"] for of in levels.values()} == {("primary", 0.05 / 3), ("primary", 0.05 / 2)}
     assert {of["errors"] for of in levels.values()} == {("guardrail", 0.05)}
     assert {of["seen"] for of in levels.values()} == {("secondary", 0.05)}
+
+
+def test_an_experiment_with_an_end_is_welch_s_test_on_the_units_until_then_and_nothing_before() -> None:
+    file, source = world({"a": 0.5})
+    assert file.experiment is not None
+    fixed = Method(name="fixed", after=150.0)
+    file = file.model_copy(update={"experiment": file.experiment.model_copy(update={"method": fixed})})
+    before = judge_several(file, CONTEST, source, worlds.START + 180 * SECOND)
+    assert {one.metric("spent").verdict.word for one in before.judgements} == {"no-data"}
+    assert "it is judged once, at its planned end" in before.judgements[0].metric("spent").verdict.sentence
+    first, later = (judge_several(file, CONTEST, source, worlds.START + s * SECOND) for s in (190, 400))
+    verdicts = [one.metric("spent").verdict for one in first.judgements]
+    assert [one.word for one in verdicts] == ["better", "inconclusive", "inconclusive"]
+    assert [one.metric("spent").verdict for one in later.judgements] == verdicts
+    assert all("for one look" in one.method for one in verdicts)
+    assert verdicts[0].n_treatment + verdicts[0].n_control == pytest.approx(0.6 * 1510, rel=0.1)
+    levels = [one.alpha for one in verdicts]
+    assert levels[0] == pytest.approx(0.05 / 3)

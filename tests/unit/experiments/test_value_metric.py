@@ -9,14 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seatrial.experiments.counted import Counted
 from seatrial.experiments.declared_measures import declared_measures
 from seatrial.experiments.judge import judge
 from seatrial.experiments.measure import Column
 from seatrial.experiments.question import read
+from seatrial.experiments.returns import returns_on_costs, said_of_returns
 from seatrial.spec.errors import BadInput
 from seatrial.spec.value_terms import Term, terms_of
 from seatrial.stats.moments import PairMoments
 from seatrial.stats.roi import incremental_roi
+from seatrial.stats.roi import roi as roi_of
 from tests import worlds
 
 SECOND = worlds.SECOND
@@ -124,6 +127,42 @@ def test_a_dearer_challenger_must_earn_its_cost_and_the_return_is_told() -> None
     arms = [PairMoments.from_values(earned[arm], costs[arm]) for arm in (treated, ~treated)]
     expected = incremental_roi(arms[0], arms[1])
     assert (roi.effect, roi.lower, roi.upper) == pytest.approx((expected.value, *expected.interval), rel=1e-6)
+    (own,) = [test for test in cheap.fixed if test.method.startswith("ROI of challenger")]
+    of_it = roi_of(arms[0])
+    assert (own.effect, own.lower, own.upper) == pytest.approx((of_it.value, *of_it.interval), rel=1e-6)
     (none,) = [test for test in judged(0.1).fixed if test.method.startswith("incremental ROI")]
     assert none.effect is None
     assert "no return to be read" in none.note
+
+
+@pytest.mark.parametrize(
+    ("earns", "cost", "says"),
+    [
+        (2.0, 0.2, "The challenger earns more and costs less"),
+        (-2.0, 0.2, "The challenger earns less and costs less"),
+        (0.0, 0.2, "The challenger costs less, and is not shown to earn more or less"),
+        (2.0, 0.5, "is not shown to cost more"),
+    ],
+)
+def test_without_additional_costs_there_is_no_return_and_it_is_said_what_there_is(
+    earns: float, cost: float, says: str
+) -> None:
+    n, rng = 4000, np.random.default_rng(1)
+    treated = rng.random(n) < 0.5
+    counted = Counted(
+        here=np.ones(n, dtype=np.bool_),
+        treatment=treated,
+        strata=np.zeros(n, dtype=np.int64),
+        x=rng.normal(10, 1, n) + earns * treated - np.where(treated, cost, 0.5),
+        y=np.where(treated, cost, 0.5),
+        shape="mean",
+        first_at=np.arange(n),
+    )
+    incremental, *own = returns_on_costs(counted, 0.05, ("challenger", "champion"))
+    assert (incremental.effect, incremental.lower, incremental.upper) == (None, None, None)
+    assert says in incremental.note
+    assert [one.method for one in own] == ["ROI of challenger, Fieller", "ROI of champion, Fieller"]
+    said = said_of_returns("profit", [incremental, *own])
+    assert said.startswith("profit, returns on costs for one look: no incremental ROI, as the challenger ")
+    assert ", ROI of challenger +" in said
+    assert ", ROI of champion +1" in said

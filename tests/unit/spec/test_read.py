@@ -569,6 +569,12 @@ def test_an_experiment_is_read() -> None:
     )
 
 
+def test_an_experiment_with_an_end_is_judged_once() -> None:
+    found = load_deployment(EXPERIMENT.replace("alpha: 0.1", "after: 14d", 1)).experiment
+    assert found is not None
+    assert (found.method.name, found.method.after) == ("fixed", 14 * 86400.0)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [

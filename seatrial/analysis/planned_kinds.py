@@ -1,0 +1,173 @@
+"""What each kind of metric takes: units for an effect or a margin, and the inverse, which of them so many units show.
+
+Means and ratios by the usual formulas, shares by the rule that judges them, quantiles by order statistics of the past
+values, means within a range by the growth of bets where one looks at any time.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seatrial.analysis.power_past import Goal, Past
+from seatrial.spec.errors import BadInput
+from seatrial.stats.betting_power import BoundedClaim, power_of_bounded, units_of_bounded
+from seatrial.stats.contrast import ZERO, Margin
+from seatrial.stats.evidence import Method
+from seatrial.stats.power import (
+    Design,
+    Plan,
+    detectable_means,
+    detectable_proportions,
+    plan_means,
+    plan_non_inferiority,
+    plan_proportions,
+    smallest_size,
+)
+from seatrial.stats.quantile_power import Past as PastValues
+from seatrial.stats.quantile_power import QuantileClaim, plan_quantiles, power_of_quantiles
+from seatrial.stats.share_power import Claim, events_are_many, plan_shares, power_of_shares
+from seatrial.stats.verdict import Want
+
+Values = NDArray[np.float64]
+
+
+def plan_of(past: Past, effect: Margin, design: Design, goal: Goal, values: Values | None = None) -> Plan:
+    """Units of all arms for an effect, or to show that a margin is kept with no true difference.
+
+    Args:
+        past: What is known of the metric.
+        effect: The effect, or the margin.
+        design: Of the question.
+        goal: Which of the two.
+        values: Past values by unit, of a quantile.
+    """
+    if goal == "non-inferior" and not effect.size > 0:
+        raise BadInput(f"margin {effect.size!r} must be above 0: it is how much worse is still accepted")
+    asked = _one_sided(design) if goal == "non-inferior" else design
+    if past.kind == "quantile":
+        known = _values(past, values)
+        plans = [plan_quantiles(known, claim, asked) for claim in _quantile_claims(past, effect, goal)]
+        return Plan(max(plan.fixed for plan in plans), max(plan.always_valid for plan in plans))
+    if past.share:
+        return _of_shares(past, effect, asked, goal)
+    size = _size(past, effect)
+    plan = plan_non_inferiority(size, past.sd, design) if goal == "non-inferior" else plan_means(size, past.sd, design)
+    if past.range is None:
+        return plan
+    return plan._replace(always_valid=max(units_of_bounded(c, asked) for c in _bounded_claims(past, effect, goal)))
+
+
+def smallest(
+    past: Past,
+    units: float,
+    design: Design,
+    goal: Goal,
+    method: Literal["fixed", "always-valid"],
+    values: Values | None = None,
+) -> float:
+    """The smallest effect that so many units of all arms show, or the smallest margin that they hold, in its unit.
+
+    Infinite where they show none. Arguments as of ``plan_of``.
+    """
+    asked = _one_sided(design) if goal == "non-inferior" else design
+    formula = detectable_means(units, past.sd, asked)
+    start = formula.fixed
+    if past.kind == "quantile":
+        return smallest_size(
+            _quantile_power(past, _values(past, values), units, asked, goal, method), asked.power, start
+        )
+    if past.share and goal == "better":
+        shown = detectable_proportions(units, past.mean, design)
+    elif past.share and not events_are_many(Claim(past.mean, past.mean), units, asked):
+        return smallest_size(_share_power(past, units, asked, method), asked.power, start)
+    elif past.range is not None and method == "always-valid":
+        return smallest_size(_bounded_power(past, units, asked, goal), asked.power, start)
+    else:
+        shown = formula
+    return shown.fixed if method == "fixed" else shown.always_valid
+
+
+def _one_sided(design: Design) -> Design:
+    return design._replace(sides=1)
+
+
+def _size(past: Past, effect: Margin) -> float:
+    return effect.size * abs(past.mean) if effect.scale == "relative" else effect.size
+
+
+def _ways(past: Past) -> tuple[Want, ...]:
+    """Which way is good; both where it was not said."""
+    return ("lower", "higher") if past.want is None else (past.want,)
+
+
+def _signed(margin: Margin, want: Want) -> Margin:
+    return margin if want == "lower" else margin.flipped()
+
+
+def _of_shares(past: Past, effect: Margin, design: Design, goal: Goal) -> Plan:
+    if goal == "better":
+        size = _size(past, effect)
+        rises = past.mean + size < 1  # where a rise is not possible, a fall is
+        return plan_proportions(past.mean, past.mean + (size if rises else -size), design)
+    alike = effect.scale == "absolute" and design.share == design.control  # the arms can be exchanged
+    ways = _ways(past)[:1] if alike else _ways(past)
+    plans = [plan_shares(Claim.of_margin(past.mean, effect, want), design) for want in ways]
+    return Plan(max(plan.fixed for plan in plans), max(plan.always_valid for plan in plans))
+
+
+def _share_power(past: Past, units: float, design: Design, method: Method) -> Callable[[float], float]:
+    alike = design.share == design.control
+
+    def power(size: float) -> float:
+        if size >= 1:
+            return 1.0
+        ways = _ways(past)[:1] if alike else _ways(past)
+        claims = [Claim.of_margin(past.mean, Margin("absolute", size), want) for want in ways]
+        return min(power_of_shares(claim, units, design, method) for claim in claims)
+
+    return power
+
+
+def _values(past: Past, values: Values | None) -> PastValues:
+    if values is None or past.q is None:
+        raise BadInput(f"what the quantile {past.metric!r} takes is told by past values of units; give their files")
+    return PastValues.of(values, past.q)
+
+
+def _quantile_claims(past: Past, effect: Margin, goal: Goal) -> list[QuantileClaim]:
+    if goal == "non-inferior":
+        return [QuantileClaim(0.0, _signed(effect, want)) for want in _ways(past)]
+    size = _size(past, effect)
+    if size == 0:
+        raise BadInput("a difference of 0 needs infinitely many units; say which effect matters")
+    return [QuantileClaim(size if past.want != "lower" else -size, ZERO)]
+
+
+def _quantile_power(
+    past: Past, known: PastValues, units: float, design: Design, goal: Goal, method: Method
+) -> Callable[[float], float]:
+    def power(size: float) -> float:
+        claims = _quantile_claims(past, Margin("absolute", size), goal)
+        return min(power_of_quantiles(known, claim, units, design, method) for claim in claims)
+
+    return power
+
+
+def _bounded_power(past: Past, units: float, design: Design, goal: Goal) -> Callable[[float], float]:
+    def power(size: float) -> float:
+        claims = _bounded_claims(past, Margin("absolute", size), goal)
+        return min(power_of_bounded(claim, units, design) for claim in claims)
+
+    return power
+
+
+def _bounded_claims(past: Past, effect: Margin, goal: Goal) -> list[BoundedClaim]:
+    assert past.range is not None
+    low, high = past.range
+    if goal == "non-inferior":
+        lines = [_signed(effect, want) for want in _ways(past)]
+        return [BoundedClaim(past.mean, past.sd, low, high, 0.0, line) for line in lines]
+    size = _size(past, effect)
+    return [BoundedClaim(past.mean, past.sd, low, high, size if past.want != "lower" else -size)]
