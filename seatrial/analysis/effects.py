@@ -1,5 +1,6 @@
 """From a metric's two arms to its effect, adjusted for covariates where it has some, and the results beside it."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -10,12 +11,14 @@ from seatrial.stats.bayes import Bayesian, compare_normal, compare_shares, regio
 from seatrial.stats.conditional import PhaseCounts
 from seatrial.stats.contrast import Margin
 from seatrial.stats.cuped import Ratio, coefficients, cuped, cuped_ratios
+from seatrial.stats.degrees import degrees_of
 from seatrial.stats.effect import Effect
 from seatrial.stats.exact_proportion import shares_tests
 from seatrial.stats.interval import TestResult
 from seatrial.stats.minimum import what_is_missing_once
 from seatrial.stats.moments import PairMoments
 from seatrial.stats.multivariate import MultiMoments
+from seatrial.stats.uncertain_ratio import Ratios, fieller_test, is_uncertain
 from seatrial.stats.unconditional import Table
 from seatrial.stats.welch import welch_of
 
@@ -58,15 +61,23 @@ def plain_effect(metric: Metric, treatment: MultiMoments, control: MultiMoments)
     return Effect.of_means(treatment.column(0), control.column(0), two_valued=metric.kind == "proportion")
 
 
+def ratios_of(metric: Metric, phases: Sequence[Arms], treatment: str, control: str) -> tuple[Ratios, ...]:
+    """Both arms' totals above and below the line in each phase that has both; none of what is no ratio."""
+    both = [(arms[treatment], arms[control]) for arms in phases if treatment in arms and control in arms]
+    return tuple(Ratios(_pair(t.moments), _pair(c.moments)) for t, c in both) if metric.divided else ()
+
+
 def counts_of(metric: Metric, arms: Arms, treatment: str, control: str, weight: float) -> tuple[PhaseCounts, ...]:
     """Units with and without the event, for the exact sequence; none where there are no events."""
     table = _table(metric, arms, treatment, control)
     return () if table is None else (PhaseCounts(*table, weight),)
 
 
-def tests_of(measured: Measured, table: Table | None, alpha: float) -> tuple[TestResult, ...]:
+def tests_of(measured: Measured, table: Table | None, ratios: Sequence[Ratios], alpha: float) -> tuple[TestResult, ...]:
     """Classical results of the same units, for one look; ``table`` is of a share of one phase."""
     found = [welch_of(measured.effect, alpha)]
+    if is_uncertain(ratios) and measured.unadjusted.se > 0:
+        found.append(fieller_test(ratios, degrees_of(measured.unadjusted), alpha))
     if measured.variance_ratio is not None:
         found.append(msgspec.structs.replace(welch_of(measured.unadjusted, alpha), method="Welch's t, unadjusted"))
     if table is not None:

@@ -14,7 +14,7 @@ from seatrial.analysis import trust
 from seatrial.analysis.at_looks import Taken, judge_at_looks, take_looks
 from seatrial.analysis.changing import check_changing
 from seatrial.analysis.deciding import conclude
-from seatrial.analysis.effects import Measured, bayesian_of, is_small, table_of, tests_of
+from seatrial.analysis.effects import Measured, bayesian_of, is_small, ratios_of, table_of, tests_of
 from seatrial.analysis.ends import check_ends
 from seatrial.analysis.families import together
 from seatrial.analysis.files import Columns, Data, Files
@@ -53,6 +53,7 @@ from seatrial.stats.novelty import Novelty, novelty
 from seatrial.stats.phases import Phases, combine_phases
 from seatrial.stats.primary import judge_primary
 from seatrial.stats.quantile_difference import quantile_test
+from seatrial.stats.uncertain_ratio import Ratios, is_uncertain
 from seatrial.stats.unconditional import Table
 from seatrial.stats.verdict import Question, Role, Verdict
 
@@ -343,7 +344,7 @@ class Judged:
         if metric.kind == "quantile":
             phases = self.columns[metric.name].by_phase(treatment, self.control)
             return (quantile_test(phases, metric.q or 0.5, self.plan.alpha),)
-        return tests_of(measured, table, self.plan.alpha)
+        return tests_of(measured, table, self._ratios(metric, treatment), self.plan.alpha)
 
     def _by_phase(self, metric: Metric, treatment: str) -> tuple[PhaseEffect, ...]:
         return shown(self.phased, metric, self._phases(metric, treatment), treatment, self.control)
@@ -365,6 +366,9 @@ class Judged:
         arms = only(self.phased)
         return None if arms is None else table_of(metric, arms[metric.name], treatment, self.control)
 
+    def _ratios(self, metric: Metric, treatment: str) -> tuple[Ratios, ...]:
+        return ratios_of(metric, merged(self.phased, metric.name), treatment, self.control)
+
     def _smallest(self, metric: Metric) -> Margin | None:
         return self.plan.minimum_effect if metric.name == self.plan.primary else None
 
@@ -376,7 +380,7 @@ class Judged:
         adjust = not self.unbalanced.intersection(metric.covariates)
         phases = merged(self.phased, metric.name)
         found = measure_over(metric, phases, treatment, self.control, adjust=adjust)
-        if self.plan.method == "fixed" and is_small(found):
+        if self.plan.method == "fixed" and (is_small(found) or is_uncertain(self._ratios(metric, treatment))):
             return Measured(found.unadjusted, found.unadjusted, None)
         return found
 
@@ -430,4 +434,5 @@ class Judged:
             return judge_quantile_at_once(measured.effect, asked, part, phases, metric.q or 0.5)
         table = None if measured.variance_ratio is not None else self._table(metric, asked.treatment)
         of_means = values if metric.kind == "mean" and column is not None else None
-        return judge_at_once(measured.effect, asked, part, table=table, values=of_means)
+        ratios = self._ratios(metric, asked.treatment)
+        return judge_at_once(measured.effect, asked, part, table=table, values=of_means, ratios=ratios)

@@ -26,6 +26,7 @@ from seatrial.stats.moments import Moments, PairMoments
 from seatrial.stats.phases import Phases, combine_phases
 from seatrial.stats.quality import Auc, auc, auc_effect
 from seatrial.stats.quantile_difference import Arms, quantile_effect
+from seatrial.stats.uncertain_ratio import Ratios
 
 Mask = NDArray[np.bool_]
 Values = NDArray[np.float64]
@@ -129,6 +130,22 @@ class Counted:
         return [
             Arms.of(self.x[here & self.treatment], self.x[here & ~self.treatment]) for here in self.parts().values()
         ]
+
+    def ratios(self) -> tuple[Ratios, ...]:
+        """Of a ratio both arms' pairs in each stratum; by cluster where units lie in some, then none over several."""
+        parts = self.parts().values()
+        if self.shape not in ("ratio", "share", "root") or (self._clustered and len(parts) > 1):
+            return ()
+        arms = ((self._pairs(here & self.treatment), self._pairs(here & ~self.treatment)) for here in parts)
+        return tuple(Ratios(*pair, root=self.shape == "root") for pair in arms)
+
+    def _pairs(self, units: Mask) -> PairMoments:
+        x, y = self.x[units], self.y[units]
+        if self._clustered:
+            assert self.cluster is not None
+            among, of = np.unique(self.cluster[units], return_inverse=True)
+            x, y = (np.bincount(of, weights=of_unit, minlength=among.size).astype(float) for of_unit in (x, y))
+        return PairMoments.from_values(x, y)
 
     def gap_of(self, values: Values) -> Effect:
         """The difference of the arms' means of other values [n] of these units."""

@@ -20,6 +20,7 @@ from seatrial.experiments.shown_items import coverage_of, coverage_scores, cover
 from seatrial.experiments.trigger import triggered
 from seatrial.releases.run import ReleaseRun
 from seatrial.stats.bayes import Bayesian, compare_normal, compare_shares, region
+from seatrial.stats.degrees import degrees_of
 from seatrial.stats.effect import Effect
 from seatrial.stats.evidence import Method
 from seatrial.stats.exact_proportion import shares_tests
@@ -28,6 +29,7 @@ from seatrial.stats.interval import TestResult, finite
 from seatrial.stats.primary import judge_primary
 from seatrial.stats.quantile_difference import quantile_test
 from seatrial.stats.statement import no_data
+from seatrial.stats.uncertain_ratio import fieller_test, is_uncertain
 from seatrial.stats.verdict import Verdict
 from seatrial.stats.welch import welch_of
 
@@ -164,6 +166,9 @@ def _fixed(ask: Ask, sample: Sample, run: ReleaseRun) -> tuple[TestResult, ...]:
     found = [welch_of(effect, ask.question.alpha)]
     if sample.with_late is not None and sample.with_late.shape == "quantile":
         found = [quantile_test(sample.with_late.arms(), sample.with_late.q, ask.question.alpha)]
+    ratios = () if sample.with_late is None else sample.with_late.ratios()
+    if is_uncertain(ratios) and effect.se > 0:
+        found.append(fieller_test(ratios, degrees_of(effect), ask.question.alpha))
     if ask.kind == "value" and sample.counted is not None:
         found += returns_on_costs(sample.counted, ask.question.alpha, (run.challenger, run.champion))
     if table is not None:

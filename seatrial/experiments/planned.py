@@ -30,6 +30,7 @@ from seatrial.stats.minimum import what_is_missing, what_is_missing_once
 from seatrial.stats.primary import word_of
 from seatrial.stats.spending import Spending
 from seatrial.stats.statement import no_data, stated
+from seatrial.stats.uncertain_ratio import is_uncertain
 from seatrial.stats.unconditional import Table
 from seatrial.stats.verdict import Verdict
 
@@ -75,21 +76,24 @@ def _once(ask: Ask, measure: Measure, part: Counted) -> Verdict:
     small = what_is_missing_once(effect) is not None
     if measure.shape == "quantile":
         return judge_quantile_at_once(effect, ask.question, ask.part, part.arms(), part.q)
+    ratios = part.ratios()
     if len(strata) != 1:
         if measure.ranks:
             reason = "ranks cannot be combined over changes of weights"
             return no_data(effect, ask.question, ask.part, "fixed", reason)
-        return judge_at_once(effect_of(part), ask.question, ask.part)
+        by_fieller = is_uncertain(ratios)
+        return judge_at_once(effect if by_fieller else effect_of(part), ask.question, ask.part, ratios=ratios)
     (here,) = strata.values()
     t, c = part.x[here & part.treatment], part.x[here & ~part.treatment]
     if measure.ranks:
         return judge_by_ranks(effect, ask.question, ask.part, lambda: (t, c))
     return judge_at_once(
-        effect if small else effect_of(part),
+        effect if small or is_uncertain(ratios) else effect_of(part),
         ask.question,
         ask.part,
         table=Table(int((t > 0).sum()), t.size, int((c > 0).sum()), c.size) if measure.shape == "proportion" else None,
         values=(lambda: (t, c)) if measure.shape == "mean" else None,
+        ratios=ratios,
     )
 
 

@@ -246,7 +246,7 @@ def _difference(metric: MetricJudgement) -> str:
     return f"{lower:+.3g} to {upper:+.3g}"
 
 
-_BY_ITSELF = ("exact for one look", "by permutation for one look", "by ranks")
+_BY_ITSELF = ("exact for one look", "by permutation for one look", "by ranks", "Fieller's")
 
 
 def _once(metric: MetricJudgement) -> str:

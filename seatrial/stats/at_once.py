@@ -3,7 +3,7 @@
 From the minimum on (100 units an arm, ten events of each kind, ten units that carry a mean or ratio) intervals are
 Welch's, in the larger of the unpooled and the pooled standard error. Below it shares are judged exactly and means by
 permutation, so that a small test is no test without an answer. By ranks where the metric says so; quantiles by order
-statistics.
+statistics; ratios whose denominators are uncertain by Fieller's.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from seatrial.stats.by_evidence import judge_by
 from seatrial.stats.by_ranks import judge_ranks
+from seatrial.stats.degrees import degrees_of
 from seatrial.stats.effect import Effect
 from seatrial.stats.guardrail import judge_guardrail
 from seatrial.stats.minimum import MINIMUM_UNITS, is_spread, what_is_missing, what_is_missing_once
@@ -20,6 +21,7 @@ from seatrial.stats.permuted import can_be_relabelled, permuted_evidence
 from seatrial.stats.primary import judge_primary
 from seatrial.stats.quantile_difference import Arms, quantile_evidence
 from seatrial.stats.statement import no_data
+from seatrial.stats.uncertain_ratio import Ratios, fieller_evidence, is_uncertain
 from seatrial.stats.unconditional import Table, unconditional_evidence
 from seatrial.stats.verdict import Question, Role, Verdict
 
@@ -28,7 +30,13 @@ Values = Callable[[], tuple[ArrayLike, ArrayLike]]
 
 
 def judge_at_once(
-    effect: Effect, question: Question, role: Role, *, table: Table | None = None, values: Values | None = None
+    effect: Effect,
+    question: Question,
+    role: Role,
+    *,
+    table: Table | None = None,
+    values: Values | None = None,
+    ratios: Sequence[Ratios] = (),
 ) -> Verdict:
     """The verdict on one effect, once.
 
@@ -38,6 +46,7 @@ def judge_at_once(
         role: ``guardrail`` asks for the margin, the others for a difference.
         table: Of a share of one phase, the counts.
         values: Of a mean of one phase, how to read its units.
+        ratios: Of a ratio both arms of each phase; where their denominators are uncertain it must not be adjusted.
     """
     small = what_is_missing(effect, question.treatment, question.control) is not None
     fewest = min(effect.n_treatment, effect.n_control)
@@ -54,6 +63,8 @@ def judge_at_once(
                 return no_data(effect, question, role, "fixed", f"{missing}, and it has too many units to relabel")
             else:
                 return judge_by(effect, question, role, lambda levels: permuted_evidence(*arms, effect, levels))
+    if what_is_missing_once(effect) is None and is_uncertain(ratios):
+        return judge_by(effect, question, role, lambda at: fieller_evidence(ratios, degrees_of(effect), at))
     if role == "guardrail":
         return judge_guardrail(effect, question, method="fixed")
     return judge_primary(effect, question, method="fixed", role=role)

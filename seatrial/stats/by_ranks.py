@@ -7,8 +7,7 @@ chance that a unit of the treatment lies above one of the control; likewise wher
 
 import msgspec
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
+from numpy.typing import ArrayLike
 
 from seatrial.stats.brunner_munzel import Placed, above_evidence, placed
 from seatrial.stats.by_evidence import judge_by
@@ -68,7 +67,9 @@ def _above(found: Placed, question: Question, levels: Levels, arms: tuple[ArrayL
         return "every unit had the same value, so nothing can be said about its spread"
     if found.others >= MINIMUM_EVENTS:
         return above_evidence(found, levels)
-    ranks: NDArray[np.float64] = rankdata(np.concatenate([t, c])) / (t.size + c.size)
+    both = np.concatenate([t, c])
+    ordered = np.sort(both)
+    ranks = (np.searchsorted(ordered, both, "left") + np.searchsorted(ordered, both, "right") + 1) / (2 * both.size)
     few = ranks[: t.size], ranks[t.size :]
     if not can_be_relabelled(*few):
         few_others = f"{found.others} of {MINIMUM_EVENTS} units of each variant have another than the most common value"

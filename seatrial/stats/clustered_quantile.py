@@ -13,7 +13,6 @@ References:
 """
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +23,7 @@ from seatrial.spec.errors import BadInput
 from seatrial.stats.interval import Interval, TestResult, check_alpha
 from seatrial.stats.moments import PairMoments
 from seatrial.stats.ratio import linearise
-from seatrial.stats.reach import lowest
+from seatrial.stats.reach import distance_to_zero, lowest
 
 Floats = NDArray[np.float64]
 
@@ -121,7 +120,7 @@ def compare_clustered_quantiles(
         return -lowest([lambda d: -treatment.highest_at(d), control.lowest_at], at)
 
     known = math.isfinite(lower(z)) and math.isfinite(upper(z))
-    distance = _distance_to_zero(lower if effect > 0 else lambda at: -upper(at)) if effect and known else 0.0
+    distance = distance_to_zero(lower if effect > 0 else lambda at: -upper(at)) if effect and known else 0.0
     return TestResult(
         method="quantiles by unit",
         statistic=math.copysign(distance, effect) if known else None,
@@ -133,18 +132,3 @@ def compare_clustered_quantiles(
         if known
         else "Too few requests for an interval of so extreme a quantile.",
     )
-
-
-_FARTHEST = 8.0
-"""Standard errors beyond which a p-value is no longer told."""
-
-
-def _distance_to_zero(end: Callable[[float], float]) -> float:
-    """How far an end above 0 can go, in standard errors, before it is there."""
-    low, high = 0.0, _FARTHEST
-    if end(low) <= 0 or end(high) > 0:
-        return low if end(low) <= 0 else high
-    for _ in range(30):
-        middle = (low + high) / 2
-        low, high = (middle, high) if end(middle) > 0 else (low, middle)
-    return low

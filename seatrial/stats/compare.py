@@ -7,11 +7,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from seatrial.spec.errors import BadInput
+from seatrial.stats.at_once import judge_at_once
 from seatrial.stats.bayes import Bayesian, compare_normal, compare_shares
 from seatrial.stats.bounded import Bounded, bounded_evidence
 from seatrial.stats.by_evidence import judge_by
 from seatrial.stats.conditional import PhaseCounts
 from seatrial.stats.contrast import Margin
+from seatrial.stats.degrees import degrees_of
 from seatrial.stats.effect import Effect
 from seatrial.stats.evidence import Method
 from seatrial.stats.exact_proportion import shares_tests
@@ -21,6 +23,7 @@ from seatrial.stats.moments import Moments, PairMoments, as_moments
 from seatrial.stats.primary import judge_primary
 from seatrial.stats.quantile_difference import Arms, quantile_effect, quantile_evidence
 from seatrial.stats.statement import no_data
+from seatrial.stats.uncertain_ratio import Ratios, fieller_test, is_uncertain
 from seatrial.stats.verdict import Question, Verdict, Want
 from seatrial.stats.welch import welch_of
 
@@ -127,9 +130,15 @@ def compare_ratios(
     """
     effect = Effect.of_ratios(treatment, control, two_valued=two_valued)
     question = _question(metric, want, minimum_effect, alpha, plan_units)
+    ratios, known = (Ratios(treatment, control),), min(effect.n_treatment, effect.n_control) > 1
+    tests = (welch_of(effect, alpha),) if known else ()
+    if known and effect.se > 0 and is_uncertain(ratios):
+        tests = (*tests, fieller_test(ratios, degrees_of(effect), alpha))
     return Comparison(
-        verdict=judge_primary(effect, question, method=method),
-        tests=(welch_of(effect, alpha),) if min(effect.n_treatment, effect.n_control) > 1 else (),
+        verdict=judge_at_once(effect, question, "primary", ratios=ratios)
+        if method == "fixed"
+        else judge_primary(effect, question, method=method),
+        tests=tests,
         bayesian=_normal(effect, alpha),
     )
 

@@ -24,6 +24,10 @@ _PARTS = 128
 """Into which the squared distance is divided; the sum then reaches at most half a percent too far."""
 
 
+FARTHEST = 8.0
+"""Standard errors beyond which a p-value is no longer told."""
+
+
 def lowest(terms: Sequence[End], distance: float) -> float:
     """The smallest sum that some distances a_i with sum a_i² <= ``distance``² allow; -inf where a term has no end.
 
@@ -38,6 +42,19 @@ def lowest(terms: Sequence[End], distance: float) -> float:
     for term in terms[1:]:
         total = _together(total, term(at))
     return float(total[-1])
+
+
+def distance_to_zero(end: Callable[[float], float]) -> float:
+    """How far an end that falls with the distance can go before it is at 0: from 0 to ``FARTHEST``."""
+    low, high = 0.0, FARTHEST
+    if not end(low) > 0:
+        return low
+    if end(high) > 0:
+        return high
+    for _ in range(30):
+        middle = (low + high) / 2
+        low, high = (middle, high) if end(middle) > 0 else (low, middle)
+    return low
 
 
 def _together(a: Floats, b: Floats) -> Floats:
