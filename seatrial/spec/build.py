@@ -96,7 +96,7 @@ def _release(values: Values) -> Values:
 
 
 def _experiment(values: Values) -> Values:
-    method = {key: values[key] for key in ("alpha", "plan_units", "after") if key in values}
+    method: Values = {key: values[key] for key in ("alpha", "plan_units", "after") if key in values}
     primary = values["primary"]
     made = {key: value for key, value in values.items() if key not in (*method, "in")}
     method |= {"name": "fixed"} if "after" in method else {}
