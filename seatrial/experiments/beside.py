@@ -26,16 +26,18 @@ _BANDS = (
     ("credible", "is of a posterior: it holds no error rate, however often it is read"),
     ("planned looks", "holds at the planned looks, and nothing changes between two of them"),
     ("valid at every look", "holds at every look together: it may be read at any time"),
+    ("for one look", "holds for one look, at the planned end, and not at every time that it is read"),
 )
-_ONCE = "holds for one look, at the planned end, and not at every time that it is read"
+"""By words of a verdict's method."""
 
 
 def bands(metrics: Sequence[MetricJudgement]) -> tuple[str, ...]:
     """How the interval of each metric may be read over time, by the method that made it."""
     said: dict[str, list[str]] = {}
     for metric in metrics:
-        how = next((text for words, text in _BANDS if words in metric.verdict.method), _ONCE)
-        said.setdefault(how, []).append(metric.name)
+        how = next((text for words, text in _BANDS if words in metric.verdict.method), None)
+        if how is not None:
+            said.setdefault(how, []).append(metric.name)
     if len(said) == 1:
         return tuple(f"Each band {how}." for how in said)
     return tuple(f"The band of {' and that of '.join(names)} {how}." for how, names in said.items())

@@ -7,10 +7,12 @@ from urllib.parse import quote
 import pytest
 
 from seatrial.dashboard.house import House
+from seatrial.reports.points import VerdictPoint
 from seatrial.reports.prose import GAP
 from seatrial.spec.errors import Unavailable
 from tests.harbour import PLAIN, Harbour
 from tests.houses import TestClient
+from tests.unit.experiments.test_beside import judged
 
 PARTS = ("now", "verdict", "traffic", "watch", "trail")
 BROWSER = {"accept": "text/html,application/xhtml+xml"}
@@ -167,3 +169,15 @@ def test_a_button_without_a_reason_does_nothing(client: TestClient) -> None:
     assert answer.status_code == 400
     assert "reason" in answer.json()["error"]
     assert client.get("/api/deployments/churn").json()["run"]["status"] != "paused"
+
+
+def test_the_verdict_says_how_its_band_may_be_read_and_what_stands_beside(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = judged()
+    monkeypatch.setattr(House, "judgement", lambda *_: now)
+    looks = (VerdictPoint(now.at, "conversion", 0.0, -0.1, 0.1, "inconclusive", 4000),)
+    monkeypatch.setattr(House, "verdict_points", lambda *_, **__: looks)
+    part = client.get("/deployments/churn/verdict").text
+    assert "Each band holds at every look together: it may be read at any time." in part
+    assert "Expected loss of choosing: challenger " in part
