@@ -6,7 +6,7 @@ A ledger is written as the compactor leaves it: exposures of a third as many uni
 the first and before the end, over fourteen days), and outcomes of a name for every four metrics, each for a twelfth of
 the units, within a day. Every judgement is a process of its own, whose imports do not count; the files are in the page
 cache, for they were written just before. Judging again without what was remembered must say the same (``--check``), or
-the bench stops.
+the bench stops. With ``--spread`` windows are of two weeks, and the new outcomes are of units of all ages.
 """
 
 import argparse
@@ -94,6 +94,17 @@ def write_outcomes(home: Path, first: int, units: int, names: int, begin: int, e
         append(layout.outcomes(home), with_day(_outcomes(f"o{name}", first, of, at, rng), "received_at"), {})
 
 
+def write_spread(home: Path, units: int, names: int, begin: int, end: int) -> None:
+    """Of every name, of one unit in 1 200, whenever it began, in a span of time."""
+    rng = np.random.default_rng(units)
+    for name in range(names):
+        n = int(units * NEW) // 12
+        at = np.sort(rng.integers(begin, end, n))
+        # their ids are no others': they count on from where no unit is
+        told = _outcomes(f"o{name}", 2 * units, rng.integers(0, units, n) - 2 * units, at, rng)
+        append(layout.outcomes(home), with_day(told, "received_at"), {})
+
+
 def _outcomes(name, first, of, at, rng) -> pa.Table:  # type: ignore[no-untyped-def]
     n = len(of)
     amount, items = rng.lognormal(3, 1, n), rng.integers(1, 5, n)
@@ -112,7 +123,7 @@ def _outcomes(name, first, of, at, rng) -> pa.Table:  # type: ignore[no-untyped-
     return pa.table({f.name: columns.get(f.name, pa.nulls(n, f.type)).cast(f.type) for f in OUTCOME})
 
 
-def deployment(metrics: int) -> Deployment:
+def deployment(metrics: int, window: str) -> Deployment:
     """Four metrics an outcome: how many, how much, how much an item, and how many items."""
     names = -(-metrics // 4)
     kinds = (
@@ -121,7 +132,7 @@ def deployment(metrics: int) -> Deployment:
         "kind: ratio, outcome: o{i}, numerator: amount, denominator: items",
         "kind: mean, outcome: o{i}, value: items",
     )
-    asked = [f"  m{n}: {{{kinds[n % 4].format(i=n // 4)}, within: 1d, grace: 1h}}" for n in range(metrics)]
+    asked = [f"  m{n}: {{{kinds[n % 4].format(i=n // 4)}, within: {window}, grace: 1h}}" for n in range(metrics)]
     fields = [f"  o{i}: {{fields: {{amount: number, items: integer}}}}" for i in range(names)]
     return load_deployment(
         "deployment: bench\nvariants:\n"
@@ -149,9 +160,9 @@ RUN = ReleaseRun(
 )
 
 
-def one(home: Path, metrics: int, now: int, *, remembered: bool, said: Path) -> None:
+def one(home: Path, metrics: int, window: str, now: int, *, remembered: bool, said: Path) -> None:
     """One judgement, in this process; prints what it took."""
-    spec = deployment(metrics)
+    spec = deployment(metrics, window)
     shelves = DiskShelves(layout.units(home, "bench")) if remembered else None
     begun, used = time.perf_counter(), time.process_time()
     with Reader(home).open("bench") as view:
@@ -161,20 +172,23 @@ def one(home: Path, metrics: int, now: int, *, remembered: bool, said: Path) -> 
     print(json.dumps({**took, "effect": found.metric("m0").verdict.effect}))
 
 
-def measure(home: Path, rows: int, metrics: int, check: bool) -> Iterator[str]:
+def measure(home: Path, rows: int, metrics: int, *, check: bool, spread: bool) -> Iterator[str]:
     """Lines of the table."""
-    names, span = -(-metrics // 4), DAYS * DAY
+    names, span, window = -(-metrics // 4), DAYS * DAY, f"{DAYS}d" if spread else "1d"
     until, more = START + span, int(rows * NEW)
     write_rows(home, 0, rows, START, until)
     write_outcomes(home, 0, rows // REQUESTS, names, START, until)
-    yield _line("cold", home, metrics, until, "remembered")
-    yield _line("again, nothing new", home, metrics, until + HOUR // 60, "remembered")
+    yield _line("cold", home, metrics, window, until, "remembered")
+    yield _line("again, nothing new", home, metrics, window, until + HOUR // 60, "remembered")
     later = until + int(span * NEW)
     write_rows(home, rows // REQUESTS + 1, more, until, later)
-    write_outcomes(home, rows // REQUESTS + 1, more // REQUESTS, names, until, later)
-    yield _line("again, 1 % new rows", home, metrics, later, "remembered")
+    if spread:
+        write_spread(home, rows // REQUESTS, names, until, later)
+    else:
+        write_outcomes(home, rows // REQUESTS + 1, more // REQUESTS, names, until, later)
+    yield _line("again, 1 % new rows", home, metrics, window, later, "remembered")
     if check:
-        yield _line("all at once, nothing kept", home, metrics, later, "plain")
+        yield _line("all at once, nothing kept", home, metrics, window, later, "plain")
         same(home / "remembered.json", home / "plain.json")
 
 
@@ -198,9 +212,9 @@ def _numbers(value: object) -> Iterator[object]:
         yield value
 
 
-def _line(name: str, home: Path, metrics: int, now: int, how: str) -> str:
+def _line(name: str, home: Path, metrics: int, window: str, now: int, how: str) -> str:
     command = [sys.executable, "-m", "bench.rejudging", "--one", str(home), "--metrics", str(metrics)]
-    found = turn([*command, "--now", str(now), "--how", how])
+    found = turn([*command, "--window", window, "--now", str(now), "--how", how])
     return f"| {name} | {found.seconds:.1f} | {found.processor:.1f} | {found.megabytes:,.0f} |"
 
 
@@ -209,18 +223,20 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--metrics", type=int, default=20)
     parser.add_argument("--check", action="store_true", help="Also judge all at once, and compare: wants much memory.")
+    parser.add_argument("--spread", action="store_true", help="New outcomes are of units of all ages.")
     parser.add_argument("--one", type=Path, help="Internal: one judgement of the ledger in a folder.")
     parser.add_argument("--now", type=int)
+    parser.add_argument("--window")
     parser.add_argument("--how", choices=["remembered", "plain"])
     asked = parser.parse_args()
     if asked.one:
         said = asked.one / f"{asked.how}.json"
-        one(asked.one, asked.metrics, asked.now, remembered=asked.how == "remembered", said=said)
+        one(asked.one, asked.metrics, asked.window, asked.now, remembered=asked.how == "remembered", said=said)
         return
     home = Path(tempfile.mkdtemp(prefix="bench-rejudging-"))
     try:
         print("| judgement | seconds | processor seconds | most memory, MB |\n|---|---|---|---|")
-        for line in measure(home, asked.rows, asked.metrics, asked.check):
+        for line in measure(home, asked.rows, asked.metrics, check=asked.check, spread=asked.spread):
             print(line, flush=True)
     finally:
         shutil.rmtree(home)

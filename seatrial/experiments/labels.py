@@ -35,14 +35,31 @@ def labels_of_rows(table: str, value: str | None, outcome: str, field_parameter:
     )
 
 
-def is_right(label: str, answer: str) -> str:
-    """SQL of 1 where a label (an alias with ``text`` and ``number``) equals an answer, else 0; no answer is wrong.
-
-    3, 3.0 and "3" are one label, and so are true, "true" and 1: a model of zeros and ones is told booleans.
+def one_spelling(text: str) -> str:
+    """SQL of one spelling, as text, for all that is one label: 3, 3.0 and "3" are, and so are true, "True" and 1, for a
+    model of zeros and ones is told booleans. As ``plain_label`` spells it, but for numbers that are not whole.
     """
-    text = f"CAST({answer} AS VARCHAR)"
-    number = f"coalesce({label}.number, {finite_number(f'{label}.text')})"
-    return f"coalesce({label}.text = {text} OR {number} = {finite_number(text)}, false)::INT"
+    word = _word(text)
+    number = finite_number(word)
+    whole = f"CAST(CAST({number} AS BIGINT) AS VARCHAR)"
+    return f"""CASE WHEN {number} IS NULL THEN {word}
+      WHEN abs({number}) < {_WHOLE} AND {number} = trunc({number}) THEN {whole} ELSE CAST({number} AS VARCHAR) END"""
+
+
+def _word(text: str) -> str:
+    return f"trim(CAST({text} AS VARCHAR))"
+
+
+_WHOLE = "1e15"
+"""Below, every whole number is told apart by a double."""
+
+
+def is_right(label: str, answer: str) -> str:
+    """SQL of 1 where a label (an alias with ``text`` and ``number``) is spelt as an answer is, else 0; no answer is
+    wrong. It compares numbers and words, not spellings: a third of the time."""
+    number = f"coalesce({label}.number, {finite_number(_word(f'{label}.text'))})"
+    return f"""coalesce({_word(f"{label}.text")} = {_word(answer)} OR {number} = {finite_number(_word(answer))},
+      false)::INT"""
 
 
 def is_positive(label: str, positive: str) -> str:
@@ -52,8 +69,7 @@ def is_positive(label: str, positive: str) -> str:
 
 def says_positive(answer: str, positive: str) -> str:
     """SQL of 1 where an answer is the label in the parameter ``positive``, else 0; no answer is not."""
-    text = f"CAST({answer} AS VARCHAR)"
-    return f"coalesce({text} = {positive} OR {finite_number(text)} = {finite_number(positive)}, false)::INT"
+    return f"coalesce({one_spelling(answer)} = {one_spelling(positive)}, false)::INT"
 
 
 def number_of(label: str) -> str:
@@ -62,7 +78,7 @@ def number_of(label: str) -> str:
 
 
 def plain_label(label: str) -> str:
-    """One spelling for all that ``is_right`` takes to be one label: 3, 3.0 and "3", or true, "True" and 1."""
+    """One spelling for all that ``one_spelling`` takes to be one label: 3, 3.0 and "3", or true, "True" and 1."""
     text = label.strip()
     if text.lower() in ("true", "false"):
         return "1" if text.lower() == "true" else "0"
@@ -70,4 +86,4 @@ def plain_label(label: str) -> str:
         number = float(text)
     except ValueError:
         return text
-    return f"{number:.17g}" if math.isfinite(number) else text
+    return f"{number + 0.0:.17g}" if math.isfinite(number) else text  # no negative zero

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from seatrial.experiments.balance import differs, enough
 from seatrial.experiments.counted import Mask
 from seatrial.experiments.judgement import Check, MetricJudgement, Triggered
+from seatrial.experiments.labels import one_spelling
 from seatrial.experiments.sample import Sample
 from seatrial.experiments.source import Source
 from seatrial.experiments.units import NEVER, Units, evidence, parameters
@@ -85,7 +86,7 @@ def read_triggers(source: Source, run: ReleaseRun, now: int, columns: Sequence[s
         for each in columns
         if each == name or each.startswith(f"{name}#")
     ]
-    answer = f"coalesce({', '.join(said)}, NULL)" if said else "NULL::VARCHAR"
+    answer = one_spelling(f"coalesce({', '.join(said)}, NULL)") if said else "NULL::VARCHAR"
     given = parameters(run, now) | {"champion": run.champion, "challenger": run.challenger}
     table = source.sql(f"WITH {evidence(columns, answer)}{_DIFFERING.format(answer=answer)}", given)
     at = [NEVER if moment is None else moment for moment in table["at"].to_pylist()]

@@ -36,7 +36,8 @@ def compare_classes(
         labels: Whether the file says where labels come from.
         judged: What people judged of a sample of the pairs.
     """
-    table = Counter(zip(found.independent["other"].to_pylist(), found.independent["answer"].to_pylist(), strict=True))
+    said = (found.independent[f"{whose}_spelt"].to_pylist() for whose in ("other", "answer"))
+    table = Counter(zip(*said, strict=True))
     agreed = agreement({pair: n for pair, n in table.items() if None not in pair}, run.alpha)
     accuracy = _rights(found.labelled, "challenger_right", "champion_right")
     verdict = judge_pairs(accuracy, _question(deployment, run))

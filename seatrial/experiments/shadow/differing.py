@@ -41,7 +41,8 @@ def _gaps(table: pa.Table, answer: Answered, scores: int) -> Floats:
     elif answer.numbers:
         found = [0.0 if a is None or b is None else abs(b - a) for a, b in zip(ours, theirs, strict=True)]
     else:
-        found = [float(a is not None and b is not None and a != b) for a, b in zip(ours, theirs, strict=True)]
+        said = (table[f"{whose}_spelt"].to_pylist() for whose in ("answer", "other"))
+        found = [float(a is not None and b is not None and a != b) for a, b in zip(*said, strict=True)]
     gaps: Floats = np.array(found, dtype=np.float64)
     if not scores:
         return gaps

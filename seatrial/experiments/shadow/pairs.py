@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from seatrial.experiments.declared_measures import path
-from seatrial.experiments.labels import is_right, labels_of_rows
+from seatrial.experiments.labels import is_right, labels_of_rows, one_spelling
 from seatrial.experiments.outcome_tables import HAPPENED
 from seatrial.experiments.ranking_measures import ITEMS, items_column
 from seatrial.experiments.row_columns import answer_column, column_names, number_column
@@ -56,6 +56,7 @@ labels AS (
 
 _READ = """
 SELECT p.request_id, p.i, p.input, p.unit, p.t, p.answer, p.other, p.failed, l.came {scores},
+       {spelt} AS answer_spelt, {other_spelt} AS other_spelt,
        {right} AS champion_right, {other_right} AS challenger_right,
        l.stands IS NOT NULL AS stands, {right_now} AS champion_right_now, {other_right_now} AS challenger_right_now,
        coalesce(l.stands.text, CAST(l.stands.number AS VARCHAR)) AS truth,
@@ -87,7 +88,8 @@ class Pairs(NamedTuple):
     Attributes:
         pairs: All of them.
         failures: Of these, pairs in which the challenger failed.
-        independent: A row an independent pair, in order of time.
+        independent: A row an independent pair, in order of time; ``answer_spelt`` and ``other_spelt`` are labels in one
+            spelling, which is what is compared, and ``answer`` and ``other`` what was said.
         labelled: A row an independent pair with a label, in order of the label's arrival.
         scores: Columns of scores; ``scores[j]`` stands as ``a<j>`` for the champion and ``b<j>`` for the challenger.
     """
@@ -169,7 +171,11 @@ def _query(answer: Answered, columns: Sequence[str], scores: Sequence[str], labe
             ("other_right_now", "stands", "other"),
         )
     }
-    return f"WITH {', '.join(parts)} {_READ.format(scores=picked, **right)}"
+    spelt = {
+        name: "NULL::VARCHAR" if whole else one_spelling(f"p.{whose}")
+        for name, whose in (("spelt", "answer"), ("other_spelt", "other"))
+    }
+    return f"WITH {', '.join(parts)} {_READ.format(scores=picked, **right, **spelt)}"
 
 
 def _given(run: ReleaseRun, now: int, label: Label | None) -> dict[str, object]:

@@ -274,3 +274,10 @@ def test_a_pair_whose_label_was_there_before_it_takes_no_other_s_place() -> None
         found = compare_shadow(DEPLOYMENT, RUN, source, moment)
         assert found is not None
         assert (found.labelled, found.only_champion_right) == (1, 1), "v's pair"
+
+
+def test_a_challenger_whose_answers_are_of_another_type_agrees_where_it_says_the_same() -> None:
+    source = pairs(["1", "0", "2", "3"], ["1.0", "false", "2.0", "4.0"])
+    found = compare(source, in_detail=True)
+    assert found.agreement == 0.75
+    assert [(pair.champion, pair.challenger) for pair in found.differ_most] == [("3", "4.0")]

@@ -195,6 +195,13 @@ def test_a_failure_where_the_other_answered_differs_and_a_later_answer_triggers_
     assert sum(units.values()) == 3
 
 
+def test_what_is_said_in_another_type_does_not_differ() -> None:
+    at = worlds.START + np.arange(4) * SECOND
+    rows = worlds.rows(RUN, ["a", "b", "c", "d"], at, **{"prediction.label": np.array(["1", "0", "2", "spam"])})
+    source = worlds.source([rows, shadowed(rows, np.array(["1.0", "false", "3.0", "spam"]))])
+    assert read_triggers(source, RUN, END, column_names(source)).at.tolist() == [NEVER, NEVER, at[2], NEVER]
+
+
 def test_before_there_are_pairs_nothing_is_said_and_nothing_withheld() -> None:
     names = worlds.unit_names(50)
     rows = worlds.rows(RUN, names, worlds.START + np.arange(50) * SECOND)
