@@ -30,6 +30,7 @@ from seatrial.analysis.phases import (
     only,
     shares_by_phase,
     shares_of_all,
+    shares_of_variants,
     shown,
     uncapped_over,
     weight_of,
@@ -49,10 +50,12 @@ from seatrial.stats.families import FamilyName
 from seatrial.stats.guardrail import judge_guardrail
 from seatrial.stats.interval import TestResult
 from seatrial.stats.looks_so_far import LookPlan
+from seatrial.stats.minimum import is_few
 from seatrial.stats.novelty import Novelty, novelty
 from seatrial.stats.phases import Phases, combine_phases
 from seatrial.stats.primary import judge_primary
 from seatrial.stats.quantile_difference import quantile_test
+from seatrial.stats.resampling import bootstrap_of_few
 from seatrial.stats.uncertain_ratio import Ratios, is_uncertain
 from seatrial.stats.unconditional import Table
 from seatrial.stats.verdict import Question, Role, Verdict
@@ -191,6 +194,7 @@ def judge_files(files: Files, plan: Plan, *, over_time: bool = False, segments: 
         comparisons=tuple(
             conclude(treatment, control, found, failed, judged.next_by) for treatment, found in findings.items()
         ),
+        all_variants=shares_of_variants(plan.metrics, phased),
     )
     if over_time or segments:
         return unfold(
@@ -344,7 +348,11 @@ class Judged:
         if metric.kind == "quantile":
             phases = self.columns[metric.name].by_phase(treatment, self.control)
             return (quantile_test(phases, metric.q or 0.5, self.plan.alpha),)
-        return tests_of(measured, table, self._ratios(metric, treatment), self.plan.alpha)
+        found = tests_of(measured, table, self._ratios(metric, treatment), self.plan.alpha)
+        if metric.kind != "mean" or metric.one_by_one or not is_small(measured) or metric.name not in self.columns:
+            return found
+        arms = self.columns[metric.name].arms(treatment, self.control)
+        return found + (bootstrap_of_few(*arms, self.plan.alpha) if is_few(measured.unadjusted, *arms) else ())
 
     def _by_phase(self, metric: Metric, treatment: str) -> tuple[PhaseEffect, ...]:
         return shown(self.phased, metric, self._phases(metric, treatment), treatment, self.control)

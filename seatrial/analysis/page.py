@@ -17,7 +17,9 @@ from seatrial.reports.experiment_charts import (
 from seatrial.reports.notebook import html
 from seatrial.reports.page import Section, Table, render_page
 from seatrial.reports.points import VerdictPoint
+from seatrial.stats.all_variants import AllVariants
 from seatrial.stats.bayes import told
+from seatrial.stats.interval import TestResult
 from seatrial.stats.recommendation import Recommendation
 from seatrial.stats.segments import Segments
 
@@ -42,6 +44,10 @@ def sections(found: Analysis) -> list[Section]:
     parts = [_result(found, comparison) for comparison in found.comparisons]
     parts += [part for comparison in found.comparisons for part in _over_time(comparison, found.control)]
     parts += [part for comparison in found.comparisons for part in _by_segment(comparison, found.control)]
+    parts += variants_section(found.all_variants)
+    parts += beside_section(
+        [(c.treatment, finding.name, finding.tests) for c in found.comparisons for finding in c.metrics]
+    )
     if found.arrivals:
         parts.append(_arrivals(found))
     return [*parts, trust_section(found.checks)]
@@ -204,6 +210,29 @@ def _arrivals(found: Analysis) -> Section:
 def units_section(arrivals: Sequence[Arrival]) -> Section:
     """Units as they came, and the share that each variant got."""
     return Section(heading="Units", charts=(cumulative_units(arrivals), sample_ratio(arrivals)))
+
+
+def variants_section(found: Sequence[AllVariants]) -> list[Section]:
+    """One test over all variants, of each share of units."""
+    return [Section(heading="All variants at once", sentences=tuple(one.sentence for one in found))] if found else []
+
+
+def beside_section(found: Sequence[tuple[str, str, Sequence[TestResult]]]) -> list[Section]:
+    """Classical results, by treatment and metric."""
+    rows = tuple(
+        (
+            treatment,
+            name,
+            test.method,
+            "" if test.p_value is None else f"{test.p_value:.3g}",
+            interval(test.lower, test.upper, share=False),
+            test.note,
+        )
+        for treatment, name, tests in found
+        for test in tests
+    )
+    table = Table(("treatment", "metric", "method", "p", "difference", "note"), rows)
+    return [Section(heading="Shown beside, never acted on", table=table)] if rows else []
 
 
 def trust_section(checks: Sequence[Check | ReleaseCheck]) -> Section:

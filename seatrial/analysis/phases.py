@@ -14,6 +14,7 @@ from seatrial.analysis.reduce import Arms, Phased
 from seatrial.analysis.verdicts import PhaseEffect
 from seatrial.spec.errors import BadInput, NoData
 from seatrial.spec.problems import did_you_mean
+from seatrial.stats.all_variants import AllVariants, all_variants
 from seatrial.stats.conditional import PhaseCounts
 from seatrial.stats.effect import Effect
 from seatrial.stats.phases import Phases, combine_phases
@@ -91,6 +92,21 @@ def counts_over(
         if 0 < (weight := weight_of(shares[name], treatment, control)) < 1
         for counts in counts_of(metric, metrics[metric.name], treatment, control, weight)
     )
+
+
+def shares_of_variants(metrics: Sequence[Metric], phased: Phased) -> tuple[AllVariants, ...]:
+    """Of each share of units, one test over all variants; none of fewer than three."""
+    found = []
+    for metric in metrics:
+        if metric.kind != "proportion" or metric.divided:
+            continue
+        phases = [
+            {name: (round(arm.moments.column(0).total), arm.moments.n) for name, arm in arms.items()}
+            for arms in merged(phased, metric.name)
+        ]
+        one = all_variants(metric.name, phases)
+        found += [] if one is None else [one]
+    return tuple(found)
 
 
 def uncapped_over(phases: Sequence[Arms], treatment: str, control: str) -> float | None:

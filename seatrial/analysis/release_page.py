@@ -3,7 +3,15 @@
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from seatrial.analysis.page import TONES, interval, mean, trust_section, units_section
+from seatrial.analysis.page import (
+    TONES,
+    beside_section,
+    interval,
+    mean,
+    trust_section,
+    units_section,
+    variants_section,
+)
 from seatrial.experiments.beside import bands, beside
 from seatrial.experiments.judgement import Judgement, MetricJudgement
 from seatrial.experiments.segments import MetricSegments
@@ -37,6 +45,7 @@ def release_page(
     parts += [_places(metric, judgement.champion) for metric in judgement.metrics if metric.places]
     parts += [_spans(metric) for metric in judgement.metrics if metric.spans]
     parts += [_segments(one) for one in segments]
+    parts += beside_section([(judgement.challenger, m.name, m.fixed) for m in judgement.metrics])
     parts += [units_section(arrivals)] if arrivals else []
     versions = f"{judgement.challenger_version or judgement.challenger} against {judgement.champion_version}"
     subtitle = f"{versions}, {judgement.stage}, judged {show_moment(judgement.at)}"
@@ -58,6 +67,8 @@ def experiment_page(
     parts = [_result(one, f"{one.challenger} against {one.champion}") for one in found.judgements]
     for challenger, effects_by in segments.items():
         parts += [_segments(one, challenger) for one in effects_by]
+    parts += variants_section(found.all_variants)
+    parts += beside_section([(one.challenger, m.name, m.fixed) for one in found.judgements for m in one.metrics])
     parts += [units_section(arrivals)] if arrivals else []
     checks = {(check.name, check.sentence): check for one in found.judgements for check in one.checks}
     how = "Holm" if found.family == "holm" else "e-BH"

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from seatrial.stats.all_variants import AllVariants
 from seatrial.stats.bayes import Bayesian
 from seatrial.stats.families import FamilyName
 from seatrial.stats.interval import TestResult
@@ -181,6 +182,7 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
         comparisons: One a treatment, in order of name.
         family: How several treatments, and the metrics that do not decide, were adjusted.
         arrivals: Units over time, where it was asked for.
+        all_variants: Of each share of units, one test over all variants where there are three or more: shown beside.
     """
 
     control: str
@@ -193,6 +195,7 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     comparisons: tuple[Comparison, ...]
     arrivals: tuple[Daily, ...] = ()
     family: FamilyName = "holm"
+    all_variants: tuple[AllVariants, ...] = ()
 
     @property
     def sentence(self) -> str:

@@ -240,6 +240,8 @@ def _experiment(
             typer.secho(f"\n{judgement.challenger} against {judgement.champion}", bold=True)
             tell(judgement)
             tell_segments(by_challenger.get(judgement.challenger, ()))
+        for one in shown.several.all_variants:
+            typer.echo(one.sentence)
     _end(min((_code(judgement, require) for judgement in shown.several.judgements), default=3))
 
 
@@ -300,6 +302,8 @@ def _tell_analysis(found: Analysis) -> None:
         )
         for note in _notes(comparison, found.control):
             typer.echo(note)
+    for one in found.all_variants:
+        typer.echo(one.sentence)
     for check in found.checks:
         typer.echo(f"{'ok' if check.ok else 'FAILED' if check.withholds else 'warning'}: {check.sentence}")
 

@@ -162,6 +162,7 @@ def _family(found: Several) -> str:
     return (
         f"In {found.entry}: every variant against {found.champion}, as one family ({how}) at "
         f"{percent(found.alpha)}, judged {moment(found.at)}. Nothing acts on it; a release does."
+        + "".join(f" {one.sentence}" for one in found.all_variants)
     )
 
 

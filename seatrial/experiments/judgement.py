@@ -41,6 +41,8 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
         late: Outcomes that arrived after their unit matured: in the fixed analyses only.
         early: Outcomes stamped before their unit's exposure: in none.
         clusters: Clusters that the counted units lie in: of the arm that has more; None where none are declared.
+        events: Of a share of one phase, units with the event and all: the champion's, then the challenger's; with what
+            arrived late.
     """
 
     champion: int
@@ -51,6 +53,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     late: int = 0
     early: int = 0
     clusters: int | None = None
+    events: tuple[tuple[int, int], tuple[int, int]] | None = None
 
 
 class PhaseEffect(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,8 +26,10 @@ from seatrial.stats.evidence import Method
 from seatrial.stats.exact_proportion import shares_tests
 from seatrial.stats.guardrail import judge_guardrail
 from seatrial.stats.interval import TestResult, finite
+from seatrial.stats.minimum import is_few, what_is_missing_once
 from seatrial.stats.primary import judge_primary
 from seatrial.stats.quantile_difference import quantile_test
+from seatrial.stats.resampling import bootstrap_of_few
 from seatrial.stats.statement import no_data
 from seatrial.stats.uncertain_ratio import fieller_test, is_uncertain
 from seatrial.stats.verdict import Verdict
@@ -53,6 +55,7 @@ def judge_metric(ask: Ask, sample: Sample, measure: Measure, run: ReleaseRun, un
             missing=sample.missing,
             late=sample.late,
             early=sample.early,
+            events=_events(sample),
             clusters=None if sample.effect.clusters is None else max(sample.effect.clusters),
         ),
         phases=tuple(_phase(number, found, run) for number, found in sample.by_phase.items()),
@@ -166,6 +169,7 @@ def _fixed(ask: Ask, sample: Sample, run: ReleaseRun) -> tuple[TestResult, ...]:
     found = [welch_of(effect, ask.question.alpha)]
     if sample.with_late is not None and sample.with_late.shape == "quantile":
         found = [quantile_test(sample.with_late.arms(), sample.with_late.q, ask.question.alpha)]
+    found += _of_few(ask, sample)
     ratios = () if sample.with_late is None else sample.with_late.ratios()
     if is_uncertain(ratios) and effect.se > 0:
         found.append(fieller_test(ratios, degrees_of(effect), ask.question.alpha))
@@ -174,6 +178,16 @@ def _fixed(ask: Ask, sample: Sample, run: ReleaseRun) -> tuple[TestResult, ...]:
     if table is not None:
         found += shares_tests(*table, ask.question.alpha)
     return tuple(msgspec.structs.replace(result, method=f"{result.method} (fixed)") for result in found)
+
+
+def _of_few(ask: Ask, sample: Sample) -> tuple[TestResult, ...]:
+    """Of a mean of few units, where one look would be judged by permutation, the bootstrap too."""
+    units = sample.with_late
+    if units is None or units.shape != "mean" or what_is_missing_once(sample.arrived) is None:
+        return ()
+    strata = units.arms()
+    few = len(strata) == 1 and strata[0].fewest > 1 and is_few(sample.arrived, *strata[0])
+    return bootstrap_of_few(*strata[0], ask.question.alpha) if few else ()
 
 
 def _bayesian(ask: Ask, sample: Sample) -> Bayesian | None:
@@ -193,6 +207,13 @@ def _bayesian(ask: Ask, sample: Sample) -> Bayesian | None:
     return msgspec.structs.replace(
         found, p_better=1 - found.p_better, loss_treatment=found.loss_control, loss_control=found.loss_treatment
     )
+
+
+def _events(sample: Sample) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    table = _table(sample)
+    if table is None:
+        return None
+    return (table.champion, table.champion_units), (table.challenger, table.challenger_units)
 
 
 class _Table(NamedTuple):

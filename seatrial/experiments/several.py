@@ -25,6 +25,7 @@ from seatrial.releases.run import Phase, ReleaseRun
 from seatrial.reports.experiment_charts import Arrival
 from seatrial.routing.snapshot import Arm
 from seatrial.spec.deployment import Deployment, ExperimentSpec, Method, ReleaseSpec, TestStage
+from seatrial.stats.all_variants import AllVariants, all_variants
 from seatrial.stats.families import FamilyName, Member, as_family
 
 RELEASE = "experiment"
@@ -62,6 +63,7 @@ class Several(msgspec.Struct, frozen=True, kw_only=True):
         family: ``holm`` or ``e-bh``.
         judgements: One a challenger, in the order of the split; words and recommendations as one of all.
         sentence: All of them.
+        all_variants: Of each share of units, one test over all variants where there are three or more: shown beside.
     """
 
     deployment: str
@@ -72,6 +74,7 @@ class Several(msgspec.Struct, frozen=True, kw_only=True):
     family: FamilyName
     judgements: tuple[Judgement, ...]
     sentence: str
+    all_variants: tuple[AllVariants, ...] = ()
 
 
 class ChallengerSegments(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,7 +154,23 @@ def judge_several(
         family=experiment.family,
         judgements=tuple(judgements),
         sentence=" ".join(told),
+        all_variants=_over_all(judgements),
     )
+
+
+def _over_all(judgements: Sequence[Judgement]) -> tuple[AllVariants, ...]:
+    """Of every share that all challengers have: the champion's units once, and each challenger's."""
+    found = []
+    for metric in judgements[0].metrics if judgements else ():
+        counts: dict[str, tuple[int, int]] = {}
+        same = [(one, m.counts.events) for one in judgements for m in one.metrics if m.name == metric.name]
+        for one, events in same:
+            if events is not None:
+                counts |= {one.champion: events[0], one.challenger: events[1]}
+        whole = len(counts) == len(judgements) + 1 == len(same) + 1
+        tested = all_variants(metric.name, [counts]) if whole else None
+        found += [] if tested is None else [tested]
+    return tuple(found)
 
 
 def segment_several(

@@ -72,6 +72,7 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
         clusters: How many clusters the units of treatment and control lie in; None: each stands for itself.
         carriers: Effective numbers of units that carry the means (the numerators of ratios) of treatment and control:
             (Σx)² / Σx². None: no such number is known.
+        denominators: The same of a ratio's denominators; None of what is no ratio.
     """
 
     n_treatment: int
@@ -88,6 +89,7 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     degrees: float | None = None
     clusters: tuple[int, int] | None = None
     carriers: tuple[float, float] | None = None
+    denominators: tuple[float, float] | None = None
 
     @classmethod
     def of_means(cls, treatment: Moments, control: Moments, *, two_valued: bool = False) -> "Effect":
@@ -113,6 +115,7 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
             cls.of_means(linearise(treatment), linearise(control)),
             events=_events_of_ratios(treatment, control) if two_valued else None,
             carriers=(treatment.x.effective_events, control.x.effective_events),
+            denominators=(treatment.y.effective_events, control.y.effective_events),
         )
 
     def with_difference(self, difference: Difference) -> "Effect":

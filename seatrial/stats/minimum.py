@@ -9,7 +9,8 @@ MINIMUM_UNITS = 100
 """Matured units per arm; where units lie in clusters, clusters."""
 
 MINIMUM_EVENTS = 10
-"""Of each value of a two-valued metric, per arm; for one look also units that carry a mean or a ratio, per arm."""
+"""Of each value of a two-valued metric, per arm; effective units below the line of a ratio (with fewer the delta
+method's sequence made 16 % false claims in ten looks); for one look also units that carry a mean or ratio."""
 
 
 def what_is_missing(effect: Effect, treatment: str = "challenger", control: str = "champion") -> str | None:
@@ -23,6 +24,9 @@ def what_is_missing(effect: Effect, treatment: str = "challenger", control: str 
         return f"{min(effect.clusters)} of {MINIMUM_UNITS} clusters with matured units of {arm}"
     if effect.events is not None and effect.events.fewest < MINIMUM_EVENTS:
         return f"{effect.events.fewest:.0f} of {MINIMUM_EVENTS} events of each kind for each variant"
+    if effect.denominators is not None and min(effect.denominators) < MINIMUM_EVENTS:
+        arm = treatment if effect.denominators[0] <= effect.denominators[1] else control
+        return f"{min(effect.denominators):.1f} of {MINIMUM_EVENTS} effective units below the line of {arm}"
     if not effect.se > 0:
         return "every unit had the same value, so nothing can be said about its spread"
     return None
@@ -38,6 +42,13 @@ def what_is_missing_once(effect: Effect, treatment: str = "challenger", control:
         return missing
     arm = treatment if effect.carriers[0] <= effect.carriers[1] else control
     return f"{min(effect.carriers):.1f} of {MINIMUM_EVENTS} effective events of {arm} for one look"
+
+
+def is_few(effect: Effect, *arms: ArrayLike) -> bool:
+    """Whether a mean is told by permutation at one look; ``arms`` are the values [n] of each."""
+    if what_is_missing_once(effect) is None:
+        return False
+    return what_is_missing(effect) is not None or not is_spread(*arms)
 
 
 def is_spread(*arms: ArrayLike) -> bool:

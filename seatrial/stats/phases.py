@@ -80,7 +80,8 @@ def _weighted(phases: Sequence[Effect]) -> Effect:
         covariance=variance(lambda p: p.covariance),
         covariance_pooled=variance(lambda p: p.covariance_pooled),
         degrees=_degrees(weights, phases),
-        carriers=_carriers(phases),
+        carriers=_summed([phase.carriers for phase in phases]),
+        denominators=_summed([phase.denominators for phase in phases]),
     )
 
 
@@ -102,9 +103,9 @@ def _events(phases: Sequence[Effect]) -> Events | None:
     return total
 
 
-def _carriers(phases: Sequence[Effect]) -> tuple[float, float] | None:
-    known = [phase.carriers for phase in phases if phase.carriers is not None]
-    return (sum(t for t, _ in known), sum(c for _, c in known)) if len(known) == len(phases) else None
+def _summed(pairs: Sequence[tuple[float, float] | None]) -> tuple[float, float] | None:
+    known = [pair for pair in pairs if pair is not None]
+    return (sum(t for t, _ in known), sum(c for _, c in known)) if len(known) == len(pairs) else None
 
 
 def _nothing(phases: Sequence[Effect]) -> Effect:

@@ -39,6 +39,29 @@ def test_a_small_test_of_means_has_an_answer() -> None:
     assert adjusted.covariates == ()
 
 
+def test_a_bootstrap_stands_beside_a_small_test_of_means_and_is_the_same_whatever_the_order() -> None:
+    rng = np.random.default_rng(1)
+    control, new = rng.lognormal(0, 0.5, 25), rng.lognormal(1, 0.5, 30)
+    table = units(control, new)
+    found = judge(table, metrics={"spent": "mean:x"})
+    (beside,) = [test for test in found.comparisons[0].primary.tests if test.method == "bootstrap (BCa)"]
+    theirs = stats.bootstrap(
+        (new, control), lambda a, b: np.mean(a) - np.mean(b), rng=2, vectorized=False
+    ).confidence_interval
+    assert beside.effect == pytest.approx(new.mean() - control.mean())
+    wide = theirs.high - theirs.low
+    assert (beside.lower, beside.upper) == (
+        pytest.approx(theirs.low, abs=wide / 20),
+        pytest.approx(theirs.high, abs=wide / 20),
+    )
+    assert "9999 resamples with seed 1" in beside.note
+    assert "bootstrap (BCa)" in found.to_html()
+    again = judge(table.sample(frac=1, random_state=3), metrics={"spent": "mean:x"}).comparisons[0].primary.tests
+    assert beside in again
+    large = judge(units(rng.normal(5, 1, 200), rng.normal(5, 1, 200)), metrics={"spent": "mean:x"}).comparisons[0]
+    assert [test.method for test in large.primary.tests] == ["Welch's t"]
+
+
 def test_with_events_and_units_enough_it_is_as_before() -> None:
     rng = np.random.default_rng(2)
     control, new = rng.normal(10, 1, 200), rng.normal(10.5, 1, 220)

@@ -380,6 +380,10 @@ def test_few_units_of_a_release_are_judged_by_permutation_once() -> None:
     found = Few("mean", effect=1.5).judged(name="fixed", after=130.0).metric("m")
     assert found.verdict.word == "better"
     assert "by permutation for one look" in found.sentence
+    beside = [one for one in found.fixed if one.method == "bootstrap (BCa) (fixed)"]
+    assert len(beside) == 1
+    assert beside[0].lower is not None
+    assert found.verdict.effect == pytest.approx(beside[0].effect)
     assert Few("mean").judged(name="fixed", after=130.0).metric("m").verdict.word == "inconclusive"
 
 

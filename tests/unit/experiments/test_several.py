@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from seatrial.analysis.release_page import experiment_page
@@ -26,7 +27,7 @@ def judged(effects: dict[str, float], seed: int = 1, family: str = "holm", guard
 
 
 def world(
-    effects: dict[str, float], seed: int = 1, family: str = "holm", guard: bool = False
+    effects: dict[str, float], seed: int = 1, family: str = "holm", guard: bool = False, seen: str = "mean"
 ) -> tuple[Deployment, TableSource]:
     """Units drawn in revision 4, those of revision 2 drawn otherwise, and some of another entry; from two countries."""
     rng = np.random.default_rng(seed)
@@ -42,9 +43,10 @@ def world(
     elsewhere |= {"entry": ["other"] * UNITS}
     value = rng.normal(10, 1, UNITS) + np.array([effects.get(v, 0.0) for v in variant])
     other = rng.normal(10, 1, UNITS)
+    kept = np.flatnonzero(other > 10.5) if seen == "proportion" else np.arange(UNITS)
     came = [
         worlds.outcomes("spent", at + SECOND, unit=names, value_number=value),
-        worlds.outcomes("seen", at + SECOND, unit=names, value_number=other),
+        worlds.outcomes("seen", (at + SECOND)[kept], unit=[names[i] for i in kept], value_number=other[kept]),
     ]
     file = worlds.deployment(
         context={"country": {"kind": "string", "optional": True}},
@@ -53,7 +55,7 @@ def world(
         outcomes={"spent": {}, "seen": {}},
         metrics={
             "spent": {"kind": "mean", "outcome": "spent", "within": 30.0, "grace": 10.0},
-            "seen": {"kind": "mean", "outcome": "seen", "within": 30.0, "grace": 10.0},
+            "seen": {"kind": seen, "outcome": "seen", "within": 30.0, "grace": 10.0},
         },
         experiment={
             "entry": "everybody",
@@ -142,6 +144,20 @@ def test_units_are_told_as_they_came_and_the_page_holds_all_of_it() -> None:
     ):
         assert said in page
     assert page.count("Can it be trusted?") == 1
+
+
+def test_a_share_of_units_is_tested_over_all_variants_at_once_and_nothing_acts_on_it() -> None:
+    file, source = world({}, seen="proportion")
+    found = judge_several(file, CONTEST, source, END)
+    one = next(one for one in found.all_variants if one.metric == "seen")
+    assert sum(one.units.values()) == UNITS
+    table = [[one.events[name], one.units[name] - one.events[name]] for name in ("a", "b", "c", "champion")]
+    theirs = stats.chi2_contingency(table, correction=False)
+    assert (one.test.statistic, one.test.degrees) == (pytest.approx(theirs.statistic), 3)
+    assert one.test.p_value == pytest.approx(theirs.pvalue)
+    assert "seen over all 4 variants: a " in experiment_page(found)
+    assert "seen over all 4 variants: a " in one.sentence
+    assert all(one.metric != "seen" for one in judged({}).all_variants), "means have none"
 
 
 def test_the_family_s_level_is_for_the_primaries_alone() -> None:
