@@ -169,10 +169,7 @@ def _fixed(ask: Ask, sample: Sample, run: ReleaseRun) -> tuple[TestResult, ...]:
     found = [welch_of(effect, ask.question.alpha)]
     if sample.with_late is not None and sample.with_late.shape == "quantile":
         found = [quantile_test(sample.with_late.arms(), sample.with_late.q, ask.question.alpha)]
-    found += _of_few(ask, sample)
-    ratios = () if sample.with_late is None else sample.with_late.ratios()
-    if is_uncertain(ratios) and effect.se > 0:
-        found.append(fieller_test(ratios, degrees_of(effect), ask.question.alpha))
+    found += _of_one_look(ask, sample)
     if ask.kind == "value" and sample.counted is not None:
         found += returns_on_costs(sample.counted, ask.question.alpha, (run.challenger, run.champion))
     if table is not None:
@@ -180,14 +177,20 @@ def _fixed(ask: Ask, sample: Sample, run: ReleaseRun) -> tuple[TestResult, ...]:
     return tuple(msgspec.structs.replace(result, method=f"{result.method} (fixed)") for result in found)
 
 
-def _of_few(ask: Ask, sample: Sample) -> tuple[TestResult, ...]:
-    """Of a mean of few units, where one look would be judged by permutation, the bootstrap too."""
+def _of_one_look(ask: Ask, sample: Sample) -> tuple[TestResult, ...]:
+    """Where the plan is one look: of a mean that it tells by permutation the bootstrap too, and of a ratio whose
+    denominators are uncertain Fieller's interval. At any time means and ratios may be known from sums alone."""
     units = sample.with_late
-    if units is None or units.shape != "mean" or what_is_missing_once(sample.arrived) is None:
+    if units is None or ask.plan.name != "fixed" or ask.part == "guardrail":
+        return ()
+    ratios, alpha = units.ratios(), ask.question.alpha
+    if is_uncertain(ratios) and sample.arrived.se > 0:
+        return (fieller_test(ratios, degrees_of(sample.arrived), alpha),)
+    if units.shape != "mean" or what_is_missing_once(sample.arrived) is None:
         return ()
     strata = units.arms()
     few = len(strata) == 1 and strata[0].fewest > 1 and is_few(sample.arrived, *strata[0])
-    return bootstrap_of_few(*strata[0], ask.question.alpha) if few else ()
+    return bootstrap_of_few(*strata[0], alpha) if few else ()
 
 
 def _bayesian(ask: Ask, sample: Sample) -> Bayesian | None:

@@ -4,6 +4,7 @@ A lock goes with the process (or the connection) that holds it, so a killed lead
 is never pushed aside.
 """
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -11,7 +12,7 @@ from types import TracebackType
 from typing import Protocol
 
 from sqlalchemy import Connection, Engine, create_engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from seatrial.releases.database import with_driver
@@ -127,5 +128,7 @@ class _Advisory:
     def release(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.invalidate()  # the lock goes with the connection
+            with contextlib.suppress(SQLAlchemyError):  # it goes with the connection too, once the server takes note
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _KEY})
+            connection.invalidate()
             connection.close()
