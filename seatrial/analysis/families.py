@@ -18,7 +18,7 @@ from seatrial.stats.verdict import Question, Verdict
 
 
 class _Judged(Protocol):
-    """What ``judging.Judged`` answers."""
+    """What ``judged.Judged`` answers."""
 
     @property
     def plan(self) -> Plan: ...

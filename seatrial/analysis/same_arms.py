@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from seatrial.analysis.files import Files
-from seatrial.analysis.judging import Judged
+from seatrial.analysis.judged import Judged
 from seatrial.analysis.metrics import Metric
 from seatrial.analysis.one_by_one import Column
 from seatrial.analysis.planning import CONTROLS, Plan
