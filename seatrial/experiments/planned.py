@@ -13,7 +13,7 @@ import numpy as np
 
 from seatrial.experiments.asks import Ask
 from seatrial.experiments.counted import Counted, Mask, refusal
-from seatrial.experiments.measure import Measure
+from seatrial.experiments.measure import Measure, micros
 from seatrial.experiments.one_look import judge_once
 from seatrial.experiments.sample import Sample
 from seatrial.experiments.shapes import BY_ROW
@@ -98,7 +98,7 @@ def _once(ask: Ask, measure: Measure, part: Counted) -> Verdict:
 
 
 def _exposed_by(counted: Counted, ask: Ask) -> Mask:
-    until: Mask = counted.first_at <= ask.began + _micros(ask.plan.after)
+    until: Mask = counted.first_at <= ask.began + micros(ask.plan.after or 0.0)
     return until
 
 
@@ -110,7 +110,7 @@ def _until(plan: Plan, matured_from: int, now: int, counted: Counted) -> str:
         return (
             f"{show_count(counted.n)} of {show_count(plan.units)} planned units have matured; it is judged once, then"
         )
-    end = matured_from + _micros(plan.after)
+    end = matured_from + micros(plan.after or 0.0)
     return f"it is judged once, at its planned end {show_moment(end)}" if now < end else ""
 
 
@@ -163,7 +163,3 @@ def _posterior(ask: Ask, effect: Effect, watched: Verdict) -> Verdict:
 def effect_of(part: Counted) -> Effect:
     """The effect of some units, adjusted where their covariate allows it."""
     return (part.without_covariate() if part.z is not None and refusal(part) else part).combined().effect
-
-
-def _micros(seconds: float | None) -> int:
-    return round((seconds or 0.0) * 1e6)
