@@ -49,7 +49,8 @@ def write_rows(home: Path, first: int, rows: int, begin: int, end: int) -> None:
         n = min(PART, rows - start)
         number = start + np.arange(n)
         unit = first + number // REQUESTS
-        begun = begin + (number // REQUESTS * REQUESTS * (end - begin) // rows).astype(np.int64)
+        # a share of the span, not rows times microseconds: that passes 2**63 from 7.6 million rows on
+        begun = begin + (number // REQUESTS * REQUESTS / rows * (end - begin)).astype(np.int64)
         at = begun + (number % REQUESTS) * rng.integers(0, np.minimum(DAY, end - begun) // REQUESTS + 1)
         arm = np.where(_arms(unit), "new", "control")
         append(layout.table(home, "bench"), with_day(_rows(first * REQUESTS + number, unit, at, arm, rng), "at"), {})

@@ -182,9 +182,11 @@ def told(found: Bayesian, *, share: bool = False, names: tuple[str, str] = ("the
 def p_above(first: BetaPrior, second: BetaPrior) -> float:
     """P(X > Y) for independent X ~ Beta(first), Y ~ Beta(second): the mean of Y's distribution function over X.
 
-    Gauss-Legendre over X's probability, cut at quantiles of both: a fixed grid misses narrow posteriors, and a density
-    loses digits at a million units.
+    Gauss-Legendre over X's probability, cut at quantiles of both: a fixed grid misses narrow posteriors. From
+    ``ENOUGH`` on over X's density, which then is smooth at both ends, and asks for no inverse of all those points.
     """
+    if min(*first, *second) >= ENOUGH:
+        return _Gap(first, second).above(0.0)
     cuts = _cuts(first, second)
     low, high = cuts[:-1, None], cuts[1:, None]
     u = (high + low) / 2 + (high - low) / 2 * _NODES

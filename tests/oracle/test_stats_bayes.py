@@ -25,7 +25,9 @@ def exact_p_above(a: int, b: int, c: int, d: int) -> float:
     return float(total)
 
 
-@pytest.mark.parametrize(("a", "b", "c", "d"), [(1, 1, 1, 1), (3, 7, 2, 9), (40, 60, 50, 50), (1, 200, 3, 150)])
+@pytest.mark.parametrize(
+    ("a", "b", "c", "d"), [(1, 1, 1, 1), (3, 7, 2, 9), (40, 60, 50, 50), (1, 200, 3, 150), (600, 540, 620, 510)]
+)
 def test_p_above_is_the_exact_sum(a: int, b: int, c: int, d: int) -> None:
     assert p_above(BetaPrior(a, b), BetaPrior(c, d)) == pytest.approx(exact_p_above(a, b, c, d), abs=1e-9)
 
