@@ -85,6 +85,9 @@ _OPENINGS: dict[Recommendation, str] = {
 
 
 def _next(recommendation: Recommendation, treatment: str, control: str, metrics: Sequence[Finding], method: How) -> str:
+    overrun = metrics[0].verdict.overrun
+    if recommendation in ("ship", "stop") and overrun is not None and overrun.turned(metrics[0].verdict.effect):
+        return f"Find out what changed since, before you give {treatment} to everybody or to nobody."
     if recommendation == "ship":
         return f"Give {treatment} to everybody."
     if recommendation == "stop":
@@ -110,18 +113,9 @@ def meets(verdict: Verdict, guardrails: Sequence[Verdict], required: Required) -
     """
     if any(guardrail.word != "non-inferior" for guardrail in guardrails):
         return False
-    return verdict.word == "better" or (required == "not-worse" and _not_worse(verdict))
-
-
-def _not_worse(verdict: Verdict) -> bool:
     if verdict.word in ("no-data", "worse"):
         return False
-    relative = verdict.margin_scale == "relative"
-    end = verdict.relative_lower if relative else verdict.lower
-    other = verdict.relative_upper if relative else verdict.upper
-    margin = verdict.margin or 0.0
-    bad = end if verdict.want == "higher" else None if other is None else -other
-    return bad is not None and bad > -margin
+    return verdict.word == "better" or (required == "not-worse" and verdict.not_worse is True)
 
 
 def exit_code(analysis: Analysis, required: Required | None) -> int:

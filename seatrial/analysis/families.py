@@ -54,12 +54,13 @@ def _secondary(found: Mapping[str, list[Finding]], plan: Plan, control: str) -> 
         for finding in findings
         if finding.part == "secondary"
     }
-    asked = {name: p for name, p in names.items() if p is not None}
-    members = as_family(asked, plan.alpha, plan.family)
+    members = as_family(names, plan.alpha, plan.family)
 
     def placed(treatment: str, finding: Finding) -> Finding:
         member = members.get(f"{treatment}\0{finding.name}")
-        return finding if member is None else _placed(finding, member, treatment, control)
+        if member is None or finding.verdict.p_value is None:  # undecided, or of no family
+            return finding
+        return _placed(finding, member, treatment, control)
 
     return {treatment: [placed(treatment, one) for one in findings] for treatment, findings in found.items()}
 

@@ -124,6 +124,8 @@ class Files:
         kind = self._kinds[table][column]
         if not kind.startswith(_NUMERIC):
             self._no_number(table, column, kind)
+        if kind == "BOOLEAN":  # a cast is done by the reader of .csv files, to which `true` is no number
+            return f"CASE WHEN {quoted(column)} THEN 1.0::DOUBLE WHEN NOT {quoted(column)} THEN 0.0::DOUBLE END"
         return f"CAST({quoted(column)} AS DOUBLE)"
 
     def kind(self, table: str, column: str) -> str:
@@ -261,6 +263,9 @@ class Files:
 
     def _no_number(self, table: str, column: str, kind: str) -> None:
         name = quoted(column)
+        (row,) = self.query(f"SELECT count({name}) AS n FROM {table}").to_pylist()
+        if not row["n"]:  # a .csv file of which nothing is known but the column's name
+            return
         bad = self.first_row(table, f"{name} IS NOT NULL AND TRY_CAST({name} AS DOUBLE) IS NULL", f"{name}::VARCHAR")
         where = f"; row {bad[0]} has {bad[1]!r}" if bad else ""
         raise BadInput(f"{self.names[table]} holds {kind} in {column!r}, not numbers{where}")

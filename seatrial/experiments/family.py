@@ -23,11 +23,17 @@ from seatrial.stats import families as stats
 
 
 def as_family(metrics: Sequence[MetricJudgement], run: ReleaseRun, unit: str) -> list[MetricJudgement]:
-    """The same metrics, the secondary ones' words and p-values adjusted; those without a p-value stay as they are."""
-    asked = [m for m in metrics if m.part == "secondary" and m.kind not in ONE_LOOK]
-    p_values = {m.name: m.verdict.p_value for m in asked if m.verdict.p_value is not None}
+    """The same metrics, the secondary ones' words and p-values adjusted; those without a p-value stay as they are, but
+    are of the family."""
+    p_values = {m.name: m.verdict.p_value for m in metrics if is_member(m)}
     members = stats.as_family(p_values, run.alpha, run.family)
-    return [_placed(m, members[m.name], run, unit) if m.name in members else m for m in metrics]
+    told = {name for name, p in p_values.items() if p is not None}
+    return [_placed(m, members[m.name], run, unit) if m.name in told else m for m in metrics]
+
+
+def is_member(metric: MetricJudgement) -> bool:
+    """Whether it is one of those that do not decide."""
+    return metric.part == "secondary" and metric.kind not in ONE_LOOK
 
 
 def _placed(metric: MetricJudgement, member: stats.Member, run: ReleaseRun, unit: str) -> MetricJudgement:

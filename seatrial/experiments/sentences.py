@@ -150,6 +150,7 @@ def reading(metric: MetricJudgement, run: ReleaseRun, unit: str) -> str:
     if verdict.above is not None:
         difference = f"{verdict.above.told(challenger, champion)}, so that no shift is told"
     said = f"{_WORDS[verdict.word]}{_small(metric)}{_once(metric)}{_same(metric)}{_FUTILE if verdict.futile else ''}"
+    said += "" if verdict.overrun is None else f"; {verdict.overrun.told(verdict.effect)}"
     return f"{what} ({difference}), {units}: {said}"
 
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 from seatrial.experiments import sentences
 from seatrial.experiments.arrivals import arrivals
 from seatrial.experiments.checks import Losses
+from seatrial.experiments.family import is_member
 from seatrial.experiments.judge import NO_LOSSES, judge
 from seatrial.experiments.judgement import Judgement, MetricJudgement
 from seatrial.experiments.segments import MetricSegments, segment
@@ -270,13 +271,15 @@ def _others_as_family(judgements: Sequence[Judgement], alpha: float, how: Family
         f"{judgement.challenger}\0{metric.name}": metric.verdict.p_value
         for judgement in judgements
         for metric in judgement.metrics
-        if metric.part == "secondary" and metric.adjusted_p is not None and metric.verdict.p_value is not None
+        if is_member(metric)
     }
     members = as_family(p_values, alpha, how)
 
     def placed(judgement: Judgement, metric: MetricJudgement) -> MetricJudgement:
         member = members.get(f"{judgement.challenger}\0{metric.name}")
-        return metric if member is None else _demoted(metric, member, None, judgement.unit)
+        if member is None or metric.verdict.p_value is None:
+            return metric
+        return _demoted(metric, member, None, judgement.unit)
 
     return [
         msgspec.structs.replace(judgement, metrics=tuple(placed(judgement, metric) for metric in judgement.metrics))

@@ -22,7 +22,7 @@ from seatrial.stats.permuted import can_be_relabelled, permuted_evidence
 from seatrial.stats.primary import levels_of, word_of
 from seatrial.stats.ranked import ranked_evidence, ranked_shift
 from seatrial.stats.sentence import sentence_of
-from seatrial.stats.statement import no_data, stated
+from seatrial.stats.statement import keeps_margin, no_data, stated
 from seatrial.stats.verdict import Above, Question, Role, Verdict
 
 TIED = 0.05
@@ -92,7 +92,8 @@ def _by_chance(effect: Effect, question: Question, role: Role, found: Placed, kn
             return no_data(effect, question, role, "fixed", _no_margin(above, question))
     verdict = stated(effect, question, known, role=role, word=word, p_value=p_value)
     verdict = msgspec.structs.replace(verdict, effect=None, lower=None, upper=None, relative_effect=None, above=above)
-    verdict = msgspec.structs.replace(verdict, relative_lower=None, relative_upper=None)
+    not_worse = None if role == "guardrail" else keeps_margin(known, shift_free)
+    verdict = msgspec.structs.replace(verdict, relative_lower=None, relative_upper=None, not_worse=not_worse)
     return msgspec.structs.replace(verdict, sentence=sentence_of(verdict, question))
 
 

@@ -20,5 +20,8 @@ def degrees_of(effect: Effect) -> float:
 
 def satterthwaite(a: float, n: int, b: float, m: int) -> float:
     """Of a + b, variances of means of n and m units; NaN when both are 0."""
-    below = a * a / (n - 1) + b * b / (m - 1)
-    return (a + b) ** 2 / below if below > 0 else math.nan
+    both = a + b
+    if not 0 < both < math.inf:
+        return math.nan
+    share = a / both  # and not squares of variances, which pass the largest number long before the values do
+    return 1 / (share * share / (n - 1) + (1 - share) ** 2 / (m - 1))

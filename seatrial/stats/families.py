@@ -34,20 +34,25 @@ class Member(NamedTuple):
     p_value: float | None
 
 
-def as_family(p_values: Mapping[str, float], alpha: float = 0.05, how: FamilyName = "holm") -> dict[str, Member]:
+def as_family(p_values: Mapping[str, float | None], alpha: float = 0.05, how: FamilyName = "holm") -> dict[str, Member]:
     """Every hypothesis' place, by name.
 
     Args:
-        p_values: From 0 to 1; valid at every look where they are looked at often.
+        p_values: From 0 to 1; valid at every look where they are looked at often. None: of one that is not decided yet,
+            which counts as one of the family all the same, as if it were 1.
         alpha: Chance of any false claim, or the share of claims that may be false.
         how: The method.
     """
     check_alpha(alpha)
+    known = {name: 1.0 if p is None else p for name, p in p_values.items()}
     if how == "holm":
-        levels = holm_alphas(p_values, alpha)
-        adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True))
-        return {name: Member(levels[name], p <= levels[name], adjusted[name]) for name, p in p_values.items()}
-    kept = dict(zip(p_values, e_bh([e_from_p(p) for p in p_values.values()], alpha), strict=True))
+        levels = holm_alphas(known, alpha)
+        adjusted: dict[str, float] = dict(zip(known, holm(list(known.values())), strict=True))
+        return {
+            name: Member(levels[name], p <= levels[name], None if p_values[name] is None else adjusted[name])
+            for name, p in known.items()
+        }
+    kept = dict(zip(known, e_bh([e_from_p(p) for p in known.values()], alpha), strict=True))
     level = alpha * max(sum(kept.values()), 1) / max(len(kept), 1)
     return {name: Member(level, kept[name], None) for name in p_values}
 

@@ -15,9 +15,10 @@ import msgspec
 from seatrial.stats.effect import Effect
 from seatrial.stats.futility import is_futile
 from seatrial.stats.group_walk import CLOSEST
-from seatrial.stats.planned_looks import Stage, judge_looks
+from seatrial.stats.planned_looks import LooksVerdict, Stage, judge_looks
+from seatrial.stats.sentence import sentence_of
 from seatrial.stats.spending import Spending
-from seatrial.stats.verdict import Question, Role, Verdict
+from seatrial.stats.verdict import Overrun, Question, Role, Verdict
 
 
 class LookPlan(NamedTuple):
@@ -80,14 +81,22 @@ def judge_so_far(
         return None
     final = taken.cut or len(taken.ends) == plan.looks
     seen = stages(taken.ends)
-    verdict = judge_looks(seen, question, role=role, spending=plan.spending, final=final).verdict
+    found = judge_looks(seen, question, role=role, spending=plan.spending, final=final)
+    verdict = found.verdict
     if verdict.word == "no-data":
         return verdict
     shares = [end / plan.units for end in plan.ends]
     futile = verdict.word == "inconclusive" and not final
     futile = futile and is_futile(seen[-1].effect, shares, len(seen), question, plan.spending)
     method = f"{verdict.method} of {plan.looks} ({plan.spending.form}){f', {last}' if taken.cut else ''}"
-    return msgspec.structs.replace(verdict, method=method, futile=futile)
+    verdict = msgspec.structs.replace(verdict, method=method, futile=futile, overrun=_overrun(found, seen))
+    return msgspec.structs.replace(verdict, sentence=sentence_of(verdict, question))
+
+
+def _overrun(found: LooksVerdict, seen: Sequence[Stage]) -> Overrun | None:
+    if found.overrun is None or found.stopped_at is None:
+        return None
+    return Overrun(decided_at=found.stopped_at, units=seen[-1].effect.n, effect=found.overrun)
 
 
 def _taken(plan: LookPlan, n: int, *, over: bool, decides: Callable[[Sequence[int]], bool]) -> _Taken:

@@ -9,7 +9,8 @@ def sentence_of(verdict: Verdict, question: Question) -> str:
     """What is known about the metric, for somebody who has read nothing else."""
     if verdict.word == "no-data":
         return f"{verdict.metric}: no data yet, {verdict.reason}."
-    return f"{verdict.metric}: {_claim(verdict, question)}{_evidence(verdict, question)}."
+    since = "" if verdict.overrun is None else f"; {verdict.overrun.told(verdict.effect)}"
+    return f"{verdict.metric}: {_claim(verdict, question)}{_evidence(verdict, question)}{since}."
 
 
 def _claim(verdict: Verdict, question: Question) -> str:

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from seatrial.stats.contrast import Margin
+from seatrial.stats.contrast import ZERO, Margin
 from seatrial.stats.effect import Effect
 from seatrial.stats.evidence import Evidence, Method
 from seatrial.stats.interval import finite
@@ -46,8 +46,17 @@ def stated(
         margin=None if question.margin is None else question.margin.size,
         p_value=finite(p_value),
         smaller_than_cared=smaller,
+        not_worse=None if role == "guardrail" else keeps_margin(evidence, question),
     )
     return msgspec.structs.replace(verdict, sentence=sentence_of(verdict, question))
+
+
+def keeps_margin(evidence: Evidence, question: Question) -> bool:
+    """Whether the whole interval lies on the good side of the smallest effect cared about, or of 0 without one."""
+    margin = question.margin or ZERO
+    if question.want == "higher":
+        return evidence.beyond(margin.flipped()).lower > 0
+    return evidence.beyond(margin).upper < 0
 
 
 def _scale(margin: Margin, evidence: Evidence) -> Literal["relative", "absolute"]:

@@ -38,6 +38,30 @@ class Above(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class Overrun(msgspec.Struct, frozen=True, kw_only=True):
+    """A decision stands whatever comes after it; this came.
+
+    Attributes:
+        decided_at: The planned look that decided, from 1.
+        units: Of both arms at the latest look.
+        effect: The plain one over all of them, in the metric's unit.
+    """
+
+    decided_at: int
+    units: int
+    effect: float
+
+    def turned(self, decided_on: float | None) -> bool:
+        """Whether it points the other way than the effect that was decided on."""
+        return decided_on is not None and decided_on * self.effect < 0
+
+    def told(self, decided_on: float | None) -> str:
+        """In words, without a full stop."""
+        warning = ", the other way" if self.turned(decided_on) else ""
+        units = f"{self.units:,}".replace(",", " ")
+        return f"decided at look {self.decided_at}; over all {units} units by now it is {self.effect:+.4g}{warning}"
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What can be said about one metric now.
 
@@ -65,6 +89,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         p_value: Always-valid p-value against "no difference" (a guardrail: against "beyond the margin").
         above: By ranks, where values are tied so that no shift is told: what the word rests on in place of an effect.
         smaller_than_cared: The direction is shown, and the whole interval lies inside the smallest effect cared about.
+        not_worse: Whether it is shown not to be worse by the smallest effect cared about (without one: at all); None of
+            guardrails, and without data.
+        overrun: What planned looks saw after the one that decided; None of other methods, and where none came.
         futile: At a planned look below its futility bound: going on is unlikely to show the smallest effect cared
             about. Advice; nothing acts on it.
         reason: Why there is no data, in words; empty otherwise.
@@ -93,6 +120,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     p_value: float | None = None
     above: Above | None = None
     smaller_than_cared: bool = False
+    not_worse: bool | None = None
+    overrun: Overrun | None = None
     futile: bool = False
     reason: str = ""
     sentence: str = ""

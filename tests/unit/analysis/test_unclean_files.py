@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from seatrial.analysis.deciding import exit_code
 from seatrial.analysis.judging import judge
 from seatrial.analysis.verdicts import Analysis, Check
 from seatrial.spec.errors import BadInput, NoData
@@ -270,3 +271,47 @@ def test_days_beside_times_of_day_are_refused_and_days_in_both_are_not() -> None
         judge(units, days, metrics=_METRICS)
     found = judge(units.assign(at=units["at"].dt.date), days, metrics=_METRICS).comparisons[0]
     assert found.metric("bought").verdict.control_mean == 1.0
+
+
+def test_a_file_of_a_header_alone_is_no_data(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.csv"
+    empty.write_text("unit,variant,y\n")
+    with pytest.raises(NoData, match="has no rows"):
+        judge(empty, metrics={"y": "mean:y"})
+
+
+def test_truth_values_of_a_csv_file_are_those_of_a_table(tmp_path: Path) -> None:
+    table = pd.DataFrame({"unit": range(400), "variant": ["new", "control"] * 200})
+    table["y"] = table.unit % 3 > 0
+    table.to_csv(tmp_path / "written.csv", index=False)
+    read = judge(tmp_path / "written.csv", metrics={"y": "proportion:y"})
+    assert (
+        read.comparisons[0].primary.verdict
+        == judge(table, metrics={"y": "proportion:y"}).comparisons[0].primary.verdict
+    )
+    assert read.comparisons[0].primary.verdict.control_mean == pytest.approx(table.y[1::2].mean())
+
+
+def test_values_whose_variance_has_no_square_are_judged_all_the_same() -> None:
+    rng = np.random.default_rng(1)
+    units = pd.DataFrame({"unit": range(400), "variant": ["new", "control"] * 200, "y": rng.normal(10, 1, 400)})
+    plain = judge(units, metrics={"y": "mean:y"}).comparisons[0].primary.verdict
+    huge = judge(units.assign(y=units.y * 1e150), metrics={"y": "mean:y"}).comparisons[0].primary.verdict
+    assert huge.word == plain.word
+    assert huge.p_value == pytest.approx(plain.p_value, rel=1e-9)
+
+
+@pytest.mark.parametrize("metric", ["quantile:y,q=50%", "mean:y,compare=ranks", "mean:y,range=0..200", "mean:y"])
+def test_what_is_shown_to_be_alike_is_not_worse(metric: str) -> None:
+    rng = np.random.default_rng(4)
+    units = pd.DataFrame(
+        {"unit": range(20_000), "variant": ["new", "control"] * 10_000, "y": rng.normal(100, 10, 20_000)}
+    )
+    found = judge(units, metrics={"y": metric}, minimum_effect="relative:5%")
+    assert found.comparisons[0].primary.verdict.word == "equivalent"
+    assert exit_code(found, "not-worse") == 0
+    assert exit_code(found, "better") == 1
+    worse = judge(
+        units.assign(y=units.y - 10 * (units.variant == "new")), metrics={"y": metric}, minimum_effect="relative:5%"
+    )
+    assert exit_code(worse, "not-worse") == 1
