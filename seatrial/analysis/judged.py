@@ -31,6 +31,7 @@ from seatrial.stats.minimum import is_few
 from seatrial.stats.phases import Phases
 from seatrial.stats.primary import judge_primary
 from seatrial.stats.quantile_difference import quantile_test
+from seatrial.stats.relabelling import DRAWN
 from seatrial.stats.resampling import bootstrap_of_few
 from seatrial.stats.uncertain_ratio import Ratios, is_uncertain
 from seatrial.stats.unconditional import Table
@@ -49,6 +50,7 @@ class Judged:
         unbalanced: Covariates that are not adjusted for.
         columns: Of the metrics that are judged unit by unit.
         taken: What metrics had at planned looks.
+        drawn: Relabellings of a small mean, where not all are counted.
     """
 
     plan: Plan
@@ -58,6 +60,7 @@ class Judged:
     unbalanced: frozenset[str]
     columns: Mapping[str, Column] = field(default_factory=dict)
     taken: Mapping[str, Taken] = field(default_factory=dict)
+    drawn: int = DRAWN
 
     @property
     def next_by(self) -> How:
@@ -194,4 +197,6 @@ class Judged:
         table = None if measured.variance_ratio is not None else self._table(metric, asked.treatment)
         of_means = values if metric.kind == "mean" and column is not None else None
         ratios = self._ratios(metric, asked.treatment)
-        return judge_at_once(measured.effect, asked, part, table=table, values=of_means, ratios=ratios)
+        return judge_at_once(
+            measured.effect, asked, part, table=table, values=of_means, ratios=ratios, drawn=self.drawn
+        )

@@ -1,11 +1,11 @@
 """What each kind of metric takes: units for an effect or a margin, and the inverse, which of them so many units show.
 
 Means and ratios by the usual formulas, shares by the rule that judges them, quantiles by order statistics of the past
-values, means within a range by the growth of bets where one looks at any time.
+values, ranks by those values moved, means within a range by the growth of bets where one looks at any time.
 """
 
+import math
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,18 +15,23 @@ from seatrial.spec.errors import BadInput
 from seatrial.stats.betting_power import BoundedClaim, power_of_bounded, units_of_bounded
 from seatrial.stats.contrast import ZERO, Margin
 from seatrial.stats.evidence import Method
+from seatrial.stats.minimum import MINIMUM_EVENTS, MINIMUM_UNITS
 from seatrial.stats.power import (
     Design,
     Plan,
+    detectable_in_looks,
     detectable_means,
     detectable_proportions,
     plan_means,
     plan_non_inferiority,
     plan_proportions,
+    proportions_in_looks,
     smallest_size,
+    units_in_looks,
 )
 from seatrial.stats.quantile_power import Past as PastValues
 from seatrial.stats.quantile_power import QuantileClaim, plan_quantiles, power_of_quantiles
+from seatrial.stats.rank_power import move_for_effect, move_for_margin, power_of_ranks, units_of_ranks
 from seatrial.stats.share_power import Claim, events_are_many, plan_shares, power_of_shares
 from seatrial.stats.verdict import Want
 
@@ -43,8 +48,7 @@ def plan_of(past: Past, effect: Margin, design: Design, goal: Goal, values: Valu
         goal: Which of the two.
         values: Past values by unit, of a quantile.
     """
-    if goal == "non-inferior" and not effect.size > 0:
-        raise BadInput(f"margin {effect.size!r} must be above 0: it is how much worse is still accepted")
+    _check(effect, goal)
     asked = _one_sided(design) if goal == "non-inferior" else design
     if past.kind == "quantile":
         known = _values(past, values)
@@ -53,10 +57,38 @@ def plan_of(past: Past, effect: Margin, design: Design, goal: Goal, values: Valu
     if past.share:
         return _of_shares(past, effect, asked, goal)
     size = _size(past, effect)
-    plan = plan_non_inferiority(size, past.sd, design) if goal == "non-inferior" else plan_means(size, past.sd, design)
+    few = not past.divided
+    planned = plan_non_inferiority if goal == "non-inferior" else plan_means
+    plan = planned(size, past.sd, design, few=few)
+    if past.divided:
+        least = least_divided(past, design)
+        return Plan(max(plan.fixed, least), max(plan.always_valid, least))
     if past.range is None:
         return plan
     return plan._replace(always_valid=max(units_of_bounded(c, asked) for c in _bounded_claims(past, effect, goal)))
+
+
+def least_divided(past: Past, design: Design) -> int:
+    """Units of all arms below which a ratio, or anything by cluster, has no verdict."""
+    return math.ceil(max(MINIMUM_UNITS, MINIMUM_EVENTS / past.below) / min(design.share, design.control))
+
+
+def units_by_ranks(past: Past, effect: Margin, design: Design, goal: Goal, values: Values | None) -> int:
+    """Units of all arms for one look by ranks; arguments as of ``plan_of``."""
+    _check(effect, goal)
+    known, asked = _of_ranks(past, design, values), _one_sided(design) if goal == "non-inferior" else design
+    if goal == "non-inferior":
+        return units_of_ranks(move_for_margin(known, _size(past, effect), past.metric), asked)
+    return units_of_ranks(move_for_effect(known, effect, past.metric), asked)
+
+
+def in_looks(past: Past, effect: Margin, design: Design, times: float) -> int:
+    """Units of a whole plan with looks, which takes so many ``times`` those of one, for an effect."""
+    size = _size(past, effect)
+    if past.share:
+        return proportions_in_looks(past.mean, _treated(past, size), times, design)
+    least = least_divided(past, design) if past.divided else 0
+    return max(units_in_looks(size, past.sd, times, design), least)
 
 
 def smallest(
@@ -64,7 +96,7 @@ def smallest(
     units: float,
     design: Design,
     goal: Goal,
-    method: Literal["fixed", "always-valid"],
+    method: Method,
     values: Values | None = None,
 ) -> float:
     """The smallest effect that so many units of all arms show, or the smallest margin that they hold, in its unit.
@@ -72,8 +104,13 @@ def smallest(
     Infinite where they show none. Arguments as of ``plan_of``.
     """
     asked = _one_sided(design) if goal == "non-inferior" else design
-    formula = detectable_means(units, past.sd, asked)
-    start = formula.fixed
+    if past.divided and units < least_divided(past, design):
+        return math.inf
+    formula = detectable_means(units, past.sd, asked, few=not past.divided)
+    start = past.sd / math.sqrt(units)
+    if past.ranks:
+        known = _of_ranks(past, design, values)
+        return smallest_size(_rank_power(past, known, units, asked, goal), asked.power, start)
     if past.kind == "quantile":
         return smallest_size(
             _quantile_power(past, _values(past, values), units, asked, goal, method), asked.power, start
@@ -87,6 +124,17 @@ def smallest(
     else:
         shown = formula
     return shown.fixed if method == "fixed" else shown.always_valid
+
+
+def smallest_in_looks(past: Past, units: float, design: Design, times: float) -> float:
+    """The smallest effect that a plan of so many units with looks shows; ``times`` as of ``in_looks``."""
+    if past.share:
+        shown = detectable_proportions(units / times, past.mean, design).fixed
+        enough = math.isfinite(shown) and units >= proportions_in_looks(past.mean, past.mean + shown, 0.0, design)
+        return shown if enough else math.inf
+    if past.divided and units < least_divided(past, design):
+        return math.inf
+    return detectable_in_looks(units, past.sd, times, design)
 
 
 def _one_sided(design: Design) -> Design:
@@ -109,12 +157,38 @@ def _signed(margin: Margin, want: Want) -> Margin:
 def _of_shares(past: Past, effect: Margin, design: Design, goal: Goal) -> Plan:
     if goal == "better":
         size = _size(past, effect)
-        rises = past.mean + size < 1  # where a rise is not possible, a fall is
-        return plan_proportions(past.mean, past.mean + (size if rises else -size), design)
+        return plan_proportions(past.mean, _treated(past, size), design)
     alike = effect.scale == "absolute" and design.share == design.control  # the arms can be exchanged
     ways = _ways(past)[:1] if alike else _ways(past)
     plans = [plan_shares(Claim.of_margin(past.mean, effect, want), design) for want in ways]
     return Plan(max(plan.fixed for plan in plans), max(plan.always_valid for plan in plans))
+
+
+def _treated(past: Past, size: float) -> float:
+    """The share with the effect: where a rise is not possible, a fall is."""
+    return past.mean + (size if past.mean + size < 1 else -size)
+
+
+def _check(effect: Margin, goal: Goal) -> None:
+    if goal == "non-inferior" and not effect.size > 0:
+        raise BadInput(f"margin {effect.size!r} must be above 0: it is how much worse is still accepted")
+
+
+def _of_ranks(past: Past, design: Design, values: Values | None) -> Values:
+    if values is None:
+        raise BadInput(f"what {past.metric!r} takes by ranks is told by past values of units; give their files")
+    if design.correlation:
+        raise BadInput(f"{past.metric!r} is compared by ranks, which takes no covariate; leave --correlation out")
+    return values
+
+
+def _rank_power(past: Past, values: Values, units: float, design: Design, goal: Goal) -> Callable[[float], float]:
+    def power(size: float) -> float:
+        if goal == "non-inferior":
+            return power_of_ranks(move_for_margin(values, size, past.metric), units, design)
+        return power_of_ranks(move_for_effect(values, Margin("absolute", size), past.metric), units, design)
+
+    return power
 
 
 def _share_power(past: Past, units: float, design: Design, method: Method) -> Callable[[float], float]:

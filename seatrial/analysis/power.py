@@ -9,11 +9,12 @@ import msgspec
 import numpy as np
 
 from seatrial.analysis.looks import Looks
-from seatrial.analysis.planned_kinds import plan_of, smallest
+from seatrial.analysis.planned_kinds import in_looks, plan_of, smallest, smallest_in_looks, units_by_ranks
 from seatrial.analysis.power_past import DAY, Goal, Past, Values
 from seatrial.spec.errors import BadInput
 from seatrial.spec.units import show_count
 from seatrial.stats.contrast import Margin
+from seatrial.stats.evidence import Method
 from seatrial.stats.minimum import MINIMUM_UNITS
 from seatrial.stats.power import Design
 
@@ -27,12 +28,13 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
         effect: In the metric's unit.
         relative: Of the control's mean; None when that is 0.
         fixed: Units of all arms, looking once at the end; None where no number is enough.
-        always_valid: Looking at any time.
-        group_sequential: At planned looks, to their end; None where none were asked for, or of a margin, which is
-            watched at any time.
+        always_valid: Looking at any time; None also by ranks, which hold for one look.
+        group_sequential: At planned looks, to their end; None where none were asked for, by ranks, or of a margin,
+            which is watched at any time.
         fixed_days, always_valid_days, group_sequential_days: Until so many with a value have come and matured; None
             where the traffic is unknown.
         what: ``unit``, or ``cluster`` where those are what is counted.
+        moved: By ranks, whether the effect multiplies every value (``scaled``) or is added to it; else "".
     """
 
     metric: str
@@ -46,6 +48,7 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     group_sequential: int | None = None
     group_sequential_days: float | None = None
     what: str = "unit"
+    moved: Literal["", "scaled", "added"] = ""
 
     @property
     def ways(self) -> tuple[tuple[str, int, float | None], ...]:
@@ -131,25 +134,39 @@ def need(
     """
     size = effect.size * abs(past.mean) if effect.scale == "relative" else effect.size
     design = design._replace(correlation=past.correlation if design.correlation == 0 else design.correlation)
-    plan = plan_of(past, effect, design, goal, values)
-    if past.cluster:
-        least = _least_clusters(design)
-        plan = plan._replace(fixed=max(plan.fixed, least), always_valid=max(plan.always_valid, least))
-    planned = looks is not None and goal == "better" and past.kind != "quantile"
-    whole = math.ceil(plan.fixed * looks.checked().inflation(design)) if looks is not None and planned else None
+    always: int | None = None
+    if past.ranks:
+        fixed = units_by_ranks(past, effect, design, goal, values)
+    else:
+        fixed, always = plan_of(past, effect, design, goal, values)
+        if past.cluster:
+            least = _least_clusters(design)
+            fixed, always = max(fixed, least), max(always, least)
+    planned = looks is not None and has_looks(past, goal)
+    whole = in_looks(past, effect, design, looks.checked().inflation(design)) if looks is not None and planned else None
     return Need(
         metric=past.metric,
         goal=goal,
         effect=size,
         relative=size / abs(past.mean) if past.mean else None,
-        fixed=plan.fixed,
-        always_valid=plan.always_valid,
-        fixed_days=_days(plan.fixed, past),
-        always_valid_days=_days(plan.always_valid, past),
+        fixed=fixed,
+        always_valid=always,
+        fixed_days=_days(fixed, past),
+        always_valid_days=None if always is None else _days(always, past),
         group_sequential=whole,
         group_sequential_days=None if whole is None else _days(whole, past),
         what="cluster" if past.cluster else "unit",
+        moved=_moved(past, "scaled" if effect.scale == "relative" and goal == "better" else "added"),
     )
+
+
+def has_looks(past: Past, goal: Goal) -> bool:
+    """Whether it can be judged at planned looks: no margin, quantile or ranks."""
+    return goal == "better" and past.kind != "quantile" and not past.ranks
+
+
+def _moved(past: Past, how: Literal["scaled", "added"]) -> Literal["", "scaled", "added"]:
+    return how if past.ranks else ""
 
 
 def _least_clusters(design: Design) -> int:
@@ -183,7 +200,9 @@ def visible(past: Past, units: float, design: Design, goal: Goal = "better", val
 def visible_always(
     past: Past, units: float, design: Design, goal: Goal = "better", values: Values | None = None
 ) -> Need | None:
-    """The same when one looks at any time; None where they show none, as below the minimum of units."""
+    """The same when one looks at any time; None where they show none, as below the minimum of units, or by ranks."""
+    if past.ranks:
+        return None
     return _visible(past, units, design, goal, "always-valid", values)
 
 
@@ -192,11 +211,16 @@ def _visible(
     units: float,
     design: Design,
     goal: Goal,
-    method: Literal["fixed", "always-valid"],
+    method: Method,
     values: Values | None,
+    times: float = 1.0,
 ) -> Need | None:
     design = design._replace(correlation=past.correlation if design.correlation == 0 else design.correlation)
-    size, whole = smallest(past, units, design, goal, method, values), math.ceil(units)
+    if method == "group-sequential":
+        size = smallest_in_looks(past, units, design, times)
+    else:
+        size = smallest(past, units, design, goal, method, values)
+    whole = math.ceil(units)
     if not math.isfinite(size):
         return None
     days = _days(whole, past)
@@ -206,20 +230,19 @@ def _visible(
         effect=size,
         relative=size / abs(past.mean) if past.mean else None,
         fixed=whole if method == "fixed" else None,
-        always_valid=None if method == "fixed" else whole,
+        always_valid=whole if method == "always-valid" else None,
         fixed_days=days if method == "fixed" else None,
-        always_valid_days=None if method == "fixed" else days,
+        always_valid_days=days if method == "always-valid" else None,
+        group_sequential=whole if method == "group-sequential" else None,
+        group_sequential_days=days if method == "group-sequential" else None,
         what="cluster" if past.cluster else "unit",
+        moved=_moved(past, "added"),
     )
 
 
-def visible_in_looks(past: Past, units: float, design: Design, looks: Looks) -> Need:
-    """The smallest effect that a plan of so many units with looks on the way shows."""
-    found = visible(past, units / looks.checked().inflation(design), design)
-    whole = math.ceil(units)
-    return msgspec.structs.replace(
-        found, fixed=None, fixed_days=None, group_sequential=whole, group_sequential_days=_days(whole, past)
-    )
+def visible_in_looks(past: Past, units: float, design: Design, looks: Looks) -> Need | None:
+    """The smallest effect that a plan of so many units with looks on the way shows; None where it shows none."""
+    return _visible(past, units, design, "better", "group-sequential", None, looks.checked().inflation(design))
 
 
 def slow(past: Past, goal: Goal) -> bool:
@@ -267,7 +290,10 @@ def sentence(one: Need) -> str:
     relative = "" if one.relative is None else f" ({percent:.3g}%)" if percent < 1000 else f" ({percent:.0f}%)"
     parts = [f"{show_count(units)} {one.what}s{_in_days(days)} {how}" for how, units, days in one.ways]
     what = "to show it is not worse by" if one.goal == "non-inferior" else "to see an effect of"
-    return f"{one.metric}: {what} {one.effect:.4g}{relative} takes {', '.join(parts)}."
+    moved = {"": "", "scaled": ", as a factor on every value,", "added": ", added to every value,"}[one.moved]
+    if one.goal == "non-inferior":
+        moved = ""
+    return f"{one.metric}: {what} {one.effect:.4g}{relative}{moved} takes {', '.join(parts)}."
 
 
 def _in_days(days: float | None) -> str:

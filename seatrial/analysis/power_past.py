@@ -15,7 +15,7 @@ from seatrial.analysis.reduce import Reduction
 from seatrial.analysis.relation import Relation
 from seatrial.spec.errors import BadInput
 from seatrial.stats.clustered_quantile import clustered_quantile
-from seatrial.stats.cuped import Ratio, coefficients, linearised
+from seatrial.stats.cuped import EXPLAINS_ALL, Ratio, coefficients, linearised
 from seatrial.stats.multivariate import MultiMoments
 from seatrial.stats.verdict import Want
 
@@ -45,6 +45,8 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
         range: Of a mean that is judged by betting at any time, the least and the largest that a unit counts with.
         q: Of a quantile, which.
         want: Which way is good; None: it was not said, and a margin is then planned for the way that takes more.
+        ranks: It is compared by ranks, at one look only, and told by past values.
+        below: Of a ratio, or anything by cluster, the effective units below the line that a unit adds, 0 to 1.
     """
 
     metric: str
@@ -60,6 +62,13 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
     range: tuple[float, float] | None = None
     q: float | None = None
     want: Want | None = None
+    ranks: bool = False
+    below: float = 1.0
+
+    @property
+    def divided(self) -> bool:
+        """Whether it is one total over another, of which few units have no verdict."""
+        return self.kind == "ratio" or bool(self.cluster)
 
     @property
     def share(self) -> bool:
@@ -103,14 +112,15 @@ def past_of(
             a day is not known, for those that were there at the beginning come again.
 
     Returns:
-        What is known of each, and of quantiles by name the values [n] of the units.
+        What is known of each, and of quantiles and ranks by name the values [n] of the units.
 
     Raises:
-        BadInput: Fewer than 100 units, or none that varies.
+        BadInput: Fewer than 100 units, or none that varies, or covariates that explain all of a metric.
     """
-    apart = next((metric.name for metric in metrics if metric.kind == "quantile"), None)
+    apart = next((metric for metric in metrics if metric.kind == "quantile" or metric.ranks), None)
     if apart is not None and cluster:
-        raise BadInput(f"the quantile {apart!r} is compared by unit, and not by {cluster!r}; leave --cluster out")
+        what = f"{apart.name!r}, by ranks," if apart.ranks else f"the quantile {apart.name!r}"
+        raise BadInput(f"{what} is compared by unit, and not by {cluster!r}; leave --cluster out")
     reduction = Reduction(files, Relation(files, metrics, cluster=cluster))
     metrics = reduction.metrics
     units = reduction.crowd.units
@@ -127,8 +137,9 @@ def past_of(
         known = arm.moments.n / max(arm.moments.n + arm.missing, 1)
         past = _past(metric, arm.moments, rate, "clusters" if cluster else "units")
         found.append(msgspec.structs.replace(past, counted=known, cluster=cluster))
-        if metric.q is not None:
+        if metric.ranks or metric.q is not None:
             values[metric.name] = _values(reduction, metric, chosen)
+        if metric.q is not None:
             found[-1] = _of_quantile(found[-1], values[metric.name], metric.q)
     return tuple(found), values
 
@@ -163,17 +174,24 @@ def _past(metric: Metric, arm: MultiMoments, rate: float | None, what: str) -> P
     left = 1.0
     if line.k > 1:
         left = line.combination(np.concatenate([[1.0], -coefficients([line])])).m2 / value.m2
+        if left < EXPLAINS_ALL:
+            raise BadInput(
+                f"the covariates explain all of {metric.name!r}, so they were not measured before the exposure, and it "
+                "cannot be judged so; use a value from before it"
+            )
     return Past(
         metric=metric.name,
         kind=metric.kind,
         mean=plain_effect(metric, arm, arm).control_mean,
         sd=math.sqrt(value.variance),
-        correlation=math.sqrt(min(max(1 - left, 0.0), 1 - 1e-9)),
+        correlation=math.sqrt(max(1 - left, 0.0)),
         units=arm.n,
         units_a_day=rate,
         within=metric.within or 0.0,
         want=metric.want,
         range=metric.range,
+        ranks=metric.ranks,
+        below=arm.column(1).effective_events / arm.n if metric.divided else 1.0,
     )
 
 

@@ -1,7 +1,12 @@
-"""A/A tests on one's own past: the control's units split again by many salts, and judged as the experiment is."""
+"""A/A tests on one's own past: the control's units split again by many salts, and judged as the experiment is.
+
+What is asked of each split is its verdict, by whichever method spoke, and that verdict's own p-value. Where units are
+few they are relabelled less often than in an experiment, for there are hundreds of splits.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +22,8 @@ from seatrial.routing.assign import assign_many
 from seatrial.routing.snapshot import Arm as Weight
 from seatrial.routing.snapshot import Entry
 from seatrial.spec.errors import BadInput
+from seatrial.stats.effect import Effect
+from seatrial.stats.evidence import is_by_welch
 from seatrial.stats.minimum import what_is_missing
 from seatrial.stats.multivariate import MultiMoments
 from seatrial.stats.quantile_difference import quantile_test
@@ -25,6 +32,9 @@ from seatrial.stats.welch import welch_of
 
 MOST_UNITS = 100_000
 """Units that are split; of more, so many by the hash of their names."""
+
+DRAWN = 499
+"""Relabellings of a split: p-values are then multiples of 0.002. An experiment has 9 999."""
 
 _ARMS = ("same", "again")
 
@@ -59,25 +69,55 @@ def split_files(files: Files, plan: Plan, splits: int) -> tuple[SameArms, ...]:
     if control not in units:
         raise BadInput(f"the variants are {', '.join(sorted(units))}; say whose units are split (--control)")
     table = reduction.table(control, MOST_UNITS)
-    said: dict[str, tuple[list[bool], list[float]]] = {metric.name: ([], []) for metric in plan.metrics}
+    said: dict[str, list[_Said]] = {metric.name: [] for metric in plan.metrics}
     shares = _shares(plan, control, reduction.units())
-    for arms, columns in _split(table, plan.metrics, reduction, splits, shares):
-        judged = Judged(plan, {"": arms}, _ARMS[0], {"": shares}, frozenset(), columns)
+    in_phases = len(reduction.units()) > 1
+    for arms, columns in _split(table, plan.metrics, reduction, splits, shares, in_phases=in_phases):
+        judged = Judged(plan, {"": arms}, _ARMS[0], {"": shares}, frozenset(), columns, drawn=DRAWN)
         for metric in plan.metrics:
-            verdict = judged.verdict(metric, _ARMS[1], plan.alpha)
-            effect = judged.measured(metric, _ARMS[1]).effect
-            p_value = verdict.p_value if metric.ranks else welch_of(effect).p_value
-            if metric.kind == "quantile":
-                p_value = quantile_test(columns[metric.name].by_phase(_ARMS[1], _ARMS[0]), metric.q or 0.5).p_value
-            # Too few carriers for a verdict make no claim, but what their p-values look like counts.
-            spoke = verdict.word != "no-data" or what_is_missing(effect) is None
-            if spoke and p_value is not None:
-                said[metric.name][0].append(verdict.word in ("better", "worse"))
-                said[metric.name][1].append(p_value)
-    careful = {metric.name for metric in plan.metrics if metric.kind == "quantile"}
+            found = _said(judged, metric)
+            if found is not None:
+                said[metric.name].append(found)
     return tuple(
-        same_arms(name, *found, plan.alpha, len(said), careful=name in careful) for name, found in said.items()
+        same_arms(
+            name,
+            [one.claimed for one in found],
+            [one.p_value for one in found],
+            plan.alpha,
+            len(said),
+            careful=any(one.careful for one in found),
+        )
+        for name, found in said.items()
     )
+
+
+class _Said(NamedTuple):
+    """What one split said; ``careful``: by a method whose p-values may be larger than uniform ones."""
+
+    claimed: bool
+    p_value: float
+    careful: bool
+
+
+def _said(judged: Judged, metric: Metric) -> _Said | None:
+    """Of one metric; None where there was too little for any verdict."""
+    verdict = judged.verdict(metric, _ARMS[1], judged.plan.alpha)
+    effect = judged.measured(metric, _ARMS[1]).effect
+    enough = what_is_missing(effect) is None
+    if verdict.word == "no-data":
+        # Too few carriers for a verdict make no claim, but what their p-values look like counts.
+        p_value = _beside(judged, metric, effect) if enough else None
+        return None if p_value is None else _Said(False, p_value, metric.kind == "quantile")
+    # The asymptotic sequence is made of the same t, whose p-values tell more than its own, which are next to 1.
+    by_t = is_by_welch(verdict.method) or (judged.plan.method != "fixed" and not metric.one_by_one and enough)
+    p_value = _beside(judged, metric, effect) if by_t or metric.kind == "quantile" else verdict.p_value
+    return None if p_value is None else _Said(verdict.word in ("better", "worse"), p_value, not by_t)
+
+
+def _beside(judged: Judged, metric: Metric, effect: Effect) -> float | None:
+    if metric.kind != "quantile":
+        return welch_of(effect).p_value
+    return quantile_test(judged.columns[metric.name].by_phase(_ARMS[1], _ARMS[0]), metric.q or 0.5).p_value
 
 
 def _shares(plan: Plan, control: str, units: Mapping[str, Mapping[str, int]]) -> dict[str, float]:
@@ -101,7 +141,13 @@ def _shares(plan: Plan, control: str, units: Mapping[str, Mapping[str, int]]) ->
 
 
 def _split(
-    table: pa.Table, metrics: Sequence[Metric], reduction: Reduction, splits: int, shares: Mapping[str, float]
+    table: pa.Table,
+    metrics: Sequence[Metric],
+    reduction: Reduction,
+    splits: int,
+    shares: Mapping[str, float],
+    *,
+    in_phases: bool,
 ) -> Iterator[tuple[dict[str, Arms], dict[str, Column]]]:
     units = table["unit"].to_pylist()
     values = [
@@ -124,6 +170,7 @@ def _split(
         columns = {
             metric.name: Column(drawn[counted[i]], values[i][counted[i], 0], one_phase[counted[i]])
             for i, metric in enumerate(metrics)
-            if metric.one_by_one
+            # As an experiment of one phase reads them: of a mean its units, should they be few.
+            if metric.one_by_one or (metric.kind == "mean" and not (metric.divided or in_phases))
         }
         yield arms, columns

@@ -181,7 +181,7 @@ def _inverse(
     days: str | None,
     looks: Looks | None,
 ) -> tuple[Need, ...]:
-    from seatrial.analysis.power import visible, visible_always, visible_in_looks
+    from seatrial.analysis.power import has_looks, visible, visible_always, visible_in_looks
     from seatrial.analysis.power_past import DAY
 
     if units is not None and days is not None:
@@ -199,10 +199,9 @@ def _inverse(
             many = float(units)
         known = values.get(one.metric)
         found.append(visible(one, many, design, goal, known))
-        if looks is not None and goal == "better" and one.kind != "quantile":
-            found.append(visible_in_looks(one, many, design, looks))
+        in_looks = visible_in_looks(one, many, design, looks) if looks is not None and has_looks(one, goal) else None
         always = visible_always(one, many, design, goal, known)
-        found += [] if always is None else [always]
+        found += [other for other in (in_looks, always) if other is not None]
     return tuple(found)
 
 
@@ -229,6 +228,8 @@ def _of_past(past: Past) -> str:
         parts.append(f"{past.counted:.3g} of them have a value, and only those count below")
     if past.correlation:
         parts.append(f"its covariates take {past.saved:.0%} of the variance off")
+    if past.ranks:
+        parts.append("compared by ranks, which hold for one planned look and no other way of looking")
     return f"{', '.join(parts)}."
 
 

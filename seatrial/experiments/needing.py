@@ -54,7 +54,7 @@ def units_needed(
         return least_units(lambda n: power_of_quantiles(past, claim, n, design, method), design.power)
     if measure.range is not None and not once:
         return units_of_bounded(BoundedClaim(values.mean, sd, *measure.range, *_asked(ask, difference)), design)
-    plan = plan_means(difference, sd, design)
+    plan = plan_means(difference, sd, design, few=measure.shape == "mean")
     found = plan.fixed if once else plan.always_valid
     return max(found, _until_enough(*units, design)) if measure.shape == "share" else found
 

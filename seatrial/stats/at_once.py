@@ -20,6 +20,7 @@ from seatrial.stats.minimum import MINIMUM_UNITS, is_spread, what_is_missing, wh
 from seatrial.stats.permuted import can_be_relabelled, permuted_evidence
 from seatrial.stats.primary import judge_primary
 from seatrial.stats.quantile_difference import Arms, quantile_evidence
+from seatrial.stats.relabelling import DRAWN
 from seatrial.stats.statement import no_data
 from seatrial.stats.uncertain_ratio import Ratios, fieller_evidence, is_uncertain
 from seatrial.stats.unconditional import Table, unconditional_evidence
@@ -37,6 +38,7 @@ def judge_at_once(
     table: Table | None = None,
     values: Values | None = None,
     ratios: Sequence[Ratios] = (),
+    drawn: int = DRAWN,
 ) -> Verdict:
     """The verdict on one effect, once.
 
@@ -47,6 +49,7 @@ def judge_at_once(
         table: Of a share of one phase, the counts.
         values: Of a mean of one phase, how to read its units.
         ratios: Of a ratio both arms of each phase; where their denominators are uncertain it must not be adjusted.
+        drawn: Relabellings of a small mean, where not all are counted.
     """
     small = what_is_missing(effect, question.treatment, question.control) is not None
     fewest = min(effect.n_treatment, effect.n_control)
@@ -62,7 +65,7 @@ def judge_at_once(
             elif not can_be_relabelled(*arms):
                 return no_data(effect, question, role, "fixed", f"{missing}, and it has too many units to relabel")
             else:
-                return judge_by(effect, question, role, lambda levels: permuted_evidence(*arms, effect, levels))
+                return judge_by(effect, question, role, lambda at: permuted_evidence(*arms, effect, at, drawn=drawn))
     if what_is_missing_once(effect) is None and is_uncertain(ratios):
         return judge_by(effect, question, role, lambda at: fieller_evidence(ratios, degrees_of(effect), at))
     if role == "guardrail":

@@ -24,6 +24,9 @@ for rare failures, which it finds sooner. ``fixed``: one look at a planned end. 
 looks, which only ``planned_looks.judge_looks`` can read, for it needs them all."""
 
 
+_BY_WELCH = "for one look"
+
+
 class Level(NamedTuple):
     """The error budget of one end of an interval; ``sides`` 2 when ``alpha`` is shared with the other end."""
 
@@ -112,7 +115,7 @@ def fixed_evidence(effect: Effect, levels: Levels) -> Evidence:
     def p_value(shift: Margin, side: Side) -> float:
         return max(_fixed_p(c.value / c.se, degrees, side) for c in contrasts(effect, shift))
 
-    return _from_multipliers(words(levels, "for one look"), effect, widest(levels.lower), widest(levels.upper), p_value)
+    return _from_multipliers(words(levels, _BY_WELCH), effect, widest(levels.lower), widest(levels.upper), p_value)
 
 
 def _from_multipliers(
@@ -168,6 +171,11 @@ def agreed(method: str, one: Evidence, other: Evidence) -> Evidence:
         beyond=lambda shift: wider(one.beyond(shift), other.beyond(shift)),
         p_value=lambda shift, side: max(one.p_value(shift, side), other.p_value(shift, side)),
     )
+
+
+def is_by_welch(method: str) -> bool:
+    """Whether a verdict's method is Welch's t for one look, and none for few or tied values, ratios or every look."""
+    return method.endswith(f", {_BY_WELCH}")
 
 
 def words(levels: Levels, kind: str) -> str:

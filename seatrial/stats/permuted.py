@@ -26,7 +26,7 @@ from seatrial.stats.contrast import Margin, contrasts, control_is_solid
 from seatrial.stats.effect import Effect
 from seatrial.stats.evidence import Evidence, Levels, agreed, fixed_evidence, words
 from seatrial.stats.interval import Interval, Side
-from seatrial.stats.relabelling import Floats, can_deal, deal
+from seatrial.stats.relabelling import DRAWN, Floats, can_deal, deal
 
 SEED = 1
 
@@ -58,18 +58,19 @@ class Relabelled:
         treatment: Values [n].
         control: Values [m].
         seed: Of the draws, where not all are counted.
+        drawn: How many then.
 
     Raises:
         BadInput: Fewer than two values in an arm, or one that is not finite.
     """
 
-    def __init__(self, treatment: ArrayLike, control: ArrayLike, seed: int = SEED) -> None:
+    def __init__(self, treatment: ArrayLike, control: ArrayLike, seed: int = SEED, drawn: int = DRAWN) -> None:
         t, c = _values(treatment), _values(control)
         self._t, self._c = t, c
         self._sign = 1.0 if t.size <= c.size else -1.0
         self._small = min(t.size, c.size)
         self._n = t.size + c.size
-        self._dealt = deal(t, c, np.random.default_rng(seed))
+        self._dealt = deal(t, c, np.random.default_rng(seed), drawn)
         self.counted = self._dealt.every
         # Values about their common middle, and a factor about the arms' own, lose no digits far from 0.
         middle = np.concatenate([t, c]).mean()
@@ -120,7 +121,7 @@ def can_be_relabelled(treatment: ArrayLike, control: ArrayLike) -> bool:
 
 
 def permuted_evidence(
-    treatment: ArrayLike, control: ArrayLike, effect: Effect, levels: Levels, seed: int = SEED
+    treatment: ArrayLike, control: ArrayLike, effect: Effect, levels: Levels, seed: int = SEED, drawn: int = DRAWN
 ) -> Evidence:
     """What is known of two means, for one look; from two units an arm.
 
@@ -130,8 +131,9 @@ def permuted_evidence(
         effect: Of the same units; its standard error only says where to begin to look.
         levels: Error budgets of both ends.
         seed: Of the draws.
+        drawn: How many ways are drawn where not all are counted.
     """
-    found = Relabelled(treatment, control, seed)
+    found = Relabelled(treatment, control, seed, drawn)
     low, high = min(e.one_sided for e in levels.lower), min(e.one_sided for e in levels.upper)
 
     def of(shift: Margin, side: Side) -> float:

@@ -4,6 +4,9 @@ may be looked at any time; and the inverse, which effect so many units can show.
 The sequence's number is where the expected effect is its half-width plus the usual allowance for power away: with
 that many units it has spoken with at least the stated chance (it may speak earlier). Counted in units of all arms.
 
+No plan has fewer units than the judge asks for before it says anything: 100 an arm, which one look at means does not
+need (``few_power``). There it does not adjust for covariates either.
+
 References:
     Lachin (1981), Introduction to sample size determination and power analysis for clinical trials,
     Controlled Clinical Trials 2(2).
@@ -19,6 +22,8 @@ from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
 from seatrial.spec.errors import BadInput
+from seatrial.stats.cuped import EXPLAINS_ALL
+from seatrial.stats.few_power import distance_of_few, units_of_few
 from seatrial.stats.group_bounds import Sides, inflation, spending_bounds
 from seatrial.stats.interval import Side, check_alpha
 from seatrial.stats.minimum import MINIMUM_EVENTS, MINIMUM_UNITS
@@ -78,6 +83,11 @@ class Design(NamedTuple):
             raise BadInput(f"{self.treatments} treatments of {self.share:g} each leave the control no units")
         if not -1 < self.correlation < 1:
             raise BadInput(f"correlation {self.correlation!r} with the covariate must lie between -1 and 1")
+        if self.left < EXPLAINS_ALL:
+            raise BadInput(
+                f"a covariate with the correlation {self.correlation!r} explains all of the metric, which no "
+                "value from before the exposure does; give that of one"
+            )
         check_alpha(self.alpha)
         return self
 
@@ -105,9 +115,22 @@ class Design(NamedTuple):
 DEFAULT = Design()
 
 
-def plan_means(difference: float, sd: float, design: Design = DEFAULT) -> Plan:
-    """Units to see a difference of means, with the same standard deviation ``sd`` in both arms."""
-    return _plan(difference, *_of_means(sd, design.checked()), design)
+def plan_means(difference: float, sd: float, design: Design = DEFAULT, *, few: bool = True) -> Plan:
+    """Units to see a difference of means, with the same standard deviation ``sd`` in both arms.
+
+    ``few``: one look tells fewer than 100 units an arm by relabelling, as it does means of units in one phase.
+    """
+    variance, least = _of_means(sd, design.checked())
+    plan = _plan(difference, variance, least, design)
+    if plan.fixed >= least:
+        return plan
+    if not few:
+        return plan._replace(fixed=math.ceil(least))
+    unadjusted, _ = _of_means(sd, design._replace(correlation=0.0))
+    between = _fixed(difference, unadjusted, design), least
+    shares = design.share, design.control
+    fixed = units_of_few(abs(difference) / sd, shares, design.each, design.power, design.sides, between)
+    return plan._replace(fixed=min(fixed, math.ceil(least)))
 
 
 def plan_proportions(control: float, treatment: float, design: Design = DEFAULT) -> Plan:
@@ -115,7 +138,13 @@ def plan_proportions(control: float, treatment: float, design: Design = DEFAULT)
 
     For rare events (below ten in an arm) the exact sequence often speaks earlier than this says.
     """
-    return _plan(treatment - control, *_of_proportions(control, treatment, design.checked()), design)
+    variance, least = _of_proportions(control, treatment, design.checked())
+    plan = _plan(treatment - control, variance, least, design)
+    if not design.correlation or plan.fixed >= least:
+        return plan
+    unadjusted, _ = _of_proportions(control, treatment, design._replace(correlation=0.0))
+    fixed = min(_fixed(treatment - control, unadjusted, design), least)  # few units or events: nothing is adjusted
+    return plan._replace(fixed=math.ceil(fixed))
 
 
 def plan_units_of(distance: float, variance: float, design: Design = DEFAULT) -> Plan:
@@ -169,19 +198,21 @@ def smallest_size(power: Callable[[float], float], target: float, start: float) 
 
 def plan_ratios(difference: float, past: PairMoments, design: Design = DEFAULT) -> Plan:
     """Units to see a difference of ratios of totals, whose spread by unit is as in the ``past`` (delta method)."""
-    return plan_means(difference, _sd_of(past), design)
+    return plan_means(difference, _sd_of(past), design, few=False)
 
 
-def plan_non_inferiority(margin: float, sd: float, design: Design = DEFAULT, effect: float = 0.0) -> Plan:
+def plan_non_inferiority(
+    margin: float, sd: float, design: Design = DEFAULT, effect: float = 0.0, *, few: bool = True
+) -> Plan:
     """Units to show that a mean is not worse by ``margin`` (above 0), when the true effect is ``effect`` (good: > 0).
 
-    One-sided at the design's alpha, whatever its ``sides``.
+    One-sided at the design's alpha, whatever its ``sides``; ``few`` as of ``plan_means``.
     """
     if not margin > 0:
         raise BadInput(f"margin {margin!r} must be above 0: it is how much worse is still accepted")
     if not margin + effect > 0:
         raise BadInput(f"an effect of {effect:g} is beyond the margin of {margin:g}, which is then never shown to hold")
-    return plan_means(margin + effect, sd, design._replace(sides=1))
+    return plan_means(margin + effect, sd, design._replace(sides=1), few=few)
 
 
 def plan_group_sequential(
@@ -192,19 +223,42 @@ def plan_group_sequential(
         raise BadInput(f"planned looks {list(looks)} must end at 1, when all units are there")
     sides: Sides = 2 if design.sides == 2 else 1
     bounds = spending_bounds(looks, design.each, spending, sides=sides, final=True)
-    variance, _ = _of_means(sd, design.checked())
-    return math.ceil(_fixed(difference, variance, design) * inflation(looks, bounds, design.each, design.power, sides))
+    return units_in_looks(difference, sd, inflation(looks, bounds, design.each, design.power, sides), design)
 
 
-def detectable_means(units: float, sd: float, design: Design = DEFAULT) -> Detectable:
-    """The smallest difference of means that ``units`` of all arms show."""
+def units_in_looks(difference: float, sd: float, times: float, design: Design = DEFAULT) -> int:
+    """Units of a whole plan with looks, which takes so many ``times`` those of one look, for a difference of means."""
     variance, least = _of_means(sd, design.checked())
-    return _detectable(units, variance, least, design)
+    return math.ceil(max(_fixed(difference, variance, design) * times, least))
+
+
+def proportions_in_looks(control: float, treatment: float, times: float, design: Design = DEFAULT) -> int:
+    """The same for two shares, each between 0 and 1."""
+    variance, least = _of_proportions(control, treatment, design.checked())
+    return math.ceil(max(_fixed(treatment - control, variance, design) * times, least))
+
+
+def detectable_means(units: float, sd: float, design: Design = DEFAULT, *, few: bool = True) -> Detectable:
+    """The smallest difference of means that ``units`` of all arms show; ``few`` as of ``plan_means``."""
+    variance, least = _of_means(sd, design.checked())
+    found = _detectable(units, variance, least, design)
+    if units >= least:
+        return found
+    if not few:
+        return found._replace(fixed=math.inf)
+    shares = design.share, design.control
+    return found._replace(fixed=sd * distance_of_few(units, shares, design.each, design.power, design.sides))
+
+
+def detectable_in_looks(units: float, sd: float, times: float, design: Design = DEFAULT) -> float:
+    """The smallest difference of means that a plan of so many units with looks shows; ``times`` as above."""
+    variance, least = _of_means(sd, design.checked())
+    return _z(design) * math.sqrt(variance * times / units) if units >= least else math.inf
 
 
 def detectable_ratios(units: float, past: PairMoments, design: Design = DEFAULT) -> Detectable:
     """The smallest difference of ratios that ``units`` of all arms show, with the spread of the ``past``."""
-    return detectable_means(units, _sd_of(past), design)
+    return detectable_means(units, _sd_of(past), design, few=False)
 
 
 def detectable_proportions(units: float, control: float, design: Design = DEFAULT) -> Detectable:

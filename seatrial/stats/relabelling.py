@@ -60,8 +60,8 @@ def can_deal(t: Floats, c: Floats) -> bool:
     return min(t.size, c.size) <= MOST or len(np.unique(t)) + len(np.unique(c)) <= MOST
 
 
-def deal(t: Floats, c: Floats, rng: np.random.Generator) -> Dealt:
-    """The ways for values t [n] and c [m], numbered in this order."""
+def deal(t: Floats, c: Floats, rng: np.random.Generator, drawn: int = DRAWN) -> Dealt:
+    """The ways for values t [n] and c [m], numbered in this order; ``drawn`` of them where they are many."""
     n, small = t.size + c.size, min(t.size, c.size)
     start = 0 if t.size <= c.size else t.size
     seen = np.arange(start, start + small, dtype=np.int32)
@@ -70,18 +70,18 @@ def deal(t: Floats, c: Floats, rng: np.random.Generator) -> Dealt:
         return Dealt(ways, int(np.flatnonzero((ways == seen).all(axis=1))[0]), None, every=True)
     classes = len(np.unique(t)) + len(np.unique(c))
     if classes <= (MOST if small > _SMALL else small):
-        return _by_class(t, c, rng)
+        return _by_class(t, c, rng, drawn)
     draw = _draw if small <= _SMALL else _draw_large
-    return Dealt(np.vstack([seen, draw(n, small, DRAWN, rng)]), 0, None, every=False)
+    return Dealt(np.vstack([seen, draw(n, small, drawn, rng)]), 0, None, every=False)
 
 
-def _by_class(t: Floats, c: Floats, rng: np.random.Generator) -> Dealt:
+def _by_class(t: Floats, c: Floats, rng: np.random.Generator, ways: int) -> Dealt:
     _, of_t, sizes_t = np.unique(t, return_index=True, return_counts=True)
     _, of_c, sizes_c = np.unique(c, return_index=True, return_counts=True)
     sizes = np.concatenate([sizes_t, sizes_c])
     seen = np.where(np.arange(sizes.size) < sizes_t.size, sizes, 0)
     seen = seen if t.size <= c.size else sizes - seen
-    drawn = rng.multivariate_hypergeometric(sizes, min(t.size, c.size), DRAWN, method="marginals")
+    drawn = rng.multivariate_hypergeometric(sizes, min(t.size, c.size), ways, method="marginals")
     return Dealt(np.vstack([seen, drawn]).astype(np.int32), 0, np.concatenate([of_t, t.size + of_c]), every=False)
 
 

@@ -379,3 +379,41 @@ def test_the_smallest_margin_is_asked_of_units(
 ) -> None:
     assert run(["power", "--baseline", "10%", *words]) == 2
     assert says in capsys.readouterr().err.replace("\n", " ")
+
+
+def written_past(path: Path) -> str:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"unit": np.arange(2000), "variant": "control", "y": rng.lognormal(0, 1, 2000)})
+    frame.to_parquet(path)
+    return str(path)
+
+
+def test_ranks_are_planned_from_past_values_for_one_look(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--data", written_past(tmp_path / "past.parquet"), "--metric", "y=mean:y,compare=ranks")
+    (added,) = asked(capsys, *words, "--effect", "absolute:0.0792", "--looks", "3")["needs"]
+    assert added["fixed"] == pytest.approx(3190, rel=0.1)  # means take 18 000: Mann-Whitney had 69 % with 2 500
+    assert (added["always_valid"], added["group_sequential"]) == (None, None)
+    (scaled,) = asked(capsys, *words, "--effect", "relative:5%")["needs"]
+    assert scaled["fixed"] == pytest.approx(13_700, rel=0.1)
+    (back,) = asked(capsys, *words, "--units", str(added["fixed"]), "--looks", "3")["needs"]
+    assert back["effect"] == pytest.approx(0.0792, rel=0.03)
+    assert run(["power", *words, "--effect", "relative:5%"]) == 0
+    told = capsys.readouterr().out
+    assert "compared by ranks, which hold for one planned look and no other way of looking" in told
+    assert "as a factor on every value, takes" in told
+    assert run(["power", *words, "--effect", "relative:5%", "--correlation", "0.5"]) == 2
+    assert "takes no covariate" in capsys.readouterr().err
+
+
+def test_planned_looks_need_what_the_judge_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--mean", "10", "--sd", "1", "--looks", "5")
+    (needed,) = asked(capsys, *words, "--effect", "absolute:1.5")["needs"]
+    assert (needed["fixed"], needed["group_sequential"], needed["always_valid"]) == (18, 200, 200)
+    found = asked(capsys, *words, "--units", "150")["needs"]
+    assert [one["fixed"] for one in found] == [150]
+
+
+def test_a_covariate_that_is_the_metric_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--data", written_past(tmp_path / "past.parquet"), "--effect", "relative:5%")
+    assert run(["power", *words, "--metric", "y=mean:y,covariate=y"]) == 2
+    assert "the covariates explain all of 'y'" in capsys.readouterr().err.replace("\n", " ")
