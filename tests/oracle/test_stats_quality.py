@@ -133,6 +133,17 @@ def test_delong_is_the_papers() -> None:
         assert both.statistic == pytest.approx((a - b) / math.sqrt(variance), rel=1e-9)
 
 
+def test_paired_areas_of_few_positives_have_no_interval() -> None:
+    rng = np.random.default_rng(14)
+    for positives in (9, 10):
+        labels = np.r_[np.ones(positives), np.zeros(200)]
+        level = rng.normal(0, 1, labels.size) + labels
+        found = paired_auc(labels, level + rng.normal(0, 1, labels.size), level + rng.normal(0, 1, labels.size))
+        assert found.effect is not None
+        assert (found.p_value is None) == (found.lower is None) == (positives < 10)
+        assert found.note.startswith("9 of 10 labels") == (positives < 10)
+
+
 def test_areas_of_two_variants_are_an_effect() -> None:
     half = N // 2
     one, other = auc(LABELS[:half], SCORES[:half]), auc(LABELS[half:], ROUNDED[half:])

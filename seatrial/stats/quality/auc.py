@@ -20,6 +20,7 @@ from scipy.special import expit, logit, ndtr, ndtri
 from seatrial.spec.errors import BadInput
 from seatrial.stats.effect import Effect, Events
 from seatrial.stats.interval import Interval, TestResult, check_alpha
+from seatrial.stats.minimum import MINIMUM_EVENTS
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -170,12 +171,17 @@ def paired_auc(
     units: ArrayLike | None = None,
     alpha: float = 0.05,
 ) -> TestResult:
-    """Two models' areas on the same rows [n]: the difference, with the covariance that sharing rows brings."""
+    """Two models' areas on the same rows [n]: the difference, with the covariance that sharing rows brings; below ten
+    effective units of a label without interval (at five positives of 500, 11 % claims without a difference)."""
     one, other = _parts(*_read(labels, treatment, units)), _parts(*_read(labels, control, units))
     if one is None or other is None:
         return TestResult(method="DeLong", statistic=None, p_value=None, note="No rows of both kinds yet.")
     variance = _covariance(one, one).whole + _covariance(other, other).whole - 2 * _covariance(one, other).whole
     effect = one.value - other.value
+    fewest = min(carriers(one.unit_of_positive), carriers(one.unit_of_negative))
+    if fewest < MINIMUM_EVENTS:
+        note = f"{fewest:.0f} of {MINIMUM_EVENTS} labels of each kind yet."
+        return TestResult(method="DeLong", statistic=None, p_value=None, effect=effect, note=note)
     if not variance > 0:
         return TestResult(method="DeLong", statistic=None, p_value=None, effect=effect, note="Nothing varies yet.")
     se, z = math.sqrt(variance), float(ndtri(1 - check_alpha(alpha) / 2))
