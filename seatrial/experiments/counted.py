@@ -19,12 +19,12 @@ from seatrial.experiments.shapes import BY_ROW, Shape
 from seatrial.experiments.units import STRATUM
 from seatrial.spec.errors import BadInput
 from seatrial.stats.clusters import Stratum, by_cluster, combine_strata
-from seatrial.stats.effect import Effect
+from seatrial.stats.effect import Effect, Events
 from seatrial.stats.impute import impute
 from seatrial.stats.lin import lin, lin_ratios
 from seatrial.stats.moments import Moments, PairMoments
 from seatrial.stats.phases import Phases, combine_phases
-from seatrial.stats.quality import Auc, auc, auc_effect
+from seatrial.stats.quality import Auc, auc, auc_effect, carriers
 from seatrial.stats.quantile_difference import Arms, quantile_effect
 from seatrial.stats.uncertain_ratio import Ratios
 
@@ -182,7 +182,15 @@ class Counted:
             control_variance=math.nan,
             treatment_variance_pooled=math.nan,
             control_variance_pooled=math.nan,
+            events=Events(*self._labels(t), *self._labels(c)) if self.shape in ("auc", "calibration") else None,
         )
+
+    def _labels(self, units: Mask) -> tuple[float, float]:
+        """Effective numbers of units with a positive label, and with another."""
+        assert self.answers is not None
+        found = self.answers.of(units)
+        positive = found.label > 0
+        return carriers(found.unit[positive]), carriers(found.unit[~positive])
 
     def area(self, units: Mask) -> Auc:
         """The area under the curve of some units' answers."""

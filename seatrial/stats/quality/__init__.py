@@ -4,7 +4,7 @@ Nearly all are ratios of totals by unit, so an arm is a ``PairMoments`` and two 
 (``Effect.of_ratios``). AUC and calibration error read one row an answer.
 """
 
-from seatrial.stats.quality.auc import Auc, auc, auc_effect, paired_auc
+from seatrial.stats.quality.auc import Auc, auc, auc_effect, carriers, paired_auc
 from seatrial.stats.quality.calibration import Calibration, calibration_error
 from seatrial.stats.quality.probabilities import brier, log_loss
 from seatrial.stats.quality.regression import absolute_error, rmse_interval, squared_error
@@ -23,6 +23,7 @@ __all__ = [
     "brier",
     "by_unit",
     "calibration_error",
+    "carriers",
     "f1",
     "f1_score",
     "log_loss",

@@ -5,12 +5,14 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from sklearn import metrics as oracle
 
 from seatrial.experiments.declared_measures import declared_measures
 from seatrial.experiments.judge import judge
 from seatrial.experiments.judgement import Judgement, MetricJudgement
 from seatrial.experiments.question import read
+from seatrial.releases.plan import Plan
 from seatrial.spec.deployment import Deployment
 from tests import worlds
 
@@ -223,6 +225,57 @@ def test_labels_of_one_kind_give_no_area() -> None:
     found = judge(deployment("recall", "auc"), RUN, worlds.source([rows], [labels]), END).metric("auc")
     assert found.verdict.word == "no-data"
     assert "labels of both kinds" in found.sentence
+
+
+def few_positives(positives: int, n: int = 400) -> Any:
+    """Of each arm the first so many positives ranked first; all else is ranked by chance."""
+    names = worlds.unit_names(n)
+    rows = worlds.rows(RUN, names, np.full(n, worlds.START))
+    treated = np.asarray(rows["variant"] == "challenger")
+    truth, score = np.zeros(n), np.random.default_rng(12).random(n) * 0.9
+    for arm in (treated, ~treated):
+        truth[np.flatnonzero(arm)[:positives]] = 1.0
+    score[(truth == 1) & treated] = 0.99
+    rows |= {"prediction.label": (score > 0.5).astype(int), "prediction.score": score}
+    labels = worlds.outcomes("truth", np.full(n, worlds.START + SECOND), unit=names, value_number=truth)
+    return worlds.source([rows], [labels])
+
+
+def test_a_fixed_release_on_an_area_of_few_positives_has_no_data_and_says_why() -> None:
+    plan = {"name": "fixed", "units": 400}
+    file = deployment("auc", method=plan)
+    run = replace(RUN, plan=Plan(name="fixed", units=400))
+    for positives, reason in ((1, "1 of 10 events of each kind"), (3, "3 of 10 events of each kind")):
+        found = judge(file, run, few_positives(positives), END)
+        assert found.metric("auc").verdict.word == "no-data"
+        assert reason in found.metric("auc").sentence
+        assert found.recommendation == "wait"
+    enough = judge(file, run, few_positives(40), END)
+    assert enough.metric("auc").verdict.word == "better"
+    assert enough.recommendation == "ship"
+
+
+def test_a_calibration_error_of_few_positives_is_no_data() -> None:
+    """An arm without a positive is as far off as its probabilities, without any noise."""
+    found = [
+        judge(deployment("recall", "calibration_error"), RUN, few_positives(positives), END).metric("calibration_error")
+        for positives in (0, 9, 40)
+    ]
+    assert [one.verdict.word == "no-data" for one in found] == [True, True, False]
+    assert "0 of 10 labels of each kind" in found[0].sentence
+    assert "9 of 10 labels of each kind" in found[1].sentence
+
+
+def test_areas_without_any_spread_say_so() -> None:
+    n = 400
+    names = worlds.unit_names(n)
+    truth = np.arange(n) % 2
+    rows = worlds.rows(RUN, names, np.full(n, worlds.START))
+    rows |= {"prediction.label": truth, "prediction.score": 0.1 + 0.8 * truth}
+    labels = worlds.outcomes("truth", np.full(n, worlds.START), unit=names, value_number=truth.astype(float))
+    found = judge(deployment("recall", "auc"), RUN, worlds.source([rows], [labels]), END).metric("auc")
+    assert found.verdict.word == "no-data"
+    assert "every pair of rows is ranked alike" in found.sentence
 
 
 def test_a_calibration_error_is_not_combined_over_phases() -> None:
