@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 
 from seatrial.ledger.sql import literal, quoted
-from seatrial.spec.errors import BadInput, Unavailable
+from seatrial.spec.errors import BadInput, NoData, Unavailable
 from seatrial.spec.problems import did_you_mean, nearest
 
 Data: TypeAlias = str | Path | pa.Table | pd.DataFrame
@@ -299,6 +299,8 @@ def _reader(data: str | Path, texts: Sequence[str]) -> str:
         raise BadInput(f"{path!r} is neither .parquet nor .csv: convert it to one of them")
     if not (Path(path).is_file() or glob.glob(path)):
         raise BadInput(f"there is no file {path!r}")
+    if Path(path).is_file() and not Path(path).stat().st_size:
+        raise NoData(f"{path} is empty; there is nobody to judge yet")
     if suffix == ".parquet":
         return f"read_parquet({literal(path)}, union_by_name = true)"
     types = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in texts)

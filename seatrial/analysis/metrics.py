@@ -102,6 +102,8 @@ def metric_of(text: str, *, outcomes: bool) -> Metric:
     what, *options = rest.split(",")
     if not (name and what):
         raise BadInput(f"{text!r} is not a metric: {FORMS}")
+    if kind == "median":
+        raise BadInput(f"the metric {name!r} is of the unknown kind 'median'; write `quantile:{what},q=50%`")
     if kind not in KINDS:
         raise BadInput(f"the metric {name!r} is of the unknown kind {kind!r}; {did_you_mean(kind, KINDS)}")
     parts = what.split("/") if kind == "ratio" else [what]

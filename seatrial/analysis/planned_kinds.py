@@ -165,8 +165,15 @@ def _of_shares(past: Past, effect: Margin, design: Design, goal: Goal) -> Plan:
 
 
 def _treated(past: Past, size: float) -> float:
-    """The share with the effect: where a rise is not possible, a fall is."""
-    return past.mean + (size if past.mean + size < 1 else -size)
+    """The share with the effect: a rise, of what is better low a fall where a rise is not possible."""
+    if past.mean + size < 1:
+        return past.mean + size
+    if past.want != "lower":
+        raise BadInput(
+            f"{past.metric!r} is {past.mean:.4g} now, and a rise by {size:.4g} would pass 1; give a smaller effect, or "
+            f"plan the share of all others ({1 - past.mean:.4g})"
+        )
+    return past.mean - size
 
 
 def _check(effect: Margin, goal: Goal) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from seatrial.analysis.effects import plain_effect
 from seatrial.analysis.files import Files
 from seatrial.analysis.metrics import Kind, Metric
+from seatrial.analysis.planning import CONTROLS
 from seatrial.analysis.reduce import Reduction
 from seatrial.analysis.relation import Relation
 from seatrial.spec.errors import BadInput
@@ -38,6 +39,7 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
             root of the units.
         correlation: With its covariates (the root of R²), 0 without any.
         units: Of the past that say so; None: it was stated.
+        variant: Whose units they are.
         units_a_day: Units that come a day; None: unknown.
         within: Window of the metric, seconds.
         counted: The share of units that have a value; the others come too, and say nothing.
@@ -55,6 +57,7 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
     sd: float
     correlation: float = 0.0
     units: int | None = None
+    variant: str = ""
     units_a_day: float | None = None
     within: float = 0.0
     counted: float = 1.0
@@ -128,7 +131,8 @@ def past_of(
         raise BadInput(f"{files.names['exposures']} has no rows; there is no past in it")
     if control and control not in units:
         raise BadInput(f"{control!r} is not among the variants {', '.join(units)}")
-    chosen = control or max(units, key=lambda name: units[name])
+    named = [name for name in CONTROLS if name in units]
+    chosen = control or (named[0] if len(named) == 1 else max(units, key=lambda name: units[name]))
     rate = None if cluster else _units_a_day(reduction)
     arms = reduction.arms()[""][""]
     found, values = [], {}
@@ -136,7 +140,7 @@ def past_of(
         arm = arms[metric.name][chosen]
         known = arm.moments.n / max(arm.moments.n + arm.missing, 1)
         past = _past(metric, arm.moments, rate, "clusters" if cluster else "units")
-        found.append(msgspec.structs.replace(past, counted=known, cluster=cluster))
+        found.append(msgspec.structs.replace(past, counted=known, cluster=cluster, variant=chosen))
         if metric.ranks or metric.q is not None:
             values[metric.name] = _values(reduction, metric, chosen)
         if metric.q is not None:

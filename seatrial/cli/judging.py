@@ -44,8 +44,9 @@ def judge(
     outcomes: str | None = typer.Option(None, help="With --data: what happened (unit, outcome, at, value, fields)."),
     metric: list[str] = typer.Option(
         [],
-        help="NAME=KIND:WHAT with mean, proportion or ratio; WHAT is an outcome (or outcome.field), without --outcomes "
-        "a column. Options follow after commas: within=7d, want=lower, cap=100 or cap_at=99.9%, covariate=COLUMN, "
+        help="NAME=KIND:WHAT with mean, proportion, ratio:ABOVE/BELOW or quantile (q=90%); WHAT is an outcome (or "
+        "outcome.field), without --outcomes a column. Options follow after commas: within=7d, "
+        "want=lower, cap=100 or cap_at=99.9%, covariate=COLUMN, "
         "compare=ranks. The first decides.",
     ),
     file: Path | None = typer.Option(

@@ -221,7 +221,7 @@ def _of_past(past: Past) -> str:
     elif not past.share:
         parts.append(f"standard deviation {past.sd:.6g} by {'cluster' if past.cluster else 'unit'}")
     if past.units is not None:
-        parts.append(f"by {show_count(past.units)} {'clusters' if past.cluster else 'units'} of the past")
+        parts.append(f"by {show_count(past.units)} {'clusters' if past.cluster else 'units'} of {past.variant!r}")
     if past.units_a_day is not None:
         parts.append(f"{show_count(round(past.units_a_day))} {'clusters' if past.cluster else 'units'} come a day")
     if past.counted < 1:

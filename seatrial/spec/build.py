@@ -23,7 +23,7 @@ def build(values: Values) -> model.Deployment:
         "variants": lambda variants: {name: _variant(variant) for name, variant in variants.items()},
         "transform": _transform,
         "routing": _routing,
-        "metrics": lambda metrics: {name: _metric(metric) for name, metric in metrics.items()},
+        "metrics": lambda metrics: {name: metric(each) for name, each in metrics.items()},
         "release": _release,
         "experiment": _experiment,
         "monitors": lambda monitors: _monitors(monitors, values),
@@ -55,7 +55,7 @@ def _transform(values: Values) -> Values:
     return {**values, "features": {name: _context(kind) for name, kind in values["features"].items()}}
 
 
-def _metric(values: Values) -> Values:
+def metric(values: Values) -> Values:
     """Errors are better small, whatever is written."""
     made = {{"covariate": "covariates"}.get(key, key): value for key, value in values.items()}
     return {**made, "want": "lower"} if values["kind"] in ERRORS else made

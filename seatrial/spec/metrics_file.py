@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from seatrial.spec import build
 from seatrial.spec.deployment import Margin, MetricSpec, Model, OutcomeSpec, Primary
 from seatrial.spec.grammar.measures import METRIC, OUTCOME
 from seatrial.spec.grammar.release import PRIMARY
@@ -94,7 +95,7 @@ def _check(values: dict[str, Any], found: Findings) -> None:
 
 
 def _built(values: dict[str, Any]) -> dict[str, Any]:
-    made = dict(values)
+    made = {**values, "metrics": {name: build.metric(metric) for name, metric in values["metrics"].items()}}
     if "primary" in made:
         made["primary"] = {**made["primary"], "minimum_effect": _margin(made["primary"]["minimum_effect"])}
     made["guardrails"] = {name: _margin(size) for name, size in values.get("guardrails", {}).items()}

@@ -315,3 +315,9 @@ def test_what_is_shown_to_be_alike_is_not_worse(metric: str) -> None:
         units.assign(y=units.y - 10 * (units.variant == "new")), metrics={"y": metric}, minimum_effect="relative:5%"
     )
     assert exit_code(worse, "not-worse") == 1
+
+
+def test_a_file_of_nothing_is_no_data(tmp_path: Path) -> None:
+    (tmp_path / "nothing.csv").touch()
+    with pytest.raises(NoData, match="is empty"):
+        judge(tmp_path / "nothing.csv", metrics={"y": "mean:y"})

@@ -186,3 +186,18 @@ def test_a_limit_that_limits_nothing_is_bad_usage(option: str, says: str, capsys
     metric = f"r=mean:purchase.amount,{option}"
     assert run(["judge", "--data", "exposures.parquet", "--outcomes", "outcomes.parquet", "--metric", metric]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_a_metrics_file_may_name_a_covariate(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    exposed = pd.read_parquet("exposures.parquet")
+    outcomes = pd.read_parquet("outcomes.parquet").set_index("unit").amount
+    exposed["before"] = exposed.unit.map(outcomes).fillna(0.0) + np.arange(len(exposed)) % 7
+    exposed.to_parquet("exposures.parquet")
+    metric = "{kind: mean, outcome: purchase, value: amount, within: 1d, covariate: context.before}"
+    (files / "m.yaml").write_text(f"metrics:\n  revenue: {metric}\n")
+    names = ["judge", "--data", "exposures.parquet", "--outcomes", "outcomes.parquet"]
+    assert run([*names, "--file", "m.yaml"]) in (0, 1)
+    by_file = capsys.readouterr().out
+    assert "revenue: adjusted for before" in by_file
+    assert run([*names, "--metric", "revenue=mean:purchase.amount,within=1d,covariate=before"]) in (0, 1)
+    assert capsys.readouterr().out == by_file

@@ -120,7 +120,7 @@ def test_the_past_says_mean_spread_gain_and_traffic(
     assert found["needs"][0]["fixed"] == pytest.approx(oracle(size), rel=1e-3)
     assert run(["power", *words, "--metric", "spent=mean:spent", "--html", "page.html"]) == 0
     told = capsys.readouterr().out
-    assert "7 000 units of the past" in told
+    assert "7 000 units of 'control'" in told
     assert "1 000 units come a day" in told
     assert "vega" in Path("page.html").read_text()
     seen = asked(capsys, "--data", "past.parquet", "--metric", "spent=mean:spent", "--days", "14d")["needs"]
@@ -137,6 +137,7 @@ def test_the_past_says_mean_spread_gain_and_traffic(
         (["--baseline", "0%", "--effect", "relative:2%"], "no share between"),
         (["--baseline", "10%", "--effect", "2%"], "write `relative:2%`"),
         (["--baseline", "10%", "--effect", "relative:0%"], "a difference of 0"),
+        (["--baseline", "95%", "--effect", "relative:10%"], "would pass 1"),
         (["--baseline", "10%", "--effect", "relative:2%", "--margin", "relative:1%"], "say what is to be shown"),
         (["--baseline", "10%", "--effect", "relative:2%", "--units", "500"], "leave --effect and --margin out"),
         (["--baseline", "10%", "--days", "14d"], "needs the traffic"),
@@ -417,3 +418,13 @@ def test_a_covariate_that_is_the_metric_is_refused(tmp_path: Path, capsys: pytes
     words = ("--data", written_past(tmp_path / "past.parquet"), "--effect", "relative:5%")
     assert run(["power", *words, "--metric", "y=mean:y,covariate=y"]) == 2
     assert "the covariates explain all of 'y'" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_the_past_is_that_of_the_control_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    past = pd.DataFrame({"unit": range(1000), "variant": ["new"] * 510 + ["control"] * 490})
+    past["bought"] = (past.unit % 5 == 0) | (past.variant == "new")
+    past.to_csv(tmp_path / "past.csv", index=False)
+    words = ["--data", str(tmp_path / "past.csv"), "--metric", "bought=proportion:bought", "--effect", "relative:10%"]
+    (known,) = asked(capsys, *words)["past"]
+    assert (known["variant"], known["units"]) == ("control", 490)
+    assert known["mean"] == pytest.approx(past.bought[510:].mean())
