@@ -190,8 +190,7 @@ def test_a_limit_that_limits_nothing_is_bad_usage(option: str, says: str, capsys
 
 def test_a_metrics_file_may_name_a_covariate(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     exposed = pd.read_parquet("exposures.parquet")
-    outcomes = pd.read_parquet("outcomes.parquet").set_index("unit").amount
-    exposed["before"] = exposed.unit.map(outcomes).fillna(0.0) + np.arange(len(exposed)) % 7
+    exposed["before"] = np.random.default_rng(3).normal(size=len(exposed))
     exposed.to_parquet("exposures.parquet")
     metric = "{kind: mean, outcome: purchase, value: amount, within: 1d, covariate: context.before}"
     (files / "m.yaml").write_text(f"metrics:\n  revenue: {metric}\n")
