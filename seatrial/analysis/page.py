@@ -168,25 +168,34 @@ def points(finding: Finding) -> list[VerdictPoint]:
     ]
 
 
+def segments_told(finding: Finding, found: Segments) -> str:
+    """What a metric's segments show, and which show nothing, in words."""
+    told = [one.name for one in found.segments if one.differs]
+    said = ["No segment is shown to differ."]
+    if told:
+        said = [f"{', '.join(told)} differ{'s' if len(told) == 1 else ''} from the rest."]
+    if found.segments:
+        said.append(f"Effects are drawn towards the common one, {found.common or 0.0:+.4g}.")
+    if finding.covariates:
+        said.append("They are not adjusted for covariates.")
+    if found.left_out:
+        said.append(f"Too few units: {', '.join(found.left_out)}.")
+    return " ".join([*said, found.note])
+
+
 def _by_segment(comparison: Comparison, control: str) -> list[Section]:
     found = [(finding, column, found) for finding in comparison.metrics for column, found in finding.segments.items()]
     return [_segment_section(comparison, control, *one) for one in found if one[2].segments]
 
 
 def _segment_section(comparison: Comparison, control: str, finding: Finding, column: str, found: Segments) -> Section:
-    told = [one.name for one in found.segments if one.differs]
-    said = (
-        f"{', '.join(told)} differ{'s' if len(told) == 1 else ''} from the rest."
-        if told
-        else "No segment is shown to differ."
-    )
     rows = [
         EffectRow(one.name, one.shrunk, *one.interval, "differs" if one.differs else "as the others")
         for one in found.segments
     ]
     return Section(
         heading=f"{finding.name} by {column}, {comparison.treatment} against {control}",
-        sentences=(f"{said} Effects are drawn towards the common one, {found.common or 0.0:+.4g}. {found.note}",),
+        sentences=(segments_told(finding, found),),
         charts=(effects(rows, title="difference, shrunk"),),
         table=Table(
             (column, "effect", "shrunk", "interval", "p, adjusted"),

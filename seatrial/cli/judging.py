@@ -303,10 +303,33 @@ def _tell_analysis(found: Analysis) -> None:
         )
         for note in _notes(comparison, found.control):
             typer.echo(note)
+        _tell_segments_of(comparison)
     for one in found.all_variants:
         typer.echo(one.sentence)
     for check in found.checks:
         typer.echo(f"{'ok' if check.ok else 'FAILED' if check.withholds else 'warning'}: {check.sentence}")
+
+
+def _tell_segments_of(comparison: Comparison) -> None:
+    from seatrial.analysis.page import segments_told
+
+    for finding in comparison.metrics:
+        for column, found in finding.segments.items():
+            typer.echo(f"{finding.name} by {column}: {segments_told(finding, found)}")
+            if found.segments:
+                print_table(
+                    (column, "difference", "drawn to the others", "interval, for one look", ""),
+                    (
+                        (
+                            one.name,
+                            f"{one.effect:+.4g}",
+                            f"{one.shrunk:+.4g}",
+                            f"{one.interval.lower:+.4g} to {one.interval.upper:+.4g}",
+                            "differs" if one.differs else "",
+                        )
+                        for one in found.segments
+                    ),
+                )
 
 
 def _row(finding: Finding) -> tuple[str, ...]:
@@ -346,7 +369,9 @@ def _notes(comparison: Comparison, control: str) -> list[str]:
             saved = f"{1 - finding.variance_ratio:.0%} of its variance"
             notes.append(f"{finding.name}: adjusted for {', '.join(finding.covariates)}, which took {saved} off.")
         if finding.waiting:
-            notes.append(f"{finding.name}: {show_count(finding.waiting)} units wait for the end of their window.")
+            notes.append(
+                f"{finding.name}: {show_count(finding.waiting)} units wait for the end of their window (--as-of)."
+            )
         if finding.missing:
             notes.append(f"{finding.name}: {show_count(finding.missing)} units have no value and are left out.")
         if finding.uncapped is not None:

@@ -200,3 +200,27 @@ def test_a_metrics_file_may_name_a_covariate(files: Path, capsys: pytest.Capture
     assert "revenue: adjusted for before" in by_file
     assert run([*names, "--metric", "revenue=mean:purchase.amount,within=1d,covariate=before"]) in (0, 1)
     assert capsys.readouterr().out == by_file
+
+
+def test_segments_are_told_in_the_terminal_and_what_is_too_small_is_named(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exposed = pd.read_parquet("exposures.parquet")
+    exposed["country"] = np.where(
+        np.arange(len(exposed)) < 60, "LI", np.where(np.arange(len(exposed)) % 4 < 2, "DE", "US")
+    )
+    exposed["before"] = np.random.default_rng(3).normal(size=len(exposed))
+    exposed.to_parquet("exposures.parquet")
+    names = ["judge", "--data", "exposures.parquet", "--outcomes", "outcomes.parquet", "--segment", "country"]
+    metrics = ("conversion=proportion:purchase,within=1d", "revenue=mean:purchase.amount,within=1d,covariate=before")
+    assert run([*names, *(word for metric in metrics for word in ("--metric", metric))]) in (0, 1)
+    said = capsys.readouterr().out
+    assert (
+        "conversion by country: No segment is shown to differ. Effects are drawn towards the common one, +0.0" in said
+    )
+    assert "revenue by country: No segment is shown to differ." in said
+    assert said.count("They are not adjusted for covariates.") == 1
+    assert said.count("Too few units: LI.") == 2
+    assert said.count("drawn to the others") == 2
+    assert run([*names, "--metric", metrics[0], "--html", "page.html"]) in (0, 1)
+    assert "Too few units: LI." in (files / "page.html").read_text()
