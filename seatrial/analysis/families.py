@@ -65,12 +65,16 @@ def _secondary(found: Mapping[str, list[Finding]], plan: Plan, control: str) -> 
     return {treatment: [placed(treatment, one) for one in findings] for treatment, findings in found.items()}
 
 
+_BY_E_VALUES = " (by e-values, which ask for more than an interval that leaves out 0)"
+
+
 def _placed(finding: Finding, member: Member, treatment: str, control: str) -> Finding:
     """With its word as one of its family, and a sentence that says so."""
     verdict = finding.verdict
     if verdict.word in ("better", "worse") and not member.kept:
         verdict = msgspec.structs.replace(verdict, word="inconclusive", smaller_than_cared=False)
         said = sentence_of(verdict, Question(metric=finding.name, treatment=treatment, control=control))
-        sentence = f"{said.rstrip('.')}, as one of several questions."
+        by = _BY_E_VALUES if member.p_value is None else ""
+        sentence = f"{said.rstrip('.')}, as one of several questions{by}."
         verdict = msgspec.structs.replace(verdict, sentence=sentence)
     return msgspec.structs.replace(finding, verdict=verdict, adjusted_p=member.p_value)

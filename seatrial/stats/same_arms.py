@@ -93,5 +93,5 @@ def same_arms(
 def _sentence(metric: str, claims: int, splits: int, alpha: float, why: str) -> str:
     said = f"{metric}: {claims} of {splits} splits of the same units ({claims / splits:.1%}) claimed a difference"
     if not why:
-        return f"{said}, and {alpha:.3g} of them may."
+        return f"{said}; {100 * alpha:.3g}% of them may{', and more by chance' if claims > alpha * splits else ''}."
     return f"{said}, and {why}: a few heavy units (cap them), too few events, or shared ids; do not trust its verdicts."
