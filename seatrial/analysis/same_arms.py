@@ -109,8 +109,10 @@ def _said(judged: Judged, metric: Metric) -> _Said | None:
         p_value = _beside(judged, metric, effect) if enough else None
         return None if p_value is None else _Said(False, p_value, metric.kind == "quantile")
     # The asymptotic sequence is made of the same t, whose p-values tell more than its own, which are next to 1.
+    of_values = metric.kind == "quantile"  # of which an outer interval's p-values may be larger than uniform ones
     by_t = is_by_welch(verdict.method) or (judged.plan.method != "fixed" and not metric.one_by_one and enough)
-    p_value = _beside(judged, metric, effect) if by_t or metric.kind == "quantile" else verdict.p_value
+    by_t = by_t and not of_values
+    p_value = _beside(judged, metric, effect) if by_t or of_values else verdict.p_value
     return None if p_value is None else _Said(verdict.word in ("better", "worse"), p_value, not by_t)
 
 

@@ -9,10 +9,9 @@ from seatrial.stats.relabelling import DRAWN, can_deal, deal
 
 @pytest.mark.parametrize(("small", "large"), [(30, 400), (150, 400), (400, 150)])
 def test_every_unit_is_dealt_as_often_as_any_other(small: int, large: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relabelling, "DRAWN", 3000)
     monkeypatch.setattr(relabelling, "MOST", 200)
     t, c = np.arange(small) + 0.5, np.arange(large) + 0.0
-    dealt = deal(t, c, np.random.default_rng(1))
+    dealt = deal(t, c, np.random.default_rng(1), drawn=3000)
     assert dealt.first is None
     counts = np.bincount(dealt.table[1:].ravel(), minlength=small + large)
     k = min(small, large) / (small + large)
